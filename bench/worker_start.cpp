@@ -1,0 +1,204 @@
+// What does it cost to start a worker and to join it, what does an idle one weigh, and does either
+// depend on the parent's size or on how many there are?
+#include <csignal>
+#include <cstdint>
+#include <cstring>
+#include <fstream>
+#include <thread>
+#include <vector>
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chorus/chorus.hpp>
+
+#include "rows.hpp"
+
+extern char** environ;
+namespace mp = chorus::multiprocessing;
+namespace mt = chorus::threading;
+
+namespace {
+
+void nothing() {}
+void idle() { ::pause(); }
+
+template <class Worker>
+void start_and_join() {
+    Worker worker(nothing);
+    worker.start();
+    worker.join();
+}
+
+void join_raw(pid_t pid) {
+    int status = 0;
+    ::waitpid(pid, &status, 0);
+    if (status != 0) {
+        std::perror("a raw child failed");
+        std::exit(1);
+    }
+}
+
+void raw_fork() {
+    const pid_t pid = ::fork();
+    if (pid == 0) ::_exit(0);
+    join_raw(pid);
+}
+
+void raw_spawn() {
+    char name[] = "bench";
+    char empty[] = "--empty";
+    char* arguments[] = {name, empty, nullptr};
+    pid_t pid = 0;
+    if (::posix_spawn(&pid, "/proc/self/exe", nullptr, nullptr, arguments, environ) != 0) std::exit(1);
+    join_raw(pid);
+}
+
+void std_thread() { std::thread(nothing).join(); }
+
+double proportional_bytes(int pid) {
+    std::ifstream file("/proc/" + std::to_string(pid) + "/smaps_rollup");
+    for (std::string word; file >> word;) {
+        if (word == "Pss:") {
+            double kilobytes = 0;
+            file >> kilobytes;
+            return kilobytes * 1024;
+        }
+    }
+    return 0;
+}
+
+// Children that have settled: all of them sleep in pause().
+void wait_until_asleep(int pid) {
+    for (;;) {
+        std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+        std::string text;
+        std::getline(file, text);
+        const auto end = text.rfind(')');
+        if (end != std::string::npos && text[end + 2] == 'S') return;
+        std::this_thread::yield();
+    }
+}
+
+double average_bytes(const std::vector<int>& pids) {
+    double sum = 0;
+    for (const int pid : pids) {
+        wait_until_asleep(pid);
+        sum += proportional_bytes(pid);
+    }
+    return sum / static_cast<double>(pids.size());
+}
+
+void weigh_idle_children() {
+    constexpr int count = 100;
+    std::vector<mp::ForkServerProcess> workers;
+    std::vector<int> pids;
+    for (int i = 0; i < count; ++i) {
+        workers.emplace_back(idle);
+        workers.back().start();
+        pids.push_back(workers.back().pid());
+    }
+    const double ours = average_bytes(pids);
+    for (auto& worker : workers) {
+        worker.kill();
+        worker.join();
+    }
+    pids.clear();
+    for (int i = 0; i < count; ++i) {
+        const pid_t pid = ::fork();
+        if (pid == 0) {
+            ::pause();
+            ::_exit(0);
+        }
+        pids.push_back(pid);
+    }
+    const double raw = average_bytes(pids);
+    for (const int pid : pids) {
+        ::kill(pid, SIGKILL);
+        ::waitpid(pid, nullptr, 0);
+    }
+    bench::emit("process", "memory of an idle forkserver child, 100 alive (bytes of PSS)", ours, "raw forked child (bytes)", raw, ours / raw, 0);
+}
+
+// By turns in a small and in a large process would need two processes; the small one is measured
+// before and after instead.
+void grow_the_parent() {
+    constexpr int rounds = 200;
+    const auto measure = [] {
+        std::vector<double> values;
+        for (int i = 0; i < rounds; ++i) values.push_back(bench::nanoseconds(start_and_join<mp::ForkServerProcess>));
+        return values;
+    };
+    const auto before = measure();
+    const std::size_t size = std::size_t{4} << 30;
+    void* memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) return;
+    ::madvise(memory, size, MADV_NOHUGEPAGE);
+    std::memset(memory, 1, size);
+    const auto large = measure();
+    std::vector<double> raw;
+    for (int i = 0; i < 5; ++i) raw.push_back(bench::nanoseconds(raw_fork));
+    ::munmap(memory, size);
+    auto small = measure();
+    small.insert(small.end(), before.begin(), before.end());
+    bench::emit("process", "start+join, forkserver, 4 GiB touched in the parent", bench::median(large), "the same without", bench::median(small),
+                bench::median(large) / bench::median(small), bench::spread(large));
+    bench::emit("process", "start+join, forkserver, 4 GiB touched in the parent, against fork", bench::median(large), "raw fork with 4 GiB",
+                bench::median(raw), bench::median(large) / bench::median(raw), bench::spread(large));
+}
+
+// Children wait for the end of a pipe, so all are alive when the last is started.
+void wait_for_end_of_input() {
+    char byte = 0;
+    while (::read(STDIN_FILENO, &byte, 1) > 0) {
+    }
+}
+
+void many_alive(int count) {
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) != 0) return;
+    const int input = ::dup(STDIN_FILENO);
+    ::dup2(ends[0], STDIN_FILENO);
+    std::vector<double> one;
+    for (int i = 0; i < 200; ++i) one.push_back(bench::nanoseconds(start_and_join<mp::ForkServerProcess>));
+    std::vector<mp::ForkServerProcess> workers;
+    const double total = bench::nanoseconds([&] {
+        for (int i = 0; i < count; ++i) {
+            workers.emplace_back(wait_for_end_of_input);
+            workers.back().start();
+        }
+        ::close(ends[1]);
+        for (auto& worker : workers) worker.join();
+    });
+    ::dup2(input, STDIN_FILENO);
+    ::close(input);
+    ::close(ends[0]);
+    for (auto& worker : workers) {
+        if (worker.exitcode() != 0) {
+            std::fprintf(stderr, "a worker of many ended with %d\n", worker.exitcode().value_or(-1));
+            std::exit(1);
+        }
+    }
+    const double each = total / count;
+    bench::emit("process", std::to_string(count) + " alive at once, started and joined, each", each, "one at a time", bench::median(one),
+                each / bench::median(one), bench::spread(one));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    if (argc > 1 && std::strcmp(argv[1], "--empty") == 0) return 0;
+    const bool quick = argc > 1 && std::strcmp(argv[1], "--quick") == 0;
+    const int rounds = quick ? 100 : 1000;
+    bench::compare("process", "start+join, forkserver", start_and_join<mp::ForkServerProcess>, "raw fork+_exit+waitpid", raw_fork, rounds);
+    bench::compare("process", "start+join, fork", start_and_join<mp::ForkProcess>, "raw fork+_exit+waitpid", raw_fork, rounds);
+    bench::compare("process", "start+join, spawn", start_and_join<mp::SpawnProcess>, "posix_spawn of the same binary", raw_spawn, rounds / 4);
+    bench::compare("thread", "start+join", start_and_join<mt::Thread>, "std::thread", std_thread, rounds / 5, 50);
+    bench::compare("call", "mp::run of an empty function", [] { mp::run(nothing); }, "raw fork+_exit+waitpid", raw_fork, rounds);
+    weigh_idle_children();
+    grow_the_parent();
+    many_alive(quick ? 1000 : 10000);
+}

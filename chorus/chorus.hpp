@@ -1,0 +1,5 @@
+// All of Chorus.
+#pragma once
+
+#include <chorus/multiprocessing.hpp>
+#include <chorus/threading.hpp>

@@ -1,0 +1,72 @@
+// How long a call may block: for ever, until then, or not at all.
+//
+// Every blocking call of Chorus takes one optional last Deadline: leave it out to wait for ever, or
+// give a duration, a time point, or chorus::now.
+//
+// Threads: a value; copy it freely.
+// Death: nothing is held.
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include <chorus/errors.hpp>
+
+namespace chorus {
+
+struct now_t {
+    explicit now_t() = default;
+};
+/// "Do not block": `lock.acquire(chorus::now)`.
+inline constexpr now_t now{};
+
+/// A point in monotonic time, or never. Durations count from the moment the Deadline is made.
+/// A zero or negative duration is the same as chorus::now, one too long to count is for ever.
+class Deadline {
+public:
+    using Clock = std::chrono::steady_clock;
+
+    /// For ever.
+    constexpr Deadline() noexcept = default;
+
+    constexpr Deadline(now_t) noexcept : when_(Clock::time_point::min()) {}
+
+    /// Throws: UsageError if the duration is not a number.
+    template <class Rep, class Period>
+    Deadline(std::chrono::duration<Rep, Period> duration)
+        : Deadline(from_seconds(std::chrono::duration<long double>(duration).count())) {}
+
+    template <class AnyClock, class Duration>
+    Deadline(std::chrono::time_point<AnyClock, Duration> when)
+        // As floating point, since points far away have no difference that could be counted.
+        : Deadline(std::chrono::duration<long double>(when.time_since_epoch()) -
+                   std::chrono::duration<long double>(AnyClock::now().time_since_epoch())) {}
+
+    bool is_never() const noexcept { return when_ == Clock::time_point::max(); }
+    bool has_passed() const noexcept { return !is_never() && Clock::now() >= when_; }
+
+    /// Time left, never negative. Requires: !is_never().
+    std::chrono::nanoseconds remaining() const noexcept {
+        if (when_ == Clock::time_point::min()) return std::chrono::nanoseconds(0);
+        const auto left = std::chrono::duration_cast<std::chrono::nanoseconds>(when_ - Clock::now());
+        return left.count() > 0 ? left : std::chrono::nanoseconds(0);
+    }
+
+    /// The point itself, Clock::time_point::max() for "for ever".
+    Clock::time_point when() const noexcept { return when_; }
+
+private:
+    static Deadline from_seconds(long double seconds) {
+        if (seconds != seconds) throw UsageError("a timeout must be a number, got NaN");
+        if (seconds <= 0) return now;
+        Deadline result;
+        const long double longest = 3.0e9L;  // about 95 years: for ever
+        if (seconds < longest)
+            result.when_ = Clock::now() + std::chrono::nanoseconds(static_cast<long long>(seconds * 1e9L));
+        return result;
+    }
+
+    Clock::time_point when_ = Clock::time_point::max();
+};
+
+}  // namespace chorus

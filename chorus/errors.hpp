@@ -1,0 +1,133 @@
+// Every exception Chorus can throw, on one page.
+//
+// Each name says what happened; what() adds what was expected and what to do about it. All of them
+// can travel: thrown in a worker process they arrive in the caller as themselves.
+//
+// Threads: an exception object belongs to whoever caught it.
+// Death: WorkerDied, TimedOut and OutOfMemory are how the death of a worker reaches its caller.
+#pragma once
+
+#include <optional>
+#include <stdexcept>
+#include <string>
+
+namespace chorus {
+
+/// The base of all that Chorus throws (but SystemExit, which is a request and no error).
+class Error : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
+
+/// The call makes no sense in this state or with this value: a second start, a join before the
+/// start, a negative timeout. Python raises ValueError, RuntimeError or AssertionError for these.
+class UsageError : public Error {
+public:
+    using Error::Error;
+};
+
+/// The operating system refused a call. `code()` is the errno value; what() names the call and,
+/// where a limit was met, the limit.
+class OsError : public Error {
+public:
+    OsError(const std::string& what, int code) : Error(what), code_(code) {}
+    int code() const noexcept { return code_; }
+
+private:
+    int code_;
+};
+
+/// A time limit passed before the result was there. `mp::async({.timeout = …})` ends the worker first.
+class TimedOut : public Error {
+public:
+    using Error::Error;
+};
+
+/// The work was cancelled before it had a result.
+class Cancelled : public Error {
+public:
+    using Error::Error;
+};
+
+/// A worker process needed more memory than it was allowed.
+class OutOfMemory : public Error {
+public:
+    using Error::Error;
+};
+
+/// A worker process ended without giving its result: by a signal, or by leaving early.
+class WorkerDied : public Error {
+public:
+    WorkerDied(const std::string& what, int exitcode, std::string stack)
+        : Error(what), exitcode_(exitcode), stack_(std::move(stack)) {}
+
+    /// The signal that killed the worker, or 0 if it left by an exit.
+    int signal() const noexcept { return exitcode_ < 0 ? -exitcode_ : 0; }
+
+    /// As Process::exitcode(): 0…255, or -SIGNAL.
+    int exitcode() const noexcept { return exitcode_; }
+
+    /// The stack of the thread that crashed, one frame a line, innermost first, taken inside the
+    /// dying worker. Empty where nothing could run any more (SIGKILL, _exit).
+    const std::string& stack() const noexcept { return stack_; }
+
+private:
+    int exitcode_;
+    std::string stack_;
+};
+
+/// An exception of a type that cannot be rebuilt here was thrown in a worker process.
+class RemoteError : public Error {
+public:
+    RemoteError(std::string type, std::string message, std::string stack)
+        : Error(type + ": " + message),
+          type_(std::move(type)),
+          message_(std::move(message)),
+          stack_(std::move(stack)) {}
+
+    /// The exception's C++ type, in readable form.
+    const std::string& type() const noexcept { return type_; }
+    /// Its what(), or a description of the thrown value.
+    const std::string& message() const noexcept { return message_; }
+    /// The stack at the throw, one frame a line, innermost first.
+    const std::string& stack() const noexcept { return stack_; }
+
+private:
+    std::string type_;
+    std::string message_;
+    std::string stack_;
+};
+
+/// Bytes that should have held a value do not: cut short, too long, or of another shape.
+class DecodeError : public Error {
+public:
+    using Error::Error;
+};
+
+/// A function was named by a binary that this process does not have. what() names both build ids.
+class BinaryMismatch : public Error {
+public:
+    using Error::Error;
+};
+
+/// Thrown to end the current worker: a process leaves with this exit code, a thread just ends.
+/// Not a std::exception, so that `catch (const std::exception&)` does not stop it by accident;
+/// Python's SystemExit stands outside Exception for the same reason.
+class SystemExit {
+public:
+    explicit SystemExit(int code = 0) : code_(code) {}
+    /// The message is printed on stderr and the exit code is 1.
+    explicit SystemExit(std::string message) : code_(1), message_(std::move(message)) {}
+    explicit SystemExit(const char* message) : SystemExit(std::string(message)) {}
+    /// As in Python, `SystemExit(true)` is a failure: exit code 1.
+    explicit SystemExit(bool failed) : code_(failed ? 1 : 0) {}
+
+    int code() const noexcept { return code_; }
+    const std::optional<std::string>& message() const noexcept { return message_; }
+
+private:
+    int code_;
+    std::optional<std::string> message_;
+};
+
+}  // namespace chorus

@@ -1,0 +1,134 @@
+// Writer and Reader over plain bytes.
+//
+// A message is the bytes of its values one after the other, in the machine's own byte order: it never
+// leaves the machine. Every length is checked against what is there before it is believed.
+//
+// Threads: one at a time for each object.
+// Death: plain memory; nothing outlives the process.
+#pragma once
+
+#include <cstddef>
+#include <cstring>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include <chorus/errors.hpp>
+
+namespace chorus::message {
+
+/// Where a Writer empties its buffer when it is full: a file, a shared segment.
+class Sink {
+public:
+    virtual void write(std::span<const std::byte> bytes) = 0;
+
+protected:
+    ~Sink() = default;
+};
+
+/// Collects bytes. With a Sink, no more than `threshold` bytes are held; the rest has gone there.
+class Writer {
+public:
+    Writer() = default;
+    Writer(Sink& sink, std::size_t threshold) : sink_(&sink), threshold_(threshold) {}
+
+    void write(const void* data, std::size_t size) {
+        if (size == 0) return;
+        const auto* bytes = static_cast<const std::byte*>(data);
+        if (sink_ != nullptr && buffer_.size() + size > threshold_) return spill(bytes, size);
+        buffer_.insert(buffer_.end(), bytes, bytes + size);
+    }
+
+    template <class T>
+        requires std::is_trivially_copyable_v<T>
+    void write_raw(const T& value) {
+        write(&value, sizeof value);
+    }
+
+    void write_text(const std::string& text) {
+        write_raw(text.size());
+        write(text.data(), text.size());
+    }
+
+    /// Hands everything to the sink. Requires: made with a sink.
+    void flush() {
+        spilled_ += buffer_.size();
+        sink_->write(buffer_);
+        buffer_.clear();
+    }
+
+    std::size_t size() const noexcept { return spilled_ + buffer_.size(); }
+    bool has_spilled() const noexcept { return spilled_ > 0; }
+    /// What has not gone to the sink.
+    std::span<const std::byte> buffered() const noexcept { return buffer_; }
+    std::vector<std::byte> take() noexcept { return std::move(buffer_); }
+
+private:
+    void spill(const std::byte* bytes, std::size_t size) {
+        flush();
+        if (size > threshold_) {
+            spilled_ += size;
+            sink_->write({bytes, size});
+        } else {
+            buffer_.insert(buffer_.end(), bytes, bytes + size);
+        }
+    }
+
+    std::vector<std::byte> buffer_;
+    Sink* sink_ = nullptr;
+    std::size_t threshold_ = 0;
+    std::size_t spilled_ = 0;
+};
+
+/// Reads what a Writer wrote. Throws: DecodeError, before anything is allocated or copied, when the
+/// bytes are too few for what they claim to hold.
+class Reader {
+public:
+    Reader() = default;
+    explicit Reader(std::span<const std::byte> bytes) : rest_(bytes) {}
+
+    std::span<const std::byte> take(std::size_t size) {
+        if (size > rest_.size()) {
+            throw DecodeError("message cut short: " + std::to_string(size) + " bytes expected, " +
+                              std::to_string(rest_.size()) + " left");
+        }
+        const auto taken = rest_.first(size);
+        rest_ = rest_.subspan(size);
+        return taken;
+    }
+
+    void read(void* data, std::size_t size) {
+        if (size > 0) std::memcpy(data, take(size).data(), size);
+    }
+
+    template <class T>
+        requires std::is_trivially_copyable_v<T>
+    T read_raw() {
+        T value;
+        read(&value, sizeof value);
+        return value;
+    }
+
+    /// A count of elements that follow, each at least one byte long.
+    std::size_t read_count() {
+        const auto count = read_raw<std::size_t>();
+        if (count > rest_.size()) {
+            throw DecodeError("message damaged: " + std::to_string(count) + " elements announced, " +
+                              std::to_string(rest_.size()) + " bytes left");
+        }
+        return count;
+    }
+
+    std::string read_text() {
+        const auto text = take(read_count());
+        return std::string(reinterpret_cast<const char*>(text.data()), text.size());
+    }
+
+    std::size_t left() const noexcept { return rest_.size(); }
+
+private:
+    std::span<const std::byte> rest_;
+};
+
+}  // namespace chorus::message

@@ -1,0 +1,33 @@
+#include <chorus/message/callable.hpp>
+
+#include <chorus/platform/symbols.hpp>
+
+namespace chorus::message {
+
+WrittenCall::WrittenCall(Reader call) noexcept : call_(call) {
+    try {
+        entry_ = reinterpret_cast<Entry>(find_function(FunctionIdentity::read(call_)));
+    } catch (...) {
+        not_found_ = std::current_exception();
+    }
+}
+
+void WrittenCall::invoke(Writer* result) {
+    if (not_found_) std::rethrow_exception(not_found_);
+    entry_(call_, result);
+}
+
+std::string name_of_function(const void* code) { return platform::function_name(code); }
+
+std::string name_of_type(const std::type_info& type) {
+    const std::string name = platform::readable(type.name());
+    if (name.starts_with("chorus::")) return "";  // our own: a timer's wait
+    if (name.starts_with("std::") || name.find(')') + 1 == name.size() || name.find("::*)(") != std::string::npos) {
+        if (name.find("lambda") == std::string::npos) return "";  // a wrapper, which has no name of its own
+    }
+    const bool closure = name.find("{lambda(") != std::string::npos || name.find("'lambda") != std::string::npos ||
+                         name.find("$_") != std::string::npos;
+    return closure ? "<lambda>" : platform::plain_name(name);
+}
+
+}  // namespace chorus::message

@@ -1,0 +1,308 @@
+// A function with its arguments: kept to be called here, or written as bytes and called elsewhere.
+//
+// Layout of a written call: identity of its entry, the function (nothing for a stateless one), the
+// arguments. The entry is the one piece of code that knows their types; finding it is finding all.
+//
+// Threads: one at a time for each object.
+// Death: plain memory; nothing outlives the process.
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <cstring>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <typeinfo>
+#include <utility>
+
+#include <chorus/message/keyword.hpp>
+#include <chorus/message/serialize.hpp>
+
+namespace chorus {
+
+// Never defined: their names are what the compiler prints.
+struct pass_what_it_captures_as_arguments;
+struct or_use_ForkProcess_which_takes_anything;
+template <class Callable, class... WhatToDo>
+struct capturing_lambda_or_other_callable_with_state_cannot_travel_to_another_process;
+template <class Callable, class... Args>
+struct function_cannot_be_called_with_these_arguments;
+
+namespace message {
+
+/// A call whose types only its maker knows.
+class Call {
+public:
+    virtual ~Call() = default;
+    /// Runs the function with its arguments, which are used up. Writes the value if asked to.
+    virtual void invoke(Writer* result) = 0;
+    /// Writes the call. Throws: UsageError if it was made to stay in this process.
+    virtual void encode(Writer& out) const = 0;
+    /// The function's name as a person wrote it; "" for a nameless object.
+    virtual std::string function_name() const = 0;
+};
+
+/// A call that came as bytes. The function is looked for at once, but if it is not found that is told
+/// when it is to be run: like anything else that goes wrong with it.
+class WrittenCall final : public Call {
+public:
+    explicit WrittenCall(Reader call) noexcept;
+    /// Throws: what the look-up threw, DecodeError for bad arguments, what the function throws.
+    void invoke(Writer* result) override;
+    void encode(Writer&) const override { throw UsageError("a call that came as bytes is not sent on"); }
+    std::string function_name() const override { return ""; }
+
+private:
+    using Entry = void (*)(Reader&, Writer*);
+
+    Reader call_;
+    Entry entry_ = nullptr;
+    std::exception_ptr not_found_;
+};
+
+/// Finds a function's name: `work`, `<lambda>`, or "" when there is none to be found.
+std::string name_of_function(const void* code);
+std::string name_of_type(const std::type_info& type);
+
+// A stateless callable is its type; another one travels like any value.
+template <class T>
+concept Stateless = std::is_empty_v<T> && std::is_default_constructible_v<T>;
+
+template <class T>
+concept TravellingCallable = FunctionPointer<T> || Stateless<T> || HasCodec<T> || KnownToCereal<T> || Aggregate<T>;
+
+// Text given as a literal travels as std::string; a function may still take it as const char*.
+struct Text {
+    std::string text;
+    operator const char*() const noexcept { return text.c_str(); }
+    operator std::string_view() const noexcept { return text; }
+    operator std::string() && noexcept { return std::move(text); }
+};
+
+template <class T>
+using Travelling = std::conditional_t<std::is_same_v<std::decay_t<T>, const char*> || std::is_same_v<std::decay_t<T>, char*>,
+                                      std::string, std::decay_t<T>>;
+
+template <class T>
+decltype(auto) as_text(T& argument) {
+    if constexpr (std::is_same_v<T, std::string>) {
+        return Text{std::move(argument)};
+    } else {
+        return std::move(argument);
+    }
+}
+
+template <class T>
+using AsText = std::conditional_t<std::is_same_v<T, std::string>, Text, T>;
+
+// Values are handed over as std::thread does; failing that as C text, or as what they are: a copy
+// which the function may change in its own process.
+template <class Function, class... Args>
+decltype(auto) call_with(Function& function, std::tuple<Args...>& args) {
+    return std::apply(
+        [&](Args&... each) -> decltype(auto) {
+            if constexpr (std::is_invocable_v<Function&, Args...>) {
+                return std::invoke(function, std::move(each)...);
+            } else if constexpr (std::is_invocable_v<Function&, AsText<Args>...>) {
+                return std::invoke(function, as_text(each)...);
+            } else {
+                return std::invoke(function, each...);
+            }
+        },
+        args);
+}
+
+template <class Function, class... Args>
+constexpr bool callable_with = std::is_invocable_v<Function&, Args...> || std::is_invocable_v<Function&, AsText<Args>...> ||
+                               std::is_invocable_v<Function&, Args&...>;
+
+template <class Function, class... Args>
+using ResultOf = std::decay_t<decltype(call_with(std::declval<Function&>(), std::declval<std::tuple<Args...>&>()))>;
+
+template <class Function, class... Args>
+void call_and_write(Function& function, std::tuple<Args...>& args, Writer* result) {
+    using Result = ResultOf<Function, Args...>;
+    if constexpr (std::is_void_v<Result>) {
+        call_with(function, args);
+    } else {
+        const Result value = call_with(function, args);
+        if (result != nullptr) encode(*result, value);
+    }
+}
+
+// What another process runs: its address is the identity of the whole call.
+template <class Function, class... Args>
+void enter(Reader& call, Writer* result) {
+    auto function = [&] {
+        if constexpr (Stateless<Function>) {
+            return Function{};
+        } else {
+            return decode<Function>(call);
+        }
+    }();
+    std::tuple<Args...> args{decode<Args>(call)...};
+    call_and_write(function, args, result);
+}
+
+template <class Function>
+std::string name_of(const Function& function) {
+    if constexpr (FunctionPointer<Function>) {
+        return name_of_function(reinterpret_cast<const void*>(function));
+    } else if constexpr (std::is_member_function_pointer_v<Function>) {
+        const void* code = nullptr;  // the first word; a virtual function has an odd number there, and no one name
+        std::memcpy(&code, &function, sizeof code);
+        return reinterpret_cast<std::uintptr_t>(code) % 2 == 0 ? name_of_function(code) : "";
+    } else {
+        return name_of_type(typeid(Function));
+    }
+}
+
+template <bool Travels, class Function, class... Args>
+class TypedCall final : public Call {
+public:
+    template <class F, class... A>
+    explicit TypedCall(F&& function, A&&... args) : function_(std::forward<F>(function)), args_(std::forward<A>(args)...) {}
+
+    void invoke(Writer* result) override {
+        if constexpr (Travels) {
+            call_and_write(function_, args_, result);
+        } else {
+            call_with(function_, args_);
+        }
+    }
+
+    void encode(Writer& out) const override {
+        if constexpr (Travels) {
+            identify_function(reinterpret_cast<const void*>(&enter<Function, Args...>)).write(out);
+            if constexpr (!Stateless<Function>) message::encode(out, function_);
+            std::apply([&](const Args&... each) { (message::encode(out, each), ...); }, args_);
+        } else {
+            throw UsageError("a call made for this process cannot travel to another");
+        }
+    }
+
+    std::string function_name() const override { return name_of(function_); }
+
+private:
+    [[no_unique_address]] Function function_;
+    std::tuple<Args...> args_;
+};
+
+// A function made by named(), without the names: they have done their duty once the arguments stand in
+// the order of the parameters.
+template <class T>
+constexpr bool is_named = false;
+template <class Function, fixed_string... Names>
+constexpr bool is_named<Named<Function, Names...>> = true;
+
+template <class Function>
+decltype(auto) without_names(Function&& function) {
+    if constexpr (is_named<std::remove_cvref_t<Function>>) {
+        return (function.function);
+    } else {
+        return std::forward<Function>(function);
+    }
+}
+template <class Function>
+using WithoutNames = std::decay_t<decltype(without_names(std::declval<std::decay_t<Function>&>()))>;
+
+// Stands for the value of a call that does not compile, and fits everywhere: one mistake, one message.
+struct RefusedCall {
+    template <class T>
+    operator T() const;
+};
+
+template <class Function, class Arguments>
+struct TravellingShape;
+template <class Function, class... Each>
+struct TravellingShape<Function, std::tuple<Each...>> {
+    static constexpr bool callable = callable_with<Function, Travelling<Each>...>;
+    template <class Other>
+    using ResultFor = ResultOf<Other, Travelling<Each>...>;
+};
+
+template <class Function, class... Args>
+using Arranged = decltype(Arrange<std::decay_t<Function>>::arguments(std::declval<Args>()...));
+
+/// Everything about the call is right: keywords, types, callability.
+template <class Function, class... Args>
+constexpr bool can_travel() {
+    if constexpr (!TravellingCallable<WithoutNames<Function>> || !Arrange<std::decay_t<Function>>::template right<Args...>) {
+        return false;
+    } else {
+        return TravellingShape<WithoutNames<Function>, Arranged<Function, Args...>>::callable;
+    }
+}
+
+/// Keeps a call that can be run in this process (or a forked copy of it). Takes anything.
+template <class Function, class... Args>
+std::unique_ptr<Call> make_local_call(Function&& function, Args&&... args) {
+    using Stored = WithoutNames<Function>;
+    using Arrangement = Arrange<std::decay_t<Function>>;
+    if constexpr (!Arrangement::template right<Args...>) {
+        Arrangement::template refuse<Args...>();
+        return nullptr;
+    } else {
+        return std::apply(
+            [&]<class... Each>(Each&&... each) -> std::unique_ptr<Call> {
+                if constexpr (std::is_invocable_v<Stored&, std::decay_t<Each>...> || std::is_invocable_v<Stored&, std::decay_t<Each>&...>) {
+                    return std::make_unique<TypedCall<false, Stored, std::decay_t<Each>...>>(without_names(std::forward<Function>(function)),
+                                                                                           std::forward<Each>(each)...);
+                } else {
+                    (void)sizeof(function_cannot_be_called_with_these_arguments<Stored, std::decay_t<Each>...>);
+                    return nullptr;
+                }
+            },
+            Arrangement::arguments(std::forward<Args>(args)...));
+    }
+}
+
+/// Keeps a call that can also be written for another process.
+template <class Function, class... Args>
+std::unique_ptr<Call> make_travelling_call(Function&& function, Args&&... args) {
+    using Stored = WithoutNames<Function>;
+    using Arrangement = Arrange<std::decay_t<Function>>;
+    if constexpr (!TravellingCallable<Stored>) {
+        (void)sizeof(capturing_lambda_or_other_callable_with_state_cannot_travel_to_another_process<Stored, pass_what_it_captures_as_arguments,
+                                                                                                    or_use_ForkProcess_which_takes_anything>);
+        return nullptr;
+    } else if constexpr (!Arrangement::template right<Args...>) {
+        Arrangement::template refuse<Args...>();
+        return nullptr;
+    } else {
+        return std::apply(
+            [&]<class... Each>(Each&&... each) -> std::unique_ptr<Call> {
+                if constexpr (callable_with<Stored, Travelling<Each>...>) {
+                    return std::make_unique<TypedCall<true, Stored, Travelling<Each>...>>(without_names(std::forward<Function>(function)),
+                                                                                       std::forward<Each>(each)...);
+                } else {
+                    (void)sizeof(function_cannot_be_called_with_these_arguments<Stored, Travelling<Each>...>);
+                    return nullptr;
+                }
+            },
+            Arrangement::arguments(std::forward<Args>(args)...));
+    }
+}
+
+/// The decayed type that a travelling call of the function with these arguments gives. A call that is not
+/// right is refused where it is made.
+template <class Function, class... Args>
+struct CallResult {
+    static auto of() {
+        if constexpr (can_travel<Function, Args...>()) {
+            using Shape = TravellingShape<WithoutNames<Function>, Arranged<Function, Args...>>;
+            return std::type_identity<typename Shape::template ResultFor<WithoutNames<Function>>>{};
+        } else {
+            return std::type_identity<RefusedCall>{};
+        }
+    }
+    using type = typename decltype(of())::type;
+};
+
+}  // namespace message
+}  // namespace chorus

@@ -1,0 +1,49 @@
+#include <chorus/message/function_identity.hpp>
+
+#include <chorus/platform/modules.hpp>
+
+namespace chorus::message {
+
+void FunctionIdentity::write(Writer& out) const {
+    out.write_text(build_id);
+    out.write_text(path);
+    out.write_raw(offset);
+}
+
+FunctionIdentity FunctionIdentity::read(Reader& in) {
+    FunctionIdentity identity;
+    identity.build_id = in.read_text();
+    identity.path = in.read_text();
+    identity.offset = in.read_raw<std::uint64_t>();
+    return identity;
+}
+
+FunctionIdentity identify_function(const void* code) {
+    if (code == nullptr) return {};
+    const auto module = platform::module_of(code);
+    if (!module) throw UsageError("a function that is in no loaded binary cannot be named to another process");
+    if (module->build_id.empty()) {
+        throw UsageError(module->path + " has no build id, so its functions cannot be named safely to another process; "
+                         "link it with -Wl,--build-id (Chorus's CMake target and pkg-config file do)");
+    }
+    return {module->build_id, module->path, reinterpret_cast<std::uintptr_t>(code) - module->base};
+}
+
+void* find_function(const FunctionIdentity& identity) {
+    if (identity.build_id.empty() && identity.offset == 0) return nullptr;
+    const auto& program = platform::main_module();
+    if (!identity.build_id.empty() && identity.build_id == program.build_id && program.holds_code(identity.offset)) {
+        return reinterpret_cast<void*>(program.base + identity.offset);  // nearly always, and quick
+    }
+    auto module = platform::module_with_build_id(identity.build_id);
+    if (!module && platform::load_module(identity.path)) module = platform::module_with_build_id(identity.build_id);
+    if (module && module->holds_code(identity.offset)) return reinterpret_cast<void*>(module->base + identity.offset);
+    if (module) throw DecodeError("offset " + std::to_string(identity.offset) + " lies outside the code of " + module->path);
+    auto mine = platform::module_at_path(identity.path);
+    if (!mine) mine = program;
+    throw BinaryMismatch("the function is in " + identity.path + " with build id " + identity.build_id + ", but this process runs " +
+                         mine->path + " with build id " + (mine->build_id.empty() ? "(none)" : mine->build_id) +
+                         "; both sides must be started from the same build: was the binary replaced while the program ran?");
+}
+
+}  // namespace chorus::message

@@ -1,0 +1,101 @@
+// How a function ended, as bytes: with a value, or with an exception.
+//
+// Layout: one byte of Ending, then the value; or for an exception its registered name and what its
+// registration wrote; or for an unknown one its type and its message.
+//
+// Threads: registration belongs into static initialisation; the rest is pure.
+// Death: plain bytes.
+#pragma once
+
+#include <exception>
+#include <memory>
+#include <string>
+#include <typeinfo>
+
+#include <chorus/message/serialize.hpp>
+
+namespace chorus {
+
+// Never defined: their names are what the compiler prints.
+struct or_give_it_a_constructor_from_std_string;
+template <class Exception>
+struct registered_exception_must_derive_from_std_exception;
+template <class Exception, class... WaysToMakeItTravel>
+struct exception_cannot_travel;
+
+namespace message {
+
+enum class Ending : char { value = 'v', exception = 'e', unknown_exception = 'u' };
+
+/// How exceptions of one type are written and rebuilt.
+class ExceptionCodec {
+public:
+    virtual ~ExceptionCodec() = default;
+    virtual void write(Writer& out, const std::exception& exception) const = 0;
+    virtual std::exception_ptr read(Reader& in) const = 0;
+};
+
+bool register_exception_codec(const std::type_info& type, std::unique_ptr<ExceptionCodec> codec);
+
+/// Writes the exception. Returns false if its type is unknown here, so that only type and message
+/// were written and a stack should be added.
+bool write_exception(Writer& out, std::exception_ptr exception);
+
+/// Rebuilds a written exception; an unknown one becomes RemoteError with the given stack.
+/// Never throws: bytes that make no sense become a DecodeError to be thrown.
+std::exception_ptr read_exception(Reader& in, const std::string& stack) noexcept;
+
+/// Type and message of any thrown thing, for people. Messages of nested exceptions are appended.
+struct Described {
+    std::string type;
+    std::string message;
+};
+Described describe(std::exception_ptr exception);
+
+template <class Exception>
+class TypedExceptionCodec final : public ExceptionCodec {
+public:
+    void write(Writer& out, const std::exception& exception) const override {
+        const auto& typed = static_cast<const Exception&>(exception);
+        if constexpr (HasCodec<Exception> || KnownToCereal<Exception>) {
+            encode(out, typed);
+        } else {
+            out.write_text(typed.what());
+        }
+    }
+    std::exception_ptr read(Reader& in) const override {
+        if constexpr (HasCodec<Exception> || KnownToCereal<Exception>) {
+            return std::make_exception_ptr(decode<Exception>(in));
+        } else if constexpr (std::is_constructible_v<Exception, std::string>) {
+            return std::make_exception_ptr(Exception(in.read_text()));
+        } else {
+            in.read_text();
+            return std::make_exception_ptr(Exception());
+        }
+    }
+};
+
+}  // namespace message
+
+/// Lets exceptions of your type arrive from worker processes as themselves. Say so once, at namespace
+/// scope, so that it holds in every process of the program:
+///
+///     const bool registered = chorus::register_exception<ParseError>();
+///
+/// Requires: Exception derives from std::exception and has a chorus::codec, a cereal `serialize`, a
+/// constructor from std::string (given its what()), or a default constructor.
+template <class Exception>
+bool register_exception() {
+    if constexpr (!std::is_base_of_v<std::exception, Exception>) {
+        (void)sizeof(registered_exception_must_derive_from_std_exception<Exception>);
+        return false;
+    } else if constexpr (!message::HasCodec<Exception> && !message::KnownToCereal<Exception> && !std::is_constructible_v<Exception, std::string> &&
+                         !std::is_default_constructible_v<Exception>) {
+        (void)sizeof(exception_cannot_travel<Exception, give_it_a_cereal_serialize_function, or_give_it_a_constructor_from_std_string>);
+        return false;
+    } else {
+        return message::register_exception_codec(typeid(Exception), std::make_unique<message::TypedExceptionCodec<Exception>>());
+    }
+}
+
+}  // namespace chorus

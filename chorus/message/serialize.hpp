@@ -1,0 +1,334 @@
+// How a value is written and read: what travels between processes, and the hook for your types.
+//
+// What travels, in the order in which it is tried:
+//   1. a type with a specialisation of chorus::codec (Chorus's own handles use it);
+//   2. arithmetic types, enums, functions;
+//   3. what cereal knows: the std types, and types with a cereal `serialize`, `save`/`load`;
+//   4. aggregates (plain structs) of such types.
+// Raw pointers, references, views and capturing lambdas do not: their target is in another memory.
+//
+// Threads: pure functions over the given bytes.
+// Death: nothing is held.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <type_traits>
+
+#include <cereal/cereal.hpp>
+#include <cereal/types/array.hpp>
+#include <cereal/types/atomic.hpp>
+#include <cereal/types/bitset.hpp>
+#include <cereal/types/chrono.hpp>
+#include <cereal/types/complex.hpp>
+#include <cereal/types/deque.hpp>
+#include <cereal/types/forward_list.hpp>
+#include <cereal/types/list.hpp>
+#include <cereal/types/map.hpp>
+#include <cereal/types/memory.hpp>
+#include <cereal/types/optional.hpp>
+#include <cereal/types/queue.hpp>
+#include <cereal/types/set.hpp>
+#include <cereal/types/stack.hpp>
+#include <cereal/types/string.hpp>
+#include <cereal/types/tuple.hpp>
+#include <cereal/types/unordered_map.hpp>
+#include <cereal/types/unordered_set.hpp>
+#include <cereal/types/utility.hpp>
+#include <cereal/types/valarray.hpp>
+#include <cereal/types/variant.hpp>
+#include <cereal/types/vector.hpp>
+
+#include <chorus/message/aggregate.hpp>
+#include <chorus/message/bytes.hpp>
+#include <chorus/message/function_identity.hpp>
+
+namespace chorus {
+
+/// The hook: specialise it to say how your type travels.
+///
+///     template <> struct chorus::codec<Matrix> {
+///         static void write(chorus::message::Writer& out, const Matrix& m);
+///         static Matrix read(chorus::message::Reader& in);
+///     };
+template <class T>
+struct codec;
+
+// Never defined: their names are what the compiler prints when a type does not travel.
+struct give_it_a_cereal_serialize_function;
+struct or_make_it_an_aggregate_of_types_that_travel;
+struct or_specialise_chorus_codec_for_it;
+template <class Type, class... WaysToMakeItTravel>
+struct type_cannot_travel_to_another_process;
+template <class Type, class... WaysToMakeItTravel>
+struct aggregate_with_more_than_32_fields_cannot_travel;
+template <class Type, class... WaysToMakeItTravel>
+struct type_without_default_constructor_cannot_travel;
+
+namespace message {
+
+template <class T>
+concept HasCodec = requires(Writer& out, Reader& in, const T& value) {
+    codec<T>::write(out, value);
+    { codec<T>::read(in) } -> std::same_as<T>;
+};
+
+template <class T>
+concept FunctionPointer = std::is_pointer_v<T> && std::is_function_v<std::remove_pointer_t<T>>;
+
+template <class T>
+constexpr void refuse_to_travel() {
+    (void)sizeof(type_cannot_travel_to_another_process<T, give_it_a_cereal_serialize_function,
+                                                       or_make_it_an_aggregate_of_types_that_travel,
+                                                       or_specialise_chorus_codec_for_it>);
+}
+
+/// cereal's face of a Writer. Everything inside a value comes through operator() again, so that the
+/// four ways to travel may be nested in any order.
+class OutputArchive : public cereal::OutputArchive<OutputArchive, cereal::AllowEmptyClassElision> {
+    using Base = cereal::OutputArchive<OutputArchive, cereal::AllowEmptyClassElision>;
+
+public:
+    explicit OutputArchive(Writer& out) : Base(this), out_(out) {}
+
+    template <class... Values>
+    OutputArchive& operator()(Values&&... values) {
+        (put(values), ...);
+        return *this;
+    }
+    template <class Value>
+    OutputArchive& operator&(Value&& value) {
+        return (*this)(value);
+    }
+    template <class Value>
+    OutputArchive& operator<<(Value&& value) {
+        return (*this)(value);
+    }
+
+    // cereal gives no address for a std::array without elements.
+    void saveBinary(const void* data, std::size_t size) {
+        if (data != nullptr) out_.write(data, size);
+    }
+
+private:
+    // What writes nothing is given one byte: so a count of elements can be checked against the bytes left.
+    template <class T>
+    void put(const T& value) {
+        const std::size_t before = out_.size();
+        write(value);
+        if (out_.size() == before) out_.write_raw('\0');
+    }
+    template <class T>
+    void write(const T& value);
+
+    Writer& out_;
+};
+
+/// cereal's face of a Reader.
+class InputArchive : public cereal::InputArchive<InputArchive, cereal::AllowEmptyClassElision> {
+    using Base = cereal::InputArchive<InputArchive, cereal::AllowEmptyClassElision>;
+
+public:
+    explicit InputArchive(Reader& in) : Base(this), in_(in) {}
+
+    template <class... Values>
+    InputArchive& operator()(Values&&... values) {
+        (get(values), ...);
+        return *this;
+    }
+    template <class Value>
+    InputArchive& operator&(Value&& value) {
+        return (*this)(value);
+    }
+    template <class Value>
+    InputArchive& operator>>(Value&& value) {
+        return (*this)(value);
+    }
+
+    void loadBinary(void* data, std::size_t size) {
+        if (data != nullptr) in_.read(data, size);
+    }
+    std::size_t read_count() { return in_.read_count(); }
+
+private:
+    template <class T>
+    void get(T& value) {
+        const std::size_t before = in_.left();
+        read(value);
+        if (in_.left() == before) in_.take(1);
+    }
+    template <class T>
+    void read(T& value);
+
+    Reader& in_;
+};
+
+template <class T>
+    requires std::is_arithmetic_v<T>
+void CEREAL_SAVE_FUNCTION_NAME(OutputArchive& archive, const T& value) {
+    archive.saveBinary(&value, sizeof value);
+}
+template <class T>
+    requires std::is_arithmetic_v<T>
+void CEREAL_LOAD_FUNCTION_NAME(InputArchive& archive, T& value) {
+    if constexpr (std::is_same_v<T, bool>) {
+        unsigned char byte = 0;
+        archive.loadBinary(&byte, 1);
+        value = byte != 0;
+    } else {
+        archive.loadBinary(&value, sizeof value);
+    }
+}
+template <class Archive, class T>
+    requires std::is_same_v<Archive, OutputArchive> || std::is_same_v<Archive, InputArchive>
+void CEREAL_SERIALIZE_FUNCTION_NAME(Archive& archive, cereal::NameValuePair<T>& pair) {
+    archive(pair.value);
+}
+template <class T>
+void CEREAL_SAVE_FUNCTION_NAME(OutputArchive& archive, const cereal::SizeTag<T>& tag) {
+    const auto count = static_cast<std::size_t>(tag.size);
+    archive.saveBinary(&count, sizeof count);
+}
+template <class T>
+void CEREAL_LOAD_FUNCTION_NAME(InputArchive& archive, cereal::SizeTag<T>& tag) {
+    tag.size = static_cast<std::remove_reference_t<T>>(archive.read_count());
+}
+template <class T>
+void CEREAL_SAVE_FUNCTION_NAME(OutputArchive& archive, const cereal::BinaryData<T>& data) {
+    archive.saveBinary(data.data, static_cast<std::size_t>(data.size));
+}
+template <class T>
+void CEREAL_LOAD_FUNCTION_NAME(InputArchive& archive, cereal::BinaryData<T>& data) {
+    archive.loadBinary(data.data, static_cast<std::size_t>(data.size));
+}
+
+// Apart, because cereal's own wrappers are only written or only read.
+template <class T>
+concept WrittenByCereal = cereal::traits::is_output_serializable<T, OutputArchive>::value;
+template <class T>
+concept ReadByCereal = cereal::traits::is_input_serializable<T, InputArchive>::value;
+template <class T>
+concept KnownToCereal = WrittenByCereal<T> && ReadByCereal<T>;
+
+template <class T>
+concept TooLargeAggregate = Aggregate<T> && field_count<T> > internal::most_fields;
+template <class T>
+concept CountedAggregate = Aggregate<T> && !TooLargeAggregate<T> && (field_count<T> > 0 || std::is_empty_v<T>);
+
+// What cereal wraps a base class in.
+template <class T>
+concept CerealBase = std::is_base_of_v<cereal::traits::detail::BaseCastBase, T>;
+
+template <class T>
+void OutputArchive::write(const T& value) {
+    if constexpr (HasCodec<T>) {
+        codec<T>::write(out_, value);
+    } else if constexpr (std::is_arithmetic_v<T> || std::is_enum_v<T>) {
+        out_.write_raw(value);
+    } else if constexpr (FunctionPointer<T>) {
+        identify_function(reinterpret_cast<const void*>(value)).write(out_);
+    } else if constexpr (std::is_pointer_v<T>) {
+        refuse_to_travel<T>();
+    } else if constexpr (WrittenByCereal<T> || CerealBase<T>) {
+        Base::operator()(value);
+    } else if constexpr (TooLargeAggregate<T>) {
+        (void)sizeof(aggregate_with_more_than_32_fields_cannot_travel<T, give_it_a_cereal_serialize_function>);
+    } else if constexpr (CountedAggregate<T>) {
+        visit_fields(value, [this](const auto&... fields) { (*this)(fields...); });
+    } else {
+        refuse_to_travel<T>();
+    }
+}
+
+template <class T>
+void InputArchive::read(T& value) {
+    using Value = std::remove_const_t<T>;
+    if constexpr (HasCodec<Value>) {
+        value = codec<Value>::read(in_);
+    } else if constexpr (std::is_arithmetic_v<Value>) {
+        CEREAL_LOAD_FUNCTION_NAME(*this, value);
+    } else if constexpr (std::is_enum_v<Value>) {
+        value = static_cast<Value>(in_.read_raw<std::underlying_type_t<Value>>());
+    } else if constexpr (FunctionPointer<Value>) {
+        value = reinterpret_cast<Value>(find_function(FunctionIdentity::read(in_)));
+    } else if constexpr (std::is_pointer_v<Value>) {
+    } else if constexpr (ReadByCereal<Value> || CerealBase<Value>) {
+        Base::operator()(value);
+    } else if constexpr (CountedAggregate<Value>) {
+        visit_fields(value, [this](auto&... fields) { (*this)(fields...); });
+    }  // else: writing it was refused, and said so
+}
+
+/// Writes one value.
+template <class T>
+void encode(Writer& out, const T& value) {
+    OutputArchive archive(out);
+    archive(value);
+}
+
+/// Reads one value. Throws: DecodeError if the bytes do not hold one, BinaryMismatch if they name a
+/// function of another binary, or what the type's own reading throws.
+template <class T>
+T decode(Reader& in) {
+    if constexpr (HasCodec<T>) {
+        return codec<T>::read(in);
+    } else if constexpr (!std::is_default_constructible_v<T>) {
+        if constexpr (WrittenByCereal<T> || CountedAggregate<T>) {  // else writing it was refused
+            (void)sizeof(type_without_default_constructor_cannot_travel<T, or_specialise_chorus_codec_for_it>);
+        }
+        throw DecodeError("never reached: this does not compile");
+    } else {
+        T value{};
+        InputArchive archive(in);
+        try {
+            archive(value);
+        } catch (const cereal::Exception& error) {
+            throw DecodeError(std::string("message damaged: ") + error.what());
+        }
+        return value;
+    }
+}
+
+// Equal keys keep their order, which cereal's own reading turns round.
+template <class Container, class Element>
+struct OrderedCodec {
+    static void write(Writer& out, const Container& container) {
+        out.write_raw(container.size());
+        for (const auto& element : container) encode<Element>(out, element);
+    }
+    static Container read(Reader& in) {
+        Container container;
+        for (auto left = in.read_count(); left > 0; --left) container.insert(container.end(), decode<Element>(in));
+        return container;
+    }
+};
+
+}  // namespace message
+
+template <class Key, class Value, class Compare, class Allocator>
+struct codec<std::multimap<Key, Value, Compare, Allocator>>
+    : message::OrderedCodec<std::multimap<Key, Value, Compare, Allocator>, std::pair<Key, Value>> {};
+
+template <class Key, class Compare, class Allocator>
+struct codec<std::multiset<Key, Compare, Allocator>> : message::OrderedCodec<std::multiset<Key, Compare, Allocator>, Key> {};
+
+template <>
+struct codec<std::filesystem::path> {
+    static void write(message::Writer& out, const std::filesystem::path& path) { out.write_text(path.native()); }
+    static std::filesystem::path read(message::Reader& in) { return in.read_text(); }
+};
+
+template <>
+struct codec<std::monostate> {
+    static void write(message::Writer& out, std::monostate) { out.write_raw('\0'); }
+    static std::monostate read(message::Reader& in) {
+        in.take(1);
+        return {};
+    }
+};
+
+}  // namespace chorus
+
+CEREAL_REGISTER_ARCHIVE(chorus::message::OutputArchive)
+CEREAL_REGISTER_ARCHIVE(chorus::message::InputArchive)
+CEREAL_SETUP_ARCHIVE_TRAITS(chorus::message::InputArchive, chorus::message::OutputArchive)

@@ -1,0 +1,13 @@
+// The names of Python's multiprocessing, for processes.
+#pragma once
+
+#include <chorus/deadline.hpp>
+#include <chorus/errors.hpp>
+#include <chorus/worker/call.hpp>
+#include <chorus/worker/context.hpp>
+#include <chorus/worker/print.hpp>
+#include <chorus/worker/process.hpp>
+
+namespace chorus {
+namespace mp = multiprocessing;
+}

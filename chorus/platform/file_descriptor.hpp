@@ -1,0 +1,105 @@
+// Own one descriptor; read, write and wait on descriptors.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <chorus/deadline.hpp>
+
+namespace chorus::platform {
+
+/// Owns one descriptor. Every descriptor Chorus makes is close-on-exec and lies above 2, so that a
+/// program which closed its standard streams never finds one of ours in their place.
+class FileDescriptor {
+public:
+    FileDescriptor() noexcept = default;
+    explicit FileDescriptor(int number) noexcept : number_(number) {}
+    FileDescriptor(FileDescriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
+    FileDescriptor& operator=(FileDescriptor&& other) noexcept {
+        if (this != &other) {
+            reset();
+            number_ = std::exchange(other.number_, -1);
+        }
+        return *this;
+    }
+    ~FileDescriptor() { reset(); }
+
+    int get() const noexcept { return number_; }
+    explicit operator bool() const noexcept { return number_ >= 0; }
+    int release() noexcept { return std::exchange(number_, -1); }
+    void reset() noexcept;
+
+private:
+    int number_ = -1;
+};
+
+/// Moves a fresh descriptor above the standard streams if it fell among them.
+FileDescriptor above_standard_streams(int number);
+
+/// Another descriptor for the same open file.
+FileDescriptor duplicate(int number);
+
+/// Owns a descriptor that was inherited through exec, and marks it close-on-exec again.
+FileDescriptor adopt_inherited(int number) noexcept;
+
+struct DescriptorPair {
+    FileDescriptor first;
+    FileDescriptor second;
+};
+/// first reads what second writes.
+DescriptorPair make_pipe();
+/// Connected sockets which keep message boundaries and can carry descriptors.
+DescriptorPair make_message_sockets();
+
+/// Waits until the descriptor has something to read or its other side hung up.
+/// Returns false when the deadline passed first.
+bool wait_readable(int descriptor, Deadline deadline = {});
+
+/// Writes all of it, waiting where the descriptor is non-blocking.
+/// Returns 0, or the errno of the write that failed. Never raises SIGPIPE itself.
+int write_all(int descriptor, const void* data, std::size_t size) noexcept;
+
+/// The same, but throws OsError; a descriptor that is not open swallows the text.
+void write_line(int descriptor, const std::string& text);
+
+/// Sends one message with descriptors attached. Returns false when the other side is gone.
+bool send_message(int socket, std::span<const std::byte> bytes, std::span<const int> descriptors = {});
+
+struct ReceivedMessage {
+    std::size_t size = 0;  ///< 0 when the other side is gone
+    std::vector<FileDescriptor> descriptors;
+};
+/// Receives one message into the buffer.
+ReceivedMessage receive_message(int socket, std::span<std::byte> buffer);
+
+/// A set of descriptors of which the readable ones can be asked for at a cost that does not grow
+/// with the set.
+class ReadySet {
+public:
+    ReadySet();
+    void add(int descriptor, std::uint64_t tag);
+    void remove(int descriptor) noexcept;
+    /// Tags of some readable members (at most 256), in no order; empty when the deadline passed.
+    std::vector<std::uint64_t> wait(Deadline deadline);
+
+private:
+    FileDescriptor epoll_;
+};
+
+/// A descriptor that one thread rings to wake another.
+class Doorbell {
+public:
+    Doorbell();
+    int descriptor() const noexcept { return event_.get(); }
+    void ring() noexcept;
+    void silence() noexcept;
+
+private:
+    FileDescriptor event_;
+};
+
+}  // namespace chorus::platform

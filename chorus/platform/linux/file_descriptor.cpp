@@ -1,0 +1,185 @@
+#include <chorus/platform/file_descriptor.hpp>
+
+#include <array>
+#include <climits>
+#include <cstdint>
+#include <cstring>
+
+#include <chorus/platform/syscall.hpp>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+namespace chorus::platform {
+namespace {
+
+constexpr std::size_t most_descriptors = 16;
+
+timespec as_timespec(std::chrono::nanoseconds left) {
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(left);
+    return {static_cast<time_t>(seconds.count()), static_cast<long>((left - seconds).count())};
+}
+
+}  // namespace
+
+void FileDescriptor::reset() noexcept {
+    if (number_ >= 0) ::close(std::exchange(number_, -1));
+}
+
+FileDescriptor duplicate(int number) {
+    return FileDescriptor(check(::fcntl(number, F_DUPFD_CLOEXEC, STDERR_FILENO + 1), "duplicate a descriptor"));
+}
+
+FileDescriptor above_standard_streams(int number) {
+    if (number > STDERR_FILENO) return FileDescriptor(number);
+    const FileDescriptor low(number);
+    return duplicate(number);
+}
+
+FileDescriptor adopt_inherited(int number) noexcept {
+    if (number < 0 || ::fcntl(number, F_SETFD, FD_CLOEXEC) < 0) return {};
+    return FileDescriptor(number);
+}
+
+DescriptorPair make_pipe() {
+    int ends[2];
+    check(::pipe2(ends, O_CLOEXEC | O_NONBLOCK), "make a pipe");
+    return {above_standard_streams(ends[0]), above_standard_streams(ends[1])};
+}
+
+DescriptorPair make_message_sockets() {
+    int ends[2];
+    check(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), "make a socket pair");
+    return {above_standard_streams(ends[0]), above_standard_streams(ends[1])};
+}
+
+bool wait_readable(int descriptor, Deadline deadline) {
+    for (;;) {
+        pollfd waited{descriptor, POLLIN, 0};
+        timespec left{};
+        if (!deadline.is_never()) left = as_timespec(deadline.remaining());
+        const int ready = ::ppoll(&waited, 1, deadline.is_never() ? nullptr : &left, nullptr);
+        if (ready > 0) return true;
+        if (ready == 0) return false;
+        if (errno != EINTR) throw os_error("wait on a descriptor", errno);
+    }
+}
+
+int write_all(int descriptor, const void* data, std::size_t size) noexcept {
+    const char* next = static_cast<const char*>(data);
+    while (size > 0) {
+        const ssize_t written = ::write(descriptor, next, size);
+        if (written >= 0) {
+            next += written;
+            size -= static_cast<std::size_t>(written);
+        } else if (errno == EAGAIN) {
+            pollfd waited{descriptor, POLLOUT, 0};
+            ::poll(&waited, 1, -1);
+        } else if (errno != EINTR) {
+            return errno;
+        }
+    }
+    return 0;
+}
+
+void write_line(int descriptor, const std::string& text) {
+    const int code = write_all(descriptor, text.data(), text.size());
+    if (code != 0 && code != EBADF) throw os_error("write to standard output", code);
+}
+
+bool send_message(int socket, std::span<const std::byte> bytes, std::span<const int> descriptors) {
+    iovec part{const_cast<std::byte*>(bytes.data()), bytes.size()};
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int) * most_descriptors)> control{};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    if (!descriptors.empty()) {
+        if (descriptors.size() > most_descriptors) throw UsageError("too many descriptors in one message");
+        message.msg_control = control.data();
+        message.msg_controllen = CMSG_SPACE(descriptors.size_bytes());
+        cmsghdr* header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(descriptors.size_bytes());
+        std::memcpy(CMSG_DATA(header), descriptors.data(), descriptors.size_bytes());
+    }
+    const auto sent = retry([&] { return ::sendmsg(socket, &message, MSG_NOSIGNAL); });
+    if (sent >= 0) return true;
+    if (errno == EPIPE || errno == ECONNRESET || errno == ENOTCONN) return false;
+    throw os_error("send a message", errno);
+}
+
+ReceivedMessage receive_message(int socket, std::span<std::byte> buffer) {
+    iovec part{buffer.data(), buffer.size()};
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int) * most_descriptors)> control;
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    const auto size = retry([&] { return ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC); });
+    if (size < 0 && errno != ECONNRESET) throw os_error("receive a message", errno);
+    ReceivedMessage received;
+    if (size <= 0) return received;
+    for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
+        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+        const std::size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (std::size_t i = 0; i < count; ++i) {
+            int number = -1;
+            std::memcpy(&number, CMSG_DATA(header) + i * sizeof(int), sizeof number);
+            received.descriptors.emplace_back(number);
+        }
+    }
+    if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
+        throw os_error("receive a message with its descriptors", (message.msg_flags & MSG_CTRUNC) != 0 ? EMFILE : EMSGSIZE);
+    }
+    received.size = static_cast<std::size_t>(size);
+    return received;
+}
+
+ReadySet::ReadySet() : epoll_(above_standard_streams(check(::epoll_create1(EPOLL_CLOEXEC), "make an epoll set"))) {}
+
+void ReadySet::add(int descriptor, std::uint64_t tag) {
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.u64 = tag;
+    check(::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, descriptor, &event), "watch a descriptor");
+}
+
+void ReadySet::remove(int descriptor) noexcept { ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, descriptor, nullptr); }
+
+std::vector<std::uint64_t> ReadySet::wait(Deadline deadline) {
+    std::array<epoll_event, 256> events;
+    for (;;) {
+        int milliseconds = -1;
+        if (!deadline.is_never()) {
+            const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline.remaining()).count();
+            milliseconds = left > INT_MAX ? INT_MAX : static_cast<int>(left);
+        }
+        const int ready = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), milliseconds);
+        if (ready < 0 && errno == EINTR) continue;
+        check(ready, "wait on an epoll set");
+        if (ready == 0 && !deadline.is_never() && !deadline.has_passed()) continue;
+        std::vector<std::uint64_t> tags;
+        for (int i = 0; i < ready; ++i) tags.push_back(events[static_cast<std::size_t>(i)].data.u64);
+        return tags;
+    }
+}
+
+Doorbell::Doorbell() : event_(above_standard_streams(check(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "make an event descriptor"))) {}
+
+void Doorbell::ring() noexcept {
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const auto written = ::write(event_.get(), &one, sizeof one);
+}
+
+void Doorbell::silence() noexcept {
+    std::uint64_t count = 0;
+    [[maybe_unused]] const auto taken = ::read(event_.get(), &count, sizeof count);
+}
+
+}  // namespace chorus::platform

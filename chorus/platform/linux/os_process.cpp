@@ -1,0 +1,397 @@
+#include <chorus/platform/os_process.hpp>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <mutex>
+#include <sstream>
+
+#include <chorus/platform/syscall.hpp>
+
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#ifndef PR_GET_TID_ADDRESS
+#define PR_GET_TID_ADDRESS 40
+#endif
+
+extern char** environ;
+
+// The C library's own names, which no sanitizer stands in front of: between clone and exec a child runs
+// in its parent's memory, and a sanitizer would take what it does there for the parent's doing.
+extern "C" {
+int __clone(int (*function)(void*), void* stack, int flags, void* argument, ...);
+int __sigaction(int signal, const struct sigaction* action, struct sigaction* before);
+}
+
+namespace chorus::platform {
+namespace {
+
+constexpr auto wait_by_descriptor = static_cast<idtype_t>(3);  // P_PIDFD, missing from older headers
+
+// Linux 6.15 tells the exit status of a process that has been collected already, to who holds its
+// descriptor. The structure is the kernel's (linux/pidfd.h), which Debian 12's headers lack.
+struct PidfdInfo {
+    std::uint64_t mask;
+    std::uint64_t cgroup;
+    std::uint32_t ids[11];
+    std::int32_t exit_code;
+};
+static_assert(sizeof(PidfdInfo) == 64);
+constexpr unsigned long get_pidfd_info = _IOWR(0xFF, 11, PidfdInfo);
+constexpr std::uint64_t exit_status_wanted = 1U << 3;
+
+std::optional<int> exit_code_after_collection(int process) {
+    PidfdInfo info{};
+    info.mask = exit_status_wanted;
+    if (::ioctl(process, get_pidfd_info, &info) != 0 || (info.mask & exit_status_wanted) == 0) return std::nullopt;
+    return WIFEXITED(info.exit_code) ? WEXITSTATUS(info.exit_code) : -WTERMSIG(info.exit_code);
+}
+
+}  // namespace
+
+int process_id() noexcept { return ::getpid(); }
+int parent_process_id() noexcept { return ::getppid(); }
+
+FileDescriptor open_process(int pid) {
+    const auto number = ::syscall(SYS_pidfd_open, pid, 0);
+    return above_standard_streams(static_cast<int>(check(number, "open a process")));
+}
+
+FileDescriptor open_parent(int pid) {
+    if (::getppid() == pid) {
+        FileDescriptor parent(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+        if (parent && ::getppid() == pid) return above_standard_streams(parent.release());
+    }
+    auto ended = make_pipe();  // whose other end is closed: readable for ever
+    return std::move(ended.first);
+}
+
+bool process_has_ended(int process) {
+    pollfd waited{process, POLLIN, 0};
+    return retry([&] { return ::poll(&waited, 1, 0); }) > 0;
+}
+
+bool signal_process(int process, int signal) {
+    const auto result = ::syscall(SYS_pidfd_send_signal, process, signal, nullptr, 0);
+    if (result < 0 && errno == ESRCH) return false;
+    check(result, "signal a process");
+    return true;
+}
+
+std::optional<int> collect_exit_code(int process) {
+    siginfo_t info{};
+    const int result = retry([&] { return ::waitid(wait_by_descriptor, static_cast<id_t>(process), &info, WEXITED | WNOHANG | __WALL); });
+    if (result < 0 || info.si_pid == 0) return exit_code_after_collection(process);
+    return info.si_code == CLD_EXITED ? info.si_status : -info.si_status;
+}
+
+void collect_child(int pid) noexcept {
+    siginfo_t info{};
+    retry([&] { return ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | __WALL); });
+}
+
+std::string signal_name(int signal) {
+    const char* name = ::sigabbrev_np(signal);
+    if (name != nullptr) return std::string("SIG") + name;
+    return "signal " + std::to_string(signal);
+}
+
+void leave_at_once(int code) noexcept { ::_exit(code); }
+
+SignalMask signal_mask() noexcept {
+    sigset_t set;
+    ::pthread_sigmask(SIG_SETMASK, nullptr, &set);
+    SignalMask mask;
+    static_assert(sizeof set == sizeof mask);
+    std::memcpy(mask.data(), &set, sizeof set);
+    return mask;
+}
+
+void set_signal_mask(const SignalMask& mask) noexcept {
+    sigset_t set;
+    std::memcpy(&set, mask.data(), sizeof set);
+    ::pthread_sigmask(SIG_SETMASK, &set, nullptr);
+}
+
+void block_all_signals() noexcept {
+    sigset_t all;
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, nullptr);
+}
+
+namespace {
+
+// All that the new process needs between its birth and exec, made before it is born: there it may
+// neither allocate nor lock, because it runs in its parent's memory while other threads go on.
+struct Launch {
+    const char* path;
+    char** arguments;
+    char** environment;
+    const int* kept;
+    std::size_t kept_count;
+    const SignalMask* mask;
+    int error;
+};
+
+int launch(void* context) {
+    auto& plan = *static_cast<Launch*>(context);
+    // A handler of the parent must not run in here; those the program sets up it sets up itself.
+    for (int signal = 1; signal < NSIG; ++signal) {
+        struct sigaction action {};
+        if (::__sigaction(signal, nullptr, &action) != 0 || action.sa_handler == SIG_DFL || action.sa_handler == SIG_IGN) continue;
+        action.sa_handler = SIG_DFL;
+        action.sa_flags = 0;
+        ::__sigaction(signal, &action, nullptr);
+    }
+    ::syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC);
+    for (std::size_t i = 0; i < plan.kept_count; ++i) ::fcntl(plan.kept[i], F_SETFD, 0);
+    set_signal_mask(*plan.mask);
+    ::execve(plan.path, plan.arguments, plan.environment);
+    plan.error = errno;
+    ::_exit(127);
+}
+
+std::vector<char*> as_pointers(const std::vector<std::string>& texts) {
+    std::vector<char*> pointers;
+    for (const std::string& text : texts) pointers.push_back(const_cast<char*>(text.c_str()));
+    pointers.push_back(nullptr);
+    return pointers;
+}
+
+}  // namespace
+
+Newborn execute(const Program& program) {
+    auto arguments = as_pointers(program.arguments);
+    auto environment = as_pointers(program.environment);
+    Launch plan{program.path.c_str(), arguments.data(), environment.data(), program.kept_descriptors.data(), program.kept_descriptors.size(), &program.mask, 0};
+    constexpr std::size_t stack_size = 64 * 1024;
+    void* stack = ::mmap(nullptr, stack_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+    if (stack == MAP_FAILED) throw os_error("start a process: its stack", errno);
+    int process = -1;
+    int pid = -1;
+    int error = 0;
+    {
+        const SignalsBlocked blocked;
+        pid = ::__clone(launch, static_cast<char*>(stack) + stack_size, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &plan, &process);
+        error = errno;
+    }
+    ::munmap(stack, stack_size);
+    if (pid < 0) throw os_error("start a process", error);
+    Newborn newborn{pid, above_standard_streams(process)};
+    if (plan.error != 0) {
+        wait_readable(newborn.process.get());
+        collect_exit_code(newborn.process.get());
+        throw os_error("start " + program.path, plan.error);
+    }
+    return newborn;
+}
+
+int fork_process() { return check(::fork(), "start a process"); }
+
+int clone_sibling(std::atomic<std::int32_t>& born) noexcept {
+    // Two things of the C library live in the kernel's record of a thread and would be stale in the
+    // copy: where the thread's id is kept (every robust lock reads it there) and the list of robust
+    // locks held. fork() repairs both for itself; a bare clone has to be told.
+    static int* thread_id = [] {
+        int* address = nullptr;
+        return ::prctl(PR_GET_TID_ADDRESS, &address) == 0 ? address : nullptr;
+    }();
+    static struct RobustList {
+        void* head = nullptr;
+        std::size_t size = 0;
+        RobustList() { ::syscall(SYS_get_robust_list, 0, &head, &size); }
+    } robust_list;
+    static_assert(sizeof born == sizeof(pid_t) && std::atomic<std::int32_t>::is_always_lock_free);
+    const long flags = CLONE_PARENT | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD;
+#if defined(__x86_64__)
+    const long pid = ::syscall(SYS_clone, flags, nullptr, &born, thread_id, nullptr);
+#else
+    const long pid = ::syscall(SYS_clone, flags, nullptr, &born, nullptr, thread_id);
+#endif
+    if (pid < 0) return -errno;
+    if (pid == 0 && robust_list.head != nullptr) ::syscall(SYS_set_robust_list, robust_list.head, robust_list.size);
+    return static_cast<int>(pid);
+}
+
+std::vector<std::string> current_environment() {
+    std::vector<std::string> texts;
+    for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) texts.emplace_back(*entry);
+    return texts;
+}
+
+bool environment_is(const std::vector<std::string>& texts) noexcept {
+    std::size_t i = 0;
+    for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry, ++i) {
+        if (i == texts.size() || texts[i] != *entry) return false;
+    }
+    return i == texts.size();
+}
+
+void remove_first_environment_entry(const char* entry) noexcept {
+    if (environ == nullptr || *environ == nullptr || std::strcmp(*environ, entry) != 0) return;
+    for (char** next = environ; *next != nullptr; ++next) *next = *(next + 1);
+}
+
+void replace_environment(const std::vector<std::string>& environment) {
+    ::clearenv();
+    for (const std::string& entry : environment) {
+        const auto equals = entry.find('=');
+        if (equals != std::string::npos) ::setenv(entry.substr(0, equals).c_str(), entry.c_str() + equals + 1, 1);
+    }
+}
+
+void after_fork_in_child(void (*in_child)()) { ::pthread_atfork(nullptr, nullptr, in_child); }
+
+void on_exit_call(void (*function)(int code)) {
+    ::on_exit([](int code, void* context) { reinterpret_cast<void (*)(int)>(context)(code); }, reinterpret_cast<void*>(function));
+}
+
+LifeLine::LifeLine() {
+    auto ends = make_pipe();
+    read_ = std::move(ends.first);
+    write_ = std::move(ends.second);
+}
+
+void LifeLine::drop() noexcept {
+    read_.reset();
+    write_.reset();
+}
+
+FileDescriptor tie_to(int life_line) {
+    // An end of one's own: the signal is a property of the open file, not of the descriptor.
+    const std::string path = "/proc/self/fd/" + std::to_string(life_line);
+    FileDescriptor own = above_standard_streams(check(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC), "open the parent's life line (is /proc mounted?)"));
+    check(::fcntl(own.get(), F_SETOWN, ::getpid()), "tie this process to its parent");
+    check(::fcntl(own.get(), F_SETSIG, SIGKILL), "tie this process to its parent");
+    check(::fcntl(own.get(), F_SETFL, O_ASYNC | O_NONBLOCK), "tie this process to its parent");
+    if (life_line_is_cut(own.get())) ::_exit(128 + SIGKILL);  // the parent died before the knot was tied
+    return own;
+}
+
+bool life_line_is_cut(int life_line) noexcept {
+    char byte = 0;
+    return ::read(life_line, &byte, 1) == 0;
+}
+
+Surroundings surroundings() {
+    Surroundings result;
+    result.directory = FileDescriptor(::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!result.directory && (errno == EMFILE || errno == ENFILE)) throw os_error("start a process: open its directory", errno);
+    if (result.directory) result.directory = above_standard_streams(result.directory.release());
+    for (int stream = 0; stream < 3; ++stream) {
+        if (::fcntl(stream, F_GETFD) < 0) continue;
+        result.streams.push_back(stream);
+        result.open[static_cast<std::size_t>(stream)] = true;
+    }
+    return result;
+}
+
+void take_surroundings(bool has_directory, const std::array<bool, 3>& open, std::span<const FileDescriptor> descriptors) {
+    std::size_t next = 0;
+    if (has_directory) [[maybe_unused]] const int moved = ::fchdir(descriptors[next++].get());
+    for (int stream = 0; stream < 3; ++stream) {
+        if (open[static_cast<std::size_t>(stream)]) {
+            ::dup2(descriptors[next++].get(), stream);
+        } else {
+            ::close(stream);
+        }
+    }
+}
+
+IdleStreams::IdleStreams()
+    : null_(above_standard_streams(check(::open("/dev/null", O_RDWR | O_CLOEXEC), "open /dev/null"))),
+      root_(above_standard_streams(check(::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), "open /"))) {}
+
+void IdleStreams::take_over() const noexcept {
+    for (int stream = 0; stream < 3; ++stream) ::dup2(null_.get(), stream);
+    [[maybe_unused]] const int moved = ::fchdir(root_.get());
+}
+
+namespace {
+
+/// Layout of the bytes.
+struct AllowanceRecord {
+    cpu_set_t cpus;
+    std::array<struct rlimit, RLIM_NLIMITS> limits;
+};
+
+}  // namespace
+
+Allowances allowances() {
+    AllowanceRecord record{};
+    ::sched_getaffinity(0, sizeof record.cpus, &record.cpus);
+    for (std::size_t i = 0; i < record.limits.size(); ++i) ::getrlimit(static_cast<__rlimit_resource>(i), &record.limits[i]);
+    Allowances bytes(sizeof record);
+    std::memcpy(bytes.data(), &record, sizeof record);
+    return bytes;
+}
+
+void take_allowances(const Allowances& bytes) noexcept {
+    AllowanceRecord record{};
+    if (bytes.size() != sizeof record) return;
+    std::memcpy(&record, bytes.data(), sizeof record);
+    ::sched_setaffinity(0, sizeof record.cpus, &record.cpus);
+    for (std::size_t i = 0; i < record.limits.size(); ++i) ::setrlimit(static_cast<__rlimit_resource>(i), &record.limits[i]);
+}
+
+void limit_memory(std::size_t bytes) {
+    std::ifstream file("/proc/self/statm");
+    std::size_t field = 0;
+    std::size_t data_pages = 0;
+    for (int i = 0; i < 6 && file >> field; ++i) data_pages = field;
+    const rlim_t limit = data_pages * static_cast<std::size_t>(::getpagesize()) + bytes;
+    struct rlimit bound {};
+    check(::getrlimit(RLIMIT_DATA, &bound), "ask for a process's memory limit");
+    bound.rlim_cur = std::min(limit, bound.rlim_max);
+    check(::setrlimit(RLIMIT_DATA, &bound), "limit a process's memory");
+}
+
+void lift_memory_limit() noexcept {
+    struct rlimit bound {};
+    if (::getrlimit(RLIMIT_DATA, &bound) != 0) return;
+    bound.rlim_cur = bound.rlim_max;
+    ::setrlimit(RLIMIT_DATA, &bound);
+}
+
+void close_from(int first) noexcept { ::syscall(SYS_close_range, static_cast<unsigned>(first), ~0U, 0); }
+
+int all_cpus() noexcept {
+    const long count = ::sysconf(_SC_NPROCESSORS_ONLN);
+    return count > 0 ? static_cast<int>(count) : 1;
+}
+
+int usable_cpus() noexcept {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    int count = ::sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : all_cpus();
+    std::ifstream file("/sys/fs/cgroup/cpu.max");
+    std::string quota;
+    double period = 0;
+    if (file >> quota >> period && quota != "max" && period > 0) {
+        count = std::min(count, std::max(1, static_cast<int>(std::strtod(quota.c_str(), nullptr) / period)));
+    }
+    return std::max(count, 1);
+}
+
+std::array<std::byte, 32> random_bytes() {
+    std::array<std::byte, 32> bytes{};
+    check(retry([&] { return ::getrandom(bytes.data(), bytes.size(), 0); }), "get random bytes");
+    return bytes;
+}
+
+}  // namespace chorus::platform

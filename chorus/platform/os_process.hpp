@@ -1,0 +1,153 @@
+// Processes as the system sees them: make one, wait for one, signal one, end.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <chorus/platform/file_descriptor.hpp>
+
+namespace chorus::platform {
+
+int process_id() noexcept;
+int parent_process_id() noexcept;
+
+/// A handle that never means another process, even when the number is used again.
+FileDescriptor open_process(int pid);
+/// A descriptor that is readable once this process's parent, known by its number, has ended.
+FileDescriptor open_parent(int pid);
+bool process_has_ended(int process);
+/// Returns false when the process has ended.
+bool signal_process(int process, int signal);
+
+/// The exit code (0…255, or -SIGNAL) of a child that has ended, collected from the system. Somebody
+/// else in this program may have collected it first (`waitpid(-1)`, SIGCHLD ignored): then the system
+/// is asked in another way, and nullopt means that it no longer knows.
+std::optional<int> collect_exit_code(int process);
+
+/// Waits for a child and forgets its status, where it has no handle.
+void collect_child(int pid) noexcept;
+
+/// "SIGSEGV"; "signal 99" for a number without a name.
+std::string signal_name(int signal);
+
+[[noreturn]] void leave_at_once(int code) noexcept;
+
+// ---- making processes -------------------------------------------------------------------------
+
+struct Newborn {
+    int pid = 0;
+    FileDescriptor process;
+};
+
+/// Signals blocked in a thread, as bytes that can be handed on.
+using SignalMask = std::array<std::byte, 128>;
+SignalMask signal_mask() noexcept;
+void set_signal_mask(const SignalMask& mask) noexcept;
+void block_all_signals() noexcept;
+/// Blocks all signals for a scope.
+class SignalsBlocked {
+public:
+    SignalsBlocked() noexcept : before_(signal_mask()) { block_all_signals(); }
+    ~SignalsBlocked() { set_signal_mask(before_); }
+    SignalsBlocked(const SignalsBlocked&) = delete;
+    SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+    const SignalMask& before() const noexcept { return before_; }
+
+private:
+    SignalMask before_;
+};
+
+struct Program {
+    std::string path;
+    std::vector<std::string> arguments;
+    std::vector<std::string> environment;
+    std::vector<int> kept_descriptors;  ///< the only ones above 2 that are open in the new process
+    SignalMask mask{};
+};
+/// Starts a program as a child. Neither copies nor waits for the caller's memory; safe while other
+/// threads run and hold locks.
+Newborn execute(const Program& program);
+
+/// Copies this process as fork() does. Returns 0 in the copy, the copy's pid here.
+int fork_process();
+
+/// Copies this (single-threaded) process into a child of its own parent. Returns 0 in the copy, and
+/// the pid or -errno here. The kernel itself stores the pid into `born` before the copy runs, so that
+/// whoever shares that word knows of the child even if we are killed at this instant.
+int clone_sibling(std::atomic<std::int32_t>& born) noexcept;
+
+std::vector<std::string> current_environment();
+bool environment_is(const std::vector<std::string>& texts) noexcept;
+/// Removes the first entry if it is this one.
+void remove_first_environment_entry(const char* entry) noexcept;
+void replace_environment(const std::vector<std::string>& environment);
+
+/// Calls `in_child` in the copy after each fork() of this program, whoever calls it.
+void after_fork_in_child(void (*in_child)());
+
+/// Calls `function` first of all that exit() runs and was registered before this call.
+void on_exit_call(void (*function)(int code));
+
+// ---- a child's surroundings -------------------------------------------------------------------
+
+/// One end is kept by a process for as long as it lives; whoever ties itself to the other is killed
+/// by the kernel when the first end is gone, however its holder died.
+class LifeLine {
+public:
+    LifeLine();
+    /// To be handed to children.
+    int descriptor() const noexcept { return read_.get(); }
+    void drop() noexcept;
+
+private:
+    FileDescriptor read_;
+    FileDescriptor write_;
+};
+/// Ties this process to a life line received at birth. Ends at once if its holder is gone already.
+/// The returned descriptor must stay open.
+FileDescriptor tie_to(int life_line);
+bool life_line_is_cut(int life_line) noexcept;
+
+/// The standard streams and the working directory of this process, to be handed on.
+struct Surroundings {
+    FileDescriptor directory;
+    std::vector<int> streams;  ///< 0, 1, 2 where open
+    std::array<bool, 3> open{};
+};
+Surroundings surroundings();
+/// Takes them over. The descriptors are in the order directory (if any), then open streams.
+void take_surroundings(bool has_directory, const std::array<bool, 3>& open, std::span<const FileDescriptor> descriptors);
+
+/// Lets go of streams and directory that were taken over: /dev/null and / are kept for that.
+class IdleStreams {
+public:
+    IdleStreams();
+    void take_over() const noexcept;
+
+private:
+    FileDescriptor null_;
+    FileDescriptor root_;
+};
+
+/// Resource limits and the CPUs this process may use, as bytes to be handed on.
+using Allowances = std::vector<std::byte>;
+Allowances allowances();
+void take_allowances(const Allowances& bytes) noexcept;
+
+/// Bounds what this process may allocate from now on; lifting makes room for a last report.
+void limit_memory(std::size_t bytes);
+void lift_memory_limit() noexcept;
+
+void close_from(int first) noexcept;
+
+int usable_cpus() noexcept;
+int all_cpus() noexcept;
+std::array<std::byte, 32> random_bytes();
+
+}  // namespace chorus::platform

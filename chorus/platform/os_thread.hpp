@@ -1,0 +1,51 @@
+// Threads as the system sees them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace chorus::platform {
+
+/// Starts a detached thread with this stack size (0: the system's default).
+/// Returns the thread's identity, as this_thread() gives it inside.
+std::uintptr_t start_thread(void* (*body)(void*), void* argument, std::size_t stack_size);
+
+/// Runs the function on a stack of the system's usual size, and waits for it.
+void run_on_large_stack(void (*function)(void*), void* argument);
+
+std::uintptr_t this_thread() noexcept;
+int thread_id() noexcept;
+
+/// Shows in debuggers and `top -H`; at most 15 bytes are kept, never half a character.
+void name_this_thread(const char* name) noexcept;
+
+/// An image of the program executed through /proc is called "exe" until it is told its name.
+void name_this_thread_after_program(const char* path) noexcept;
+
+/// Calls the function when this thread has ended: after its last thread_local was destroyed.
+void at_thread_end(void (*function)(void*), void* argument);
+
+/// Lets another thread run on this CPU, if one wants to.
+void give_way() noexcept;
+
+std::size_t smallest_stack() noexcept;
+
+/// Brings these threads to a halt for ever, each at an instant when it holds no lock of the C
+/// library. Returns false if one cannot be halted: it blocks every signal, or is never met at such an
+/// instant.
+bool halt_threads(std::span<const int> thread_ids);
+
+/// While one lives its thread is not halted: it holds something that the program needs to end.
+class NotHalted {
+public:
+    NotHalted() noexcept;
+    ~NotHalted();
+    NotHalted(const NotHalted&) = delete;
+    NotHalted& operator=(const NotHalted&) = delete;
+};
+
+/// Sends a signal to the first thread of this process.
+void signal_main_thread(int signal);
+
+}  // namespace chorus::platform

@@ -1,0 +1,33 @@
+// The gate: every call to the system that can fail passes here on its way back.
+#pragma once
+
+#include <cerrno>
+#include <string>
+
+#include <chorus/errors.hpp>
+
+namespace chorus::platform {
+
+/// The error of a message that makes no sense.
+inline constexpr int bad_message = EBADMSG;
+
+/// An OsError that names the call, the reason, and the limit that was met where there is one.
+OsError os_error(const std::string& operation, int code);
+
+/// Returns the result, or throws OsError when it is negative.
+template <class Result>
+Result check(Result result, const char* operation) {
+    if (result < 0) throw os_error(operation, errno);
+    return result;
+}
+
+/// Repeats a call for as long as a signal interrupts it.
+template <class Call>
+auto retry(Call call) -> decltype(call()) {
+    for (;;) {
+        const auto result = call();
+        if (result >= 0 || errno != EINTR) return result;
+    }
+}
+
+}  // namespace chorus::platform

@@ -1,0 +1,13 @@
+// The names of Python's threading, for threads of this process.
+#pragma once
+
+#include <chorus/deadline.hpp>
+#include <chorus/errors.hpp>
+#include <chorus/worker/local.hpp>
+#include <chorus/worker/print.hpp>
+#include <chorus/worker/thread.hpp>
+#include <chorus/worker/timer.hpp>
+
+namespace chorus {
+namespace mt = threading;
+}

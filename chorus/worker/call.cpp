@@ -1,0 +1,97 @@
+#include <chorus/worker/call.hpp>
+
+#include <csignal>
+
+#include <chorus/platform/os_process.hpp>
+#include <chorus/worker/internal/futures.hpp>
+#include <chorus/worker/internal/process_state.hpp>
+#include <chorus/worker/internal/report.hpp>
+
+namespace chorus::worker {
+namespace {
+
+using multiprocessing::CallOptions;
+
+struct Started {
+    ProcessPointer process;
+    Deadline deadline;
+    CallOptions options;
+};
+
+Started start_call(CallOptions options, std::unique_ptr<message::Call> call) {
+    Started started;
+    started.process = make_process_state(options.name, false, std::move(call), "Process", std::nullopt);
+    started.process->report = make_report();
+    started.process->memory_limit = options.memory;
+    started.process->wants_result = true;
+    started.process->dies_with_parent = true;
+    start(started.process);
+    if (options.timeout) started.deadline = options.timeout->duration();
+    started.options = std::move(options);
+    return started;
+}
+
+std::exception_ptr death(const Started& started, int exitcode, const Report& report) {
+    if (exitcode >= 0) {
+        return std::make_exception_ptr(
+            WorkerDied("left with exit code " + std::to_string(exitcode) + " before it gave a result", exitcode, ""));
+    }
+    const auto stack = report.stack();
+    std::string what = "killed by " + platform::signal_name(-exitcode);
+    if (!stack.top.empty()) what += " in " + stack.top;
+    if (started.options.memory != 0) {
+        what += " (it was allowed " + std::to_string(started.options.memory) + " bytes of memory)";
+    } else if (exitcode == -SIGKILL) {
+        what += " (by somebody, or by the system for want of memory)";
+    }
+    return std::make_exception_ptr(WorkerDied(what, exitcode, stack.text));
+}
+
+// What became of a child that has ended. The value is taken, or the error returned.
+std::exception_ptr conclude(const Started& started, bool timed_out, const TakeValue& take) {
+    poll(*started.process);
+    Report report(started.process->report);
+    started.process->report.reset();
+    try {
+        if (auto value = report.value()) {
+            take(*value);
+            return nullptr;
+        }
+        if (const auto thrown = report.exception()) return thrown;
+    } catch (...) {
+        return std::current_exception();  // the value's own reading threw
+    }
+    if (timed_out) {
+        return std::make_exception_ptr(TimedOut("the call took longer than its timeout of " +
+                                                std::to_string(started.options.timeout->duration().count()) + " s and was ended"));
+    }
+    const std::lock_guard guard(started.process->mutex);
+    return death(started, started.process->exitcode.value_or(255), report);
+}
+
+}  // namespace
+
+void run_in_child(CallOptions options, std::unique_ptr<message::Call> call, const TakeValue& take) {
+    const auto started = start_call(std::move(options), std::move(call));
+    bool timed_out = false;
+    if (!join(started.process, started.deadline)) {
+        timed_out = true;
+        send_signal(started.process, SIGKILL);
+        join(started.process, {});
+    }
+    if (const auto error = conclude(started, timed_out, take)) std::rethrow_exception(error);
+}
+
+void run_in_child_later(CallOptions options, std::unique_ptr<message::Call> call, const std::shared_ptr<FutureState>& future, TakeValue take) {
+    const auto started = start_call(std::move(options), std::move(call));
+    future->set_running();
+    future->set_canceller([process = started.process] {
+        send_signal(process, SIGKILL);
+        return true;
+    });
+    when_ended(started.process, started.deadline, [started, future, take = std::move(take)](bool timed_out) {
+        if (const auto error = conclude(started, timed_out, take)) future->set_error(error);
+    });
+}
+
+}  // namespace chorus::worker

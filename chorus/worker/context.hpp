@@ -1,0 +1,55 @@
+// Contexts: the names of this module bound to one start method.
+//
+//     auto context = mp::get_context("spawn");
+//     auto p = context.Process(work, 3);
+//
+// Threads: a value; copy it freely.
+// Death: nothing is held.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include <chorus/worker/process.hpp>
+
+namespace chorus::multiprocessing {
+
+class Context {
+public:
+    explicit Context(StartMethod method) noexcept : method_(method) {}
+
+    std::string get_start_method() const { return worker::name_of(method_); }
+    /// Throws: UsageError: a context keeps its method.
+    void set_start_method(std::string_view) const { throw UsageError("a context keeps its start method: get another one by get_context"); }
+
+    /// A SpawnProcess, ForkProcess or ForkServerProcess. Function and arguments must travel, whatever
+    /// the method, since that is known at run time only; ForkProcess itself takes anything.
+    template <class Function, class... Args>
+        requires(!std::same_as<std::remove_cvref_t<Function>, ProcessOptions>)
+    multiprocessing::Process Process(Function&& function, Args&&... args) const {
+        return Process(ProcessOptions{}, std::forward<Function>(function), std::forward<Args>(args)...);
+    }
+    template <class Function, class... Args>
+    multiprocessing::Process Process(ProcessOptions options, Function&& function, Args&&... args) const {
+        switch (method_) {
+            case StartMethod::fork: return ForkProcess(std::move(options), std::forward<Function>(function), std::forward<Args>(args)...);
+            case StartMethod::spawn: return SpawnProcess(std::move(options), std::forward<Function>(function), std::forward<Args>(args)...);
+            case StartMethod::forkserver: break;
+        }
+        return ForkServerProcess(std::move(options), std::forward<Function>(function), std::forward<Args>(args)...);
+    }
+
+    multiprocessing::Process current_process() const { return multiprocessing::current_process(); }
+    std::optional<multiprocessing::Process> parent_process() const { return multiprocessing::parent_process(); }
+    std::vector<multiprocessing::Process> active_children() const { return multiprocessing::active_children(); }
+    int cpu_count() const noexcept { return multiprocessing::cpu_count(); }
+
+private:
+    StartMethod method_;
+};
+
+/// Throws: UsageError for an unknown name. Without a name: the method chosen for Process, now fixed.
+inline Context get_context(std::string_view name) { return Context(worker::start_method_named(name)); }
+inline Context get_context() { return Context(worker::chosen_start_method()); }
+
+}  // namespace chorus::multiprocessing

@@ -1,0 +1,86 @@
+// What a child is told at its birth, and the message that tells it.
+//
+// Layout of a request: a RequestHeader, then the encoded Birth and the encoded call, unless they are
+// long: then these two lie in a file of their own. Descriptors come with it in the order directory,
+// open standard streams, report, file; the header says which of them are there.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <chorus/memory/internal/segment.hpp>
+#include <chorus/message/callable.hpp>
+#include <chorus/platform/os_process.hpp>
+#include <chorus/worker/internal/identity.hpp>
+
+namespace chorus::worker {
+
+/// Travels as an aggregate.
+struct Birth {
+    Identity identity;
+    platform::SignalMask mask{};
+    std::optional<std::vector<std::string>> environment;  ///< where it differs from the fork server's
+    std::optional<platform::Allowances> allowances;       ///< likewise
+    std::size_t memory_limit = 0;                         ///< bytes; 0 for none
+    bool wants_result = false;
+};
+
+struct RequestHeader {
+    bool has_directory = false;
+    std::array<bool, 3> streams{};
+    bool has_report = false;
+    bool in_file = false;
+};
+
+/// The parent's side: collects what is to be sent.
+class Request {
+public:
+    Request(const Birth& birth, const message::Call& call);
+
+    /// Puts everything into the file, also what is short: for a child that gets no message.
+    void move_to_file();
+    int file() const noexcept { return sink_.descriptor(); }
+
+    /// The message for a fork server. Requires: called once.
+    std::vector<std::byte> message(RequestHeader header);
+    bool in_file() const noexcept { return payload_.has_spilled(); }
+
+private:
+    static constexpr std::size_t longest_message = 64 * 1024;
+
+    memory::SegmentSink sink_{"chorus-call"};
+    message::Writer payload_{sink_, longest_message};
+};
+
+/// The child's side: a request taken apart, and its function found.
+class Cradle {
+public:
+    /// From a message. Throws: DecodeError.
+    Cradle(std::span<const std::byte> message, std::vector<platform::FileDescriptor> descriptors);
+    /// From a file alone.
+    Cradle(platform::FileDescriptor file, platform::FileDescriptor report);
+
+    const Birth& birth() const noexcept { return birth_; }
+    message::Call& call() noexcept { return *call_; }
+    int report() const noexcept { return report_.get(); }
+
+    /// Makes this process what the child is to be, but for what concerns the process itself (its
+    /// signals, its ties): its directory, streams, environment and identity.
+    void settle_in();
+
+private:
+    void read(message::Reader payload);
+
+    std::optional<RequestHeader> header_;  ///< empty when directory and streams were inherited
+    std::vector<platform::FileDescriptor> descriptors_;
+    platform::FileDescriptor report_;
+    platform::Mapping file_;
+    Birth birth_;
+    std::optional<message::WrittenCall> call_;
+};
+
+}  // namespace chorus::worker

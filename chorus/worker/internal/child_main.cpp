@@ -1,0 +1,60 @@
+#include <chorus/worker/internal/child_main.hpp>
+
+#include <cstdio>
+#include <cstdlib>
+#include <iostream>
+
+#include <chorus/message/outcome.hpp>
+#include <chorus/platform/crash.hpp>
+#include <chorus/platform/os_process.hpp>
+#include <chorus/platform/symbols.hpp>
+#include <chorus/worker/internal/lifetime.hpp>
+#include <chorus/worker/internal/report.hpp>
+
+namespace chorus::worker {
+namespace {
+
+void tell_on_stderr(const std::string& text) {
+    std::cout.flush();
+    std::fflush(stdout);
+    std::cerr.flush();
+    platform::write_all(2, text.data(), text.size());
+}
+
+void tell_of_exception(std::exception_ptr thrown) {
+    const auto described = message::describe(thrown);
+    const auto stack = platform::symbolize(platform::last_throw(), platform::memory_map(), false);
+    tell_on_stderr("Process " + identity().name + ":\n" + stack.text + (stack.text.empty() ? "" : "\n") + described.type + ": " + described.message + "\n");
+}
+
+int run(message::Call& call, const Birth& birth, int report) {
+    try {
+        if (report >= 0) return run_and_report(call, report, birth.wants_result, birth.memory_limit);
+        platform::watch_exceptions([](void* context) { static_cast<message::Call*>(context)->invoke(nullptr); }, &call);
+    } catch (const SystemExit& exit) {
+        if (exit.message()) tell_on_stderr(*exit.message() + "\n");
+        return exit.code();
+    } catch (...) {
+        tell_of_exception(std::current_exception());
+        return 1;
+    }
+    return 0;
+}
+
+}  // namespace
+
+void child_main(const Birth& birth, message::Call& call, int report, int life_line) {
+    int code = 1;
+    try {
+        // The life line stays open until the end: closing it would untie the knot.
+        if (birth.identity.tied) platform::tie_to(life_line).release();
+        platform::set_signal_mask(birth.mask);
+        code = run(call, birth, report);
+    } catch (...) {
+        tell_of_exception(std::current_exception());
+    }
+    finish();
+    std::exit(code);
+}
+
+}  // namespace chorus::worker

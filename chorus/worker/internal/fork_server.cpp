@@ -1,0 +1,205 @@
+#include <chorus/worker/internal/fork_server.hpp>
+
+#include <mutex>
+
+#include <chorus/memory/internal/segment.hpp>
+#include <chorus/message/outcome.hpp>
+#include <chorus/platform/fork_mutex.hpp>
+#include <chorus/platform/os_thread.hpp>
+#include <chorus/platform/syscall.hpp>
+#include <chorus/worker/internal/gate.hpp>
+#include <chorus/worker/internal/images.hpp>
+
+namespace chorus::worker {
+namespace {
+
+/// Layout of the hand-over page.
+struct HandOver {
+    /// Client: 0; kernel: the child's pid; server: -errno.
+    std::atomic<std::int32_t> born{0};
+    /// Request number * 4 + a Turn. Client: asked → asleep; server: asked → answered. Whoever comes
+    /// second finds what the first did.
+    std::atomic<std::uint32_t> turn{0};
+    Gate gate;
+};
+enum Turn : std::uint32_t { asked, asleep, answered };
+
+// About twice the time of a start on an unloaded machine.
+constexpr int looks_before_sleep = 400;
+
+struct Server {
+    platform::ForkMutex mutex{platform::ForkMutex::Rank::outer};
+    platform::FileDescriptor socket;
+    platform::FileDescriptor process;
+    memory::Segment hand_over;
+    std::uint32_t requests = 0;
+    std::vector<std::string> environment;  ///< what the server has
+    platform::Allowances allowances;
+    std::vector<void (*)()> preloads;
+};
+
+Server& server() {
+    static auto* const instance = new Server;
+    return *instance;
+}
+
+void drop(Server& here) {
+    here.socket.reset();
+    if (!here.process) return;
+    platform::wait_readable(here.process.get());
+    platform::collect_exit_code(here.process.get());
+    here.process.reset();
+}
+
+void launch(Server& here) {
+    drop(here);
+    auto ends = platform::make_message_sockets();
+    here.hand_over = memory::Segment::create("chorus-hand-over", sizeof(HandOver));
+    new (here.hand_over.bytes().data()) HandOver;
+    here.requests = 0;
+    here.environment = platform::current_environment();
+    here.allowances = platform::allowances();
+    // Signals stay blocked in the server: it has no business with the terminal's Ctrl-C.
+    const platform::SignalsBlocked blocked;
+    auto newborn = execute_image(here.preloads.empty() ? Role::fork_server : Role::preloading_fork_server, ends.second.get(), here.hand_over.descriptor(), here.environment, platform::signal_mask());
+    here.process = std::move(newborn.process);
+    here.socket = std::move(ends.first);
+    ends.second.reset();
+    if (here.preloads.empty()) return;
+    message::Writer preloads;
+    message::encode(preloads, here.preloads);
+    platform::send_message(here.socket.get(), preloads.buffered());
+    std::vector<std::byte> outcome(64 * 1024);
+    message::Reader failure(std::span<const std::byte>(outcome).first(platform::receive_message(here.socket.get(), outcome).size));
+    if (failure.left() > 1) {
+        drop(here);
+        std::rethrow_exception(message::read_exception(failure, ""));
+    }
+}
+
+// The server's answer: a pid, or a negative errno; 0 if it died without.
+int ask(Server& here, std::span<const std::byte> message, std::span<const int> descriptors) {
+    auto& page = here.hand_over.as<HandOver>();
+    const std::uint32_t request = 4 * ++here.requests;
+    page.born.store(0);
+    page.turn.store(request + asked);
+    page.gate.close(here.requests);
+    if (!platform::send_message(here.socket.get(), message, descriptors)) return 0;
+    for (int look = 0; look < looks_before_sleep; ++look) {
+        if (const int answer = page.born.load()) return answer;
+        platform::give_way();
+    }
+    std::uint32_t expected = request + asked;
+    if (page.turn.compare_exchange_strong(expected, request + asleep)) {
+        std::byte call{};  // from the server, or the end of the socket with it
+        platform::receive_message(here.socket.get(), std::span(&call, 1));
+    }
+    return page.born.load();  // also if it was killed: the child may have been made all the same
+}
+
+}  // namespace
+
+platform::Newborn start_by_fork_server(const Birth& birth, const message::Call& call, int report) {
+    Server& here = server();
+    const std::lock_guard guard(here.mutex);
+    if (!here.socket) launch(here);
+    constexpr int tries = 3;  // killing it again and again must not keep a caller here for ever
+    for (int attempt = 1;; ++attempt) {
+        Birth told = birth;
+        if (!platform::environment_is(here.environment)) told.environment = platform::current_environment();
+        if (auto allowances = platform::allowances(); allowances != here.allowances) told.allowances = std::move(allowances);
+        Request request(told, call);
+        RequestHeader header;
+        const auto around = platform::surroundings();
+        header.has_directory = static_cast<bool>(around.directory);
+        header.streams = around.open;
+        header.has_report = report >= 0;
+        std::vector<int> descriptors;
+        if (around.directory) descriptors.push_back(around.directory.get());
+        descriptors.insert(descriptors.end(), around.streams.begin(), around.streams.end());
+        if (report >= 0) descriptors.push_back(report);
+        if (request.in_file()) descriptors.push_back(request.file());
+        const int answer = ask(here, request.message(header), descriptors);
+        if (answer > 0 && told.environment) here.environment = *std::move(told.environment);  // the server keeps these
+        if (answer > 0 && told.allowances) here.allowances = *std::move(told.allowances);
+        if (answer > 0) return {answer, here.hand_over.as<HandOver>().gate.let_in(here.requests, answer)};
+        if (answer < 0) throw platform::os_error("start a process", -answer);
+        if (attempt == tries) throw Error("the fork server was killed " + std::to_string(tries) + " times while it was asked to start a process");
+        launch(here);
+    }
+}
+
+void stop_fork_server() {
+    const std::lock_guard guard(server().mutex);
+    drop(server());
+}
+
+void forget_fork_server() {
+    const std::lock_guard guard(server().mutex);
+    server().socket.reset();
+    server().process.reset();
+}
+
+void preload_in_fork_server(void (*load)()) {
+    const std::lock_guard guard(server().mutex);
+    if (server().socket) throw UsageError("the fork server runs already: set what it preloads before the first start");
+    server().preloads.push_back(load);
+}
+
+namespace {
+
+// What a preload throws goes to who asked for the server; an answer of one byte says that all went well.
+void preload(int socket, message::Reader loads) {
+    message::Writer outcome;
+    try {
+        for (auto* const load : message::decode<std::vector<void (*)()>>(loads)) load();
+        outcome.write_raw('\0');
+    } catch (...) {
+        message::write_exception(outcome, std::current_exception());
+    }
+    platform::send_message(socket, outcome.buffered());
+}
+
+}  // namespace
+
+Cradle serve(platform::FileDescriptor socket, platform::FileDescriptor hand_over_file, int life_line, bool has_preloads) {
+    // Never unmapped: in a child that would cost more than the page it takes.
+    static auto* const page = new memory::Segment(memory::Segment::attach(std::move(hand_over_file), sizeof(HandOver)));
+    auto& hand_over = page->as<HandOver>();
+    static std::array<std::byte, 128 * 1024> buffer;  // children read their call from their copy of it
+    const auto receive = [&] {
+        auto received = platform::receive_message(socket.get(), buffer);
+        if (received.size == 0) platform::leave_at_once(0);
+        return received;
+    };
+    if (has_preloads) preload(socket.get(), message::Reader(std::span<const std::byte>(buffer).first(receive().size)));
+    const platform::IdleStreams idle;
+    idle.take_over();
+    for (std::uint32_t request = 4;; request += 4) {
+        try {
+            auto received = receive();
+            Cradle cradle(std::span<const std::byte>(buffer).first(received.size), std::move(received.descriptors));
+            cradle.settle_in();
+            const int pid = platform::clone_sibling(hand_over.born);
+            if (pid == 0) {
+                socket.reset();
+                page->close_file();
+                hand_over.gate.wait(request / 4, life_line);
+                return cradle;
+            }
+            if (pid < 0) hand_over.born.store(pid);
+        } catch (const OsError& error) {
+            hand_over.born.store(-error.code());
+        } catch (const DecodeError&) {
+            hand_over.born.store(-platform::bad_message);
+        }
+        idle.take_over();
+        std::uint32_t expected = request + asked;
+        if (!hand_over.turn.compare_exchange_strong(expected, request + answered) && expected == request + asleep) {
+            const std::byte call{1};
+            platform::send_message(socket.get(), std::span(&call, 1));
+        }
+    }
+}
+
+}  // namespace chorus::worker

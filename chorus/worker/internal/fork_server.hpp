@@ -1,0 +1,43 @@
+// The fork server: a fresh image of the program that copies itself on request.
+//
+// It is single-threaded and small, so copying it is quick and safe whatever its client does. The copies
+// are made as its siblings: children of the client, which waits for them as for any child. All that a
+// child is told is read and carried out by the server, before it copies itself: there the code for it
+// is in memory, while in a copy each page that is touched has to be fetched anew.
+//
+// One page is shared between client and server. `born` commits a start: the client clears it before a
+// request, and the kernel stores the child's pid there while it makes the child and before that runs.
+// If the server is killed in between, the client finds in it whether the child exists. So a start
+// happens once or not at all. The child waits at a gate until the client holds its handle. The client waits on that word for about as long as a start takes, giving
+// way to others at every look, and sleeps on the socket after that.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <span>
+
+#include <chorus/platform/os_process.hpp>
+#include <chorus/worker/internal/birth.hpp>
+
+namespace chorus::worker {
+
+// ---- the client's side ----
+
+/// Starts a child through this process's server, which is started first if there is none.
+/// Throws: OsError when the system has no more processes.
+platform::Newborn start_by_fork_server(const Birth& birth, const message::Call& call, int report);
+
+/// Ends the server and waits for it.
+void stop_fork_server();
+/// In a copy made by fork: the server belongs to the other.
+void forget_fork_server();
+
+void preload_in_fork_server(void (*load)());
+
+// ---- the server's side ----
+
+/// Serves until the client is gone. Returns only in children, settled in. Between two of them it holds
+/// none of their streams or directories.
+Cradle serve(platform::FileDescriptor socket, platform::FileDescriptor hand_over, int life_line, bool has_preloads);
+
+}  // namespace chorus::worker

@@ -1,0 +1,146 @@
+#include <chorus/worker/internal/futures.hpp>
+
+#include <condition_variable>
+#include <csignal>
+#include <map>
+#include <mutex>
+
+#include <chorus/platform/file_descriptor.hpp>
+#include <chorus/platform/fork_mutex.hpp>
+#include <chorus/platform/os_process.hpp>
+#include <chorus/platform/os_thread.hpp>
+#include <chorus/worker/internal/lifetime.hpp>
+
+namespace chorus::worker {
+namespace {
+
+struct Awaited {
+    ProcessPointer process;
+    Deadline deadline;
+    std::function<void(bool)> ended;
+    bool timed_out = false;
+};
+
+// One thread, one set of descriptors: the children that are awaited, and a bell for new ones.
+struct Listener {
+    std::mutex mutex;
+    std::condition_variable idle;
+    std::map<std::uint64_t, Awaited> awaited;  ///< by number; 0 is the bell's
+    std::uint64_t next = 1;
+    std::size_t in_progress = 0;
+    platform::ReadySet ready;
+    platform::Doorbell bell;
+
+    void listen();
+    Deadline earliest();
+    void kill_overdue();
+    void hear(std::uint64_t number);
+};
+
+struct Holder {
+    platform::ForkMutex mutex;
+    Listener* listener = nullptr;
+};
+Holder& holder() {
+    static auto* const instance = new Holder;
+    return *instance;
+}
+
+Deadline Listener::earliest() {
+    const std::lock_guard guard(mutex);
+    Deadline earliest;
+    for (const auto& [number, each] : awaited) {
+        if (!each.timed_out && each.deadline.when() < earliest.when()) earliest = each.deadline;
+    }
+    return earliest;
+}
+
+void Listener::kill_overdue() {
+    const std::lock_guard guard(mutex);
+    for (auto& [number, each] : awaited) {
+        if (each.timed_out || !each.deadline.has_passed()) continue;
+        each.timed_out = true;
+        send_signal(each.process, SIGKILL);
+    }
+}
+
+void Listener::hear(std::uint64_t number) {
+    Awaited heard;
+    {
+        const std::lock_guard guard(mutex);
+        auto found = awaited.extract(number);
+        if (found.empty()) return;
+        heard = std::move(found.mapped());
+        ++in_progress;
+        ready.remove(heard.process->process->get());
+    }
+    heard.ended(heard.timed_out);
+    const std::lock_guard guard(mutex);
+    --in_progress;
+    if (awaited.empty() && in_progress == 0) idle.notify_all();
+}
+
+void Listener::listen() {
+    for (;;) {
+        for (const auto number : ready.wait(earliest())) {
+            if (number == 0) {
+                bell.silence();
+            } else {
+                hear(number);
+            }
+        }
+        kill_overdue();
+    }
+}
+
+Listener& running_listener() {
+    auto& here = holder();
+    const std::lock_guard guard(here.mutex);
+    if (here.listener == nullptr) {
+        auto made = std::make_unique<Listener>();
+        made->ready.add(made->bell.descriptor(), 0);
+        const platform::SignalsBlocked blocked;  // the program's handlers run in the program's threads
+        platform::start_thread(
+            [](void* listener) -> void* {
+                platform::name_this_thread("chorus-futures");
+                static_cast<Listener*>(listener)->listen();
+                return nullptr;
+            },
+            made.get(), 0);
+        here.listener = made.release();
+    }
+    return *here.listener;
+}
+
+}  // namespace
+
+void when_ended(ProcessPointer process, Deadline deadline, std::function<void(bool)> ended) {
+    begun_here.futures = true;
+    auto& listener = running_listener();
+    const std::lock_guard guard(listener.mutex);
+    const auto number = listener.next++;
+    const int descriptor = process->process->get();
+    listener.awaited.emplace(number, Awaited{std::move(process), deadline, std::move(ended), false});
+    listener.ready.add(descriptor, number);
+    if (!deadline.is_never()) listener.bell.ring();
+}
+
+bool finish_futures() {
+    Listener* listener = nullptr;
+    {
+        const std::lock_guard guard(holder().mutex);
+        listener = holder().listener;
+    }
+    if (listener == nullptr) return false;
+    std::unique_lock lock(listener->mutex);
+    const auto is_idle = [&] { return listener->awaited.empty() && listener->in_progress == 0; };
+    if (is_idle()) return false;
+    listener->idle.wait(lock, is_idle);
+    return true;
+}
+
+void forget_futures() {
+    holder().listener = nullptr;  // its thread is not here; its descriptors are closed when this copy ends
+}
+
+}  // namespace chorus::worker

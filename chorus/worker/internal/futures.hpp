@@ -1,0 +1,21 @@
+// The thread that hears of the ends of async's children.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include <chorus/deadline.hpp>
+#include <chorus/worker/internal/process_state.hpp>
+
+namespace chorus::worker {
+
+/// Calls `ended(timed_out)` in the library's thread when the process has ended; if the deadline passes
+/// first the process is killed. The thread is started when first needed.
+void when_ended(ProcessPointer process, Deadline deadline, std::function<void(bool timed_out)> ended);
+
+/// Waits until nothing is awaited any more. Returns false if nothing was.
+bool finish_futures();
+/// In a copy made by fork.
+void forget_futures();
+
+}  // namespace chorus::worker

@@ -1,0 +1,38 @@
+// Executing the program's own image, and what a new image is handed.
+//
+// A new image finds the variable CHORUS_IMAGE in its environment: its role and the numbers of the
+// descriptors it inherits, -1 for none. It is removed before the program's own code runs.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <chorus/platform/os_process.hpp>
+
+namespace chorus::worker {
+
+enum class Role { fork_server, preloading_fork_server, spawned_child };
+
+struct Inheritance {
+    Role role = Role::spawned_child;
+    platform::FileDescriptor first;      ///< fork server: its socket; child: the file with its request
+    platform::FileDescriptor second;     ///< fork server: the hand-over page; child: its report
+    platform::FileDescriptor life_line;
+    platform::FileDescriptor commons;
+};
+
+/// Executes the program with these descriptors (life line and commons are added).
+platform::Newborn execute_image(Role role, int first, int second, const std::vector<std::string>& environment, const platform::SignalMask& mask);
+void set_image_path(const std::string& path);
+
+/// What this image was handed, if it was made by another.
+std::optional<Inheritance> take_inheritance();
+
+/// This process's own life line, which its children are tied to.
+int life_line_descriptor();
+/// In a copy made by fork.
+void drop_life_line();
+
+}  // namespace chorus::worker

@@ -1,0 +1,186 @@
+#include <chorus/worker/internal/lifetime.hpp>
+
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <iostream>
+#include <streambuf>
+
+#include <ext/stdio_sync_filebuf.h>
+
+#include <chorus/errors.hpp>
+#include <chorus/platform/crash.hpp>
+#include <chorus/platform/futex.hpp>
+#include <chorus/platform/os_process.hpp>
+#include <chorus/platform/os_thread.hpp>
+#include <chorus/worker/internal/child_main.hpp>
+#include <chorus/worker/internal/commons.hpp>
+#include <chorus/worker/internal/fork_server.hpp>
+#include <chorus/worker/internal/futures.hpp>
+#include <chorus/worker/internal/images.hpp>
+#include <chorus/worker/internal/process_state.hpp>
+#include <chorus/worker/internal/start_child.hpp>
+#include <chorus/worker/internal/threads.hpp>
+
+namespace chorus::worker {
+namespace {
+
+// Constant-initialised: static constructors of the program may ask.
+constinit std::atomic<bool> begun{false};
+constinit std::atomic<std::uint32_t> progress{0};  ///< of finish(): 0, 1 while a thread is at it, 2 when done
+constinit std::atomic<std::uint32_t> leaver{0};    ///< the thread that will leave
+constinit std::atomic<bool> ending{false};
+
+// Before main, where no other thread is.
+const std::streambuf* unbuffered = nullptr;
+
+void look_at_standard_streams() {
+    // As long as it is synchronised with stdio (the default), std::cout keeps nothing back itself.
+    if (dynamic_cast<__gnu_cxx::stdio_sync_filebuf<char>*>(std::cout.rdbuf()) != nullptr) unbuffered = std::cout.rdbuf();
+}
+
+void flush_standard_streams() noexcept {
+    if (unbuffered == nullptr || std::cout.rdbuf() != unbuffered) {
+        for (std::ostream* stream : {&std::cout, &std::cerr, &std::clog}) {
+            try {
+                stream->flush();
+            } catch (...) {
+            }
+        }
+    }
+    std::fflush(nullptr);
+}
+
+// In a copy of this process, whoever made it with fork(): what belongs to the original is let go.
+void after_fork() {
+    progress = 0;
+    leaver = 0;
+    ending = false;
+    begun_here.threads = false;
+    begun_here.children = false;
+    begun_here.futures = false;
+    forget_other_threads();
+    forget_children();
+    forget_children_numbering();
+    forget_fork_server();
+    forget_fork_gate();
+    forget_futures();
+    drop_life_line();
+}
+
+// Returns in each child.
+Cradle be_fork_server(Inheritance& inheritance) {
+    const auto knot = platform::tie_to(inheritance.life_line.get()).release();
+    leave_statics_to_their_maker();  // here and not in each copy; the server itself never calls exit()
+    Cradle cradle = serve(std::move(inheritance.first), std::move(inheritance.second), inheritance.life_line.get(),
+                          inheritance.role == Role::preloading_fork_server);
+    platform::FileDescriptor untied(knot);  // the knot kills the server, whose number it knows, not this copy
+    return cradle;
+}
+
+Cradle be_spawned(Inheritance& inheritance) {
+    Cradle cradle(std::move(inheritance.first), std::move(inheritance.second));
+    cradle.settle_in();
+    return cradle;
+}
+
+void join_everything() noexcept;
+
+[[noreturn]] void leave(int code) {
+    flush_standard_streams();
+    platform::leave_at_once(code);
+}
+
+}  // namespace
+
+constinit Begun begun_here;
+
+bool has_begun() noexcept { return begun; }
+bool is_ending() noexcept { return ending; }
+
+namespace {
+
+std::vector<std::string>& arguments() {
+    static auto* const kept = new std::vector<std::string>;
+    return *kept;
+}
+
+}  // namespace
+
+const std::vector<std::string>& program_arguments() { return arguments(); }
+
+void finish() noexcept {
+    if (!begun) return;
+    const auto self = static_cast<std::uint32_t>(platform::thread_id());
+    const auto before = leaver.exchange(self);
+    std::uint32_t untouched = 0;
+    if (!progress.compare_exchange_strong(untouched, 1)) {
+        if (before != self) current_thread_will_leave();  // so that nobody waits for this thread
+        while (before != self && progress == 1) platform::futex_wait(progress, 1);
+        return;
+    }
+    join_everything();
+    progress = 2;
+    platform::futex_wake_all(progress);
+    while (leaver != self) platform::futex_wait(leaver, leaver);  // the leaver ends us with the process
+}
+
+namespace {
+
+void join_everything() noexcept {
+    try {
+        if (begun_here.threads) main_thread_has_ended();
+        // Whoever is joined may have started others.
+        for (bool waited = true; waited;) {
+            waited = begun_here.threads && join_threads();
+            waited = (begun_here.children && join_children()) || waited;
+            waited = (begun_here.futures && finish_futures()) || waited;
+        }
+        ending = true;
+        if (begun_here.children) stop_fork_server();
+        flush_standard_streams();
+        // A daemon that cannot be halted would run while statics are destroyed: so they are not.
+        if (begun_here.threads && !halt_daemon_threads()) platform::on_exit_call([](int code) { leave(code); });
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "chorus: at the program's end: %s\n", error.what());
+        ending = true;
+    }
+}
+
+}  // namespace
+
+void leave_statics_to_their_maker() {
+    platform::on_exit_call([](int code) {
+        finish();
+        leave(code);
+    });
+}
+
+int run_program(int argc, char** argv, char** environment, int (*user_main)(int, char**, char**)) {
+    arguments().assign(argv, argv + argc);
+    adopt_main_thread();
+    look_at_standard_streams();
+    platform::after_fork_in_child(after_fork);
+    auto inheritance = take_inheritance();
+    if (inheritance) {
+        platform::name_this_thread_after_program(argc > 0 ? argv[0] : "");
+        take_commons(std::move(inheritance->commons));
+        platform::prepare_to_record_crashes();
+        Cradle cradle = inheritance->role == Role::spawned_child ? be_spawned(*inheritance) : be_fork_server(*inheritance);
+        begun = true;
+        child_main(cradle.birth(), cradle.call(), cradle.report(), inheritance->life_line.get());
+    }
+    begun = true;
+    platform::on_exit_call([](int) { finish(); });
+    int code = 0;
+    try {
+        code = user_main(argc, argv, environment);
+    } catch (const SystemExit& exit) {
+        if (exit.message()) std::fprintf(stderr, "%s\n", exit.message()->c_str());
+        code = exit.code();
+    }
+    finish();
+    return code;
+}
+
+}  // namespace chorus::worker

@@ -1,0 +1,20 @@
+// Makes a child by one of the three ways.
+#pragma once
+
+#include <chorus/platform/os_process.hpp>
+#include <chorus/worker/internal/birth.hpp>
+#include <chorus/worker/internal/process_state.hpp>
+
+namespace chorus::worker {
+
+/// What the child of this state is to be told. Requires: the state is locked by the caller.
+Birth birth_of(const ProcessState& state, StartMethod method);
+
+/// By fork this returns in the parent only. `report` is -1 for none.
+/// Throws: OsError when the system refuses.
+platform::Newborn start_child(StartMethod method, const Birth& birth, message::Call& call, int report);
+
+/// In a copy made by fork: the gate belongs to the other.
+void forget_fork_gate();
+
+}  // namespace chorus::worker

@@ -1,0 +1,424 @@
+#include <chorus/worker/process.hpp>
+
+#include <algorithm>
+#include <csignal>
+#include <map>
+
+#include <chorus/platform/fork_mutex.hpp>
+#include <chorus/platform/os_process.hpp>
+#include <chorus/worker/internal/fork_server.hpp>
+#include <chorus/worker/internal/images.hpp>
+#include <chorus/worker/internal/lifetime.hpp>
+#include <chorus/worker/internal/process_state.hpp>
+#include <chorus/worker/internal/start_child.hpp>
+
+namespace chorus {
+namespace worker {
+namespace {
+
+// The children that were started and not yet collected. The set of their descriptors tells at once
+// which of 10,000 have ended.
+struct Children {
+    platform::ForkMutex mutex;
+    std::map<int, ProcessPointer> by_pid;
+    std::unique_ptr<platform::ReadySet> endings;
+};
+
+Children& children() {
+    static auto* const instance = new Children;
+    return *instance;
+}
+
+void add_child(const ProcessPointer& state, int pid, int process) {
+    auto& here = children();
+    const std::lock_guard guard(here.mutex);
+    if (!here.endings) here.endings = std::make_unique<platform::ReadySet>();
+    here.by_pid[pid] = state;
+    here.endings->add(process, static_cast<std::uint64_t>(pid));
+}
+
+void remove_child(int pid, int process) {
+    auto& here = children();
+    const std::lock_guard guard(here.mutex);
+    if (here.by_pid.erase(pid) != 0) here.endings->remove(process);
+}
+
+void collect_ended_children() {
+    for (;;) {
+        std::vector<ProcessPointer> ended;
+        {
+            auto& here = children();
+            const std::lock_guard guard(here.mutex);
+            if (!here.endings) return;
+            for (const auto tag : here.endings->wait(now)) {
+                const auto found = here.by_pid.find(static_cast<int>(tag));
+                if (found != here.by_pid.end()) ended.push_back(found->second);
+            }
+        }
+        if (ended.empty()) return;
+        for (const auto& state : ended) poll(*state);
+    }
+}
+
+std::string default_name(const char* type_name, const std::vector<int>& path) {
+    std::string name = std::string(type_name) + "-";
+    for (std::size_t i = 0; i < path.size(); ++i) name += (i == 0 ? "" : ":") + std::to_string(path[i]);
+    return name;
+}
+
+void require_maker(const ProcessState& state, const char* what) {
+    if (state.kind == ProcessState::Kind::self) throw UsageError(std::string("cannot ") + what + " the current process");
+    if (state.kind == ProcessState::Kind::child && state.maker_pid != platform::process_id()) {
+        throw UsageError(std::string("can only ") + what + " a child process: " + state.name + " was made by process " +
+                         std::to_string(state.maker_pid) + ", this is " + std::to_string(platform::process_id()));
+    }
+}
+
+void require_child(const ProcessState& state, const char* what) {
+    if (state.kind != ProcessState::Kind::child) throw UsageError(std::string("can only ") + what + " a child process, not " + state.name);
+}
+
+void require_open(const ProcessState& state) {
+    if (state.phase == ProcessState::Phase::closed) throw UsageError("process " + state.name + " is closed");
+}
+
+void require_started(const ProcessState& state, const std::string& what) {
+    require_open(state);
+    if (state.phase < ProcessState::Phase::started) throw UsageError("cannot " + what + " " + state.name + " before it is started");
+}
+
+// Requires: state.mutex is held.
+bool poll_locked(ProcessState& state) {
+    if (state.phase != ProcessState::Phase::started) return state.phase == ProcessState::Phase::stopped;
+    if (!platform::process_has_ended(state.process->get())) return false;
+    remove_child(state.pid, state.process->get());
+    state.exitcode = platform::collect_exit_code(state.process->get()).value_or(255);
+    state.phase = ProcessState::Phase::stopped;
+    return true;
+}
+
+}  // namespace
+
+ProcessPointer make_process_state(std::string name, std::optional<bool> daemon, std::unique_ptr<message::Call> call, const char* type_name,
+                                  std::optional<StartMethod> method) {
+    auto state = std::make_shared<ProcessState>();
+    state->type_name = type_name;
+    state->path = next_child_path();
+    state->method = method;
+    state->maker_pid = platform::process_id();
+    state->name = name.empty() ? default_name(type_name, state->path) : std::move(name);
+    state->daemon = daemon.value_or(identity().daemon);
+    state->call = std::move(call);
+    return state;
+}
+
+void start(const ProcessPointer& state) {
+    if (!has_begun()) {
+        throw UsageError("a process can only be started after main has begun: a static object that starts one would start it again in each child "
+                         "(or the program was linked without Chorus's link options, see its CMake target and pkg-config file)");
+    }
+    if (is_ending()) throw UsageError("cannot start " + state->name + ": the program is ending");
+    collect_ended_children();
+    const auto method = state->method ? *state->method : chosen_start_method();
+    std::unique_lock lock(state->mutex);
+    require_open(*state);
+    require_maker(*state, "start");
+    if (state->phase != ProcessState::Phase::initial) throw UsageError("cannot start " + state->name + " twice: make a new Process");
+    const Birth birth = birth_of(*state, method);
+    auto call = std::move(state->call);
+    state->phase = ProcessState::Phase::starting;
+    begun_here.children = true;
+    // Not locked while the child is made: by fork it is a copy of this very moment, and may use its
+    // handles.
+    lock.unlock();
+    try {
+        if (!call) throw UsageError("cannot start " + birth.identity.name + ": its function has been run here already");
+        auto newborn = start_child(method, birth, *call, state->report.get());
+        auto process = std::make_shared<platform::FileDescriptor>(std::move(newborn.process));
+        lock.lock();
+        state->pid = newborn.pid;
+        state->process = std::move(process);
+        state->phase = ProcessState::Phase::started;
+        add_child(state, state->pid, state->process->get());
+    } catch (...) {
+        if (!lock.owns_lock()) lock.lock();
+        state->phase = ProcessState::Phase::initial;
+        state->call = std::move(call);
+        throw;
+    }
+}
+
+bool poll(ProcessState& state) {
+    const std::lock_guard guard(state.mutex);
+    return poll_locked(state);
+}
+
+bool join(const ProcessPointer& state, Deadline deadline) {
+    std::shared_ptr<const platform::FileDescriptor> process;
+    {
+        const std::lock_guard guard(state->mutex);
+        require_started(*state, "join");
+        require_maker(*state, "join");
+        if (state->phase == ProcessState::Phase::stopped) return true;
+        process = state->process;
+    }
+    if (!platform::wait_readable(process->get(), deadline)) return false;
+    return state->kind == ProcessState::Kind::parent || poll(*state);
+}
+
+void send_signal(const ProcessPointer& state, int signal) {
+    const std::lock_guard guard(state->mutex);
+    require_child(*state, "signal");
+    require_started(*state, "signal");
+    require_maker(*state, "signal");
+    if (!poll_locked(*state)) platform::signal_process(state->process->get(), signal);
+}
+
+std::vector<ProcessPointer> living_children() {
+    collect_ended_children();
+    auto& here = children();
+    const std::lock_guard guard(here.mutex);
+    std::vector<ProcessPointer> living;
+    for (const auto& [pid, state] : here.by_pid) living.push_back(state);
+    std::sort(living.begin(), living.end(), [](const auto& a, const auto& b) { return a->path.back() < b->path.back(); });
+    return living;
+}
+
+bool join_children() {
+    const auto living = living_children();
+    for (const auto& state : living) {
+        if (state->daemon) send_signal(state, SIGTERM);
+    }
+    for (const auto& state : living) {
+        // A daemon that will not go is not waited for: it must not keep the program.
+        if (state->daemon && !join(state, std::chrono::seconds(1))) send_signal(state, SIGKILL);
+        join(state, {});
+    }
+    return !living.empty();
+}
+
+void forget_children() {
+    auto& here = children();
+    const std::lock_guard guard(here.mutex);
+    here.endings.reset();
+    // Another thread may have been asking about one when the process was copied.
+    for (const auto& [pid, state] : here.by_pid) new (&state->mutex) std::mutex;
+    here.by_pid.clear();
+}
+
+}  // namespace worker
+
+namespace multiprocessing {
+
+using worker::ProcessState;
+
+void Process::start() { worker::start(state_); }
+bool Process::join(Deadline deadline) { return worker::join(state_, deadline); }
+
+void Process::run() {
+    std::unique_ptr<message::Call> call;
+    {
+        const std::lock_guard guard(state_->mutex);
+        worker::require_open(*state_);
+        call = std::move(state_->call);
+    }
+    if (!call) throw UsageError("cannot run " + name() + ": its function has been run or started already");
+    call->invoke(nullptr);
+}
+
+bool Process::is_alive() const {
+    if (state_->kind == ProcessState::Kind::self) return true;
+    const std::lock_guard guard(state_->mutex);
+    worker::require_open(*state_);
+    worker::require_maker(*state_, "ask about");
+    if (state_->phase < ProcessState::Phase::started) return false;
+    if (state_->kind == ProcessState::Kind::parent) return !platform::process_has_ended(state_->process->get());
+    return !worker::poll_locked(*state_);
+}
+
+std::string Process::name() const {
+    const std::lock_guard guard(state_->mutex);
+    return state_->name;
+}
+
+void Process::set_name(const std::string& name) {
+    const std::lock_guard guard(state_->mutex);
+    state_->name = name;
+    if (state_->kind == ProcessState::Kind::self) worker::identity().name = name;
+}
+
+bool Process::daemon() const {
+    const std::lock_guard guard(state_->mutex);
+    return state_->daemon;
+}
+
+void Process::set_daemon(bool daemon) {
+    const std::lock_guard guard(state_->mutex);
+    worker::require_open(*state_);
+    if (state_->phase != ProcessState::Phase::initial) {
+        throw UsageError("cannot change the daemon flag of " + state_->name + ": it was started already");
+    }
+    state_->daemon = daemon;
+}
+
+int Process::pid() const {
+    if (state_->kind == ProcessState::Kind::self) return platform::process_id();
+    const std::lock_guard guard(state_->mutex);
+    worker::require_open(*state_);
+    return state_->pid;
+}
+
+std::optional<int> Process::exitcode() const {
+    if (state_->kind == ProcessState::Kind::self) return std::nullopt;
+    const std::lock_guard guard(state_->mutex);
+    worker::require_open(*state_);
+    if (state_->phase < ProcessState::Phase::started) return std::nullopt;
+    worker::require_maker(*state_, "ask about");
+    worker::poll_locked(*state_);
+    return state_->exitcode;
+}
+
+int Process::sentinel() const {
+    const std::lock_guard guard(state_->mutex);
+    if (state_->kind == ProcessState::Kind::self) throw UsageError("the current process has no sentinel");
+    worker::require_started(*state_, "get the sentinel of");
+    return state_->process->get();
+}
+
+void Process::terminate() { worker::send_signal(state_, SIGTERM); }
+void Process::kill() { worker::send_signal(state_, SIGKILL); }
+void Process::interrupt() { worker::send_signal(state_, SIGINT); }
+
+void Process::close() {
+    const std::lock_guard guard(state_->mutex);
+    worker::require_child(*state_, "close");
+    if (state_->phase == ProcessState::Phase::started && !worker::poll_locked(*state_)) {
+        throw UsageError("cannot close " + state_->name + " while it runs: join() or terminate() it first");
+    }
+    state_->phase = ProcessState::Phase::closed;
+    state_->process.reset();
+    state_->call.reset();
+}
+
+const std::vector<unsigned char>& Process::authkey() const {
+    return worker::authkey();  // one for the whole program
+}
+
+std::ostream& operator<<(std::ostream& out, const Process& process) {
+    auto& state = *process.state_;
+    const std::lock_guard guard(state.mutex);
+    using Kind = ProcessState::Kind;
+    out << '<' << state.type_name << " name='" << state.name << '\'';
+    if (state.pid != 0 && state.phase != ProcessState::Phase::closed) out << " pid=" << state.pid;
+    out << " parent=";
+    if (state.maker_pid == 0) {
+        out << "None";
+    } else {
+        out << state.maker_pid;
+    }
+    if (state.phase == ProcessState::Phase::closed) {
+        out << " closed";
+    } else if (state.kind == Kind::self) {
+        out << " started";
+    } else if (state.kind == Kind::parent || state.maker_pid != platform::process_id()) {
+        out << " unknown";
+    } else if (state.phase < ProcessState::Phase::started) {
+        out << " initial";
+    } else {
+        worker::poll_locked(state);
+        out << (state.exitcode ? " stopped" : " started");
+        if (state.exitcode) {
+            out << " exitcode=";
+            if (*state.exitcode < 0) {
+                out << '-' << platform::signal_name(-*state.exitcode);
+            } else {
+                out << *state.exitcode;
+            }
+        }
+    }
+    if (state.daemon) out << " daemon";
+    return out << '>';
+}
+
+namespace {
+
+// Made anew in a copy of this process, which is another.
+struct Relatives {
+    platform::ForkMutex mutex;
+    int pid = 0;
+    worker::ProcessPointer self;
+    worker::ProcessPointer parent;
+};
+
+Relatives& relatives() {
+    static auto* const instance = new Relatives;
+    return *instance;
+}
+
+worker::ProcessPointer describe_self() {
+    const auto& self = worker::identity();
+    auto state = std::make_shared<ProcessState>();
+    state->kind = ProcessState::Kind::self;
+    state->type_name = self.parent_name.empty() ? "_MainProcess" : self.type_name;
+    state->name = self.name;
+    state->path = self.path;
+    state->daemon = self.daemon;
+    state->maker_pid = self.parent_pid;
+    state->phase = ProcessState::Phase::started;
+    return state;
+}
+
+worker::ProcessPointer describe_parent() {
+    const auto& self = worker::identity();
+    if (self.parent_name.empty()) return nullptr;
+    auto state = std::make_shared<ProcessState>();
+    state->kind = ProcessState::Kind::parent;
+    state->type_name = "_ParentProcess";
+    state->name = self.parent_name;
+    state->pid = self.parent_pid;
+    state->phase = ProcessState::Phase::started;
+    state->process = std::make_shared<platform::FileDescriptor>(platform::open_parent(self.parent_pid));
+    return state;
+}
+
+}  // namespace
+
+Process current_process() {
+    auto& known = relatives();
+    const std::lock_guard guard(known.mutex);
+    if (known.pid != platform::process_id()) {
+        known.self = nullptr;
+        known.parent = nullptr;
+        known.pid = platform::process_id();
+    }
+    if (!known.self) known.self = describe_self();
+    return Process(known.self);
+}
+
+std::optional<Process> parent_process() {
+    current_process();
+    auto& known = relatives();
+    const std::lock_guard guard(known.mutex);
+    if (!known.parent) known.parent = describe_parent();
+    if (!known.parent) return std::nullopt;
+    return Process(known.parent);
+}
+
+std::vector<Process> active_children() {
+    std::vector<Process> processes;
+    for (auto& state : worker::living_children()) processes.emplace_back(std::move(state));
+    return processes;
+}
+
+int cpu_count() noexcept { return platform::all_cpus(); }
+int process_cpu_count() noexcept { return platform::usable_cpus(); }
+
+void set_executable(const std::string& path) { worker::set_image_path(path); }
+void set_forkserver_preload(void (*load)()) { worker::preload_in_fork_server(load); }
+
+}  // namespace multiprocessing
+
+int getpid() noexcept { return platform::process_id(); }
+int getppid() noexcept { return platform::parent_process_id(); }
+
+}  // namespace chorus

@@ -1,0 +1,188 @@
+// Process: a function running in a process of its own, with a name, a life that can be asked about,
+// and an exit code.
+//
+//     namespace mp = chorus::multiprocessing;
+//     mp::Process p(sing, 3);
+//     p.start();
+//     p.join();
+//     p.exitcode();   // 0; N after exit(N); 1 after an exception; -SIGNAL
+//
+// A Process is a light value: copies mean the same process, dropping it changes nothing. Processes
+// that are not daemons are joined when the program ends; daemons are ended then, and die with their
+// parent however it dies. Names, states and errors follow Python's multiprocessing.Process.
+//
+// Threads: every function may be called from any thread. Processes: only the one that made it may
+//          start, join and ask about it; in others the handle says "unknown".
+// Death: the exit code tells how it died. Nothing is left behind.
+#pragma once
+
+#include <concepts>
+#include <memory>
+#include <optional>
+#include <ostream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <chorus/deadline.hpp>
+#include <chorus/message/callable.hpp>
+#include <chorus/worker/start_method.hpp>
+
+namespace chorus::worker {
+struct ProcessState;
+std::shared_ptr<ProcessState> make_process_state(std::string name, std::optional<bool> daemon, std::unique_ptr<message::Call> call,
+                                                 const char* type_name, std::optional<StartMethod> method);
+}
+
+namespace chorus::multiprocessing {
+
+/// What may be said about a process before its function.
+struct ProcessOptions {
+    std::string name{};            ///< "" for Process-N, or Process-1:N in a child
+    std::optional<bool> daemon{};  ///< left out: as the process that makes it
+};
+
+class Process {
+public:
+    /// A process that will call function(args…). The function is a plain function, a lambda without
+    /// captures, or an object whose type travels; so are the arguments (message/serialize.hpp says
+    /// what travels). They are written when it starts.
+    template <class Function, class... Args>
+        requires(!std::derived_from<std::remove_cvref_t<Function>, Process> && !std::same_as<std::remove_cvref_t<Function>, ProcessOptions> &&
+                 !std::same_as<std::remove_cvref_t<Function>, std::shared_ptr<worker::ProcessState>>)
+    explicit Process(Function&& function, Args&&... args) : Process(ProcessOptions{}, std::forward<Function>(function), std::forward<Args>(args)...) {}
+
+    template <class Function, class... Args>
+    Process(ProcessOptions options, Function&& function, Args&&... args)
+        : Process(worker::make_process_state(std::move(options.name), options.daemon,
+                                             message::make_travelling_call(std::forward<Function>(function), std::forward<Args>(args)...), "Process",
+                                             std::nullopt)) {}
+
+    /// Begins. Throws: UsageError at the second call, in another process than its maker, before main
+    /// or when the program is ending; OsError when the system has no more processes or descriptors
+    /// (the message names the limit); then nothing has changed.
+    void start();
+
+    /// Waits for the end. Returns: true once it has ended, false if the deadline passed first. May be
+    /// repeated, also by several threads at once. Throws: UsageError before the start, in another
+    /// process than its maker, after close.
+    bool join(Deadline deadline = {});
+
+    /// Runs the function here, in the calling process; nothing is started, nor can be afterwards.
+    /// Throws: what the function throws; UsageError the second time.
+    void run();
+
+    bool is_alive() const;
+
+    std::string name() const;
+    void set_name(const std::string& name);
+
+    bool daemon() const;
+    /// Throws: UsageError once started.
+    void set_daemon(bool daemon);
+
+    /// 0 before the start.
+    int pid() const;
+    int ident() const { return pid(); }
+
+    /// Empty while it has not ended; 0…255, or -SIGNAL. 255 if somebody else in this program collected
+    /// the status (waitpid(-1)) on a kernel older than 6.15, which then no longer knows it.
+    std::optional<int> exitcode() const;
+
+    /// A descriptor that becomes readable when the process ends, for poll and epoll. Stays with the
+    /// process's handle. Throws: UsageError before the start.
+    int sentinel() const;
+
+    /// SIGTERM, SIGKILL, SIGINT. Nothing happens if it has ended. Throws: UsageError before the start.
+    void terminate();
+    void kill();
+    void interrupt();
+
+    /// Frees what the handle holds. Afterwards most calls throw UsageError. Throws: UsageError while
+    /// the process runs.
+    void close();
+
+    /// Secret bytes shared by all processes of this program.
+    const std::vector<unsigned char>& authkey() const;
+
+    friend bool operator==(const Process& a, const Process& b) { return a.state_ == b.state_; }
+    /// <Process name='Process-1' pid=8 parent=7 stopped exitcode=0>; initial, started, stopped, closed
+    /// or unknown; a signal by its name; ` daemon`.
+    friend std::ostream& operator<<(std::ostream& out, const Process& process);
+
+    /// For Chorus itself.
+    explicit Process(std::shared_ptr<worker::ProcessState> state) : state_(std::move(state)) {}
+
+private:
+    std::shared_ptr<worker::ProcessState> state_;
+};
+
+/// A Process that starts in one given way, whatever was chosen for others.
+template <StartMethod method>
+class ProcessBy : public Process {
+public:
+    template <class Function, class... Args>
+        requires(!std::derived_from<std::remove_cvref_t<Function>, Process> && !std::same_as<std::remove_cvref_t<Function>, ProcessOptions>)
+    explicit ProcessBy(Function&& function, Args&&... args) : ProcessBy(ProcessOptions{}, std::forward<Function>(function), std::forward<Args>(args)...) {}
+
+    template <class Function, class... Args>
+    ProcessBy(ProcessOptions options, Function&& function, Args&&... args)
+        : Process(worker::make_process_state(std::move(options.name), options.daemon,
+                                             call(std::forward<Function>(function), std::forward<Args>(args)...), type_name, method)) {}
+
+private:
+    static constexpr const char* type_name = method == StartMethod::fork    ? "ForkProcess"
+                                             : method == StartMethod::spawn ? "SpawnProcess"
+                                                                            : "ForkServerProcess";
+
+    template <class... Parts>
+    static std::unique_ptr<message::Call> call(Parts&&... parts) {
+        if constexpr (method == StartMethod::fork) {
+            return message::make_local_call(std::forward<Parts>(parts)...);
+        } else {
+            return message::make_travelling_call(std::forward<Parts>(parts)...);
+        }
+    }
+};
+
+using ForkServerProcess = ProcessBy<StartMethod::forkserver>;
+using SpawnProcess = ProcessBy<StartMethod::spawn>;
+/// Takes anything, also a capturing lambda: the child is a copy of this process. Of all its threads
+/// only the calling one goes on there, and locks held by others stay locked.
+using ForkProcess = ProcessBy<StartMethod::fork>;
+
+/// This process.
+Process current_process();
+/// Who started this process; empty in the program's first one. Knows name, pid, is_alive and join.
+std::optional<Process> parent_process();
+/// Children that have not ended, also those whose handle was dropped. Collects those that have.
+std::vector<Process> active_children();
+
+/// CPUs of the machine, and those this process may use (affinity, cgroup quota).
+int cpu_count() noexcept;
+int process_cpu_count() noexcept;
+
+/// The program that `spawn` and new fork servers execute; by default this program's own image. Another
+/// build refuses this program's functions (BinaryMismatch).
+void set_executable(const std::string& path);
+
+/// Calls a function once in the fork server before its first child, so that all children begin with
+/// what it loaded, shared and unpaid for. Throws: UsageError if the server runs already.
+void set_forkserver_preload(void (*load)());
+
+/// Python's helper for frozen programs; nothing is to be done here.
+inline void freeze_support() noexcept {}
+
+using Worker = Process;
+using WorkerOptions = ProcessOptions;
+inline Process current_worker() { return current_process(); }
+
+}  // namespace chorus::multiprocessing
+
+namespace chorus {
+
+/// As the system says it, at every call.
+int getpid() noexcept;
+int getppid() noexcept;
+
+}  // namespace chorus

@@ -1,0 +1,32 @@
+// 2.2: main does not wait for its threads, and says its own line in between.
+#include <chrono>
+#include <thread>
+
+#include <chorus/chorus.hpp>
+
+namespace mt = chorus::threading;
+using namespace std::chrono_literals;
+
+void sing() {
+    for (int i = 0; i < 3; ++i) {
+        chorus::print("sing ...");
+        std::this_thread::sleep_for(500ms);
+    }
+}
+
+void dance() {
+    for (int i = 0; i < 3; ++i) {
+        chorus::print("dance ...");
+        std::this_thread::sleep_for(500ms);
+    }
+}
+
+int main() {
+    mt::Thread thread1(sing);
+    mt::Thread thread2(dance);
+    thread1.start();
+    thread2.start();
+
+    std::this_thread::sleep_for(1s);
+    chorus::print("this is a test ... ...");
+}

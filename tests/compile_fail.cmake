@@ -1,0 +1,21 @@
+# What must not compile says so in one readable line, and what the interface promises compiles: under
+# both compilers, whichever one builds the rest.
+set(including "$<TARGET_PROPERTY:chorus::chorus,INTERFACE_INCLUDE_DIRECTORIES>")
+file(GLOB compiled_programs CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/compile_fail/*.cpp)
+foreach(compiler g++ clang++-16)
+    string(MAKE_C_IDENTIFIER "CHORUS_TEST_${compiler}" found)
+    find_program(${found} ${compiler})
+    if(NOT ${found})
+        message(STATUS "tests/compile_fail: ${compiler} is not installed, its diagnostics are not tested")
+        continue()
+    endif()
+    set(check ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/compile_fail/check_compile.py ${${found}}
+              ${CMAKE_CURRENT_BINARY_DIR}/compile_fail/${compiler})
+    add_test(NAME "compile_fail/header: ${compiler}" COMMAND ${check} --header "-I$<JOIN:${including},;-I>" COMMAND_EXPAND_LISTS)
+    set_tests_properties("compile_fail/header: ${compiler}" PROPERTIES FIXTURES_SETUP "compiled header ${compiler}" TIMEOUT 240)
+    foreach(program ${compiled_programs})
+        get_filename_component(name ${program} NAME_WE)
+        add_test(NAME "compile_fail/${name}: ${compiler}" COMMAND ${check} ${program} "-I$<JOIN:${including},;-I>" COMMAND_EXPAND_LISTS)
+        set_tests_properties("compile_fail/${name}: ${compiler}" PROPERTIES FIXTURES_REQUIRED "compiled header ${compiler}" TIMEOUT 240)
+    endforeach()
+endforeach()

@@ -1,0 +1,11 @@
+// error: cannot_travel_to_another_process
+
+#include <chorus/chorus.hpp>
+
+namespace mp = chorus::multiprocessing;
+
+struct Machine {
+    void run() {}
+};
+
+int main() { mp::Process process(&Machine::run, Machine{}); }

@@ -1,0 +1,10 @@
+// error: function_cannot_be_called_with_these_arguments
+// error: (*)(int), std::
+
+#include <chorus/chorus.hpp>
+
+namespace mp = chorus::multiprocessing;
+
+int twice(int n) { return 2 * n; }
+
+int main() { return mp::run(twice, std::string("three")); }

@@ -1,0 +1,8 @@
+// error: no_parameter_has_the_keyword
+// error: "nmu"
+
+#include <chorus/chorus.hpp>
+
+constexpr auto dance = chorus::named<"num", "pause">([](int, double) {});
+
+int main() { dance(chorus::kw<"nmu"> = 3, chorus::kw<"pause"> = 0.5); }

@@ -1,0 +1,53 @@
+"""Runs a built program to its end and looks for what it leaves behind."""
+
+import ctypes
+import os
+import subprocess
+import tempfile
+import time
+import unittest
+
+BUILD_DIR = os.environ.get("BUILD_DIR", "build/release")
+TOOLS_DIR = os.environ.get("TOOLS_DIR", "tools")
+HASH_TREE = os.path.join(BUILD_DIR, "examples", "hash_tree")
+
+PR_SET_CHILD_SUBREAPER = 36
+
+
+class Result:
+    def __init__(self, pid, code, out, err, took):
+        self.pid, self.code, self.out, self.err, self.took = pid, code, out, err, took
+
+    @property
+    def lines(self):
+        return self.out.decode().splitlines()
+
+
+class ProgramTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        # What a program leaves behind becomes a child of this process and can be waited for.
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+    def make_directory(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        return directory.name
+
+    def run_program(self, *command, **options):
+        """To its end and to the end of all it started: a process that stays would hang the test."""
+        begin = time.monotonic()
+        return self.finish(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options), begin)
+
+    def finish(self, running, begin=0.0):
+        out, err = running.communicate()
+        took = time.monotonic() - begin
+        self.wait_for_orphans()
+        return Result(running.pid, running.returncode, out, err, took)
+
+    def wait_for_orphans(self):
+        while True:
+            try:
+                os.waitpid(-1, 0)
+            except ChildProcessError:
+                return

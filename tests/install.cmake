@@ -1,0 +1,59 @@
+# Chorus as its users get it: built, installed and linked in each way there is, static and shared.
+#
+# Sanitizers change nothing in how it is packaged, so the plain builds are enough.
+if(CMAKE_CXX_FLAGS MATCHES "fsanitize")
+    return()
+endif()
+
+set(consumers ${CMAKE_CURRENT_BINARY_DIR}/install)
+
+# install_test(NAME … COMMAND …): one that may build, so it gets both processors and much time.
+function(install_test name)
+    cmake_parse_arguments(PARSE_ARGV 1 arg "" "SETUP" "NEEDS;COMMAND")
+    add_test(NAME "install: ${name}" COMMAND ${arg_COMMAND})
+    set_tests_properties("install: ${name}" PROPERTIES TIMEOUT 600 PROCESSORS 2)
+    if(arg_SETUP)
+        set_tests_properties("install: ${name}" PROPERTIES FIXTURES_SETUP ${arg_SETUP})
+    endif()
+    if(arg_NEEDS)
+        set_tests_properties("install: ${name}" PROPERTIES FIXTURES_REQUIRED "${arg_NEEDS}")
+    endif()
+endfunction()
+
+# The command that builds the consumer project in a folder of that name and runs its programs.
+function(consumer_command variable folder)
+    set(${variable}
+        ${CMAKE_CTEST_COMMAND} --build-and-test ${CMAKE_CURRENT_SOURCE_DIR}/install ${consumers}/${folder}
+            --build-generator ${CMAKE_GENERATOR} --build-noclean
+            --build-options -DCMAKE_CXX_COMPILER=${CMAKE_CXX_COMPILER} -DCHORUS_SOURCE=${PROJECT_SOURCE_DIR} --no-warn-unused-cli ${ARGN}
+            --test-command ${CMAKE_CTEST_COMMAND} --output-on-failure --no-tests=error
+        PARENT_SCOPE)
+endfunction()
+
+set(installed ${consumers}/prefix)
+set(installed_shared ${consumers}/shared_prefix)
+set(into_fresh_prefix ${CMAKE_CURRENT_SOURCE_DIR}/install/into_fresh_prefix.cmake)
+set(pkg_config ${CMAKE_CURRENT_SOURCE_DIR}/install/pkg_config.sh)
+
+install_test("into a fresh prefix" SETUP installed
+    COMMAND ${CMAKE_COMMAND} -DBUILD=${PROJECT_BINARY_DIR} -DPREFIX=${installed} -P ${into_fresh_prefix})
+
+consumer_command(command find_package -DHOW=find_package -DCMAKE_PREFIX_PATH=${installed} -DCHECK_HEADERS=ON)
+install_test("find_package, and each header alone" NEEDS installed COMMAND ${command})
+install_test("pkg-config" NEEDS installed COMMAND ${pkg_config} ${installed} ${CMAKE_CXX_COMPILER})
+install_test("pkg-config --static" NEEDS installed COMMAND ${pkg_config} ${installed} ${CMAKE_CXX_COMPILER} --static)
+
+consumer_command(command FetchContent -DHOW=FetchContent)
+install_test("FetchContent" COMMAND ${command})
+
+# The shared library is built here once, and what comes of it is installed for the others.
+consumer_command(command add_subdirectory -DHOW=add_subdirectory -DBUILD_SHARED_LIBS=ON -DCHORUS_INSTALL=ON)
+install_test("add_subdirectory as a shared library" SETUP built_shared COMMAND ${command})
+install_test("a shared library into a fresh prefix" NEEDS built_shared SETUP installed_shared
+    COMMAND ${CMAKE_COMMAND} -DBUILD=${consumers}/add_subdirectory -DPREFIX=${installed_shared} -P ${into_fresh_prefix})
+consumer_command(command find_package_shared -DHOW=find_package -DCMAKE_PREFIX_PATH=${installed_shared})
+install_test("find_package of a shared library" NEEDS installed_shared COMMAND ${command})
+install_test("pkg-config of a shared library" NEEDS installed_shared COMMAND ${pkg_config} ${installed_shared} ${CMAKE_CXX_COMPILER})
+
+install_test("the README's programs" NEEDS installed
+    COMMAND Python3::Interpreter ${CMAKE_CURRENT_SOURCE_DIR}/install/readme.py ${PROJECT_SOURCE_DIR}/README.md ${installed} ${CMAKE_CXX_COMPILER})

@@ -1,0 +1,1 @@
+// For a program whose main lives in a library.

@@ -1,0 +1,11 @@
+chorus_test_program(other_build)
+chorus_test_program(exits)
+chorus_test_program(static_start)
+chorus_test_program(trees)
+chorus_test_program(endings)
+
+chorus_test(worker/process)
+chorus_test(worker/start_method)
+chorus_test(worker/lifetime)
+add_dependencies(worker_start_method_test program_other_build)
+add_dependencies(worker_lifetime_test program_exits program_static_start program_trees program_endings)

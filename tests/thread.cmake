@@ -1,0 +1,18 @@
+add_library(thread_library SHARED programs/thread_library.cpp)
+target_link_libraries(thread_library PRIVATE chorus_warnings)
+target_include_directories(thread_library PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+
+chorus_test_program(thread_exit)
+chorus_test_program(thread_daemons)
+chorus_test_program(thread_limit)
+
+chorus_test(worker/thread)
+target_link_libraries(worker_thread_test PRIVATE thread_library)
+add_dependencies(worker_thread_test program_thread_exit program_thread_daemons program_thread_limit)
+chorus_test(worker/timer)
+chorus_test(worker/local)
+chorus_test(worker/future)
+chorus_test(worker/print)
+chorus_test(platform/deadline)
+chorus_test(platform/modules)
+target_link_libraries(platform_modules_test PRIVATE thread_library)

@@ -1,0 +1,174 @@
+#!/usr/bin/env python3
+"""Checks that includes point down only, and that the operating system stays in its room.
+
+    tools/check_layers.py [ROOT]
+
+Reads chorus/ below ROOT (this repository by default), what uses it from outside, and the list of public
+headers and sources in its CMakeLists.txt. Prints one line for each thing that is wrong, with what to do instead; exit status 1 if
+there is any. docs/architecture.md says what the rooms are for.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+# From the ground up. A file may include its own room, lower ones, and the doorstep.
+ROOMS = ["platform", "message", "memory", "sync", "channel", "worker", "pool", "tools"]
+DOORSTEP = {"chorus/errors.hpp", "chorus/deadline.hpp"}
+UMBRELLAS = {"chorus/chorus.hpp", "chorus/threading.hpp", "chorus/multiprocessing.hpp"}
+
+# They use Chorus as any user does. Tests may look inside.
+USERS = ["examples", "bench", "tools"]
+
+# cereal shows in the public API: it is how users tell what travels.
+OPEN_TO_PUBLIC_HEADERS = ("cereal/",)
+# The standard library's own extensions are no part of an operating system.
+OPEN_TO_PRIVATE_FILES = OPEN_TO_PUBLIC_HEADERS + ("ext/",)
+
+# The C library's headers that C++ standardises, which say nothing about a system.
+STANDARD_C_HEADERS = {"assert.h", "ctype.h", "float.h", "inttypes.h", "limits.h", "math.h", "stdalign.h", "stdarg.h", "stddef.h",
+                      "stdint.h", "stdio.h", "stdlib.h", "string.h", "time.h", "uchar.h", "wchar.h"}
+# Standard by name, but errno is how a system reports, so it stays with the system.
+SYSTEM_STATE_HEADERS = {"cerrno", "errno.h"}
+MAY_NAME_ERRNO = {"chorus/platform/syscall.hpp"}
+
+INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
+COMMENT_OR_STRING = re.compile(r"""//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])'""", re.DOTALL)
+
+
+def code_only(text):
+    """The text without comments and strings; lines keep their numbers."""
+    return COMMENT_OR_STRING.sub(lambda found: "\n" * found.group().count("\n"), text)
+
+
+def room_of(path):
+    """The room of chorus/<room>/…, or None on the doorstep and for umbrellas."""
+    parts = path.split("/")
+    return parts[1] if len(parts) > 2 else None
+
+
+def is_system_folder(path):
+    """platform/<system>/…: the only files that know the operating system."""
+    return path.startswith("chorus/platform/") and path.count("/") > 2
+
+
+def is_std(header):
+    """A header of the C++ standard library: no folder and no ending, or one of C's."""
+    return "/" not in header and ("." not in header or header in STANDARD_C_HEADERS)
+
+
+class Check:
+    def __init__(self, root):
+        self.root = root
+        self.problems = []
+        build = (root / "CMakeLists.txt").read_text()
+        public = re.search(r"set\(public_headers(.*?)\)", build, re.DOTALL)
+        self.public = set(public.group(1).split()) if public else set()
+        self.compiled = set(re.findall(r"chorus/[\w/]+\.cpp", build))
+        self.files = sorted(str(path.relative_to(root)) for path in (root / "chorus").rglob("*") if path.suffix in (".hpp", ".cpp"))
+        self.included = set()
+
+    def report(self, path, line, problem):
+        self.problems.append(f"{path}:{line}: {problem}" if line else f"{path}: {problem}")
+
+    def run(self):
+        for path in self.files:
+            self.check_file(path)
+        for folder in USERS:
+            for file in sorted((self.root / folder).rglob("*.?pp")):
+                self.check_user(str(file.relative_to(self.root)))
+        self.check_all_used()
+        return self.problems
+
+    def includes(self, path):
+        for number, line in enumerate((self.root / path).read_text().splitlines(), 1):
+            found = INCLUDE.match(line)
+            if found:
+                yield number, found.group(1), found.group(2)
+
+    def check_user(self, path):
+        for number, _, header in self.includes(path):
+            if header.startswith("chorus/") and header not in self.public:
+                self.report(path, number, f"{header} is private; write it as a user of Chorus would, with public headers")
+
+    def check_file(self, path):
+        for number, mark, header in self.includes(path):
+            self.check_include(path, number, mark, header)
+        if is_system_folder(path) or path in MAY_NAME_ERRNO:
+            return
+        for number, line in enumerate(code_only((self.root / path).read_text()).splitlines(), 1):
+            if re.search(r"\berrno\b", line):
+                self.report(path, number, "errno is read outside platform/<system>/; let a function of platform/ return or throw what it means")
+
+    def check_include(self, path, number, mark, header):
+        if header.startswith("chorus/"):
+            self.included.add(header)
+            if mark == '"':
+                self.report(path, number, f'write <{header}>: users and we find it by the same line')
+            self.check_own(path, number, header)
+        elif mark == '"':
+            self.report(path, number, f'"{header}" is found beside the file; write its full name, <chorus/ROOM/…>')
+        else:
+            self.check_foreign(path, number, header)
+
+    def check_own(self, path, number, header):
+        if not (self.root / header).is_file():
+            self.report(path, number, f"{header} does not exist")
+        elif header in UMBRELLAS:
+            if path not in UMBRELLAS:
+                self.report(path, number, f"{header} is for users; include the header of what is used here")
+            return
+        elif path not in UMBRELLAS:
+            self.check_direction(path, number, header)
+        if path in self.public and header not in self.public:
+            self.report(path, number, f"a public header includes {header}, which is not installed; forward-declare, and include it in the .cpp")
+
+    def check_direction(self, path, number, header):
+        room, other = room_of(path), room_of(header)
+        if other is None:
+            return
+        if room is None:
+            if path in DOORSTEP:
+                self.report(path, number, f"the doorstep includes {header}; it may include only errors.hpp and deadline.hpp")
+            else:
+                self.report(path, number, f"the file lies in no room but includes {header}; move it to chorus/<room>/")
+        elif other in ROOMS and room in ROOMS and ROOMS.index(other) > ROOMS.index(room):
+            self.report(path, number, f"{room}/ includes {header} from {other}/ above it; move what is needed down to {room}/, "
+                                      f"or this use up to {other}/")
+
+    def check_foreign(self, path, number, header):
+        if path in self.public and not is_std(header) and not header.startswith(OPEN_TO_PUBLIC_HEADERS):
+            self.report(path, number, f"a public header includes <{header}>; only std and cereal show in the API: hide it in the .cpp")
+        elif header in SYSTEM_STATE_HEADERS:
+            if not is_system_folder(path) and path not in MAY_NAME_ERRNO:
+                self.report(path, number, f"<{header}> outside platform/<system>/; let a function of platform/ return or throw what it means")
+        elif not is_system_folder(path) and not is_std(header) and not header.startswith(OPEN_TO_PRIVATE_FILES):
+            self.report(path, number, f"<{header}> is known only in platform/<system>/; put the call there, behind a header of platform/")
+
+    def check_all_used(self):
+        for path in self.files:
+            room = room_of(path)
+            if room is not None and room not in ROOMS:
+                self.report(path, 0, f"{room}/ is no room; there are {', '.join(ROOMS)} (a new one is named in {Path(__file__).name})")
+            if path.endswith(".cpp"):
+                if path not in self.compiled:
+                    self.report(path, 0, "nobody compiles it; name it in CMakeLists.txt or delete it")
+            elif path not in self.included and path not in UMBRELLAS:
+                self.report(path, 0, "nobody includes it; delete it, or include it where it is meant to be used")
+        for path in sorted(self.public - set(self.files)):
+            self.report("CMakeLists.txt", 0, f"public_headers names {path}, which does not exist")
+
+
+def main():
+    root = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parent.parent
+    check = Check(root)
+    problems = check.run()
+    for problem in problems:
+        print(problem)
+    if not problems:
+        print(f"{len(check.files)} files: all includes point down")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
