@@ -29,6 +29,10 @@ std::optional<Module> module_at_path(const std::string& path);
 /// The program itself; never unloaded, so it is looked at once.
 const Module& main_module();
 
+/// Whether the program has its libraries in itself. Then nothing can be loaded: a library would come with
+/// a second C library of its own.
+bool is_statically_linked() noexcept;
+
 /// Loads a shared library that this process does not have yet.
 bool load_module(const std::string& path);
 

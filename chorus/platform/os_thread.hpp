@@ -32,8 +32,8 @@ void give_way() noexcept;
 std::size_t smallest_stack() noexcept;
 
 /// Brings these threads to a halt for ever, each at an instant when it holds no lock of the C
-/// library. Returns false if one cannot be halted: it blocks every signal, or is never met at such an
-/// instant.
+/// library. Returns false if one cannot be halted: it blocks every signal, is never met at such an
+/// instant, or the program is linked statically.
 bool halt_threads(std::span<const int> thread_ids);
 
 /// While one lives its thread is not halted: it holds something that the program needs to end.

@@ -1,5 +1,7 @@
 #include "start_each_way.hpp"
 
+#include <csignal>
+
 #include <chorus/chorus.hpp>
 
 namespace mp = chorus::multiprocessing;
@@ -13,6 +15,17 @@ constexpr int wrong = 4;
 void check_parent(int parent) {
     const bool child_of_parent = chorus::getppid() == parent && chorus::getpid() != parent;
     throw chorus::SystemExit(child_of_parent ? right : wrong);
+}
+
+void crash() { std::raise(SIGSEGV); }
+
+int signal_of_crash() {
+    try {
+        mp::run(crash);
+    } catch (const chorus::WorkerDied& died) {
+        return died.signal();
+    }
+    return 0;
 }
 
 int pid_here() { return chorus::getpid(); }
@@ -37,6 +50,7 @@ int start_each_way() {
 
         const int pid = mp::run(pid_here);
         expect(pid > 0 && pid != chorus::getpid(), method, "run() brings back a value from another process");
+        expect(signal_of_crash() == SIGSEGV, method, "run() tells of a crash");
     }
     int sum = 0;
     mt::Thread thread([&sum] { sum = right; });

@@ -126,8 +126,19 @@ const Module& main_module() {
     return *program;
 }
 
+bool is_statically_linked() noexcept {
+    static const bool known = ::dl_iterate_phdr(
+                                  [](dl_phdr_info* program, std::size_t, void*) {  // which comes first
+                                      const std::span headers(program->dlpi_phdr, program->dlpi_phnum);
+                                      const bool has_loader = std::any_of(headers.begin(), headers.end(), [](const auto& each) { return each.p_type == PT_INTERP; });
+                                      return has_loader ? 1 : 2;
+                                  },
+                                  nullptr) == 2;
+    return known;
+}
+
 bool load_module(const std::string& path) {
-    return path.find('/') != std::string::npos && path != executable_path() && ::dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL) != nullptr;
+    return !is_statically_linked() && path.find('/') != std::string::npos && path != executable_path() && ::dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL) != nullptr;
 }
 
 }  // namespace chorus::platform

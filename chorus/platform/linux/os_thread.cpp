@@ -11,6 +11,7 @@
 
 #include <chorus/errors.hpp>
 #include <chorus/platform/futex.hpp>
+#include <chorus/platform/modules.hpp>
 #include <chorus/platform/syscall.hpp>
 
 #include <link.h>
@@ -244,6 +245,7 @@ NotHalted::~NotHalted() { not_halted = not_halted - 1; }
 
 bool halt_threads(std::span<const int> thread_ids) {
     if (thread_ids.empty()) return true;
+    if (is_statically_linked()) return false;  // the C library's code cannot be told from the program's
     const int signal = SIGRTMAX - halt_signal_offset;
     halting = new Halting;  // never freed: halted threads look at it
     find_runtime(*halting);

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include <chorus/platform/fork_mutex.hpp>
+#include <chorus/platform/modules.hpp>
 #include <chorus/platform/os_thread.hpp>
 
 #include <cxxabi.h>
@@ -64,6 +65,7 @@ struct Libdw {
     bool usable = false;
 
     Libdw() {
+        if (is_statically_linked()) return;
         void* library = ::dlopen("libdw.so.1", RTLD_NOW | RTLD_LOCAL);
         if (library == nullptr) return;
         usable = true;
