@@ -33,8 +33,7 @@ Started start_call(CallOptions options, std::unique_ptr<message::Call> call) {
 
 std::exception_ptr death(const Started& started, int exitcode, const Report& report) {
     if (exitcode >= 0) {
-        return std::make_exception_ptr(
-            WorkerDied("left with exit code " + std::to_string(exitcode) + " before it gave a result", exitcode, ""));
+        return std::make_exception_ptr(WorkerDied("left with exit code " + std::to_string(exitcode) + " before it gave a result", exitcode, ""));
     }
     const auto stack = report.stack();
     std::string what = "killed by " + platform::signal_name(-exitcode);
@@ -62,8 +61,8 @@ std::exception_ptr conclude(const Started& started, bool timed_out, const TakeVa
         return std::current_exception();  // the value's own reading threw
     }
     if (timed_out) {
-        return std::make_exception_ptr(TimedOut("the call took longer than its timeout of " +
-                                                std::to_string(started.options.timeout->duration().count()) + " s and was ended"));
+        return std::make_exception_ptr(
+            TimedOut("the call took longer than its timeout of " + std::to_string(started.options.timeout->duration().count()) + " s and was ended"));
     }
     const std::lock_guard guard(started.process->mutex);
     return death(started, started.process->exitcode.value_or(255), report);
@@ -83,15 +82,19 @@ void run_in_child(CallOptions options, std::unique_ptr<message::Call> call, cons
 }
 
 void run_in_child_later(CallOptions options, std::unique_ptr<message::Call> call, const std::shared_ptr<FutureState>& future, TakeValue take) {
+    prepare_futures();  // first what may fail without a trace
     const auto started = start_call(std::move(options), std::move(call));
     future->set_running();
-    future->set_canceller([process = started.process] {
-        send_signal(process, SIGKILL);
-        return true;
-    });
-    when_ended(started.process, started.deadline, [started, future, take = std::move(take)](bool timed_out) {
-        if (const auto error = conclude(started, timed_out, take)) future->set_error(error);
-    });
+    future->set_stopper([process = started.process] { send_signal(process, SIGKILL); });
+    try {
+        when_ended(started.process, started.deadline, [started, future, take = std::move(take)](bool timed_out) {
+            if (const auto error = conclude(started, timed_out, take)) future->set_error(error);
+        });
+    } catch (...) {  // nobody would hear of its end
+        send_signal(started.process, SIGKILL);
+        join(started.process, {});
+        throw;
+    }
 }
 
 }  // namespace chorus::worker

@@ -7,13 +7,17 @@
 namespace chorus::worker {
 namespace {
 
-void call(const std::function<void()>& callback) {
+void call(const std::function<void()>& function, const char* what) {
     try {
-        callback();
+        function();
     } catch (...) {
         const auto failure = message::describe(std::current_exception());
-        std::fprintf(stderr, "Exception in a future's callback:\n%s: %s\n", failure.type.c_str(), failure.message.c_str());
+        std::fprintf(stderr, "Exception in %s:\n%s: %s\n", what, failure.type.c_str(), failure.message.c_str());
     }
+}
+
+void call_back(const std::vector<std::function<void()>>& callbacks) {
+    for (const auto& callback : callbacks) call(callback, "a future's callback");
 }
 
 bool ended(FutureState::Phase phase) { return phase == FutureState::Phase::finished || phase == FutureState::Phase::cancelled; }
@@ -37,22 +41,29 @@ void FutureState::wait_done(Deadline deadline) const {
     }
 }
 
-void FutureState::set_canceller(std::function<bool()> cancel) {
+void FutureState::set_stopper(std::function<void()> stop) {
     const std::lock_guard guard(mutex_);
-    canceller_ = std::move(cancel);
+    if (!ended(phase_)) stopper_ = std::move(stop);
 }
 
+// First it is decided that the future is cancelled, and then the work is stopped: the other way round the
+// work's violent end might be heard of in between, and be taken for the result.
 bool FutureState::cancel() {
-    std::function<bool()> canceller;
+    std::function<void()> stop;
+    Callbacks callbacks;
     {
         const std::lock_guard guard(mutex_);
-        if (phase_ == Phase::cancelled) return true;
-        if (phase_ == Phase::finished) return false;
-        if (phase_ == Phase::running && !canceller_) return false;
-        canceller = canceller_;
+        if (ended(phase_)) return phase_ == Phase::cancelled;
+        if (phase_ == Phase::running && !stopper_) return false;
+        error_ = std::make_exception_ptr(Cancelled("the work was cancelled"));
+        phase_ = Phase::cancelled;
+        stop = std::exchange(stopper_, nullptr);
+        callbacks.swap(callbacks_);
     }
-    if (canceller && !canceller()) return false;
-    return settle(Phase::cancelled, [this] { error_ = std::make_exception_ptr(Cancelled("the work was cancelled")); });
+    if (stop) call(stop, "stopping what a cancelled future stood for");
+    done_.notify_all();
+    call_back(callbacks);
+    return true;
 }
 
 std::exception_ptr FutureState::error() const {
@@ -65,7 +76,7 @@ void FutureState::add_callback(std::function<void()> callback) {
         const std::lock_guard guard(mutex_);
         if (!ended(phase_)) return callbacks_.push_back(std::move(callback));
     }
-    call(callback);
+    call_back({std::move(callback)});
 }
 
 void FutureState::set_running() {
@@ -74,23 +85,21 @@ void FutureState::set_running() {
 }
 
 bool FutureState::set_error(std::exception_ptr error) {
-    return settle(Phase::finished, [&] { error_ = std::move(error); });
+    return finish([&] { error_ = std::move(error); });
 }
 
-bool FutureState::finish(const std::function<void()>& store) { return settle(Phase::finished, store); }
-
-bool FutureState::settle(Phase phase, const std::function<void()>& store) {
-    std::vector<std::function<void()>> callbacks;
+bool FutureState::finish(const std::function<void()>& store) {
+    Callbacks callbacks;
     {
         const std::lock_guard guard(mutex_);
         if (ended(phase_)) return false;
         store();
-        phase_ = phase;
+        phase_ = Phase::finished;
         callbacks.swap(callbacks_);
-        canceller_ = nullptr;
+        stopper_ = nullptr;
     }
     done_.notify_all();
-    for (const auto& callback : callbacks) call(callback);
+    call_back(callbacks);
     return true;
 }
 

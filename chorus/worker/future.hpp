@@ -37,8 +37,8 @@ public:
     /// Throws: TimedOut when the deadline passes first.
     void wait_done(Deadline deadline) const;
 
-    /// What cancel() does to work that runs; it returns whether it could.
-    void set_canceller(std::function<bool()> cancel);
+    /// What ends the work once it runs. What it throws is reported on stderr.
+    void set_stopper(std::function<void()> stop);
     bool cancel();
 
     /// The thrown exception; null if there is none. Requires: is_done().
@@ -52,18 +52,18 @@ public:
     bool set_error(std::exception_ptr error);
 
 protected:
-    /// `store` puts the value in place under the lock.
+    /// `store` puts value or error in place under the lock.
     bool finish(const std::function<void()>& store);
 
 private:
-    bool settle(Phase phase, const std::function<void()>& store);
+    using Callbacks = std::vector<std::function<void()>>;
 
     mutable std::mutex mutex_;
     mutable std::condition_variable done_;
     Phase phase_ = Phase::pending;
     std::exception_ptr error_;
-    std::function<bool()> canceller_;
-    std::vector<std::function<void()>> callbacks_;
+    std::function<void()> stopper_;
+    Callbacks callbacks_;
 };
 
 template <class T>
@@ -105,8 +105,8 @@ public:
     bool running() const { return state_->phase() == worker::FutureState::Phase::running; }
     bool cancelled() const { return state_->phase() == worker::FutureState::Phase::cancelled; }
 
-    /// Ends the work: a worker process is killed. Returns: false if it had ended before, or cannot be
-    /// stopped.
+    /// Ends the work: a worker process is killed. Returns: true if the future is cancelled by this or was
+    /// before; false if the work had ended, or cannot be stopped once it runs.
     bool cancel() const { return state_->cancel(); }
 
     /// What get() would throw; null for a value. Blocks and throws as get() does, and throws Cancelled.

@@ -5,14 +5,17 @@
 #include <future>
 #include <latch>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <support/start_methods.hpp>
+#include <worker/scratch.hpp>
 
 using namespace std::chrono_literals;
 using testing::HasSubstr;
@@ -104,6 +107,34 @@ TEST(Future, what_runs_and_has_no_way_to_be_stopped_goes_on) {
     state->set_value(1);
     EXPECT_FALSE(future.running());
     EXPECT_EQ(future.get(), 1);
+}
+
+// What stopping the work brings about must not pass for its result, however quick it is.
+TEST(Future, is_cancelled_though_the_work_ends_while_it_is_stopped) {
+    const auto state = std::make_shared<State<int>>();
+    const chorus::Future<int> future(state);
+    std::vector<std::string> calls;
+    future.add_done_callback([&](const chorus::Future<int>&) { calls.push_back("told"); });
+    state->set_running();
+    state->set_stopper([&] {
+        calls.push_back("stopped");
+        EXPECT_FALSE(state->set_error(std::make_exception_ptr(broken())));
+    });
+    EXPECT_TRUE(future.cancel());
+    EXPECT_TRUE(future.cancelled());
+    EXPECT_THROW(future.get(), chorus::Cancelled);
+    EXPECT_EQ(calls, (std::vector<std::string>{"stopped", "told"}));
+}
+
+TEST(Future, a_stopper_that_throws_is_reported_and_the_future_is_cancelled) {
+    const auto state = std::make_shared<State<int>>();
+    const chorus::Future<int> future(state);
+    state->set_running();
+    state->set_stopper([] { throw broken(); });
+    testing::internal::CaptureStderr();
+    EXPECT_TRUE(future.cancel());
+    EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("std::runtime_error: broken on purpose"));
+    EXPECT_TRUE(future.cancelled());
 }
 
 TEST(Future, wakes_all_who_wait) {
@@ -216,6 +247,55 @@ TEST_P(FutureOfProcess, timed_get_leaves_the_work_alone_and_cancel_ends_it) {
     EXPECT_TRUE(future.cancel());
     EXPECT_TRUE(future.cancelled());
     EXPECT_THROW(future.get(), chorus::Cancelled);
+    wait_until_nothing_is_left();
+}
+
+// Neither who hears of the child's death nor who cancels may win over the other half-way.
+TEST_P(FutureOfProcess, cancel_and_get_agree_however_quick_the_child_dies) {
+    for (int i = 0; i < 50; ++i) {
+        const auto future = mp::async(wait_for_ever);
+        ASSERT_TRUE(future.cancel());
+        ASSERT_THROW(future.get(), chorus::Cancelled);
+    }
+    wait_until_nothing_is_left();
+}
+
+// One descriptor more at each step, beginning with the library's own thread: what async opens first
+// succeeds before the limit is met.
+TEST_P(FutureOfProcess, refused_for_want_of_descriptors_it_has_not_run) {
+    const Scratch scratch;
+    struct rlimit limit {};
+    ::getrlimit(RLIMIT_NOFILE, &limit);
+    int refused = 0;
+    bool done = false;
+    for (rlim_t most = 4; !done; ++most) {
+        struct rlimit few = limit;
+        few.rlim_cur = most;
+        const std::string name = "ran with " + std::to_string(most);
+        ::setrlimit(RLIMIT_NOFILE, &few);
+        std::optional<chorus::Future<void>> future;
+        try {
+            future = mp::async(tell, scratch.path(name), name);
+        } catch (const chorus::Error&) {
+        }
+        ::setrlimit(RLIMIT_NOFILE, &limit);
+        if (future) {
+            done = [&] {
+                try {
+                    future->get();
+                } catch (const std::exception&) {  // the child has as few descriptors
+                    return false;
+                }
+                return true;
+            }();
+        } else {
+            ++refused;
+            EXPECT_TRUE(mp::active_children().empty());
+            EXPECT_EQ(scratch.text(name), "");
+        }
+        ASSERT_LT(most, 200U);
+    }
+    EXPECT_GT(refused, 3);
     wait_until_nothing_is_left();
 }
 

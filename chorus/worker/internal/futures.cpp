@@ -114,14 +114,23 @@ Listener& running_listener() {
 
 }  // namespace
 
+void prepare_futures() {
+    if (has_begun() && !is_ending()) running_listener();
+}
+
 void when_ended(ProcessPointer process, Deadline deadline, std::function<void(bool)> ended) {
     begun_here.futures = true;
     auto& listener = running_listener();
     const std::lock_guard guard(listener.mutex);
     const auto number = listener.next++;
     const int descriptor = process->process->get();
-    listener.awaited.emplace(number, Awaited{std::move(process), deadline, std::move(ended), false});
-    listener.ready.add(descriptor, number);
+    const auto place = listener.awaited.emplace(number, Awaited{std::move(process), deadline, std::move(ended), false}).first;
+    try {
+        listener.ready.add(descriptor, number);
+    } catch (...) {
+        listener.awaited.erase(place);  // or the program's end would wait for it
+        throw;
+    }
     if (!deadline.is_never()) listener.bell.ring();
 }
 

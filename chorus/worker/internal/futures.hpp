@@ -9,8 +9,12 @@
 
 namespace chorus::worker {
 
+/// Starts that thread if it does not run yet; not before main or at the program's end, where no process is
+/// started either. Throws: OsError when the system has no more threads or descriptors.
+void prepare_futures();
+
 /// Calls `ended(timed_out)` in the library's thread when the process has ended; if the deadline passes
-/// first the process is killed. The thread is started when first needed.
+/// first the process is killed.
 void when_ended(ProcessPointer process, Deadline deadline, std::function<void(bool timed_out)> ended);
 
 /// Waits until nothing is awaited any more. Returns false if nothing was.
