@@ -61,7 +61,8 @@ void launch(Server& here) {
     here.allowances = platform::allowances();
     // Signals stay blocked in the server: it has no business with the terminal's Ctrl-C.
     const platform::SignalsBlocked blocked;
-    auto newborn = execute_image(here.preloads.empty() ? Role::fork_server : Role::preloading_fork_server, ends.second.get(), here.hand_over.descriptor(), here.environment, platform::signal_mask());
+    auto newborn = execute_image(here.preloads.empty() ? Role::fork_server : Role::preloading_fork_server, ends.second.get(), here.hand_over.descriptor(),
+                                 here.environment, platform::signal_mask());
     here.process = std::move(newborn.process);
     here.socket = std::move(ends.first);
     ends.second.reset();
@@ -120,10 +121,14 @@ platform::Newborn start_by_fork_server(const Birth& birth, const message::Call& 
         if (report >= 0) descriptors.push_back(report);
         if (request.in_file()) descriptors.push_back(request.file());
         const int answer = ask(here, request.message(header), descriptors);
-        if (answer > 0 && told.environment) here.environment = *std::move(told.environment);  // the server keeps these
-        if (answer > 0 && told.allowances) here.allowances = *std::move(told.allowances);
-        if (answer > 0) return {answer, here.hand_over.as<HandOver>().gate.let_in(here.requests, answer)};
-        if (answer < 0) throw platform::os_error("start a process", -answer);
+        if (answer > 0) {
+            if (told.environment) here.environment = *std::move(told.environment);  // the server keeps these
+            if (told.allowances) here.allowances = *std::move(told.allowances);
+            return {answer, here.hand_over.as<HandOver>().gate.let_in(here.requests, answer)};
+        }
+        // Under limits of an earlier day it may not even be able to receive those of today.
+        const bool may_be_its_limits = told.allowances.has_value() && attempt < tries;
+        if (answer < 0 && !may_be_its_limits) throw platform::os_error("start a process", -answer);
         if (attempt == tries) throw Error("the fork server was killed " + std::to_string(tries) + " times while it was asked to start a process");
         launch(here);
     }
