@@ -146,8 +146,8 @@ void grow_the_parent() {
     small.insert(small.end(), before.begin(), before.end());
     bench::emit("process", "start+join, forkserver, 4 GiB touched in the parent", bench::median(large), "the same without", bench::median(small),
                 bench::median(large) / bench::median(small), bench::spread(large));
-    bench::emit("process", "start+join, forkserver, 4 GiB touched in the parent, against fork", bench::median(large), "raw fork with 4 GiB",
-                bench::median(raw), bench::median(large) / bench::median(raw), bench::spread(large));
+    bench::emit("process", "start+join, forkserver, 4 GiB touched in the parent, against fork", bench::median(large), "raw fork with 4 GiB", bench::median(raw),
+                bench::median(large) / bench::median(raw), bench::spread(large));
 }
 
 // Children wait for the end of a pipe, so all are alive when the last is started.
@@ -197,7 +197,8 @@ int main(int argc, char** argv) {
     bench::compare("process", "start+join, fork", start_and_join<mp::ForkProcess>, "raw fork+_exit+waitpid", raw_fork, rounds);
     bench::compare("process", "start+join, spawn", start_and_join<mp::SpawnProcess>, "posix_spawn of the same binary", raw_spawn, rounds / 4);
     bench::compare("thread", "start+join", start_and_join<mt::Thread>, "std::thread", std_thread, rounds / 5, 50);
-    bench::compare("call", "mp::run of an empty function", [] { mp::run(nothing); }, "raw fork+_exit+waitpid", raw_fork, rounds);
+    bench::compare(
+        "call", "mp::run of an empty function", [] { mp::run(nothing); }, "raw fork+_exit+waitpid", raw_fork, rounds);
     weigh_idle_children();
     grow_the_parent();
     many_alive(quick ? 1000 : 10000);

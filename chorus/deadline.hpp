@@ -33,14 +33,12 @@ public:
 
     /// Throws: UsageError if the duration is not a number.
     template <class Rep, class Period>
-    Deadline(std::chrono::duration<Rep, Period> duration)
-        : Deadline(from_seconds(std::chrono::duration<long double>(duration).count())) {}
+    Deadline(std::chrono::duration<Rep, Period> duration) : Deadline(from_seconds(std::chrono::duration<long double>(duration).count())) {}
 
     template <class AnyClock, class Duration>
     Deadline(std::chrono::time_point<AnyClock, Duration> when)
         // As floating point, since points far away have no difference that could be counted.
-        : Deadline(std::chrono::duration<long double>(when.time_since_epoch()) -
-                   std::chrono::duration<long double>(AnyClock::now().time_since_epoch())) {}
+        : Deadline(std::chrono::duration<long double>(when.time_since_epoch()) - std::chrono::duration<long double>(AnyClock::now().time_since_epoch())) {}
 
     bool is_never() const noexcept { return when_ == Clock::time_point::max(); }
     bool has_passed() const noexcept { return !is_never() && Clock::now() >= when_; }
@@ -61,8 +59,7 @@ private:
         if (seconds <= 0) return now;
         Deadline result;
         const long double longest = 3.0e9L;  // about 95 years: for ever
-        if (seconds < longest)
-            result.when_ = Clock::now() + std::chrono::nanoseconds(static_cast<long long>(seconds * 1e9L));
+        if (seconds < longest) result.when_ = Clock::now() + std::chrono::nanoseconds(static_cast<long long>(seconds * 1e9L));
         return result;
     }
 

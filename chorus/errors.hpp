@@ -58,8 +58,7 @@ public:
 /// A worker process ended without giving its result: by a signal, or by leaving early.
 class WorkerDied : public Error {
 public:
-    WorkerDied(const std::string& what, int exitcode, std::string stack)
-        : Error(what), exitcode_(exitcode), stack_(std::move(stack)) {}
+    WorkerDied(const std::string& what, int exitcode, std::string stack) : Error(what), exitcode_(exitcode), stack_(std::move(stack)) {}
 
     /// The signal that killed the worker, or 0 if it left by an exit.
     int signal() const noexcept { return exitcode_ < 0 ? -exitcode_ : 0; }
@@ -80,10 +79,7 @@ private:
 class RemoteError : public Error {
 public:
     RemoteError(std::string type, std::string message, std::string stack)
-        : Error(type + ": " + message),
-          type_(std::move(type)),
-          message_(std::move(message)),
-          stack_(std::move(stack)) {}
+        : Error(type + ": " + message), type_(std::move(type)), message_(std::move(message)), stack_(std::move(stack)) {}
 
     /// The exception's C++ type, in readable form.
     const std::string& type() const noexcept { return type_; }

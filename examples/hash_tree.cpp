@@ -117,8 +117,8 @@ std::vector<Hashed> hash_all(const FileList& list, const Options& options) {
 
 void report_speed(const Options& options, std::size_t files, std::uint64_t bytes, std::chrono::duration<double> took) {
     const auto who = options.with == serial ? serial : std::to_string(options.workers) + " " + options.with;
-    std::fprintf(stderr, "hash_tree: %zu files, %llu bytes, %.3f s, %.1f MB/s, %s\n", files, static_cast<unsigned long long>(bytes),
-                 took.count(), static_cast<double>(bytes) / 1e6 / took.count(), who.c_str());
+    std::fprintf(stderr, "hash_tree: %zu files, %llu bytes, %.3f s, %.1f MB/s, %s\n", files, static_cast<unsigned long long>(bytes), took.count(),
+                 static_cast<double>(bytes) / 1e6 / took.count(), who.c_str());
 }
 
 // Returns whether all went well.

@@ -112,6 +112,7 @@ concept Aggregate = std::is_class_v<T> && std::is_aggregate_v<T> && !internal::H
 template <class T, class Visit>
 constexpr void visit_fields(T& value, Visit&& visit) {
     constexpr std::size_t count = field_count<std::remove_const_t<T>>;
+    // clang-format off
     if constexpr (count == 1) { auto& [f1] = value; visit(f1); }
     else if constexpr (count == 2) { auto& [f1, f2] = value; visit(f1, f2); }
     else if constexpr (count == 3) { auto& [f1, f2, f3] = value; visit(f1, f2, f3); }

@@ -90,8 +90,7 @@ public:
 
     std::span<const std::byte> take(std::size_t size) {
         if (size > rest_.size()) {
-            throw DecodeError("message cut short: " + std::to_string(size) + " bytes expected, " +
-                              std::to_string(rest_.size()) + " left");
+            throw DecodeError("message cut short: " + std::to_string(size) + " bytes expected, " + std::to_string(rest_.size()) + " left");
         }
         const auto taken = rest_.first(size);
         rest_ = rest_.subspan(size);
@@ -114,8 +113,7 @@ public:
     std::size_t read_count() {
         const auto count = read_raw<std::size_t>();
         if (count > rest_.size()) {
-            throw DecodeError("message damaged: " + std::to_string(count) + " elements announced, " +
-                              std::to_string(rest_.size()) + " bytes left");
+            throw DecodeError("message damaged: " + std::to_string(count) + " elements announced, " + std::to_string(rest_.size()) + " bytes left");
         }
         return count;
     }

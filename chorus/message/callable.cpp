@@ -25,8 +25,7 @@ std::string name_of_type(const std::type_info& type) {
     if (name.starts_with("std::") || name.find(')') + 1 == name.size() || name.find("::*)(") != std::string::npos) {
         if (name.find("lambda") == std::string::npos) return "";  // a wrapper, which has no name of its own
     }
-    const bool closure = name.find("{lambda(") != std::string::npos || name.find("'lambda") != std::string::npos ||
-                         name.find("$_") != std::string::npos;
+    const bool closure = name.find("{lambda(") != std::string::npos || name.find("'lambda") != std::string::npos || name.find("$_") != std::string::npos;
     return closure ? "<lambda>" : platform::plain_name(name);
 }
 

@@ -85,8 +85,7 @@ struct Text {
 };
 
 template <class T>
-using Travelling = std::conditional_t<std::is_same_v<std::decay_t<T>, const char*> || std::is_same_v<std::decay_t<T>, char*>,
-                                      std::string, std::decay_t<T>>;
+using Travelling = std::conditional_t<std::is_same_v<std::decay_t<T>, const char*> || std::is_same_v<std::decay_t<T>, char*>, std::string, std::decay_t<T>>;
 
 template <class T>
 decltype(auto) as_text(T& argument) {
@@ -118,8 +117,8 @@ decltype(auto) call_with(Function& function, std::tuple<Args...>& args) {
 }
 
 template <class Function, class... Args>
-constexpr bool callable_with = std::is_invocable_v<Function&, Args...> || std::is_invocable_v<Function&, AsText<Args>...> ||
-                               std::is_invocable_v<Function&, Args&...>;
+constexpr bool callable_with =
+    std::is_invocable_v<Function&, Args...> || std::is_invocable_v<Function&, AsText<Args>...> || std::is_invocable_v<Function&, Args&...>;
 
 template <class Function, class... Args>
 using ResultOf = std::decay_t<decltype(call_with(std::declval<Function&>(), std::declval<std::tuple<Args...>&>()))>;
@@ -252,7 +251,7 @@ std::unique_ptr<Call> make_local_call(Function&& function, Args&&... args) {
             [&]<class... Each>(Each&&... each) -> std::unique_ptr<Call> {
                 if constexpr (std::is_invocable_v<Stored&, std::decay_t<Each>...> || std::is_invocable_v<Stored&, std::decay_t<Each>&...>) {
                     return std::make_unique<TypedCall<false, Stored, std::decay_t<Each>...>>(without_names(std::forward<Function>(function)),
-                                                                                           std::forward<Each>(each)...);
+                                                                                             std::forward<Each>(each)...);
                 } else {
                     (void)sizeof(function_cannot_be_called_with_these_arguments<Stored, std::decay_t<Each>...>);
                     return nullptr;
@@ -279,7 +278,7 @@ std::unique_ptr<Call> make_travelling_call(Function&& function, Args&&... args) 
             [&]<class... Each>(Each&&... each) -> std::unique_ptr<Call> {
                 if constexpr (callable_with<Stored, Travelling<Each>...>) {
                     return std::make_unique<TypedCall<true, Stored, Travelling<Each>...>>(without_names(std::forward<Function>(function)),
-                                                                                       std::forward<Each>(each)...);
+                                                                                          std::forward<Each>(each)...);
                 } else {
                     (void)sizeof(function_cannot_be_called_with_these_arguments<Stored, Travelling<Each>...>);
                     return nullptr;

@@ -23,7 +23,8 @@ FunctionIdentity identify_function(const void* code) {
     const auto module = platform::module_of(code);
     if (!module) throw UsageError("a function that is in no loaded binary cannot be named to another process");
     if (module->build_id.empty()) {
-        throw UsageError(module->path + " has no build id, so its functions cannot be named safely to another process; "
+        throw UsageError(module->path +
+                         " has no build id, so its functions cannot be named safely to another process; "
                          "link it with -Wl,--build-id (Chorus's CMake target and pkg-config file do)");
     }
     return {module->build_id, module->path, reinterpret_cast<std::uintptr_t>(code) - module->base};
@@ -41,8 +42,8 @@ void* find_function(const FunctionIdentity& identity) {
     if (module) throw DecodeError("offset " + std::to_string(identity.offset) + " lies outside the code of " + module->path);
     auto mine = platform::module_at_path(identity.path);
     if (!mine) mine = program;
-    throw BinaryMismatch("the function is in " + identity.path + " with build id " + identity.build_id + ", but this process runs " +
-                         mine->path + " with build id " + (mine->build_id.empty() ? "(none)" : mine->build_id) +
+    throw BinaryMismatch("the function is in " + identity.path + " with build id " + identity.build_id + ", but this process runs " + mine->path +
+                         " with build id " + (mine->build_id.empty() ? "(none)" : mine->build_id) +
                          "; both sides must be started from the same build: was the binary replaced while the program ran?");
 }
 

@@ -125,8 +125,7 @@ struct CallShape<parameters<Names...>, Args...> {
         }
         return npos;
     }();
-    static constexpr bool right = unknown == npos && before_positional == npos && positional <= names.size() &&
-                                  twice == npos && missing == npos;
+    static constexpr bool right = unknown == npos && before_positional == npos && positional <= names.size() && twice == npos && missing == npos;
 
     template <std::size_t I>
     static constexpr auto key = std::tuple_element_t<I, std::tuple<KeywordOf<Args>...>>::key;
@@ -198,8 +197,7 @@ private:
     template <class... Args, std::size_t... Parameter>
     static constexpr auto in_order(std::index_sequence<Parameter...>, [[maybe_unused]] std::tuple<Args&&...> given) {
         using Shape = CallShape<parameters<Names...>, Args...>;
-        return std::forward_as_tuple(
-            without_keyword(std::get<Shape::argument_for(Parameter)>(std::move(given)))...);
+        return std::forward_as_tuple(without_keyword(std::get<Shape::argument_for(Parameter)>(std::move(given)))...);
     }
 };
 

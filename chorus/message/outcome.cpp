@@ -187,12 +187,11 @@ namespace {
 class Registry {
 public:
     Registry() {
-        add_all<std::exception, std::logic_error, std::invalid_argument, std::domain_error, std::length_error, std::out_of_range,
-                std::runtime_error, std::range_error, std::overflow_error, std::underflow_error, std::system_error,
-                std::ios_base::failure, std::filesystem::filesystem_error, std::future_error, std::regex_error, std::bad_alloc,
-                std::bad_array_new_length, std::bad_cast, std::bad_any_cast, std::bad_typeid, std::bad_exception,
-                std::bad_optional_access, std::bad_variant_access, std::bad_function_call, std::bad_weak_ptr, Error, UsageError,
-                OsError, TimedOut, Cancelled, OutOfMemory, WorkerDied, RemoteError, DecodeError, BinaryMismatch>();
+        add_all<std::exception, std::logic_error, std::invalid_argument, std::domain_error, std::length_error, std::out_of_range, std::runtime_error,
+                std::range_error, std::overflow_error, std::underflow_error, std::system_error, std::ios_base::failure, std::filesystem::filesystem_error,
+                std::future_error, std::regex_error, std::bad_alloc, std::bad_array_new_length, std::bad_cast, std::bad_any_cast, std::bad_typeid,
+                std::bad_exception, std::bad_optional_access, std::bad_variant_access, std::bad_function_call, std::bad_weak_ptr, Error, UsageError, OsError,
+                TimedOut, Cancelled, OutOfMemory, WorkerDied, RemoteError, DecodeError, BinaryMismatch>();
     }
 
     bool add(const std::type_info& type, std::unique_ptr<ExceptionCodec> codec) {
@@ -237,9 +236,7 @@ void append_nested(std::string& message, const std::exception& exception) {
 
 }  // namespace
 
-bool register_exception_codec(const std::type_info& type, std::unique_ptr<ExceptionCodec> codec) {
-    return registry().add(type, std::move(codec));
-}
+bool register_exception_codec(const std::type_info& type, std::unique_ptr<ExceptionCodec> codec) { return registry().add(type, std::move(codec)); }
 
 Described describe(std::exception_ptr thrown) {
     try {

@@ -78,8 +78,7 @@ concept FunctionPointer = std::is_pointer_v<T> && std::is_function_v<std::remove
 
 template <class T>
 constexpr void refuse_to_travel() {
-    (void)sizeof(type_cannot_travel_to_another_process<T, give_it_a_cereal_serialize_function,
-                                                       or_make_it_an_aggregate_of_types_that_travel,
+    (void)sizeof(type_cannot_travel_to_another_process<T, give_it_a_cereal_serialize_function, or_make_it_an_aggregate_of_types_that_travel,
                                                        or_specialise_chorus_codec_for_it>);
 }
 
@@ -306,8 +305,7 @@ struct OrderedCodec {
 }  // namespace message
 
 template <class Key, class Value, class Compare, class Allocator>
-struct codec<std::multimap<Key, Value, Compare, Allocator>>
-    : message::OrderedCodec<std::multimap<Key, Value, Compare, Allocator>, std::pair<Key, Value>> {};
+struct codec<std::multimap<Key, Value, Compare, Allocator>> : message::OrderedCodec<std::multimap<Key, Value, Compare, Allocator>, std::pair<Key, Value>> {};
 
 template <class Key, class Compare, class Allocator>
 struct codec<std::multiset<Key, Compare, Allocator>> : message::OrderedCodec<std::multiset<Key, Compare, Allocator>, Key> {};

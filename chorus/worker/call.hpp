@@ -64,8 +64,7 @@ using TakeValue = std::function<void(message::Reader&)>;
 /// Runs the call in a child and waits. Throws what it threw, or what became of it.
 void run_in_child(multiprocessing::CallOptions options, std::unique_ptr<message::Call> call, const TakeValue& take);
 /// Starts the call in a child; the future is ended when the child has.
-void run_in_child_later(multiprocessing::CallOptions options, std::unique_ptr<message::Call> call, const std::shared_ptr<FutureState>& future,
-                        TakeValue take);
+void run_in_child_later(multiprocessing::CallOptions options, std::unique_ptr<message::Call> call, const std::shared_ptr<FutureState>& future, TakeValue take);
 
 }  // namespace worker
 

@@ -69,8 +69,8 @@ std::string default_name(const char* type_name, const std::vector<int>& path) {
 void require_maker(const ProcessState& state, const char* what) {
     if (state.kind == ProcessState::Kind::self) throw UsageError(std::string("cannot ") + what + " the current process");
     if (state.kind == ProcessState::Kind::child && state.maker_pid != platform::process_id()) {
-        throw UsageError(std::string("can only ") + what + " a child process: " + state.name + " was made by process " +
-                         std::to_string(state.maker_pid) + ", this is " + std::to_string(platform::process_id()));
+        throw UsageError(std::string("can only ") + what + " a child process: " + state.name + " was made by process " + std::to_string(state.maker_pid) +
+                         ", this is " + std::to_string(platform::process_id()));
     }
 }
 
@@ -114,8 +114,9 @@ ProcessPointer make_process_state(std::string name, std::optional<bool> daemon, 
 
 void start(const ProcessPointer& state) {
     if (!has_begun()) {
-        throw UsageError("a process can only be started after main has begun: a static object that starts one would start it again in each child "
-                         "(or the program was linked without Chorus's link options, see its CMake target and pkg-config file)");
+        throw UsageError(
+            "a process can only be started after main has begun: a static object that starts one would start it again in each child "
+            "(or the program was linked without Chorus's link options, see its CMake target and pkg-config file)");
     }
     if (is_ending()) throw UsageError("cannot start " + state->name + ": the program is ending");
     collect_ended_children();

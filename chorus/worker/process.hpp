@@ -30,9 +30,9 @@
 
 namespace chorus::worker {
 struct ProcessState;
-std::shared_ptr<ProcessState> make_process_state(std::string name, std::optional<bool> daemon, std::unique_ptr<message::Call> call,
-                                                 const char* type_name, std::optional<StartMethod> method);
-}
+std::shared_ptr<ProcessState> make_process_state(std::string name, std::optional<bool> daemon, std::unique_ptr<message::Call> call, const char* type_name,
+                                                 std::optional<StartMethod> method);
+}  // namespace chorus::worker
 
 namespace chorus::multiprocessing {
 
@@ -127,13 +127,11 @@ public:
 
     template <class Function, class... Args>
     ProcessBy(ProcessOptions options, Function&& function, Args&&... args)
-        : Process(worker::make_process_state(std::move(options.name), options.daemon,
-                                             call(std::forward<Function>(function), std::forward<Args>(args)...), type_name, method)) {}
+        : Process(worker::make_process_state(std::move(options.name), options.daemon, call(std::forward<Function>(function), std::forward<Args>(args)...),
+                                             type_name, method)) {}
 
 private:
-    static constexpr const char* type_name = method == StartMethod::fork    ? "ForkProcess"
-                                             : method == StartMethod::spawn ? "SpawnProcess"
-                                                                            : "ForkServerProcess";
+    static constexpr const char* type_name = method == StartMethod::fork ? "ForkProcess" : method == StartMethod::spawn ? "SpawnProcess" : "ForkServerProcess";
 
     template <class... Parts>
     static std::unique_ptr<message::Call> call(Parts&&... parts) {

@@ -244,9 +244,7 @@ bool join_threads() {
     }
 }
 
-void main_thread_has_ended() {
-    main_state()->end();
-}
+void main_thread_has_ended() { main_state()->end(); }
 
 void current_thread_will_leave() {
     if (current == nullptr) return;
@@ -439,7 +437,8 @@ void write_to_stderr(const std::string& text) {
 void default_excepthook(const ExceptHookArgs& args) {
     const std::string who = args.thread ? args.thread->name() : std::to_string(get_ident());
     const std::string message = args.exc_value ? message::describe(args.exc_value).message : "";
-    write_to_stderr("Exception in thread " + who + ":\n" + args.exc_traceback + (args.exc_traceback.empty() ? "" : "\n") + args.exc_type + ": " + message + "\n");
+    write_to_stderr("Exception in thread " + who + ":\n" + args.exc_traceback + (args.exc_traceback.empty() ? "" : "\n") + args.exc_type + ": " + message +
+                    "\n");
 }
 
 void excepthook(const ExceptHookArgs& args) {

@@ -121,9 +121,9 @@ void interrupt_main(int signal = 2);
 
 /// What an excepthook is told.
 struct ExceptHookArgs {
-    std::string exc_type;          ///< readable name of the C++ type
+    std::string exc_type;  ///< readable name of the C++ type
     std::exception_ptr exc_value;
-    std::string exc_traceback;     ///< the stack at the throw, one frame a line
+    std::string exc_traceback;  ///< the stack at the throw, one frame a line
     std::optional<Thread> thread;
 };
 using ExceptHook = std::function<void(const ExceptHookArgs&)>;

@@ -43,7 +43,8 @@ private:
     using Seconds = std::chrono::duration<double>;
 
     Timer(std::shared_ptr<Bell> bell, Seconds interval, std::shared_ptr<message::Call> call)
-        : Thread(worker::make_thread_state(ThreadOptions{}, message::make_local_call(Wait{bell, interval, std::move(call)}), "Timer")), bell_(std::move(bell)) {}
+        : Thread(worker::make_thread_state(ThreadOptions{}, message::make_local_call(Wait{bell, interval, std::move(call)}), "Timer")),
+          bell_(std::move(bell)) {}
 
     struct Wait {
         std::shared_ptr<Bell> bell;

@@ -210,14 +210,14 @@ TEST(Callable, a_local_call_takes_anything_and_stays_here) {
 TEST(Callable, result_types_are_values) {
     static_assert(std::is_same_v<message::CallResult<decltype(add), int, int>::type, int>);
     static_assert(std::is_same_v<message::CallResult<decltype(a_reference)>::type, std::string>);
-    static_assert(std::is_same_v<message::CallResult<decltype(c_text), const char (&)[5]>::type, std::string>);
+    static_assert(std::is_same_v<message::CallResult<decltype(c_text), const char(&)[5]>::type, std::string>);
 }
 
 }  // namespace
 
 namespace elsewhere {
 void named_elsewhere(int) {}
-}
+}  // namespace elsewhere
 
 namespace {
 

@@ -56,7 +56,8 @@ TEST(Keyword, can_be_used_in_constant_expressions) {
 }
 
 TEST(Keyword, names_may_be_long_and_alike) {
-    constexpr auto f = chorus::named<"n", "nu", "num", "a rather long name with spaces">([](int a, int b, int c, int d) { return 1000 * a + 100 * b + 10 * c + d; });
+    constexpr auto f =
+        chorus::named<"n", "nu", "num", "a rather long name with spaces">([](int a, int b, int c, int d) { return 1000 * a + 100 * b + 10 * c + d; });
     EXPECT_EQ(f(kw<"num"> = 3, kw<"a rather long name with spaces"> = 4, kw<"n"> = 1, kw<"nu"> = 2), 1234);
 }
 

@@ -26,8 +26,8 @@ TEST(Deadline, now_has_passed) {
 }
 
 TEST(Deadline, zero_and_negative_durations_are_now) {
-    for (const Deadline deadline : {Deadline(0s), Deadline(-1ns), Deadline(-10h), Deadline(std::chrono::nanoseconds::min()), Deadline(std::chrono::hours::min()),
-                                    Deadline(std::chrono::duration<double>(-std::numeric_limits<double>::infinity()))}) {
+    for (const Deadline deadline : {Deadline(0s), Deadline(-1ns), Deadline(-10h), Deadline(std::chrono::nanoseconds::min()),
+                                    Deadline(std::chrono::hours::min()), Deadline(std::chrono::duration<double>(-std::numeric_limits<double>::infinity()))}) {
         EXPECT_TRUE(deadline.has_passed());
         EXPECT_EQ(deadline.remaining(), 0ns);
     }
@@ -45,9 +45,10 @@ TEST(Deadline, a_duration_counts_from_here) {
 }
 
 TEST(Deadline, what_is_too_long_to_count_is_for_ever) {
-    for (const Deadline deadline : {Deadline(std::chrono::nanoseconds::max()), Deadline(std::chrono::hours::max()), Deadline(std::chrono::years(1000)),
-                                    Deadline(std::chrono::duration<double>(1e300)), Deadline(std::chrono::duration<double>(std::numeric_limits<double>::infinity())),
-                                    Deadline(std::chrono::steady_clock::time_point::max()), Deadline(std::chrono::system_clock::time_point::max())}) {
+    for (const Deadline deadline :
+         {Deadline(std::chrono::nanoseconds::max()), Deadline(std::chrono::hours::max()), Deadline(std::chrono::years(1000)),
+          Deadline(std::chrono::duration<double>(1e300)), Deadline(std::chrono::duration<double>(std::numeric_limits<double>::infinity())),
+          Deadline(std::chrono::steady_clock::time_point::max()), Deadline(std::chrono::system_clock::time_point::max())}) {
         EXPECT_TRUE(deadline.is_never());
         EXPECT_FALSE(deadline.has_passed());
     }

@@ -47,28 +47,36 @@ int main(int, char** argv) {
         shared.use();
         running.count_down();
     };
-    mt::Thread({.daemon = true}, [begin] {  // only computes
-        for (begin();;) shared.use();
-    }).start();
-    mt::Thread({.daemon = true}, [begin] {  // is mostly inside the allocator
-        for (begin();;) {
-            shared.use();
-            std::vector<std::string> texts(10, std::string(1000, 'x'));
-            if (texts.size() != 10) return;
-        }
-    }).start();
-    mt::Thread({.daemon = true}, [begin] {  // is mostly inside the kernel
-        for (begin();;) {
-            shared.use();
-            ::sched_yield();
-        }
-    }).start();
-    mt::Thread({.daemon = true}, [begin] {  // is mostly inside a stream's lock
-        for (begin();;) {
-            shared.use();
-            std::fflush(stdout);
-        }
-    }).start();
+    mt::Thread({.daemon = true},
+               [begin] {  // only computes
+                   for (begin();;) shared.use();
+               })
+        .start();
+    mt::Thread({.daemon = true},
+               [begin] {  // is mostly inside the allocator
+                   for (begin();;) {
+                       shared.use();
+                       std::vector<std::string> texts(10, std::string(1000, 'x'));
+                       if (texts.size() != 10) return;
+                   }
+               })
+        .start();
+    mt::Thread({.daemon = true},
+               [begin] {  // is mostly inside the kernel
+                   for (begin();;) {
+                       shared.use();
+                       ::sched_yield();
+                   }
+               })
+        .start();
+    mt::Thread({.daemon = true},
+               [begin] {  // is mostly inside a stream's lock
+                   for (begin();;) {
+                       shared.use();
+                       std::fflush(stdout);
+                   }
+               })
+        .start();
     running.wait();
     if (std::string(argv[1]) == "exit") std::exit(0);
     return 0;

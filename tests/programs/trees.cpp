@@ -49,11 +49,12 @@ int main(int, char** argv) {
     int expected = 3 * processes_in_a_tree;
     start();
     std::thread(start).join();  // a thread that has ended is nobody's parent any more
-    mt::Thread([=] {  // by value: main may have returned before it ends
+    mt::Thread([=] {            // by value: main may have returned before it ends
         start();
         // Joined at a normal end, it must not keep the program from it.
         if (ending != "return" && ending != "exit" && ending != "deaf") linger();
-    }).start();
+    })
+        .start();
     if (ending == "deaf") {
         mp::get_context(method).Process({.daemon = true}, deafen_and_grow, method, pids, gate).start();
         ++expected;

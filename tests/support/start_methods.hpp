@@ -22,5 +22,4 @@ protected:
 
 inline std::string method_name(const testing::TestParamInfo<const char*>& info) { return info.param; }
 
-#define FOR_EACH_START_METHOD(Fixture) \
-    INSTANTIATE_TEST_SUITE_P(by, Fixture, testing::Values("forkserver", "spawn", "fork"), method_name)
+#define FOR_EACH_START_METHOD(Fixture) INSTANTIATE_TEST_SUITE_P(by, Fixture, testing::Values("forkserver", "spawn", "fork"), method_name)

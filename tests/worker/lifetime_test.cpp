@@ -112,9 +112,7 @@ TEST_P(Lifetime, test_start_new_thread_at_finalization) {
     }
 }
 
-TEST_P(Lifetime, test_submit_after_interpreter_shutdown) {
-    EXPECT_THAT(run_ending("start_at_finalization").out, HasSubstr("async refused: "));
-}
+TEST_P(Lifetime, test_submit_after_interpreter_shutdown) { EXPECT_THAT(run_ending("start_at_finalization").out, HasSubstr("async refused: ")); }
 
 TEST(ProgramEnd, test_join_daemon_thread_in_finalization) {
     const auto result = run_program({test_program("endings"), "join_daemon_in_finalization"});
@@ -211,8 +209,7 @@ TEST_P(Lifetime, test_error_on_stdio_flush_1) {
     const Scratch scratch;
     const auto result = run_program({"sh", "-c", "exec \"$@\" <&- >&- 2>&-", "sh", test_program("endings"), "closed_streams", method(), scratch.path("told")});
     EXPECT_EQ(result.exit_code, 0);
-    EXPECT_THAT(scratch.lines("told"),
-                ElementsAre("closed closed closed ", "exit code 0", "closed closed closed ", "exit code 0", "exit code 1"));
+    EXPECT_THAT(scratch.lines("told"), ElementsAre("closed closed closed ", "exit code 0", "closed closed closed ", "exit code 0", "exit code 1"));
 }
 
 TEST_P(Lifetime, closed_one_by_one_the_other_streams_are_the_childs_too) {

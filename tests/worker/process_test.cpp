@@ -121,8 +121,8 @@ constexpr auto call_with_names = chorus::named<"path", "go_on", "number", "share
 TEST_P(Process, test_process) {
     const Scratch scratch;
     const Gate go_on(scratch, "go on");
-    auto child = context().Process({.name = "one"}, call_with_names, scratch.path("seen"), go_on.path(), chorus::kw<"word"> = "three",
-                                   chorus::kw<"number"> = 1, chorus::kw<"share"> = 2.5);
+    auto child = context().Process({.name = "one"}, call_with_names, scratch.path("seen"), go_on.path(), chorus::kw<"word"> = "three", chorus::kw<"number"> = 1,
+                                   chorus::kw<"share"> = 2.5);
     EXPECT_FALSE(child.is_alive());
     EXPECT_FALSE(child.daemon());
     EXPECT_FALSE(is_listed(child));

@@ -397,7 +397,12 @@ TEST_P(Run, timeout_ends_the_child) {
         EXPECT_FALSE(is_running(pid));
     }
     EXPECT_TRUE(mp::active_children().empty());
-    EXPECT_THROW(mp::async({.timeout = 1ms}, [] { for (;;) ::pause(); }).get(), chorus::TimedOut);
+    EXPECT_THROW(mp::async({.timeout = 1ms},
+                           [] {
+                               for (;;) ::pause();
+                           })
+                     .get(),
+                 chorus::TimedOut);
     EXPECT_EQ(mp::run({.timeout = 30s}, slow_down, 2), 2);
 }
 
@@ -408,7 +413,11 @@ TEST_P(Run, a_negative_timeout_is_refused) {
     } catch (const chorus::UsageError& error) {
         EXPECT_THAT(error.what(), testing::HasSubstr("negative"));
     }
-    EXPECT_THROW(mp::run({.timeout = 0s}, [] { for (;;) ::pause(); }), chorus::TimedOut);
+    EXPECT_THROW(mp::run({.timeout = 0s},
+                         [] {
+                             for (;;) ::pause();
+                         }),
+                 chorus::TimedOut);
 }
 
 std::size_t keep_allocating() {

@@ -100,8 +100,8 @@ TEST(AllStartMethods, test_get_all_start_methods) {
 }
 
 TEST(AllStartMethods, an_unknown_one_is_refused_with_those_there_are) {
-    for (const auto& message : {message_of<chorus::UsageError>([] { mp::set_start_method("thread", true); }),
-                               message_of<chorus::UsageError>([] { mp::get_context("thread"); })}) {
+    for (const auto& message :
+         {message_of<chorus::UsageError>([] { mp::set_start_method("thread", true); }), message_of<chorus::UsageError>([] { mp::get_context("thread"); })}) {
         EXPECT_THAT(message, HasSubstr("\"thread\""));
         for (const auto& known : mp::get_all_start_methods()) EXPECT_THAT(message, HasSubstr(known));
     }

@@ -213,9 +213,8 @@ TEST(Thread, takes_anything_that_std_thread_takes) {
 }
 
 TEST(Thread, takes_keywords_in_any_order) {
-    constexpr auto note = chorus::named<"out", "first", "second">([](std::string* out, int first, int second) {
-        *out = std::to_string(first) + "," + std::to_string(second);
-    });
+    constexpr auto note =
+        chorus::named<"out", "first", "second">([](std::string* out, int first, int second) { *out = std::to_string(first) + "," + std::to_string(second); });
     std::string seen;
     mt::Thread thread(note, &seen, chorus::kw<"second"> = 2, chorus::kw<"first"> = 1);
     thread.start();

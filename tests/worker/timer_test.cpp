@@ -33,9 +33,8 @@ TEST(Timer, calls_its_function_after_the_interval) {
 }
 
 TEST(Timer, hands_on_arguments_and_keywords) {
-    constexpr auto note = chorus::named<"out", "first", "second">([](std::string* out, int first, int second) {
-        *out = std::to_string(first) + "," + std::to_string(second);
-    });
+    constexpr auto note =
+        chorus::named<"out", "first", "second">([](std::string* out, int first, int second) { *out = std::to_string(first) + "," + std::to_string(second); });
     std::string seen;
     mt::Timer timer(1ms, note, &seen, chorus::kw<"second"> = 2, chorus::kw<"first"> = 1);
     timer.start();
@@ -158,7 +157,8 @@ TEST(Timer, what_its_function_throws_goes_to_the_excepthook) {
 TEST(Timer, lets_go_of_its_arguments_when_it_was_cancelled) {
     auto token = std::make_shared<int>(0);
     const std::weak_ptr<int> watched = token;
-    mt::Timer timer(1h, [](const std::shared_ptr<int>&) {}, std::move(token));
+    mt::Timer timer(
+        1h, [](const std::shared_ptr<int>&) {}, std::move(token));
     timer.start();
     timer.cancel();
     timer.join();

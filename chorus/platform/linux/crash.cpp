@@ -144,7 +144,7 @@ thread_local std::size_t thrown_count = 0;
 }  // namespace
 
 extern "C" __attribute__((visibility("hidden"), used)) _Unwind_Reason_Code chorus_leaving_exception(int, _Unwind_Action actions, _Unwind_Exception_Class,
-                                                                                                   _Unwind_Exception*, _Unwind_Context*) {
+                                                                                                    _Unwind_Exception*, _Unwind_Context*) {
     if ((actions & _UA_SEARCH_PHASE) != 0) {
         Trace trace{thrown_frames.data(), 0, most_frames, 0};
         _Unwind_Backtrace(add_frame, &trace);

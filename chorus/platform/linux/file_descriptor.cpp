@@ -30,9 +30,7 @@ void FileDescriptor::reset() noexcept {
     if (number_ >= 0) ::close(std::exchange(number_, -1));
 }
 
-FileDescriptor duplicate(int number) {
-    return FileDescriptor(check(::fcntl(number, F_DUPFD_CLOEXEC, STDERR_FILENO + 1), "duplicate a descriptor"));
-}
+FileDescriptor duplicate(int number) { return FileDescriptor(check(::fcntl(number, F_DUPFD_CLOEXEC, STDERR_FILENO + 1), "duplicate a descriptor")); }
 
 FileDescriptor above_standard_streams(int number) {
     if (number > STDERR_FILENO) return FileDescriptor(number);

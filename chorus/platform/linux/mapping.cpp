@@ -9,9 +9,7 @@
 
 namespace chorus::platform {
 
-FileDescriptor make_anonymous_file(const char* label) {
-    return above_standard_streams(check(::memfd_create(label, MFD_CLOEXEC), "make a shared memory file"));
-}
+FileDescriptor make_anonymous_file(const char* label) { return above_standard_streams(check(::memfd_create(label, MFD_CLOEXEC), "make a shared memory file")); }
 
 void reserve(int descriptor, std::size_t size) {
     const int code = retry([&] { return ::fallocate(descriptor, 0, 0, static_cast<off_t>(size)); });

@@ -104,8 +104,7 @@ std::optional<Module> first_module(const Wanted& wanted) {
 }  // namespace
 
 bool Module::holds_code(std::uint64_t offset) const noexcept {
-    return std::any_of(ranges.begin(), ranges.end(),
-                       [&](const Range& range) { return range.executable && offset >= range.begin && offset < range.end; });
+    return std::any_of(ranges.begin(), ranges.end(), [&](const Range& range) { return range.executable && offset >= range.begin && offset < range.end; });
 }
 
 std::optional<Module> module_of(const void* address) {
@@ -130,7 +129,8 @@ bool is_statically_linked() noexcept {
     static const bool known = ::dl_iterate_phdr(
                                   [](dl_phdr_info* program, std::size_t, void*) {  // which comes first
                                       const std::span headers(program->dlpi_phdr, program->dlpi_phnum);
-                                      const bool has_loader = std::any_of(headers.begin(), headers.end(), [](const auto& each) { return each.p_type == PT_INTERP; });
+                                      const bool has_loader =
+                                          std::any_of(headers.begin(), headers.end(), [](const auto& each) { return each.p_type == PT_INTERP; });
                                       return has_loader ? 1 : 2;
                                   },
                                   nullptr) == 2;
@@ -138,7 +138,8 @@ bool is_statically_linked() noexcept {
 }
 
 bool load_module(const std::string& path) {
-    return !is_statically_linked() && path.find('/') != std::string::npos && path != executable_path() && ::dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL) != nullptr;
+    return !is_statically_linked() && path.find('/') != std::string::npos && path != executable_path() &&
+           ::dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL) != nullptr;
 }
 
 }  // namespace chorus::platform

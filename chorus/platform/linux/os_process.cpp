@@ -275,7 +275,8 @@ void LifeLine::drop() noexcept {
 FileDescriptor tie_to(int life_line) {
     // An end of one's own: the signal is a property of the open file, not of the descriptor.
     const std::string path = "/proc/self/fd/" + std::to_string(life_line);
-    FileDescriptor own = above_standard_streams(check(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC), "open the parent's life line (is /proc mounted?)"));
+    FileDescriptor own =
+        above_standard_streams(check(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC), "open the parent's life line (is /proc mounted?)"));
     check(::fcntl(own.get(), F_SETOWN, ::getpid()), "tie this process to its parent");
     check(::fcntl(own.get(), F_SETSIG, SIGKILL), "tie this process to its parent");
     check(::fcntl(own.get(), F_SETFL, O_ASYNC | O_NONBLOCK), "tie this process to its parent");
@@ -303,7 +304,8 @@ Surroundings surroundings() {
 
 void take_surroundings(bool has_directory, const std::array<bool, 3>& open, std::span<const FileDescriptor> descriptors) {
     std::size_t next = 0;
-    if (has_directory) [[maybe_unused]] const int moved = ::fchdir(descriptors[next++].get());
+    if (has_directory) [[maybe_unused]]
+        const int moved = ::fchdir(descriptors[next++].get());
     for (int stream = 0; stream < 3; ++stream) {
         if (open[static_cast<std::size_t>(stream)]) {
             ::dup2(descriptors[next++].get(), stream);

@@ -112,9 +112,7 @@ std::size_t smallest_stack() noexcept {
     return static_cast<std::size_t>(std::max(::sysconf(_SC_THREAD_STACK_MIN), usable));
 }
 
-void signal_main_thread(int signal) {
-    check(::syscall(SYS_tgkill, ::getpid(), ::getpid(), signal), "signal the main thread");
-}
+void signal_main_thread(int signal) { check(::syscall(SYS_tgkill, ::getpid(), ::getpid(), signal), "signal the main thread"); }
 
 // ---- halting ----------------------------------------------------------------------------------
 //

@@ -272,9 +272,7 @@ bool calls_the_function(const std::string& function) {
 }
 
 // Inlined between that and the user's function.
-bool hands_over(const std::string& source) {
-    return is_any_of(source, {"/chorus/message/callable.hpp:", "/bits/invoke.h:", "/functional:", "/tuple:"});
-}
+bool hands_over(const std::string& source) { return is_any_of(source, {"/chorus/message/callable.hpp:", "/bits/invoke.h:", "/functional:", "/tuple:"}); }
 
 }  // namespace
 

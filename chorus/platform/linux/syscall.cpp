@@ -33,8 +33,8 @@ std::string limits_behind(const std::string& operation, int code) {
     const bool starts = operation.find("start") != std::string::npos;
     if (starts && (code == EAGAIN || code == ENOMEM)) {
         return "; limits: " + limit_text(RLIMIT_NPROC) + " processes and threads of this user (RLIMIT_NPROC, `ulimit -u`), " +
-               first_line("/proc/sys/kernel/threads-max") + " in the system (kernel.threads-max), " +
-               first_line("/proc/sys/kernel/pid_max") + " process ids (kernel.pid_max), and the pids and memory limits of the control group";
+               first_line("/proc/sys/kernel/threads-max") + " in the system (kernel.threads-max), " + first_line("/proc/sys/kernel/pid_max") +
+               " process ids (kernel.pid_max), and the pids and memory limits of the control group";
     }
     return "";
 }

@@ -14,12 +14,12 @@ namespace chorus::worker {
 /// Told to each child at its birth; travels as an aggregate.
 struct Identity {
     std::string name = "MainProcess";
-    std::vector<int> path;   ///< {1, 2}: the second child of the first; empty for the first process
+    std::vector<int> path;  ///< {1, 2}: the second child of the first; empty for the first process
     bool daemon = false;
-    bool tied = false;       ///< dies with its parent: a daemon, or born in a daemon's tree
-    std::string parent_name; ///< "" if there is no parent that Chorus knows
+    bool tied = false;        ///< dies with its parent: a daemon, or born in a daemon's tree
+    std::string parent_name;  ///< "" if there is no parent that Chorus knows
     int parent_pid = 0;
-    std::string type_name = "Process";  ///< for the text form
+    std::string type_name = "Process";             ///< for the text form
     StartMethod method = StartMethod::forkserver;  ///< what this process and its children start with
     bool method_fixed = false;
     std::vector<unsigned char> authkey;

@@ -17,8 +17,8 @@ enum class Role { fork_server, preloading_fork_server, spawned_child };
 
 struct Inheritance {
     Role role = Role::spawned_child;
-    platform::FileDescriptor first;      ///< fork server: its socket; child: the file with its request
-    platform::FileDescriptor second;     ///< fork server: the hand-over page; child: its report
+    platform::FileDescriptor first;   ///< fork server: its socket; child: the file with its request
+    platform::FileDescriptor second;  ///< fork server: the hand-over page; child: its report
     platform::FileDescriptor life_line;
     platform::FileDescriptor commons;
 };

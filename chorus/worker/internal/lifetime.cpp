@@ -72,8 +72,8 @@ void after_fork() {
 Cradle be_fork_server(Inheritance& inheritance) {
     const auto knot = platform::tie_to(inheritance.life_line.get()).release();
     leave_statics_to_their_maker();  // here and not in each copy; the server itself never calls exit()
-    Cradle cradle = serve(std::move(inheritance.first), std::move(inheritance.second), inheritance.life_line.get(),
-                          inheritance.role == Role::preloading_fork_server);
+    Cradle cradle =
+        serve(std::move(inheritance.first), std::move(inheritance.second), inheritance.life_line.get(), inheritance.role == Role::preloading_fork_server);
     platform::FileDescriptor untied(knot);  // the knot kills the server, whose number it knows, not this copy
     return cradle;
 }

@@ -14,5 +14,4 @@ void __wrap_exit(int code) {
     chorus::worker::finish();
     __real_exit(code);
 }
-
 }

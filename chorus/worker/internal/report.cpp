@@ -27,8 +27,7 @@ void report_exception(int report, std::exception_ptr thrown, std::size_t memory_
         try {
             std::rethrow_exception(thrown);
         } catch (const std::bad_alloc&) {
-            thrown = std::make_exception_ptr(OutOfMemory("the call needed more than the " + std::to_string(memory_limit) +
-                                                         " bytes that .memory allows it"));
+            thrown = std::make_exception_ptr(OutOfMemory("the call needed more than the " + std::to_string(memory_limit) + " bytes that .memory allows it"));
         } catch (...) {
         }
     }

@@ -19,8 +19,8 @@ struct ThreadState {
 
     Kind kind = Kind::made;
     std::string type_name = "Thread";
-    int number = 0;                      ///< N of Thread-N; 0 if a name was given
-    std::unique_ptr<message::Call> call; ///< until it has run
+    int number = 0;                       ///< N of Thread-N; 0 if a name was given
+    std::unique_ptr<message::Call> call;  ///< until it has run
 
     /// initial → started (who starts it), → stopped (itself, last of all). Joiners sleep on it, and say so
     /// first: the last thing an unawaited thread does needs no system call.
@@ -31,9 +31,9 @@ struct ThreadState {
     static constexpr std::uint32_t wanted = ~0U;
     std::atomic<std::uintptr_t> ident{0};
     std::atomic<bool> daemon{false};
-    std::atomic<bool> halted{false};     ///< at the program's end
+    std::atomic<bool> halted{false};  ///< at the program's end
 
-    mutable std::mutex mutex;            ///< guards name and call
+    mutable std::mutex mutex;                 ///< guards name and call
     mutable std::optional<std::string> name;  ///< made from number and function when first asked for
 
     std::string full_name() const;
