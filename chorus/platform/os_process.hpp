@@ -144,6 +144,19 @@ void take_allowances(const Allowances& bytes) noexcept;
 void limit_memory(std::size_t bytes);
 void lift_memory_limit() noexcept;
 
+/// What a process is to the system and cannot hand on to one that exists already: its users, groups and
+/// capabilities, its process group and session, its root directory, and what it has renounced.
+struct Standing {
+    std::array<std::uint32_t, 6> users_and_groups{};  ///< real, effective, saved
+    std::vector<std::uint32_t> further_groups;
+    std::array<std::uint32_t, 6> capabilities{};
+    std::array<int, 2> process_group_and_session{};
+    std::array<std::uint64_t, 2> root_directory{};
+    std::array<int, 2> renounced{};  ///< new privileges, system calls
+    friend bool operator==(const Standing&, const Standing&) = default;
+};
+Standing standing();
+
 void close_from(int first) noexcept;
 
 int usable_cpus() noexcept;

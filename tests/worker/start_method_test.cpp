@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -328,6 +329,34 @@ TEST_P(StartMethod, child_is_a_true_child) {
     child.join();
     EXPECT_EQ(child.exitcode(), 21);
     EXPECT_EQ(::waitpid(child.pid(), nullptr, WNOHANG), -1) << "a zombie is left";
+}
+
+int process_group_here() { return ::getpgrp(); }
+int session_here() { return ::getsid(0); }
+int new_privileges_renounced_here() { return ::prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0); }
+
+std::vector<unsigned> users_and_groups_here() {
+    std::vector<unsigned> ids(6);
+    ::getresuid(&ids[0], &ids[1], &ids[2]);
+    ::getresgid(&ids[3], &ids[4], &ids[5]);
+    return ids;
+}
+
+// A program that gives something up after its first start must not be served with it any longer.
+TEST_P(StartMethod, what_the_starter_has_given_up_its_children_do_not_have) {
+    mp::run(nothing);
+    ASSERT_EQ(::setpgid(0, 0), 0);
+    EXPECT_EQ(mp::run(process_group_here), ::getpid());
+    EXPECT_EQ(mp::run(session_here), ::getsid(0));
+
+    ASSERT_EQ(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+    EXPECT_EQ(mp::run(new_privileges_renounced_here), 1);
+
+    if (::getuid() != 0) return;  // the rest needs something to give up
+    constexpr unsigned nobody = 65534;
+    ASSERT_EQ(::setresgid(nobody, nobody, nobody), 0);
+    ASSERT_EQ(::setresuid(nobody, nobody, nobody), 0);
+    EXPECT_EQ(mp::run(users_and_groups_here), std::vector<unsigned>(6, nobody));
 }
 
 int static_number = 1;

@@ -12,6 +12,7 @@
 #include <chorus/platform/syscall.hpp>
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/close_range.h>
 #include <poll.h>
 #include <pthread.h>
@@ -21,6 +22,7 @@
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -265,6 +267,9 @@ LifeLine::LifeLine() {
     auto ends = make_pipe();
     read_ = std::move(ends.first);
     write_ = std::move(ends.second);
+    // To open it anew a child needs the right to, also one of a parent that has changed its user since.
+    // Others cannot find it: /proc shows descriptors only to who may trace the process.
+    check(::fchmod(read_.get(), S_IRUSR | S_IRGRP | S_IROTH), "make a life line");
 }
 
 void LifeLine::drop() noexcept {
@@ -349,6 +354,23 @@ void take_allowances(const Allowances& bytes) noexcept {
     std::memcpy(&record, bytes.data(), sizeof record);
     ::sched_setaffinity(0, sizeof record.cpus, &record.cpus);
     for (std::size_t i = 0; i < record.limits.size(); ++i) ::setrlimit(static_cast<__rlimit_resource>(i), &record.limits[i]);
+}
+
+Standing standing() {
+    Standing here;
+    auto& ids = here.users_and_groups;
+    ::getresuid(&ids[0], &ids[1], &ids[2]);
+    ::getresgid(&ids[3], &ids[4], &ids[5]);
+    here.further_groups.resize(static_cast<std::size_t>(std::max(::getgroups(0, nullptr), 0)));
+    ::getgroups(static_cast<int>(here.further_groups.size()), here.further_groups.data());
+    __user_cap_header_struct version{_LINUX_CAPABILITY_VERSION_3, 0};
+    static_assert(sizeof here.capabilities == _LINUX_CAPABILITY_U32S_3 * sizeof(__user_cap_data_struct));
+    ::syscall(SYS_capget, &version, here.capabilities.data());
+    here.process_group_and_session = {::getpgrp(), ::getsid(0)};
+    struct stat root {};
+    if (::stat("/", &root) == 0) here.root_directory = {root.st_dev, root.st_ino};
+    here.renounced = {::prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0), ::prctl(PR_GET_SECCOMP)};
+    return here;
 }
 
 void limit_memory(std::size_t bytes) {

@@ -35,6 +35,7 @@ struct Server {
     std::uint32_t requests = 0;
     std::vector<std::string> environment;  ///< what the server has
     platform::Allowances allowances;
+    platform::Standing standing;
     std::vector<void (*)()> preloads;
 };
 
@@ -59,6 +60,7 @@ void launch(Server& here) {
     here.requests = 0;
     here.environment = platform::current_environment();
     here.allowances = platform::allowances();
+    here.standing = platform::standing();
     // Signals stay blocked in the server: it has no business with the terminal's Ctrl-C.
     const platform::SignalsBlocked blocked;
     auto newborn = execute_image(here.preloads.empty() ? Role::fork_server : Role::preloading_fork_server, ends.second.get(), here.hand_over.descriptor(),
@@ -103,7 +105,8 @@ int ask(Server& here, std::span<const std::byte> message, std::span<const int> d
 platform::Newborn start_by_fork_server(const Birth& birth, const message::Call& call, int report) {
     Server& here = server();
     const std::lock_guard guard(here.mutex);
-    if (!here.socket) launch(here);
+    // One that has more rights than its client has by now must not lend them to its children.
+    if (!here.socket || here.standing != platform::standing()) launch(here);
     constexpr int tries = 3;  // killing it again and again must not keep a caller here for ever
     for (int attempt = 1;; ++attempt) {
         Birth told = birth;
