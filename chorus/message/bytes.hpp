@@ -11,6 +11,7 @@
 #include <cstring>
 #include <span>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <vector>
 
@@ -46,7 +47,7 @@ public:
         write(&value, sizeof value);
     }
 
-    void write_text(const std::string& text) {
+    void write_text(std::string_view text) {
         write_raw(text.size());
         write(text.data(), text.size());
     }
@@ -118,10 +119,12 @@ public:
         return count;
     }
 
-    std::string read_text() {
+    /// The text where it lies: in the message.
+    std::string_view view_text() {
         const auto text = take(read_count());
-        return std::string(reinterpret_cast<const char*>(text.data()), text.size());
+        return {reinterpret_cast<const char*>(text.data()), text.size()};
     }
+    std::string read_text() { return std::string(view_text()); }
 
     std::size_t left() const noexcept { return rest_.size(); }
 

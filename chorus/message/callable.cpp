@@ -6,7 +6,7 @@ namespace chorus::message {
 
 WrittenCall::WrittenCall(Reader call) noexcept : call_(call) {
     try {
-        entry_ = reinterpret_cast<Entry>(find_function(FunctionIdentity::read(call_)));
+        entry_ = reinterpret_cast<Entry>(read_function(call_));
     } catch (...) {
         not_found_ = std::current_exception();
     }

@@ -177,7 +177,7 @@ public:
 
     void encode(Writer& out) const override {
         if constexpr (Travels) {
-            identify_function(reinterpret_cast<const void*>(&enter<Function, Args...>)).write(out);
+            write_function(out, reinterpret_cast<const void*>(&enter<Function, Args...>));
             if constexpr (!Stateless<Function>) message::encode(out, function_);
             std::apply([&](const Args&... each) { (message::encode(out, each), ...); }, args_);
         } else {

@@ -4,11 +4,17 @@
 
 namespace chorus::message {
 
-void FunctionIdentity::write(Writer& out) const {
+namespace {
+
+void write_parts(Writer& out, std::string_view build_id, std::string_view path, std::uint64_t offset) {
     out.write_text(build_id);
     out.write_text(path);
     out.write_raw(offset);
 }
+
+}  // namespace
+
+void FunctionIdentity::write(Writer& out) const { write_parts(out, build_id, path, offset); }
 
 FunctionIdentity FunctionIdentity::read(Reader& in) {
     FunctionIdentity identity;
@@ -32,19 +38,31 @@ FunctionIdentity identify_function(const void* code) {
 
 void* find_function(const FunctionIdentity& identity) {
     if (identity.build_id.empty() && identity.offset == 0) return nullptr;
-    const auto& program = platform::main_module();
-    if (!identity.build_id.empty() && identity.build_id == program.build_id && program.holds_code(identity.offset)) {
-        return reinterpret_cast<void*>(program.base + identity.offset);  // nearly always, and quick
-    }
     auto module = platform::module_with_build_id(identity.build_id);
     if (!module && platform::load_module(identity.path)) module = platform::module_with_build_id(identity.build_id);
     if (module && module->holds_code(identity.offset)) return reinterpret_cast<void*>(module->base + identity.offset);
     if (module) throw DecodeError("offset " + std::to_string(identity.offset) + " lies outside the code of " + module->path);
     auto mine = platform::module_at_path(identity.path);
-    if (!mine) mine = program;
+    if (!mine) mine = platform::main_module();
     throw BinaryMismatch("the function is in " + identity.path + " with build id " + identity.build_id + ", but this process runs " + mine->path +
                          " with build id " + (mine->build_id.empty() ? "(none)" : mine->build_id) +
                          "; both sides must be started from the same build: was the binary replaced while the program ran?");
+}
+
+void write_function(Writer& out, const void* code) {
+    const auto& program = platform::main_module();
+    const auto offset = reinterpret_cast<std::uintptr_t>(code) - program.base;
+    if (!program.build_id.empty() && program.holds_code(offset)) return write_parts(out, program.build_id, program.path, offset);
+    identify_function(code).write(out);
+}
+
+void* read_function(Reader& in) {
+    const auto& program = platform::main_module();
+    const auto build_id = in.view_text();
+    const auto path = in.view_text();
+    const auto offset = in.read_raw<std::uint64_t>();
+    if (!build_id.empty() && build_id == program.build_id && program.holds_code(offset)) return reinterpret_cast<void*>(program.base + offset);
+    return find_function({std::string(build_id), std::string(path), offset});
 }
 
 }  // namespace chorus::message

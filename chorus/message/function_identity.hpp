@@ -30,4 +30,9 @@ FunctionIdentity identify_function(const void* code);
 /// Throws: BinaryMismatch, naming both build ids, if this process has another build of the binary.
 void* find_function(const FunctionIdentity& identity);
 
+/// Both with the bytes in between. For functions of the program itself, which nearly all are, nothing is
+/// allocated or searched: this is on the way of every start, and in a child each page touched is dear.
+void write_function(Writer& out, const void* code);
+void* read_function(Reader& in);
+
 }  // namespace chorus::message

@@ -115,8 +115,8 @@ struct codec<std::filesystem::filesystem_error> {
         message.resize(std::min(message.size(), message.rfind(": " + error.code().message())));
         write_error_code(out, error.code());
         out.write_text(message);
-        out.write_text(error.path1());
-        out.write_text(error.path2());
+        out.write_text(error.path1().native());
+        out.write_text(error.path2().native());
     }
     static std::filesystem::filesystem_error read(message::Reader& in) {
         const auto code = read_error_code(in);

@@ -225,7 +225,7 @@ void OutputArchive::write(const T& value) {
     } else if constexpr (std::is_arithmetic_v<T> || std::is_enum_v<T>) {
         out_.write_raw(value);
     } else if constexpr (FunctionPointer<T>) {
-        identify_function(reinterpret_cast<const void*>(value)).write(out_);
+        write_function(out_, reinterpret_cast<const void*>(value));
     } else if constexpr (std::is_pointer_v<T>) {
         refuse_to_travel<T>();
     } else if constexpr (WrittenByCereal<T> || CerealBase<T>) {
@@ -249,7 +249,7 @@ void InputArchive::read(T& value) {
     } else if constexpr (std::is_enum_v<Value>) {
         value = static_cast<Value>(in_.read_raw<std::underlying_type_t<Value>>());
     } else if constexpr (FunctionPointer<Value>) {
-        value = reinterpret_cast<Value>(find_function(FunctionIdentity::read(in_)));
+        value = reinterpret_cast<Value>(read_function(in_));
     } else if constexpr (std::is_pointer_v<Value>) {
     } else if constexpr (ReadByCereal<Value> || CerealBase<Value>) {
         Base::operator()(value);

@@ -6,6 +6,7 @@
 
 #include <chorus/platform/fork_mutex.hpp>
 #include <chorus/platform/os_process.hpp>
+#include <chorus/platform/os_thread.hpp>
 #include <chorus/worker/internal/fork_server.hpp>
 #include <chorus/worker/internal/images.hpp>
 #include <chorus/worker/internal/lifetime.hpp>
@@ -139,6 +140,7 @@ void start(const ProcessPointer& state) {
         lock.lock();
         state->pid = newborn.pid;
         state->process = std::move(process);
+        state->born = Deadline::Clock::now();
         state->phase = ProcessState::Phase::started;
         add_child(state, state->pid, state->process->get());
     } catch (...) {
@@ -154,16 +156,35 @@ bool poll(ProcessState& state) {
     return poll_locked(state);
 }
 
+namespace {
+
+// To be woken takes about as long as a short-lived child lives: so who joins a newborn looks on for that
+// long, and gives way to it, before it sleeps.
+constexpr auto childhood = std::chrono::microseconds(300);
+
+bool ends_young(int process, Deadline::Clock::time_point born) {
+    while (!platform::process_has_ended(process)) {
+        if (Deadline::Clock::now() - born > childhood) return false;
+        platform::give_way();
+    }
+    return true;
+}
+
+}  // namespace
+
 bool join(const ProcessPointer& state, Deadline deadline) {
     std::shared_ptr<const platform::FileDescriptor> process;
+    Deadline::Clock::time_point born;
     {
         const std::lock_guard guard(state->mutex);
         require_started(*state, "join");
         require_maker(*state, "join");
         if (state->phase == ProcessState::Phase::stopped) return true;
         process = state->process;
+        born = state->born;
     }
-    if (!platform::wait_readable(process->get(), deadline)) return false;
+    const bool ended = deadline.is_never() && ends_young(process->get(), born);
+    if (!ended && !platform::wait_readable(process->get(), deadline)) return false;
     return state->kind == ProcessState::Kind::parent || poll(*state);
 }
 

@@ -198,7 +198,8 @@ Newborn execute(const Program& program) {
     if (plan.error != 0) {
         wait_readable(newborn.process.get());
         collect_exit_code(newborn.process.get());
-        throw os_error("start " + program.path, plan.error);
+        const bool by_proc = plan.error == ENOENT && program.path.starts_with("/proc/");
+        throw os_error("start " + program.path + (by_proc ? " (is /proc mounted?)" : ""), plan.error);
     }
     return newborn;
 }

@@ -1,5 +1,6 @@
 #include <chorus/worker/internal/fork_server.hpp>
 
+#include <memory>
 #include <mutex>
 
 #include <chorus/memory/internal/segment.hpp>
@@ -170,9 +171,10 @@ void preload(int socket, message::Reader loads) {
 
 }  // namespace
 
-Cradle serve(platform::FileDescriptor socket, platform::FileDescriptor hand_over_file, int life_line, bool has_preloads) {
+std::unique_ptr<Cradle> serve(platform::FileDescriptor socket, platform::FileDescriptor hand_over_file, int life_line, bool has_preloads) {
     // Never unmapped: in a child that would cost more than the page it takes.
     static auto* const page = new memory::Segment(memory::Segment::attach(std::move(hand_over_file), sizeof(HandOver)));
+    page->close_file();
     auto& hand_over = page->as<HandOver>();
     static std::array<std::byte, 128 * 1024> buffer;  // children read their call from their copy of it
     const auto receive = [&] {
@@ -186,16 +188,19 @@ Cradle serve(platform::FileDescriptor socket, platform::FileDescriptor hand_over
     for (std::uint32_t request = 4;; request += 4) {
         try {
             auto received = receive();
-            Cradle cradle(std::span<const std::byte>(buffer).first(received.size), std::move(received.descriptors));
-            cradle.settle_in();
+            auto cradle = std::make_unique<Cradle>(std::span<const std::byte>(buffer).first(received.size), std::move(received.descriptors));
+            cradle->settle_in();
             const int pid = platform::clone_sibling(hand_over.born);
             if (pid == 0) {
                 socket.reset();
-                page->close_file();
                 hand_over.gate.wait(request / 4, life_line);
                 return cradle;
             }
-            if (pid < 0) hand_over.born.store(pid);
+            if (pid < 0) {
+                hand_over.born.store(pid);
+            } else {
+                platform::give_way();  // the child has more to do than this process, and is waited for
+            }
         } catch (const OsError& error) {
             hand_over.born.store(-error.code());
         } catch (const DecodeError&) {

@@ -14,6 +14,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <span>
 
 #include <chorus/platform/os_process.hpp>
@@ -38,6 +39,6 @@ void preload_in_fork_server(void (*load)());
 
 /// Serves until the client is gone. Returns only in children, settled in. Between two of them it holds
 /// none of their streams or directories.
-Cradle serve(platform::FileDescriptor socket, platform::FileDescriptor hand_over, int life_line, bool has_preloads);
+std::unique_ptr<Cradle> serve(platform::FileDescriptor socket, platform::FileDescriptor hand_over, int life_line, bool has_preloads);
 
 }  // namespace chorus::worker

@@ -28,7 +28,9 @@ namespace {
 // Constant-initialised: static constructors of the program may ask.
 constinit std::atomic<bool> begun{false};
 constinit std::atomic<std::uint32_t> progress{0};  ///< of finish(): 0, 1 while a thread is at it, 2 when done
-constinit std::atomic<std::uint32_t> leaver{0};    ///< the thread that will leave
+constinit std::atomic<std::uint32_t> leaver{0};    ///< the thread that will leave, by its ticket
+constinit std::atomic<std::uint32_t> tickets{0};
+constinit thread_local std::uint32_t ticket = 0;  ///< of this thread, once it wants to leave
 constinit std::atomic<bool> ending{false};
 
 // Before main, where no other thread is.
@@ -69,18 +71,18 @@ void after_fork() {
 }
 
 // Returns in each child.
-Cradle be_fork_server(Inheritance& inheritance) {
+std::unique_ptr<Cradle> be_fork_server(Inheritance& inheritance) {
     const auto knot = platform::tie_to(inheritance.life_line.get()).release();
     leave_statics_to_their_maker();  // here and not in each copy; the server itself never calls exit()
-    Cradle cradle =
+    auto cradle =
         serve(std::move(inheritance.first), std::move(inheritance.second), inheritance.life_line.get(), inheritance.role == Role::preloading_fork_server);
     platform::FileDescriptor untied(knot);  // the knot kills the server, whose number it knows, not this copy
     return cradle;
 }
 
-Cradle be_spawned(Inheritance& inheritance) {
-    Cradle cradle(std::move(inheritance.first), std::move(inheritance.second));
-    cradle.settle_in();
+std::unique_ptr<Cradle> be_spawned(Inheritance& inheritance) {
+    auto cradle = std::make_unique<Cradle>(std::move(inheritance.first), std::move(inheritance.second));
+    cradle->settle_in();
     return cradle;
 }
 
@@ -111,7 +113,8 @@ const std::vector<std::string>& program_arguments() { return arguments(); }
 
 void finish() noexcept {
     if (!begun) return;
-    const auto self = static_cast<std::uint32_t>(platform::thread_id());
+    if (ticket == 0) ticket = tickets.fetch_add(1) + 1;
+    const auto self = ticket;
     const auto before = leaver.exchange(self);
     std::uint32_t untouched = 0;
     if (!progress.compare_exchange_strong(untouched, 1)) {
@@ -166,9 +169,9 @@ int run_program(int argc, char** argv, char** environment, int (*user_main)(int,
         platform::name_this_thread_after_program(argc > 0 ? argv[0] : "");
         take_commons(std::move(inheritance->commons));
         platform::prepare_to_record_crashes();
-        Cradle cradle = inheritance->role == Role::spawned_child ? be_spawned(*inheritance) : be_fork_server(*inheritance);
+        const auto cradle = inheritance->role == Role::spawned_child ? be_spawned(*inheritance) : be_fork_server(*inheritance);
         begun = true;
-        child_main(cradle.birth(), cradle.call(), cradle.report(), inheritance->life_line.get());
+        child_main(cradle->birth(), cradle->call(), cradle->report(), inheritance->life_line.get());
     }
     begun = true;
     platform::on_exit_call([](int) { finish(); });

@@ -37,6 +37,7 @@ struct ProcessState {
     std::unique_ptr<message::Call> call;  ///< until it is started
     Phase phase = Phase::initial;
     int pid = 0;
+    Deadline::Clock::time_point born;                         ///< when its start was done
     std::shared_ptr<const platform::FileDescriptor> process;  ///< joiners keep it open while they wait
     std::optional<int> exitcode;
 };
