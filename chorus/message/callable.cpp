@@ -12,9 +12,10 @@ WrittenCall::WrittenCall(Reader call) noexcept : call_(call) {
     }
 }
 
-void WrittenCall::invoke(Writer* result) {
+[[gnu::hot]] void WrittenCall::invoke(Writer* result) {
     if (not_found_) std::rethrow_exception(not_found_);
-    entry_(call_, result);
+    Reader call = call_;
+    entry_(call, result);
 }
 
 std::string name_of_function(const void* code) { return platform::function_name(code); }

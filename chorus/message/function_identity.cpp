@@ -12,6 +12,15 @@ void write_parts(Writer& out, std::string_view build_id, std::string_view path, 
     out.write_raw(offset);
 }
 
+// Without the C library, whose page a child would have to fetch for this.
+bool are_equal(std::string_view a, std::string_view b) {
+    if (a.size() != b.size()) return false;
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        if (a[i] != b[i]) return false;
+    }
+    return true;
+}
+
 }  // namespace
 
 void FunctionIdentity::write(Writer& out) const { write_parts(out, build_id, path, offset); }
@@ -56,12 +65,12 @@ void write_function(Writer& out, const void* code) {
     identify_function(code).write(out);
 }
 
-void* read_function(Reader& in) {
+[[gnu::hot]] void* read_function(Reader& in) {
     const auto& program = platform::main_module();
     const auto build_id = in.view_text();
     const auto path = in.view_text();
     const auto offset = in.read_raw<std::uint64_t>();
-    if (!build_id.empty() && build_id == program.build_id && program.holds_code(offset)) return reinterpret_cast<void*>(program.base + offset);
+    if (!build_id.empty() && are_equal(build_id, program.build_id) && program.holds_code(offset)) return reinterpret_cast<void*>(program.base + offset);
     return find_function({std::string(build_id), std::string(path), offset});
 }
 

@@ -261,8 +261,12 @@ void InputArchive::read(T& value) {
 /// Writes one value.
 template <class T>
 void encode(Writer& out, const T& value) {
-    OutputArchive archive(out);
-    archive(value);
+    if constexpr (FunctionPointer<T> && !HasCodec<T>) {
+        write_function(out, reinterpret_cast<const void*>(value));
+    } else {
+        OutputArchive archive(out);
+        archive(value);
+    }
 }
 
 /// Reads one value. Throws: DecodeError if the bytes do not hold one, BinaryMismatch if they name a
@@ -271,6 +275,8 @@ template <class T>
 T decode(Reader& in) {
     if constexpr (HasCodec<T>) {
         return codec<T>::read(in);
+    } else if constexpr (FunctionPointer<T>) {
+        return reinterpret_cast<T>(read_function(in));
     } else if constexpr (!std::is_default_constructible_v<T>) {
         if constexpr (WrittenByCereal<T> || CountedAggregate<T>) {  // else writing it was refused
             (void)sizeof(type_without_default_constructor_cannot_travel<T, or_specialise_chorus_codec_for_it>);

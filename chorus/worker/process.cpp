@@ -22,7 +22,7 @@ namespace {
 struct Children {
     platform::ForkMutex mutex;
     std::map<int, ProcessPointer> by_pid;
-    std::unique_ptr<platform::ReadySet> endings;
+    std::optional<platform::ReadySet> endings;
 };
 
 Children& children() {
@@ -33,7 +33,7 @@ Children& children() {
 void add_child(const ProcessPointer& state, int pid, int process) {
     auto& here = children();
     const std::lock_guard guard(here.mutex);
-    if (!here.endings) here.endings = std::make_unique<platform::ReadySet>();
+    if (!here.endings) here.endings.emplace();
     here.by_pid[pid] = state;
     here.endings->add(process, static_cast<std::uint64_t>(pid));
 }
@@ -126,7 +126,7 @@ void start(const ProcessPointer& state) {
     require_open(*state);
     require_maker(*state, "start");
     if (state->phase != ProcessState::Phase::initial) throw UsageError("cannot start " + state->name + " twice: make a new Process");
-    const Birth birth = birth_of(*state, method);
+    Birth birth = birth_of(*state, method);
     auto call = std::move(state->call);
     state->phase = ProcessState::Phase::starting;
     begun_here.children = true;
@@ -135,7 +135,7 @@ void start(const ProcessPointer& state) {
     lock.unlock();
     try {
         if (!call) throw UsageError("cannot start " + birth.identity.name + ": its function has been run here already");
-        auto newborn = start_child(method, birth, *call, state->report.get());
+        auto newborn = start_child(method, std::move(birth), *call, state->report.get());
         auto process = std::make_shared<platform::FileDescriptor>(std::move(newborn.process));
         lock.lock();
         state->pid = newborn.pid;

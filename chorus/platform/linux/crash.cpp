@@ -153,7 +153,7 @@ extern "C" __attribute__((visibility("hidden"), used)) _Unwind_Reason_Code choru
     return _URC_CONTINUE_UNWIND;
 }
 
-__attribute__((noinline)) void watch_exceptions(void (*body)(void*), void* argument) {
+__attribute__((noinline, hot)) void watch_exceptions(void (*body)(void*), void* argument) {
     asm volatile(".cfi_personality 0x1b, chorus_leaving_exception");  // 0x1b: relative, 4 bytes
     body(argument);
     asm volatile("");  // no tail call: the frame must be there

@@ -26,7 +26,7 @@ timespec as_timespec(std::chrono::nanoseconds left) {
 
 }  // namespace
 
-void FileDescriptor::reset() noexcept {
+[[gnu::hot]] void FileDescriptor::reset() noexcept {
     if (number_ >= 0) ::close(std::exchange(number_, -1));
 }
 

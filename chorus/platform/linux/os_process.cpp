@@ -35,7 +35,10 @@ extern char** environ;
 
 // The C library's own names, which no sanitizer stands in front of: between clone and exec a child runs
 // in its parent's memory, and a sanitizer would take what it does there for the parent's doing.
+// And _exit is bound at the program's start: it is called in copies of a process and never in the original,
+// so with lazy binding each copy would search for it anew.
 extern "C" {
+__attribute__((noplt)) void _exit(int code);
 int __clone(int (*function)(void*), void* stack, int flags, void* argument, ...);
 int __sigaction(int signal, const struct sigaction* action, struct sigaction* before);
 }
@@ -113,7 +116,7 @@ std::string signal_name(int signal) {
     return "signal " + std::to_string(signal);
 }
 
-void leave_at_once(int code) noexcept { ::_exit(code); }
+[[gnu::hot]] void leave_at_once(int code) noexcept { ::_exit(code); }
 
 SignalMask signal_mask() noexcept {
     sigset_t set;
@@ -124,10 +127,9 @@ SignalMask signal_mask() noexcept {
     return mask;
 }
 
-void set_signal_mask(const SignalMask& mask) noexcept {
-    sigset_t set;
-    std::memcpy(&set, mask.data(), sizeof set);
-    ::pthread_sigmask(SIG_SETMASK, &set, nullptr);
+[[gnu::hot]] void set_signal_mask(const SignalMask& mask) noexcept {
+    // The kernel looks at the first part only; the C library knows of more than there are.
+    ::syscall(SYS_rt_sigprocmask, SIG_SETMASK, mask.data(), nullptr, NSIG / 8);
 }
 
 void block_all_signals() noexcept {
@@ -206,7 +208,7 @@ Newborn execute(const Program& program) {
 
 int fork_process() { return check(::fork(), "start a process"); }
 
-int clone_sibling(std::atomic<std::int32_t>& born) noexcept {
+[[gnu::hot]] int clone_sibling(std::atomic<std::int32_t>& born) noexcept {
     // Two things of the C library live in the kernel's record of a thread and would be stale in the
     // copy: where the thread's id is kept (every robust lock reads it there) and the list of robust
     // locks held. fork() repairs both for itself; a bare clone has to be told.

@@ -57,7 +57,7 @@ void Cradle::settle_in() {
     descriptors_.clear();
     if (birth_.environment) platform::replace_environment(*birth_.environment);
     if (birth_.allowances) platform::take_allowances(*birth_.allowances);
-    identity() = birth_.identity;
+    identity() = std::move(birth_.identity);
 }
 
 }  // namespace chorus::worker

@@ -64,6 +64,7 @@ public:
     /// From a file alone.
     Cradle(platform::FileDescriptor file, platform::FileDescriptor report);
 
+    /// Without the identity, once settled in.
     const Birth& birth() const noexcept { return birth_; }
     message::Call& call() noexcept { return *call_; }
     int report() const noexcept { return report_.get(); }

@@ -28,6 +28,9 @@ enum Turn : std::uint32_t { asked, asleep, answered };
 // About twice the time of a start on an unloaded machine.
 constexpr int looks_before_sleep = 400;
 
+// Sent ahead, and nothing more than a hint: the server wakes while the client still writes its request.
+constexpr std::byte request_follows{1};
+
 struct Server {
     platform::ForkMutex mutex{platform::ForkMutex::Rank::outer};
     platform::FileDescriptor socket;
@@ -40,8 +43,13 @@ struct Server {
     std::vector<void (*)()> preloads;
 };
 
+constinit std::atomic<Server*> made{nullptr};  // so that a copy need not make one to forget it
+
 Server& server() {
-    static auto* const instance = new Server;
+    static auto* const instance = [] {
+        made = new Server;
+        return made.load();
+    }();
     return *instance;
 }
 
@@ -103,15 +111,17 @@ int ask(Server& here, std::span<const std::byte> message, std::span<const int> d
 
 }  // namespace
 
-platform::Newborn start_by_fork_server(const Birth& birth, const message::Call& call, int report) {
+platform::Newborn start_by_fork_server(Birth told, const message::Call& call, int report) {
     Server& here = server();
     const std::lock_guard guard(here.mutex);
     // One that has more rights than its client has by now must not lend them to its children.
     if (!here.socket || here.standing != platform::standing()) launch(here);
+    platform::send_message(here.socket.get(), std::span(&request_follows, 1));
     constexpr int tries = 3;  // killing it again and again must not keep a caller here for ever
     for (int attempt = 1;; ++attempt) {
-        Birth told = birth;
+        told.environment.reset();
         if (!platform::environment_is(here.environment)) told.environment = platform::current_environment();
+        told.allowances.reset();
         if (auto allowances = platform::allowances(); allowances != here.allowances) told.allowances = std::move(allowances);
         Request request(told, call);
         RequestHeader header;
@@ -144,9 +154,11 @@ void stop_fork_server() {
 }
 
 void forget_fork_server() {
-    const std::lock_guard guard(server().mutex);
-    server().socket.reset();
-    server().process.reset();
+    Server* const here = made;
+    if (here == nullptr) return;
+    const std::lock_guard guard(here->mutex);
+    here->socket.reset();
+    here->process.reset();
 }
 
 void preload_in_fork_server(void (*load)()) {
@@ -171,7 +183,7 @@ void preload(int socket, message::Reader loads) {
 
 }  // namespace
 
-std::unique_ptr<Cradle> serve(platform::FileDescriptor socket, platform::FileDescriptor hand_over_file, int life_line, bool has_preloads) {
+[[gnu::hot]] std::unique_ptr<Cradle> serve(platform::FileDescriptor socket, platform::FileDescriptor hand_over_file, int life_line, bool has_preloads) {
     // Never unmapped: in a child that would cost more than the page it takes.
     static auto* const page = new memory::Segment(memory::Segment::attach(std::move(hand_over_file), sizeof(HandOver)));
     page->close_file();
@@ -179,6 +191,10 @@ std::unique_ptr<Cradle> serve(platform::FileDescriptor socket, platform::FileDes
     static std::array<std::byte, 128 * 1024> buffer;  // children read their call from their copy of it
     const auto receive = [&] {
         auto received = platform::receive_message(socket.get(), buffer);
+        while (received.size == sizeof request_follows) {
+            for (int look = 0; look < looks_before_sleep && !platform::wait_readable(socket.get(), now); ++look) platform::give_way();
+            received = platform::receive_message(socket.get(), buffer);
+        }
         if (received.size == 0) platform::leave_at_once(0);
         return received;
     };

@@ -26,7 +26,7 @@ namespace chorus::worker {
 
 /// Starts a child through this process's server, which is started first if there is none.
 /// Throws: OsError when the system has no more processes.
-platform::Newborn start_by_fork_server(const Birth& birth, const message::Call& call, int report);
+platform::Newborn start_by_fork_server(Birth birth, const message::Call& call, int report);
 
 /// Ends the server and waits for it.
 void stop_fork_server();

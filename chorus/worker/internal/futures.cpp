@@ -115,11 +115,12 @@ Listener& running_listener() {
 }  // namespace
 
 void prepare_futures() {
-    if (has_begun() && !is_ending()) running_listener();
+    if (!has_begun() || is_ending()) return;
+    begun_here.futures = true;
+    running_listener();
 }
 
 void when_ended(ProcessPointer process, Deadline deadline, std::function<void(bool)> ended) {
-    begun_here.futures = true;
     auto& listener = running_listener();
     const std::lock_guard guard(listener.mutex);
     const auto number = listener.next++;

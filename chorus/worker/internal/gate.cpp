@@ -31,7 +31,7 @@ void Gate::answer(std::uint32_t birth, State state) noexcept {
     if (word_.exchange(4 * birth + state) == 4 * birth + asleep) platform::shared_futex_wake_all(word_);
 }
 
-void Gate::wait(std::uint32_t birth, int parent_life_line) noexcept {
+[[gnu::hot]] void Gate::wait(std::uint32_t birth, int parent_life_line) noexcept {
     for (int look = 0;; ++look) {
         const std::uint32_t word = word_.load();
         if (word == 4 * birth + open) return;

@@ -41,7 +41,7 @@ void look_at_standard_streams() {
     if (dynamic_cast<__gnu_cxx::stdio_sync_filebuf<char>*>(std::cout.rdbuf()) != nullptr) unbuffered = std::cout.rdbuf();
 }
 
-void flush_standard_streams() noexcept {
+[[gnu::hot]] void flush_standard_streams() noexcept {
     if (unbuffered == nullptr || std::cout.rdbuf() != unbuffered) {
         for (std::ostream* stream : {&std::cout, &std::cerr, &std::clog}) {
             try {
@@ -59,14 +59,13 @@ void after_fork() {
     leaver = 0;
     ending = false;
     begun_here.threads = false;
-    begun_here.children = false;
-    begun_here.futures = false;
     forget_other_threads();
-    forget_children();
     forget_children_numbering();
+    if (begun_here.futures.exchange(false)) forget_futures();
+    if (!begun_here.children.exchange(false)) return;
+    forget_children();
     forget_fork_server();
     forget_fork_gate();
-    forget_futures();
     drop_life_line();
 }
 
@@ -88,7 +87,7 @@ std::unique_ptr<Cradle> be_spawned(Inheritance& inheritance) {
 
 void join_everything() noexcept;
 
-[[noreturn]] void leave(int code) {
+[[gnu::hot]] [[noreturn]] void leave(int code) {
     flush_standard_streams();
     platform::leave_at_once(code);
 }
@@ -111,7 +110,7 @@ std::vector<std::string>& arguments() {
 
 const std::vector<std::string>& program_arguments() { return arguments(); }
 
-void finish() noexcept {
+[[gnu::hot]] void finish() noexcept {
     if (!begun) return;
     if (ticket == 0) ticket = tickets.fetch_add(1) + 1;
     const auto self = ticket;
@@ -130,7 +129,7 @@ void finish() noexcept {
 
 namespace {
 
-void join_everything() noexcept {
+[[gnu::hot]] void join_everything() noexcept {
     try {
         if (begun_here.threads) main_thread_has_ended();
         // Whoever is joined may have started others.
@@ -159,7 +158,7 @@ void leave_statics_to_their_maker() {
     });
 }
 
-int run_program(int argc, char** argv, char** environment, int (*user_main)(int, char**, char**)) {
+[[gnu::hot]] int run_program(int argc, char** argv, char** environment, int (*user_main)(int, char**, char**)) {
     arguments().assign(argv, argv + argc);
     adopt_main_thread();
     look_at_standard_streams();

@@ -6,7 +6,8 @@
 extern "C" {
 
 int __real_main(int argc, char** argv, char** environment);
-[[noreturn]] void __real_exit(int code);
+// Bound at the program's start: most who call it are copies, and each would search for it anew.
+[[noreturn]] __attribute__((noplt)) void __real_exit(int code);
 
 int __wrap_main(int argc, char** argv, char** environment) { return chorus::worker::run_program(argc, argv, environment, __real_main); }
 

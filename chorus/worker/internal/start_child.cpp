@@ -48,6 +48,7 @@ platform::Newborn spawn(const Birth& birth, const message::Call& call, int repor
 struct ForkGate {
     std::mutex mutex;
     std::optional<memory::Segment> page;
+    std::optional<memory::Segment> birthplace;  ///< the parent's page, at which this process waits itself
     std::uint32_t births = 0;
 };
 ForkGate& fork_gate() {
@@ -55,7 +56,7 @@ ForkGate& fork_gate() {
     return *instance;
 }
 
-platform::Newborn fork(const Birth& birth, message::Call& call, int report) {
+platform::Newborn fork(Birth birth, message::Call& call, int report) {
     // What is buffered would be written twice, by the parent and by its copy.
     std::cout.flush();
     std::clog.flush();
@@ -71,7 +72,7 @@ platform::Newborn fork(const Birth& birth, message::Call& call, int report) {
     const int pid = platform::fork_process();
     if (pid == 0) {
         gate.wait(birth_number, life_line.get());
-        identity() = birth.identity;
+        identity() = std::move(birth.identity);
         leave_statics_to_their_maker();
         child_main(birth, call, report, life_line.get());
     }
@@ -82,18 +83,18 @@ platform::Newborn fork(const Birth& birth, message::Call& call, int report) {
 
 void forget_fork_gate() {
     new (&fork_gate().mutex) std::mutex;  // held by this thread, or by one that is not here
-    // The page stays for a child that is still to wait at it; new ones get one of their own.
-    [[maybe_unused]] auto* const left = new std::optional<memory::Segment>(std::exchange(fork_gate().page, std::nullopt));
-    if (*left) (*left)->close_file();
+    auto& here = fork_gate();
+    here.birthplace = std::exchange(here.page, std::nullopt);
+    if (here.birthplace) here.birthplace->close_file();
 }
 
-platform::Newborn start_child(StartMethod method, const Birth& birth, message::Call& call, int report) {
+platform::Newborn start_child(StartMethod method, Birth birth, message::Call& call, int report) {
     switch (method) {
-        case StartMethod::fork: return fork(birth, call, report);
+        case StartMethod::fork: return fork(std::move(birth), call, report);
         case StartMethod::spawn: return spawn(birth, call, report);
         case StartMethod::forkserver: break;
     }
-    return start_by_fork_server(birth, call, report);
+    return start_by_fork_server(std::move(birth), call, report);
 }
 
 }  // namespace chorus::worker

@@ -12,7 +12,7 @@ Birth birth_of(const ProcessState& state, StartMethod method);
 
 /// By fork this returns in the parent only. `report` is -1 for none.
 /// Throws: OsError when the system refuses.
-platform::Newborn start_child(StartMethod method, const Birth& birth, message::Call& call, int report);
+platform::Newborn start_child(StartMethod method, Birth birth, message::Call& call, int report);
 
 /// In a copy made by fork: the gate belongs to the other.
 void forget_fork_gate();
