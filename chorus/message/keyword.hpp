@@ -10,7 +10,6 @@
 // Death: nothing is held.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <string_view>
@@ -24,7 +23,9 @@ namespace chorus {
 template <std::size_t N>
 struct fixed_string {
     char text[N]{};
-    constexpr fixed_string(const char (&literal)[N]) { std::copy_n(literal, N, text); }
+    constexpr fixed_string(const char (&literal)[N]) {
+        for (std::size_t i = 0; i < N; ++i) text[i] = literal[i];
+    }
     constexpr std::string_view view() const { return {text, N - 1}; }
 };
 
@@ -90,7 +91,9 @@ struct CallShape<parameters<Names...>, Args...> {
     static constexpr std::size_t positional = (std::size_t{0} + ... + (KeywordOf<Args>::is_keyword ? 0U : 1U));
 
     static constexpr std::size_t parameter_of(std::size_t argument) {
-        return static_cast<std::size_t>(std::find(names.begin(), names.end(), keys[argument]) - names.begin());
+        std::size_t parameter = 0;
+        while (parameter < names.size() && names[parameter] != keys[argument]) ++parameter;
+        return parameter;
     }
     static constexpr std::size_t argument_for(std::size_t parameter) {
         if (parameter < positional) return parameter;

@@ -11,7 +11,8 @@
 // Death: nothing is held.
 #pragma once
 
-#include <filesystem>
+#include <concepts>
+#include <cstring>
 #include <string>
 #include <type_traits>
 
@@ -20,7 +21,6 @@
 #include <cereal/types/atomic.hpp>
 #include <cereal/types/bitset.hpp>
 #include <cereal/types/chrono.hpp>
-#include <cereal/types/complex.hpp>
 #include <cereal/types/deque.hpp>
 #include <cereal/types/forward_list.hpp>
 #include <cereal/types/list.hpp>
@@ -35,7 +35,6 @@
 #include <cereal/types/unordered_map.hpp>
 #include <cereal/types/unordered_set.hpp>
 #include <cereal/types/utility.hpp>
-#include <cereal/types/valarray.hpp>
 #include <cereal/types/variant.hpp>
 #include <cereal/types/vector.hpp>
 
@@ -316,10 +315,76 @@ struct codec<std::multimap<Key, Value, Compare, Allocator>> : message::OrderedCo
 template <class Key, class Compare, class Allocator>
 struct codec<std::multiset<Key, Compare, Allocator>> : message::OrderedCodec<std::multiset<Key, Compare, Allocator>, Key> {};
 
-template <>
-struct codec<std::filesystem::path> {
-    static void write(message::Writer& out, const std::filesystem::path& path) { out.write_text(path.native()); }
-    static std::filesystem::path read(message::Reader& in) { return in.read_text(); }
+// Some standard types are recognised by their shape: their headers take long to compile, and most programs
+// that use Chorus do without them.
+namespace message {
+
+template <class T>
+concept FilesystemPath = std::constructible_from<T, std::string> && requires(const T& path) {
+    { path.native() } -> std::same_as<const std::string&>;
+    { path.lexically_normal() } -> std::same_as<T>;
+};
+template <class T>
+concept Complex = requires(const T& number) {
+    requires std::is_arithmetic_v<typename T::value_type> && sizeof(T) == 2 * sizeof(typename T::value_type);
+    { number.real() } -> std::same_as<typename T::value_type>;
+    { number.imag() } -> std::same_as<typename T::value_type>;
+    T(number.real(), number.imag());
+};
+template <class T>
+concept Valarray = requires(const T& values) {
+    typename T::value_type;
+    { values.cshift(0) } -> std::convertible_to<T>;
+    T(values.size());
+};
+
+}  // namespace message
+
+template <message::FilesystemPath Path>
+struct codec<Path> {
+    static void write(message::Writer& out, const Path& path) { out.write_text(path.native()); }
+    static Path read(message::Reader& in) { return in.read_text(); }
+};
+
+template <message::Complex Number>
+struct codec<Number> {
+    static void write(message::Writer& out, const Number& number) {
+        out.write_raw(number.real());
+        out.write_raw(number.imag());
+    }
+    static Number read(message::Reader& in) {
+        const auto real = in.read_raw<typename Number::value_type>();
+        return {real, in.read_raw<typename Number::value_type>()};
+    }
+};
+
+template <message::Valarray Values>
+struct codec<Values> {
+    static void write(message::Writer& out, const Values& values) {
+        out.write_raw(values.size());
+        if constexpr (in_one_piece) {
+            if (values.size() != 0) out.write(&values[0], values.size() * sizeof(Value));
+        } else {
+            for (const auto& each : values) message::encode(out, each);
+        }
+    }
+    static Values read(message::Reader& in) {
+        const std::size_t count = in.read_count();
+        if constexpr (in_one_piece) {
+            const auto bytes = in.take(count * sizeof(Value));
+            Values values(count);
+            if (count != 0) std::memcpy(&values[0], bytes.data(), bytes.size());
+            return values;
+        } else {
+            Values values(count);
+            for (auto& each : values) each = message::decode<Value>(in);
+            return values;
+        }
+    }
+
+private:
+    using Value = typename Values::value_type;
+    static constexpr bool in_one_piece = std::is_arithmetic_v<Value> && !std::is_same_v<Value, bool>;
 };
 
 template <>

@@ -1,6 +1,9 @@
 #include <chorus/worker/future.hpp>
 
+#include <condition_variable>
 #include <cstdio>
+#include <mutex>
+#include <vector>
 
 #include <chorus/message/outcome.hpp>
 
@@ -24,81 +27,93 @@ bool ended(FutureState::Phase phase) { return phase == FutureState::Phase::finis
 
 }  // namespace
 
+struct FutureState::Core {
+    std::mutex mutex;
+    std::condition_variable done;
+    Phase phase = Phase::pending;
+    std::exception_ptr error;
+    std::function<void()> stopper;
+    std::vector<std::function<void()>> callbacks;
+};
+
+FutureState::FutureState() : core_(std::make_unique<Core>()) {}
+FutureState::~FutureState() = default;
+
 FutureState::Phase FutureState::phase() const {
-    const std::lock_guard guard(mutex_);
-    return phase_;
+    const std::lock_guard guard(core_->mutex);
+    return core_->phase;
 }
 
 bool FutureState::is_done() const { return ended(phase()); }
 
 void FutureState::wait_done(Deadline deadline) const {
-    std::unique_lock lock(mutex_);
-    const auto is_there = [this] { return ended(phase_); };
+    std::unique_lock lock(core_->mutex);
+    const auto is_there = [this] { return ended(core_->phase); };
     if (deadline.is_never()) {
-        done_.wait(lock, is_there);
-    } else if (!done_.wait_until(lock, deadline.when(), is_there)) {
+        core_->done.wait(lock, is_there);
+    } else if (!core_->done.wait_until(lock, deadline.when(), is_there)) {
         throw TimedOut("the result was not there in time; the work goes on");
     }
 }
 
 void FutureState::set_stopper(std::function<void()> stop) {
-    const std::lock_guard guard(mutex_);
-    if (!ended(phase_)) stopper_ = std::move(stop);
+    const std::lock_guard guard(core_->mutex);
+    if (!ended(core_->phase)) core_->stopper = std::move(stop);
 }
 
 // First it is decided that the future is cancelled, and then the work is stopped: the other way round the
 // work's violent end might be heard of in between, and be taken for the result.
 bool FutureState::cancel() {
     std::function<void()> stop;
-    Callbacks callbacks;
+    std::vector<std::function<void()>> callbacks;
     {
-        const std::lock_guard guard(mutex_);
-        if (ended(phase_)) return phase_ == Phase::cancelled;
-        if (phase_ == Phase::running && !stopper_) return false;
-        error_ = std::make_exception_ptr(Cancelled("the work was cancelled"));
-        phase_ = Phase::cancelled;
-        stop = std::exchange(stopper_, nullptr);
-        callbacks.swap(callbacks_);
+        const std::lock_guard guard(core_->mutex);
+        if (ended(core_->phase)) return core_->phase == Phase::cancelled;
+        if (core_->phase == Phase::running && !core_->stopper) return false;
+        core_->error = std::make_exception_ptr(Cancelled("the work was cancelled"));
+        core_->phase = Phase::cancelled;
+        stop = std::exchange(core_->stopper, nullptr);
+        callbacks.swap(core_->callbacks);
     }
     if (stop) call(stop, "stopping what a cancelled future stood for");
-    done_.notify_all();
+    core_->done.notify_all();
     call_back(callbacks);
     return true;
 }
 
 std::exception_ptr FutureState::error() const {
-    const std::lock_guard guard(mutex_);
-    return error_;
+    const std::lock_guard guard(core_->mutex);
+    return core_->error;
 }
 
 void FutureState::add_callback(std::function<void()> callback) {
     {
-        const std::lock_guard guard(mutex_);
-        if (!ended(phase_)) return callbacks_.push_back(std::move(callback));
+        const std::lock_guard guard(core_->mutex);
+        if (!ended(core_->phase)) return core_->callbacks.push_back(std::move(callback));
     }
     call_back({std::move(callback)});
 }
 
 void FutureState::set_running() {
-    const std::lock_guard guard(mutex_);
-    if (phase_ == Phase::pending) phase_ = Phase::running;
+    const std::lock_guard guard(core_->mutex);
+    if (core_->phase == Phase::pending) core_->phase = Phase::running;
 }
 
 bool FutureState::set_error(std::exception_ptr error) {
-    return finish([&] { error_ = std::move(error); });
+    return finish([&] { core_->error = std::move(error); });
 }
 
 bool FutureState::finish(const std::function<void()>& store) {
-    Callbacks callbacks;
+    std::vector<std::function<void()>> callbacks;
     {
-        const std::lock_guard guard(mutex_);
-        if (ended(phase_)) return false;
+        const std::lock_guard guard(core_->mutex);
+        if (ended(core_->phase)) return false;
         store();
-        phase_ = Phase::finished;
-        callbacks.swap(callbacks_);
-        stopper_ = nullptr;
+        core_->phase = Phase::finished;
+        callbacks.swap(core_->callbacks);
+        core_->stopper = nullptr;
     }
-    done_.notify_all();
+    core_->done.notify_all();
     call_back(callbacks);
     return true;
 }

@@ -7,16 +7,13 @@
 // Death: if the worker dies, the future ends with WorkerDied, TimedOut or OutOfMemory; it never hangs.
 #pragma once
 
-#include <condition_variable>
 #include <exception>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <type_traits>
 #include <utility>
 #include <variant>
-#include <vector>
 
 #include <chorus/deadline.hpp>
 #include <chorus/errors.hpp>
@@ -30,7 +27,8 @@ class FutureState {
 public:
     enum class Phase { pending, running, cancelled, finished };
 
-    virtual ~FutureState() = default;
+    FutureState();
+    virtual ~FutureState();
 
     Phase phase() const;
     bool is_done() const;
@@ -56,14 +54,8 @@ protected:
     bool finish(const std::function<void()>& store);
 
 private:
-    using Callbacks = std::vector<std::function<void()>>;
-
-    mutable std::mutex mutex_;
-    mutable std::condition_variable done_;
-    Phase phase_ = Phase::pending;
-    std::exception_ptr error_;
-    std::function<void()> stopper_;
-    Callbacks callbacks_;
+    struct Core;
+    std::unique_ptr<Core> core_;
 };
 
 template <class T>

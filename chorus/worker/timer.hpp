@@ -11,9 +11,7 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <memory>
-#include <mutex>
 
 #include <chorus/worker/thread.hpp>
 
@@ -24,47 +22,16 @@ public:
     /// The interval counts from the start; a negative one fires at once.
     template <class Rep, class Period, class Function, class... Args>
     Timer(std::chrono::duration<Rep, Period> interval, Function&& function, Args&&... args)
-        : Timer(std::make_shared<Bell>(), interval, message::make_local_call(std::forward<Function>(function), std::forward<Args>(args)...)) {}
+        : Timer(std::chrono::duration<double>(interval), message::make_local_call(std::forward<Function>(function), std::forward<Args>(args)...)) {}
 
     /// The function will not be called. Nothing happens once it has been.
-    void cancel() {
-        const std::lock_guard guard(bell_->mutex);
-        bell_->cancelled = true;
-        bell_->rung.notify_all();
-    }
+    void cancel();
 
 private:
-    struct Bell {
-        std::mutex mutex;
-        std::condition_variable rung;
-        bool cancelled = false;
-    };
+    struct Bell;
 
-    using Seconds = std::chrono::duration<double>;
-
-    Timer(std::shared_ptr<Bell> bell, Seconds interval, std::shared_ptr<message::Call> call)
-        : Thread(worker::make_thread_state(ThreadOptions{}, message::make_local_call(Wait{bell, interval, std::move(call)}), "Timer")),
-          bell_(std::move(bell)) {}
-
-    struct Wait {
-        std::shared_ptr<Bell> bell;
-        Seconds interval;
-        std::shared_ptr<message::Call> call;
-
-        void operator()() const {
-            {
-                std::unique_lock lock(bell->mutex);
-                const Deadline deadline(interval);
-                if (deadline.is_never()) {
-                    bell->rung.wait(lock, [this] { return bell->cancelled; });
-                } else {
-                    bell->rung.wait_until(lock, deadline.when(), [this] { return bell->cancelled; });
-                }
-                if (bell->cancelled) return;
-            }
-            call->invoke(nullptr);
-        }
-    };
+    Timer(std::chrono::duration<double> interval, std::unique_ptr<message::Call> call);
+    Timer(std::shared_ptr<Bell> bell, std::chrono::duration<double> interval, std::unique_ptr<message::Call> call);
 
     std::shared_ptr<Bell> bell_;
 };

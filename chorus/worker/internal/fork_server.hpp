@@ -8,8 +8,11 @@
 // One page is shared between client and server. `born` commits a start: the client clears it before a
 // request, and the kernel stores the child's pid there while it makes the child and before that runs.
 // If the server is killed in between, the client finds in it whether the child exists. So a start
-// happens once or not at all. The child waits at a gate until the client holds its handle. The client waits on that word for about as long as a start takes,
-// giving way to others at every look, and sleeps on the socket after that.
+// happens once or not at all. The child waits at a gate until the client holds its handle.
+//
+// To be woken takes a process nearly as long as a start does. So the server is woken while its request is
+// still being written, the client watches `born` for about as long as a start takes, giving way to others
+// at every look, before it sleeps on the socket, and the server gives way to the child it has made.
 #pragma once
 
 #include <atomic>
