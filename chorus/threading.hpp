@@ -1,6 +1,8 @@
 // The names of Python's threading, for threads of this process.
 #pragma once
 
+#include <thread>  // std::this_thread: to sleep for a while
+
 #include <chorus/deadline.hpp>
 #include <chorus/errors.hpp>
 #include <chorus/worker/local.hpp>

@@ -35,10 +35,7 @@ extern char** environ;
 
 // The C library's own names, which no sanitizer stands in front of: between clone and exec a child runs
 // in its parent's memory, and a sanitizer would take what it does there for the parent's doing.
-// And _exit is bound at the program's start: it is called in copies of a process and never in the original,
-// so with lazy binding each copy would search for it anew.
 extern "C" {
-__attribute__((noplt)) void _exit(int code);
 int __clone(int (*function)(void*), void* stack, int flags, void* argument, ...);
 int __sigaction(int signal, const struct sigaction* action, struct sigaction* before);
 }
@@ -116,7 +113,18 @@ std::string signal_name(int signal) {
     return "signal " + std::to_string(signal);
 }
 
-[[gnu::hot]] void leave_at_once(int code) noexcept { ::_exit(code); }
+namespace {
+
+// Bound at the program's start, as addresses in data are: it is called in copies of a process and never in the
+// original, so with lazy binding each copy would search for it anew.
+void (*const volatile bound_exit)(int) = ::_exit;
+
+}  // namespace
+
+[[gnu::hot]] void leave_at_once(int code) noexcept {
+    bound_exit(code);
+    __builtin_unreachable();
+}
 
 SignalMask signal_mask() noexcept {
     sigset_t set;

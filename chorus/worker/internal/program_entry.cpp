@@ -6,13 +6,17 @@
 extern "C" {
 
 int __real_main(int argc, char** argv, char** environment);
-// Bound at the program's start: most who call it are copies, and each would search for it anew.
-[[noreturn]] __attribute__((noplt)) void __real_exit(int code);
+[[noreturn]] void __real_exit(int code);
 
 int __wrap_main(int argc, char** argv, char** environment) { return chorus::worker::run_program(argc, argv, environment, __real_main); }
 
+// Bound at the program's start, as addresses in data are: most who call it are copies, and with lazy binding
+// each would search for it anew.
+static void (*const volatile bound_exit)(int) = __real_exit;
+
 void __wrap_exit(int code) {
     chorus::worker::finish();
-    __real_exit(code);
+    bound_exit(code);
+    __builtin_unreachable();
 }
 }
