@@ -262,7 +262,7 @@ TEST_P(FutureOfProcess, cancel_and_get_agree_however_quick_the_child_dies) {
 
 // One descriptor more at each step, beginning with the library's own thread: what async opens first
 // succeeds before the limit is met.
-TEST_P(FutureOfProcess, refused_for_want_of_descriptors_it_has_not_run) {
+TEST_P(FutureOfProcess, no_descriptors_left_means_that_it_has_not_run) {
     const Scratch scratch;
     struct rlimit limit {};
     ::getrlimit(RLIMIT_NOFILE, &limit);
