@@ -158,44 +158,79 @@ void wait_for_end_of_input() {
     }
 }
 
-double nanoseconds_each_alive_at_once(int count) {
+// Calls start_all(count) with a pipe as standard input, ends the pipe, calls join_all().
+template <class StartAll, class JoinAll>
+double nanoseconds_each_alive_at_once(int count, StartAll&& start_all, JoinAll&& join_all) {
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) != 0) std::exit(1);
     const int input = ::dup(STDIN_FILENO);
     ::dup2(ends[0], STDIN_FILENO);
-    std::vector<mp::ForkServerProcess> workers;
     const double total = bench::nanoseconds([&] {
-        for (int i = 0; i < count; ++i) {
-            workers.emplace_back(wait_for_end_of_input);
-            workers.back().start();
-        }
+        start_all(count, ends[1]);
         ::close(ends[1]);
-        for (auto& worker : workers) worker.join();
+        join_all();
     });
     ::dup2(input, STDIN_FILENO);
     ::close(input);
     ::close(ends[0]);
+    return total / count;
+}
+
+double many_by_fork_server(int count) {
+    std::vector<mp::ForkServerProcess> workers;
+    const auto start_all = [&](int wanted, int) {
+        for (int i = 0; i < wanted; ++i) {
+            workers.emplace_back(wait_for_end_of_input);
+            workers.back().start();
+        }
+    };
+    const auto join_all = [&] {
+        for (auto& worker : workers) worker.join();
+    };
+    const double each = nanoseconds_each_alive_at_once(count, start_all, join_all);
     for (auto& worker : workers) {
         if (worker.exitcode() != 0) {
             std::fprintf(stderr, "a worker of many ended with %d\n", worker.exitcode().value_or(-1));
             std::exit(1);
         }
     }
-    return total / count;
+    return each;
+}
+
+double many_by_raw_fork(int count) {
+    std::vector<pid_t> pids;
+    const auto start_all = [&](int wanted, int pipe_end) {
+        for (int i = 0; i < wanted; ++i) {
+            pids.push_back(::_Fork());
+            if (pids.back() != 0) continue;
+            ::close(pipe_end);
+            wait_for_end_of_input();
+            ::_exit(0);
+        }
+    };
+    return nanoseconds_each_alive_at_once(count, start_all, [&] {
+        for (const pid_t pid : pids) join_raw(pid);
+    });
 }
 
 // The first round also brings the memory that so many processes need.
 void many_alive(int count) {
     constexpr int rounds = 4;
     std::vector<double> each;
+    std::vector<double> raw;
     std::vector<double> one;
     for (int round = 0; round < rounds; ++round) {
         for (int i = 0; i < 200; ++i) one.push_back(bench::nanoseconds(start_and_join<mp::ForkServerProcess>));
-        const double mean = nanoseconds_each_alive_at_once(count);
-        if (round > 0) each.push_back(mean);
+        const double ours = many_by_fork_server(count);
+        const double rival = many_by_raw_fork(count);
+        if (round == 0) continue;
+        each.push_back(ours);
+        raw.push_back(rival);
     }
-    bench::emit("process", std::to_string(count) + " alive at once, started and joined, each", bench::median(each), "one at a time", bench::median(one),
-                bench::median(each) / bench::median(one), bench::spread(one));
+    const std::string row = std::to_string(count) + " alive at once, started and joined, each";
+    bench::emit("process", row, bench::median(each), "one at a time", bench::median(one), bench::median(each) / bench::median(one), bench::spread(one));
+    bench::emit("process", row + ", against fork", bench::median(each), "as many raw forks", bench::median(raw), bench::median(each) / bench::median(raw),
+                bench::spread(one));
 }
 
 }  // namespace

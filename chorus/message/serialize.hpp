@@ -75,6 +75,36 @@ concept HasCodec = requires(Writer& out, Reader& in, const T& value) {
 template <class T>
 concept FunctionPointer = std::is_pointer_v<T> && std::is_function_v<std::remove_pointer_t<T>>;
 
+// These need no archive, which takes long to compile and a while to make.
+template <class T>
+concept WrittenDirectly = !HasCodec<T> && (std::is_arithmetic_v<T> || std::is_enum_v<T> || FunctionPointer<T> || std::is_same_v<T, std::string>);
+
+template <WrittenDirectly T>
+void write_directly(Writer& out, const T& value) {
+    if constexpr (FunctionPointer<T>) {
+        write_function(out, reinterpret_cast<const void*>(value));
+    } else if constexpr (std::is_same_v<T, std::string>) {
+        out.write_text(value);
+    } else {
+        out.write_raw(value);
+    }
+}
+
+template <WrittenDirectly T>
+T read_directly(Reader& in) {
+    if constexpr (FunctionPointer<T>) {
+        return reinterpret_cast<T>(read_function(in));
+    } else if constexpr (std::is_same_v<T, std::string>) {
+        return in.read_text();
+    } else if constexpr (std::is_same_v<T, bool>) {
+        return in.read_raw<unsigned char>() != 0;
+    } else if constexpr (std::is_enum_v<T>) {
+        return static_cast<T>(in.read_raw<std::underlying_type_t<T>>());
+    } else {
+        return in.read_raw<T>();
+    }
+}
+
 template <class T>
 constexpr void refuse_to_travel() {
     (void)sizeof(type_cannot_travel_to_another_process<T, give_it_a_cereal_serialize_function, or_make_it_an_aggregate_of_types_that_travel,
@@ -221,10 +251,8 @@ template <class T>
 void OutputArchive::write(const T& value) {
     if constexpr (HasCodec<T>) {
         codec<T>::write(out_, value);
-    } else if constexpr (std::is_arithmetic_v<T> || std::is_enum_v<T>) {
-        out_.write_raw(value);
-    } else if constexpr (FunctionPointer<T>) {
-        write_function(out_, reinterpret_cast<const void*>(value));
+    } else if constexpr (WrittenDirectly<T>) {
+        write_directly(out_, value);
     } else if constexpr (std::is_pointer_v<T>) {
         refuse_to_travel<T>();
     } else if constexpr (WrittenByCereal<T> || CerealBase<T>) {
@@ -243,12 +271,8 @@ void InputArchive::read(T& value) {
     using Value = std::remove_const_t<T>;
     if constexpr (HasCodec<Value>) {
         value = codec<Value>::read(in_);
-    } else if constexpr (std::is_arithmetic_v<Value>) {
-        CEREAL_LOAD_FUNCTION_NAME(*this, value);
-    } else if constexpr (std::is_enum_v<Value>) {
-        value = static_cast<Value>(in_.read_raw<std::underlying_type_t<Value>>());
-    } else if constexpr (FunctionPointer<Value>) {
-        value = reinterpret_cast<Value>(read_function(in_));
+    } else if constexpr (WrittenDirectly<Value>) {
+        value = read_directly<Value>(in_);
     } else if constexpr (std::is_pointer_v<Value>) {
     } else if constexpr (ReadByCereal<Value> || CerealBase<Value>) {
         Base::operator()(value);
@@ -260,8 +284,8 @@ void InputArchive::read(T& value) {
 /// Writes one value.
 template <class T>
 void encode(Writer& out, const T& value) {
-    if constexpr (FunctionPointer<T> && !HasCodec<T>) {
-        write_function(out, reinterpret_cast<const void*>(value));
+    if constexpr (WrittenDirectly<T>) {
+        write_directly(out, value);
     } else {
         OutputArchive archive(out);
         archive(value);
@@ -274,8 +298,8 @@ template <class T>
 T decode(Reader& in) {
     if constexpr (HasCodec<T>) {
         return codec<T>::read(in);
-    } else if constexpr (FunctionPointer<T>) {
-        return reinterpret_cast<T>(read_function(in));
+    } else if constexpr (WrittenDirectly<T>) {
+        return read_directly<T>(in);
     } else if constexpr (!std::is_default_constructible_v<T>) {
         if constexpr (WrittenByCereal<T> || CountedAggregate<T>) {  // else writing it was refused
             (void)sizeof(type_without_default_constructor_cannot_travel<T, or_specialise_chorus_codec_for_it>);
