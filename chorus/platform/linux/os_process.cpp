@@ -320,8 +320,9 @@ Surroundings surroundings() {
 
 void take_surroundings(bool has_directory, const std::array<bool, 3>& open, std::span<const FileDescriptor> descriptors) {
     std::size_t next = 0;
-    if (has_directory) [[maybe_unused]]
-        const int moved = ::fchdir(descriptors[next++].get());
+    if (has_directory) {
+        [[maybe_unused]] const int moved = ::fchdir(descriptors[next++].get());
+    }
     for (int stream = 0; stream < 3; ++stream) {
         if (open[static_cast<std::size_t>(stream)]) {
             ::dup2(descriptors[next++].get(), stream);

@@ -13,8 +13,8 @@ namespace chorus::worker {
 /// started either. Throws: OsError when the system has no more threads or descriptors.
 void prepare_futures();
 
-/// Requires: prepare_futures(). Calls `ended(timed_out)` in the library's thread when the process has ended; if the deadline passes
-/// first the process is killed.
+/// Calls `ended(timed_out)` in the library's thread when the process has ended; if the deadline passes
+/// first the process is killed. Requires: prepare_futures().
 void when_ended(ProcessPointer process, Deadline deadline, std::function<void(bool timed_out)> ended);
 
 /// Waits until nothing is awaited any more. Returns false if nothing was.
