@@ -6,11 +6,28 @@ namespace chorus::message {
 
 namespace {
 
-void write_parts(Writer& out, std::string_view build_id, std::string_view path, std::uint64_t offset) {
-    out.write_text(build_id);
-    out.write_text(path);
-    out.write_raw(offset);
+// As it lies in a message, or is about to.
+struct Parts {
+    std::string_view build_id;
+    std::string_view path;
+    std::uint64_t offset = 0;
+};
+
+void write_parts(Writer& out, const Parts& parts) {
+    out.write_text(parts.build_id);
+    out.write_text(parts.path);
+    out.write_raw(parts.offset);
 }
+
+Parts read_parts(Reader& in) {
+    Parts parts;
+    parts.build_id = in.view_text();
+    parts.path = in.view_text();
+    parts.offset = in.read_raw<std::uint64_t>();
+    return parts;
+}
+
+FunctionIdentity own(const Parts& parts) { return {std::string(parts.build_id), std::string(parts.path), parts.offset}; }
 
 // Without the C library, whose page a child would have to fetch for this.
 bool are_equal(std::string_view a, std::string_view b) {
@@ -23,15 +40,9 @@ bool are_equal(std::string_view a, std::string_view b) {
 
 }  // namespace
 
-void FunctionIdentity::write(Writer& out) const { write_parts(out, build_id, path, offset); }
+void FunctionIdentity::write(Writer& out) const { write_parts(out, {build_id, path, offset}); }
 
-FunctionIdentity FunctionIdentity::read(Reader& in) {
-    FunctionIdentity identity;
-    identity.build_id = in.read_text();
-    identity.path = in.read_text();
-    identity.offset = in.read_raw<std::uint64_t>();
-    return identity;
-}
+FunctionIdentity FunctionIdentity::read(Reader& in) { return own(read_parts(in)); }
 
 FunctionIdentity identify_function(const void* code) {
     if (code == nullptr) return {};
@@ -61,17 +72,17 @@ void* find_function(const FunctionIdentity& identity) {
 void write_function(Writer& out, const void* code) {
     const auto& program = platform::main_module();
     const auto offset = reinterpret_cast<std::uintptr_t>(code) - program.base;
-    if (!program.build_id.empty() && program.holds_code(offset)) return write_parts(out, program.build_id, program.path, offset);
+    if (!program.build_id.empty() && program.holds_code(offset)) return write_parts(out, {program.build_id, program.path, offset});
     identify_function(code).write(out);
 }
 
 [[gnu::hot]] void* read_function(Reader& in) {
     const auto& program = platform::main_module();
-    const auto build_id = in.view_text();
-    const auto path = in.view_text();
-    const auto offset = in.read_raw<std::uint64_t>();
-    if (!build_id.empty() && are_equal(build_id, program.build_id) && program.holds_code(offset)) return reinterpret_cast<void*>(program.base + offset);
-    return find_function({std::string(build_id), std::string(path), offset});
+    const Parts parts = read_parts(in);
+    if (!parts.build_id.empty() && are_equal(parts.build_id, program.build_id) && program.holds_code(parts.offset)) {
+        return reinterpret_cast<void*>(program.base + parts.offset);
+    }
+    return find_function(own(parts));
 }
 
 }  // namespace chorus::message
