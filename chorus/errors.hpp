@@ -94,6 +94,55 @@ private:
     std::string stack_;
 };
 
+/// The process that held this lock died. Thrown by whatever acquired it next: the lock is held now, and what
+/// it protects may be half changed. Repair that and call recover(); or release() it, and the next one is told.
+class OwnerDied : public Error {
+public:
+    using Error::Error;
+};
+
+/// A barrier is broken: a party left early, was late, or died in it (what() says which). Python's name.
+class BrokenBarrierError : public Error {
+public:
+    using Error::Error;
+};
+
+/// No item came in time.
+class Empty : public Error {
+public:
+    using Error::Error;
+};
+
+/// No room became free in time.
+class Full : public Error {
+public:
+    using Error::Error;
+};
+
+/// The queue was shut down: nothing can be put any more, and what was in it has been taken or thrown away.
+class ShutDown : public Error {
+public:
+    using Error::Error;
+};
+
+/// Everybody who could have sent is gone, and all that was sent has been received. Python's EOFError.
+class EndOfFile : public Error {
+public:
+    using Error::Error;
+};
+
+/// Nobody is left to receive. Python's BrokenPipeError.
+class BrokenPipe : public Error {
+public:
+    using Error::Error;
+};
+
+/// The next message is of another type than was asked for. It has not been received.
+class TypeMismatch : public Error {
+public:
+    using Error::Error;
+};
+
 /// Bytes that should have held a value do not: cut short, too long, or of another shape.
 class DecodeError : public Error {
 public:

@@ -1,10 +1,16 @@
 // The names of Python's multiprocessing, for processes.
 #pragma once
 
+#include <mutex>   // std::scoped_lock
 #include <thread>  // std::this_thread: to sleep for a while
 
 #include <chorus/deadline.hpp>
 #include <chorus/errors.hpp>
+#include <chorus/sync/barrier.hpp>
+#include <chorus/sync/condition.hpp>
+#include <chorus/sync/event.hpp>
+#include <chorus/sync/lock.hpp>
+#include <chorus/sync/semaphore.hpp>
 #include <chorus/worker/call.hpp>
 #include <chorus/worker/context.hpp>
 #include <chorus/worker/print.hpp>

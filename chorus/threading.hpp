@@ -1,10 +1,16 @@
 // The names of Python's threading, for threads of this process.
 #pragma once
 
+#include <mutex>   // std::scoped_lock
 #include <thread>  // std::this_thread: to sleep for a while
 
 #include <chorus/deadline.hpp>
 #include <chorus/errors.hpp>
+#include <chorus/sync/barrier.hpp>
+#include <chorus/sync/condition.hpp>
+#include <chorus/sync/event.hpp>
+#include <chorus/sync/lock.hpp>
+#include <chorus/sync/semaphore.hpp>
 #include <chorus/worker/local.hpp>
 #include <chorus/worker/print.hpp>
 #include <chorus/worker/thread.hpp>

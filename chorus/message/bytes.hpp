@@ -1,4 +1,4 @@
-// Writer and Reader over plain bytes.
+// Writer and Reader over plain bytes, and the descriptors that go with them.
 //
 // A message is the bytes of its values one after the other, in the machine's own byte order: it never
 // leaves the machine. Every length is checked against what is there before it is believed.
@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include <chorus/errors.hpp>
@@ -59,6 +60,17 @@ public:
         buffer_.clear();
     }
 
+    /// Sends a descriptor along, which must stay open until the message is sent. Returns its number in the message;
+    /// the same descriptor goes once.
+    std::size_t attach(int descriptor) {
+        for (std::size_t i = 0; i < attachments_.size(); ++i) {
+            if (attachments_[i] == descriptor) return i;
+        }
+        attachments_.push_back(descriptor);
+        return attachments_.size() - 1;
+    }
+    const std::vector<int>& attachments() const noexcept { return attachments_; }
+
     std::size_t size() const noexcept { return spilled_ + buffer_.size(); }
     bool has_spilled() const noexcept { return spilled_ > 0; }
     /// What has not gone to the sink.
@@ -80,6 +92,32 @@ private:
     Sink* sink_ = nullptr;
     std::size_t threshold_ = 0;
     std::size_t spilled_ = 0;
+    std::vector<int> attachments_;
+};
+
+/// Descriptors that came with a message. Those that nobody took are closed with it.
+class Attachments {
+public:
+    Attachments() = default;
+    explicit Attachments(std::vector<int> descriptors) noexcept : descriptors_(std::move(descriptors)) {}
+    Attachments(Attachments&& other) noexcept : descriptors_(std::move(other.descriptors_)) { other.descriptors_.clear(); }
+    Attachments& operator=(Attachments&& other) noexcept {
+        std::swap(descriptors_, other.descriptors_);
+        return *this;
+    }
+    ~Attachments() { close(); }
+
+    /// The caller owns it from now on; -1 if it was taken before. Throws: DecodeError if it did not come.
+    int take(std::size_t number) {
+        if (number >= descriptors_.size()) {
+            throw DecodeError("message damaged: descriptor " + std::to_string(number) + " announced, " + std::to_string(descriptors_.size()) + " came with it");
+        }
+        return std::exchange(descriptors_[number], -1);
+    }
+    void close() noexcept;
+
+private:
+    std::vector<int> descriptors_;
 };
 
 /// Reads what a Writer wrote. Throws: DecodeError, before anything is allocated or copied, when the
@@ -87,7 +125,8 @@ private:
 class Reader {
 public:
     Reader() = default;
-    explicit Reader(std::span<const std::byte> bytes) : rest_(bytes) {}
+    /// The attachments must outlive the Reader.
+    explicit Reader(std::span<const std::byte> bytes, Attachments* attachments = nullptr) : rest_(bytes), attachments_(attachments) {}
 
     std::span<const std::byte> take(std::size_t size) {
         if (size > rest_.size()) {
@@ -126,10 +165,14 @@ public:
     }
     std::string read_text() { return std::string(view_text()); }
 
+    /// Those that came with the message; null if its carrier carries none.
+    Attachments* attachments() const noexcept { return attachments_; }
+
     std::size_t left() const noexcept { return rest_.size(); }
 
 private:
     std::span<const std::byte> rest_;
+    Attachments* attachments_ = nullptr;
 };
 
 }  // namespace chorus::message

@@ -145,6 +145,7 @@ void enter(Reader& call, Writer* result) {
         }
     }();
     std::tuple<Args...> args{decode<Args>(call)...};
+    if (call.attachments() != nullptr) call.attachments()->close();  // what was not needed
     call_and_write(function, args, result);
 }
 

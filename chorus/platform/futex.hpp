@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <span>
 
 #include <chorus/deadline.hpp>
 
@@ -11,9 +12,22 @@ namespace chorus::platform {
 /// Sleeps while the word holds the value. Returns false when the deadline passed; may return early.
 bool futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t value, Deadline deadline = {}) noexcept;
 void futex_wake_all(const std::atomic<std::uint32_t>& word) noexcept;
+/// Returns how many were woken.
+int futex_wake(const std::atomic<std::uint32_t>& word, int most) noexcept;
 
 /// The same for a word in memory shared with other processes.
 bool shared_futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t value, Deadline deadline = {}) noexcept;
 void shared_futex_wake_all(const std::atomic<std::uint32_t>& word) noexcept;
+int shared_futex_wake(const std::atomic<std::uint32_t>& word, int most) noexcept;
+
+struct WordHolds {
+    const std::atomic<std::uint32_t>* word = nullptr;
+    std::uint32_t value = 0;
+};
+inline constexpr std::size_t most_words_to_wait_on = 128;
+
+/// Sleeps while every one of these words, in shared memory, holds its value: who is woken on any of them
+/// goes on. At most most_words_to_wait_on. Needs Linux 5.16.
+bool shared_futex_wait_on_all(std::span<const WordHolds> words, Deadline deadline = {});
 
 }  // namespace chorus::platform

@@ -13,6 +13,9 @@ FileDescriptor make_anonymous_file(const char* label);
 
 /// Sets the size and reserves the memory, so that running out is an error here and not a SIGBUS later.
 void reserve(int descriptor, std::size_t size);
+/// The same for a part of a file whose size is set already.
+void reserve(int descriptor, std::size_t offset, std::size_t size);
+void set_file_size(int descriptor, std::size_t size);
 std::size_t file_size(int descriptor);
 
 /// Throws: OsError when there is no memory left for it.

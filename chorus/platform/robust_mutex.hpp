@@ -1,22 +1,53 @@
-// A lock in shared memory that the system takes back from the dead.
+// What the system does for the living when a thread dies: a lock it takes back, a sleeper it wakes.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include <chorus/deadline.hpp>
 
 namespace chorus::platform {
 
+/// A lock in shared memory that the system takes back from the dead.
+///
 /// Layout: the system's own mutex object. Writers: whoever locks it; the kernel marks the owner dead.
 class RobustMutex {
 public:
     /// Call once, before anybody else can see the memory.
     void initialise();
 
-    enum class Locked { cleanly, after_owner_died };
-    Locked lock() noexcept;
+    enum class Locked { cleanly, after_owner_died, not_in_time };
+    Locked lock(Deadline deadline = {}) noexcept;
     void unlock() noexcept;
 
+    /// Changes when the thread that holds the lock lets go or dies, and then wakes one sleeper if somebody watches.
+    const std::atomic<std::uint32_t>& word() const noexcept;
+    bool is_held() const noexcept;
+    /// Asks for that wake. Returns the word's value to sleep on, or nothing if nobody alive holds the lock.
+    std::optional<std::uint32_t> watch() noexcept;
+    /// The holder's answer to watchers of somebody before it: they are woken and look again.
+    void dismiss_watchers() noexcept;
+
 private:
-    alignas(8) std::byte state_[64];
+    std::atomic<std::uint32_t>& own_word() noexcept;
+
+    alignas(8) std::byte state_[40];
+};
+
+/// While one lives in a thread, the death of that thread wakes one sleeper on the word: it can hand on, even
+/// in death, what it was about to tell. Requires: once there is something to tell, the low 30 bits of the
+/// word are 0, and at no time are they this thread's number. May be nested; the innermost one counts.
+class WakesAtDeath {
+public:
+    explicit WakesAtDeath(const std::atomic<std::uint32_t>& word) noexcept;
+    ~WakesAtDeath();
+    WakesAtDeath(const WakesAtDeath&) = delete;
+    WakesAtDeath& operator=(const WakesAtDeath&) = delete;
+
+private:
+    void* before_;
 };
 
 }  // namespace chorus::platform

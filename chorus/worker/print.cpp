@@ -5,7 +5,7 @@
 
 #include <chorus/platform/file_descriptor.hpp>
 #include <chorus/platform/os_thread.hpp>
-#include <chorus/worker/internal/commons.hpp>
+#include <chorus/sync/internal/commons.hpp>
 
 namespace chorus::worker {
 namespace {
@@ -14,7 +14,7 @@ constexpr int standard_output = 1;
 
 class PrintLock {
 public:
-    PrintLock() : commons_(commons()) {
+    PrintLock() : commons_(sync::commons()) {
         const auto locked = commons_.print_lock.lock();
         const bool broken_line = locked == platform::RobustMutex::Locked::after_owner_died && commons_.line_begun != 0;
         commons_.line_begun = 1;
@@ -29,7 +29,7 @@ public:
 
 private:
     const platform::NotHalted whole_;  // a thread halted in here would keep the lock
-    Commons& commons_;
+    sync::Commons& commons_;
 };
 
 }  // namespace

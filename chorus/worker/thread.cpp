@@ -38,6 +38,12 @@ Registry& registry() {
 
 thread_local ThreadState* current = nullptr;
 
+}  // namespace
+
+std::string name_of_made_thread() { return current != nullptr && current->kind == ThreadState::Kind::made ? current->full_name() : ""; }
+
+namespace {
+
 StatePointer find_alive(const ThreadState* wanted) {
     const std::lock_guard guard(registry().mutex);
     for (const auto& state : registry().alive) {

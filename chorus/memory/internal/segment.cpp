@@ -2,10 +2,13 @@
 
 namespace chorus::memory {
 
-Segment Segment::create(const char* label, std::size_t size) {
+Segment Segment::create(const char* label, std::size_t size) { return create_sparse(label, size, size); }
+
+Segment Segment::create_sparse(const char* label, std::size_t size, std::size_t reserved) {
     Segment segment;
     segment.file_ = platform::make_anonymous_file(label);
-    platform::reserve(segment.file_.get(), size);
+    platform::set_file_size(segment.file_.get(), size);
+    platform::reserve(segment.file_.get(), reserved);
     segment.mapping_ = platform::Mapping(segment.file_.get(), size, platform::Mapping::Access::read_write);
     return segment;
 }

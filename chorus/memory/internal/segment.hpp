@@ -14,6 +14,8 @@ namespace chorus::memory {
 class Segment {
 public:
     static Segment create(const char* label, std::size_t size);
+    /// Only the first part is reserved; the rest before it is used.
+    static Segment create_sparse(const char* label, std::size_t size, std::size_t reserved);
     /// Maps what another process created. Throws: DecodeError if it is smaller than that.
     static Segment attach(platform::FileDescriptor file, std::size_t size);
 

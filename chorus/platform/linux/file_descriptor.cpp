@@ -17,7 +17,7 @@
 namespace chorus::platform {
 namespace {
 
-constexpr std::size_t most_descriptors = 16;
+constexpr std::size_t most_descriptors = 253;  // the kernel's SCM_MAX_FD
 
 timespec as_timespec(std::chrono::nanoseconds left) {
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(left);
@@ -91,12 +91,15 @@ void write_line(int descriptor, const std::string& text) {
 
 bool send_message(int socket, std::span<const std::byte> bytes, std::span<const int> descriptors) {
     iovec part{const_cast<std::byte*>(bytes.data()), bytes.size()};
-    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int) * most_descriptors)> control{};
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int) * most_descriptors)> control;
     msghdr message{};
     message.msg_iov = &part;
     message.msg_iovlen = 1;
     if (!descriptors.empty()) {
-        if (descriptors.size() > most_descriptors) throw UsageError("too many descriptors in one message");
+        if (descriptors.size() > most_descriptors) {
+            throw UsageError("a message needs " + std::to_string(descriptors.size()) + " descriptors, and the system sends at most " +
+                             std::to_string(most_descriptors) + " with one: send the queues, pipes and locks in several");
+        }
         message.msg_control = control.data();
         message.msg_controllen = CMSG_SPACE(descriptors.size_bytes());
         cmsghdr* header = CMSG_FIRSTHDR(&message);

@@ -1,8 +1,10 @@
 #include <chorus/platform/futex.hpp>
 
-#include <cerrno>
+#include <array>
 #include <climits>
 #include <ctime>
+
+#include <chorus/platform/syscall.hpp>
 
 #include <linux/futex.h>
 #include <sys/syscall.h>
@@ -11,16 +13,23 @@
 namespace chorus::platform {
 namespace {
 
+timespec as_timespec(std::chrono::nanoseconds time) {
+    return {static_cast<time_t>(time.count() / 1'000'000'000), static_cast<long>(time.count() % 1'000'000'000)};
+}
+
 bool wait(const std::atomic<std::uint32_t>& word, std::uint32_t value, Deadline deadline, int operation) noexcept {
     timespec left{};
     if (!deadline.is_never()) {
         const auto remaining = deadline.remaining();
         if (remaining.count() == 0) return false;
-        left.tv_sec = static_cast<time_t>(remaining.count() / 1'000'000'000);
-        left.tv_nsec = static_cast<long>(remaining.count() % 1'000'000'000);
+        left = as_timespec(remaining);
     }
     const long result = ::syscall(SYS_futex, &word, operation, value, deadline.is_never() ? nullptr : &left, nullptr, 0);
     return !(result < 0 && errno == ETIMEDOUT);
+}
+
+int wake(const std::atomic<std::uint32_t>& word, int most, int operation) noexcept {
+    return static_cast<int>(::syscall(SYS_futex, &word, operation, most, nullptr, nullptr, 0));
 }
 
 }  // namespace
@@ -29,13 +38,32 @@ bool wait(const std::atomic<std::uint32_t>& word, std::uint32_t value, Deadline 
 bool futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t value, Deadline deadline) noexcept {
     return wait(word, value, deadline, FUTEX_WAIT_PRIVATE);
 }
+int futex_wake(const std::atomic<std::uint32_t>& word, int most) noexcept { return wake(word, most, FUTEX_WAKE_PRIVATE); }
+void futex_wake_all(const std::atomic<std::uint32_t>& word) noexcept { wake(word, INT_MAX, FUTEX_WAKE_PRIVATE); }
 
 bool shared_futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t value, Deadline deadline) noexcept {
     return wait(word, value, deadline, FUTEX_WAIT);
 }
+int shared_futex_wake(const std::atomic<std::uint32_t>& word, int most) noexcept { return wake(word, most, FUTEX_WAKE); }
+void shared_futex_wake_all(const std::atomic<std::uint32_t>& word) noexcept { wake(word, INT_MAX, FUTEX_WAKE); }
 
-void shared_futex_wake_all(const std::atomic<std::uint32_t>& word) noexcept { ::syscall(SYS_futex, &word, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0); }
-
-void futex_wake_all(const std::atomic<std::uint32_t>& word) noexcept { ::syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0); }
+bool shared_futex_wait_on_all(std::span<const WordHolds> words, Deadline deadline) {
+    std::array<futex_waitv, most_words_to_wait_on> list;
+    for (std::size_t i = 0; i < words.size(); ++i) {
+        list[i] = {};
+        list[i].val = words[i].value;
+        list[i].uaddr = reinterpret_cast<std::uintptr_t>(words[i].word);
+        list[i].flags = FUTEX_32;
+    }
+    timespec until{};
+    if (!deadline.is_never()) {
+        if (deadline.has_passed()) return false;
+        until = as_timespec(deadline.when().time_since_epoch());
+    }
+    const long result = ::syscall(SYS_futex_waitv, list.data(), words.size(), 0, deadline.is_never() ? nullptr : &until, CLOCK_MONOTONIC);
+    if (result >= 0 || errno == EAGAIN || errno == EINTR) return true;
+    if (errno == ETIMEDOUT) return false;
+    throw os_error("wait on several words of shared memory (Linux 5.16 or later is needed)", errno);
+}
 
 }  // namespace chorus::platform

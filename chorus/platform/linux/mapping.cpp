@@ -11,9 +11,15 @@ namespace chorus::platform {
 
 FileDescriptor make_anonymous_file(const char* label) { return above_standard_streams(check(::memfd_create(label, MFD_CLOEXEC), "make a shared memory file")); }
 
-void reserve(int descriptor, std::size_t size) {
-    const int code = retry([&] { return ::fallocate(descriptor, 0, 0, static_cast<off_t>(size)); });
+void reserve(int descriptor, std::size_t size) { reserve(descriptor, 0, size); }
+
+void reserve(int descriptor, std::size_t offset, std::size_t size) {
+    const int code = retry([&] { return ::fallocate(descriptor, 0, static_cast<off_t>(offset), static_cast<off_t>(size)); });
     if (code < 0) throw os_error("reserve " + std::to_string(size) + " bytes of shared memory", errno);
+}
+
+void set_file_size(int descriptor, std::size_t size) {
+    check(retry([&] { return ::ftruncate(descriptor, static_cast<off_t>(size)); }), "set the size of shared memory");
 }
 
 std::size_t file_size(int descriptor) {

@@ -1,20 +1,41 @@
 #include <chorus/platform/robust_mutex.hpp>
 
-#include <cerrno>
 #include <new>
 
+#include <chorus/platform/futex.hpp>
 #include <chorus/platform/syscall.hpp>
 
+#include <linux/futex.h>
 #include <pthread.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 namespace chorus::platform {
 namespace {
 
+static_assert(sizeof(pthread_mutex_t) <= sizeof(RobustMutex));
+
 pthread_mutex_t* system_mutex(std::byte* state) { return std::launder(reinterpret_cast<pthread_mutex_t*>(state)); }
 
-}  // namespace
+// The kernel's record of what this thread holds. The C library registered it; here only its field for the
+// operation under way is used, as the C library itself does while it locks.
+robust_list_head& record_of_this_thread() noexcept {
+    static thread_local robust_list_head* record = nullptr;
+    if (record == nullptr) {
+        std::size_t size = 0;
+        ::syscall(SYS_get_robust_list, 0, &record, &size);
+    }
+    return *record;
+}
 
-static_assert(sizeof(pthread_mutex_t) <= 64);
+// The kernel reads the field when this very thread is dead: only the compiler could reorder.
+void set_pending(robust_list_head& record, void* entry) noexcept {
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    *const_cast<void* volatile*>(reinterpret_cast<void**>(&record.list_op_pending)) = entry;
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+}
+
+}  // namespace
 
 void RobustMutex::initialise() {
     pthread_mutexattr_t attributes;
@@ -26,12 +47,55 @@ void RobustMutex::initialise() {
     if (code != 0) throw os_error("make a shared lock", code);
 }
 
-RobustMutex::Locked RobustMutex::lock() noexcept {
-    if (::pthread_mutex_lock(system_mutex(state_)) != EOWNERDEAD) return Locked::cleanly;
-    ::pthread_mutex_consistent(system_mutex(state_));
-    return Locked::after_owner_died;
+RobustMutex::Locked RobustMutex::lock(Deadline deadline) noexcept {
+    auto* const mutex = system_mutex(state_);
+    int code = ::pthread_mutex_trylock(mutex);
+    if (code == EBUSY) {
+        if (deadline.is_never()) {
+            code = ::pthread_mutex_lock(mutex);
+        } else {
+            const auto until = deadline.when().time_since_epoch();
+            if (deadline.has_passed()) return Locked::not_in_time;
+            const timespec time{static_cast<time_t>(until.count() / 1'000'000'000), static_cast<long>(until.count() % 1'000'000'000)};
+            code = ::pthread_mutex_clocklock(mutex, CLOCK_MONOTONIC, &time);
+        }
+    }
+    if (code == EOWNERDEAD) {
+        ::pthread_mutex_consistent(mutex);
+        return Locked::after_owner_died;
+    }
+    return code == 0 ? Locked::cleanly : Locked::not_in_time;
 }
 
 void RobustMutex::unlock() noexcept { ::pthread_mutex_unlock(system_mutex(state_)); }
+
+// The first member of the C library's mutex is the word that it shares with the kernel: the number of the
+// thread that holds it, and two flags.
+std::atomic<std::uint32_t>& RobustMutex::own_word() noexcept { return *std::launder(reinterpret_cast<std::atomic<std::uint32_t>*>(state_)); }
+const std::atomic<std::uint32_t>& RobustMutex::word() const noexcept { return const_cast<RobustMutex*>(this)->own_word(); }
+
+bool RobustMutex::is_held() const noexcept { return (word().load() & FUTEX_TID_MASK) != 0; }
+
+std::optional<std::uint32_t> RobustMutex::watch() noexcept {
+    auto& word = own_word();
+    std::uint32_t value = word.load();
+    for (;;) {
+        if ((value & FUTEX_TID_MASK) == 0) return std::nullopt;
+        if ((value & FUTEX_WAITERS) != 0) return value;
+        if (word.compare_exchange_weak(value, value | FUTEX_WAITERS)) return value | FUTEX_WAITERS;
+    }
+}
+
+void RobustMutex::dismiss_watchers() noexcept {
+    if ((own_word().fetch_and(~static_cast<std::uint32_t>(FUTEX_WAITERS)) & FUTEX_WAITERS) != 0) shared_futex_wake_all(own_word());
+}
+
+WakesAtDeath::WakesAtDeath(const std::atomic<std::uint32_t>& word) noexcept {
+    auto& record = record_of_this_thread();
+    before_ = record.list_op_pending;
+    set_pending(record, reinterpret_cast<char*>(const_cast<std::atomic<std::uint32_t>*>(&word)) - record.futex_offset);
+}
+
+WakesAtDeath::~WakesAtDeath() { set_pending(record_of_this_thread(), before_); }
 
 }  // namespace chorus::platform

@@ -15,6 +15,7 @@ void Request::move_to_file() {
 std::vector<std::byte> Request::message(RequestHeader header) {
     message::Writer out;
     header.in_file = in_file();
+    header.attachments = static_cast<std::uint32_t>(attachments().size());
     out.write_raw(header);
     const auto inline_part = payload_.buffered();
     out.write(inline_part.data(), inline_part.size());
@@ -27,8 +28,11 @@ Cradle::Cradle(std::span<const std::byte> message, std::vector<platform::FileDes
     header_ = header;
     std::size_t expected = header.has_directory ? 1 : 0;
     for (const bool open : header.streams) expected += open ? 1 : 0;
-    expected += (header.has_report ? 1U : 0U) + (header.in_file ? 1U : 0U);
+    expected += (header.has_report ? 1U : 0U) + (header.in_file ? 1U : 0U) + header.attachments;
     if (expected != descriptors_.size()) throw DecodeError("a start request came with the wrong number of descriptors");
+    std::vector<int> attached(header.attachments);
+    for (std::size_t i = header.attachments; i-- > 0; descriptors_.pop_back()) attached[i] = descriptors_.back().release();
+    attachments_ = message::Attachments(std::move(attached));
     if (header.in_file) {
         const auto file = std::move(descriptors_.back());
         descriptors_.pop_back();
@@ -42,14 +46,14 @@ Cradle::Cradle(std::span<const std::byte> message, std::vector<platform::FileDes
     read(payload);
 }
 
-Cradle::Cradle(platform::FileDescriptor file, platform::FileDescriptor report)
-    : report_(std::move(report)), file_(file.get(), platform::file_size(file.get()), platform::Mapping::Access::read) {
+Cradle::Cradle(platform::FileDescriptor file, platform::FileDescriptor report, message::Attachments attachments)
+    : report_(std::move(report)), file_(file.get(), platform::file_size(file.get()), platform::Mapping::Access::read), attachments_(std::move(attachments)) {
     read(message::Reader(file_.bytes()));
 }
 
 void Cradle::read(message::Reader payload) {
     birth_ = message::decode<Birth>(payload);
-    call_.emplace(payload);
+    call_.emplace(message::Reader(payload.take(payload.left()), &attachments_));
 }
 
 void Cradle::settle_in() {

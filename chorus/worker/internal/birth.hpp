@@ -2,7 +2,7 @@
 //
 // Layout of a request: a RequestHeader, then the encoded Birth and the encoded call, unless they are
 // long: then these two lie in a file of their own. Descriptors come with it in the order directory,
-// open standard streams, report, file; the header says which of them are there.
+// open standard streams, report, file, those of the call's arguments; the header says which are there.
 #pragma once
 
 #include <array>
@@ -34,6 +34,7 @@ struct RequestHeader {
     std::array<bool, 3> streams{};
     bool has_report = false;
     bool in_file = false;
+    std::uint32_t attachments = 0;
 };
 
 /// The parent's side: collects what is to be sent.
@@ -48,6 +49,8 @@ public:
     /// The message for a fork server. Requires: called once.
     std::vector<std::byte> message(RequestHeader header);
     bool in_file() const noexcept { return payload_.has_spilled(); }
+    /// Descriptors that the call's arguments need.
+    const std::vector<int>& attachments() const noexcept { return payload_.attachments(); }
 
 private:
     static constexpr std::size_t longest_message = 64 * 1024;
@@ -62,7 +65,7 @@ public:
     /// From a message. Throws: DecodeError.
     Cradle(std::span<const std::byte> message, std::vector<platform::FileDescriptor> descriptors);
     /// From a file alone.
-    Cradle(platform::FileDescriptor file, platform::FileDescriptor report);
+    Cradle(platform::FileDescriptor file, platform::FileDescriptor report, message::Attachments attachments);
 
     /// Without the identity, once settled in.
     const Birth& birth() const noexcept { return birth_; }
@@ -80,6 +83,7 @@ private:
     std::vector<platform::FileDescriptor> descriptors_;
     platform::FileDescriptor report_;
     platform::Mapping file_;
+    message::Attachments attachments_;
     Birth birth_;
     std::optional<message::WrittenCall> call_;
 };

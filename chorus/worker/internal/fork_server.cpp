@@ -3,11 +3,13 @@
 #include <memory>
 #include <mutex>
 
+#include <chorus/memory/internal/region.hpp>
 #include <chorus/memory/internal/segment.hpp>
 #include <chorus/message/outcome.hpp>
 #include <chorus/platform/fork_mutex.hpp>
 #include <chorus/platform/os_thread.hpp>
 #include <chorus/platform/syscall.hpp>
+#include <chorus/sync/internal/lives.hpp>
 #include <chorus/worker/internal/gate.hpp>
 #include <chorus/worker/internal/images.hpp>
 
@@ -134,6 +136,7 @@ platform::Newborn start_by_fork_server(Birth told, const message::Call& call, in
         descriptors.insert(descriptors.end(), around.streams.begin(), around.streams.end());
         if (report >= 0) descriptors.push_back(report);
         if (request.in_file()) descriptors.push_back(request.file());
+        descriptors.insert(descriptors.end(), request.attachments().begin(), request.attachments().end());
         const int answer = ask(here, request.message(header), descriptors);
         if (answer > 0) {
             if (told.environment) here.environment = *std::move(told.environment);  // the server keeps these
@@ -209,6 +212,8 @@ void preload(int socket, message::Reader loads) {
             const int pid = platform::clone_sibling(hand_over.born);
             if (pid == 0) {
                 socket.reset();
+                sync::forget_my_life();  // a preload may have begun one, and made objects
+                memory::leave_arena_to_its_maker();
                 hand_over.gate.wait(request / 4, life_line);
                 return cradle;
             }

@@ -5,7 +5,7 @@
 #include <sstream>
 
 #include <chorus/platform/fork_mutex.hpp>
-#include <chorus/worker/internal/commons.hpp>
+#include <chorus/sync/internal/commons.hpp>
 #include <chorus/worker/internal/lifetime.hpp>
 
 namespace chorus::worker {
@@ -43,7 +43,8 @@ void drop_life_line() {
     images().line.reset();
 }
 
-platform::Newborn execute_image(Role role, int first, int second, const std::vector<std::string>& environment, const platform::SignalMask& mask) {
+platform::Newborn execute_image(Role role, int first, int second, const std::vector<std::string>& environment, const platform::SignalMask& mask,
+                                const std::vector<int>& attachments) {
     platform::Program program;
     {
         const std::lock_guard guard(images().mutex);
@@ -52,7 +53,8 @@ platform::Newborn execute_image(Role role, int first, int second, const std::vec
     program.arguments = program_arguments();
     program.environment = environment;
     program.mask = mask;
-    const std::array<int, 4> inherited{first, second, life_line_descriptor(), commons_descriptor()};
+    std::vector<int> inherited{first, second, life_line_descriptor(), sync::commons_descriptor()};
+    inherited.insert(inherited.end(), attachments.begin(), attachments.end());
     std::string text = std::string(variable) + "=" + std::to_string(static_cast<int>(role));
     for (const int descriptor : inherited) {
         text += " " + std::to_string(descriptor);
@@ -71,8 +73,9 @@ std::optional<Inheritance> take_inheritance() {
     int role = static_cast<int>(Role::spawned_child);
     std::array<int, 4> numbers{-1, -1, -1, -1};
     in >> role >> numbers[0] >> numbers[1] >> numbers[2] >> numbers[3];
-    ::unsetenv(variable);
     Inheritance inheritance;
+    for (int attached = -1; in >> attached;) inheritance.attachments.push_back(platform::adopt_inherited(attached).release());
+    ::unsetenv(variable);
     inheritance.role = static_cast<Role>(role);
     if (inheritance.role != Role::spawned_child) platform::remove_first_environment_entry(bind_now);
     inheritance.first = platform::adopt_inherited(numbers[0]);

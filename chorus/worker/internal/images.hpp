@@ -1,7 +1,7 @@
 // Executing the program's own image, and what a new image is handed.
 //
-// A new image finds the variable CHORUS_IMAGE in its environment: its role and the numbers of the
-// descriptors it inherits, -1 for none. It is removed before the program's own code runs.
+// A new image finds the variable CHORUS_IMAGE in its environment: its role, the numbers of four
+// descriptors it inherits, -1 for none, and those of its call's arguments. It is removed before the program's own code runs.
 #pragma once
 
 #include <array>
@@ -21,10 +21,12 @@ struct Inheritance {
     platform::FileDescriptor second;  ///< fork server: the hand-over page; child: its report
     platform::FileDescriptor life_line;
     platform::FileDescriptor commons;
+    std::vector<int> attachments;  ///< child: those of its call's arguments
 };
 
 /// Executes the program with these descriptors (life line and commons are added).
-platform::Newborn execute_image(Role role, int first, int second, const std::vector<std::string>& environment, const platform::SignalMask& mask);
+platform::Newborn execute_image(Role role, int first, int second, const std::vector<std::string>& environment, const platform::SignalMask& mask,
+                                const std::vector<int>& attachments = {});
 void set_image_path(const std::string& path);
 
 /// What this image was handed, if it was made by another.

@@ -9,12 +9,14 @@
 #include <ext/stdio_sync_filebuf.h>
 
 #include <chorus/errors.hpp>
+#include <chorus/memory/internal/region.hpp>
 #include <chorus/platform/crash.hpp>
 #include <chorus/platform/futex.hpp>
 #include <chorus/platform/os_process.hpp>
 #include <chorus/platform/os_thread.hpp>
+#include <chorus/sync/internal/commons.hpp>
+#include <chorus/sync/internal/lives.hpp>
 #include <chorus/worker/internal/child_main.hpp>
-#include <chorus/worker/internal/commons.hpp>
 #include <chorus/worker/internal/fork_server.hpp>
 #include <chorus/worker/internal/futures.hpp>
 #include <chorus/worker/internal/images.hpp>
@@ -53,6 +55,12 @@ void look_at_standard_streams() {
     std::fflush(nullptr);
 }
 
+// What other processes read when this thread holds a lock, or died with it.
+void write_own_name(char* buffer, std::size_t size) {
+    const auto thread = name_of_made_thread();
+    std::snprintf(buffer, size, "%s%s%s", identity().name.c_str(), thread.empty() ? "" : "|", thread.c_str());
+}
+
 // In a copy of this process, whoever made it with fork(): what belongs to the original is let go.
 void after_fork() {
     progress = 0;
@@ -61,6 +69,8 @@ void after_fork() {
     begun_here.threads = false;
     forget_other_threads();
     forget_children_numbering();
+    sync::forget_my_life();
+    memory::leave_arena_to_its_maker();
     if (begun_here.futures.exchange(false)) forget_futures();
     if (!begun_here.children.exchange(false)) return;
     forget_children();
@@ -80,7 +90,8 @@ std::unique_ptr<Cradle> be_fork_server(Inheritance& inheritance) {
 }
 
 std::unique_ptr<Cradle> be_spawned(Inheritance& inheritance) {
-    auto cradle = std::make_unique<Cradle>(std::move(inheritance.first), std::move(inheritance.second));
+    auto cradle =
+        std::make_unique<Cradle>(std::move(inheritance.first), std::move(inheritance.second), message::Attachments(std::move(inheritance.attachments)));
     cradle->settle_in();
     return cradle;
 }
@@ -163,10 +174,11 @@ void leave_statics_to_their_maker() {
     adopt_main_thread();
     look_at_standard_streams();
     platform::after_fork_in_child(after_fork);
+    sync::name_lives_by(write_own_name);
     auto inheritance = take_inheritance();
     if (inheritance) {
         platform::name_this_thread_after_program(argc > 0 ? argv[0] : "");
-        take_commons(std::move(inheritance->commons));
+        sync::take_commons(std::move(inheritance->commons));
         platform::prepare_to_record_crashes();
         const auto cradle = inheritance->role == Role::spawned_child ? be_spawned(*inheritance) : be_fork_server(*inheritance);
         begun = true;

@@ -7,9 +7,9 @@
 #include <utility>
 
 #include <chorus/memory/internal/segment.hpp>
+#include <chorus/sync/internal/commons.hpp>
 #include <chorus/worker/internal/birth.hpp>
 #include <chorus/worker/internal/child_main.hpp>
-#include <chorus/worker/internal/commons.hpp>
 #include <chorus/worker/internal/fork_server.hpp>
 #include <chorus/worker/internal/gate.hpp>
 #include <chorus/worker/internal/images.hpp>
@@ -41,7 +41,7 @@ namespace {
 platform::Newborn spawn(const Birth& birth, const message::Call& call, int report) {
     Request request(birth, call);
     request.move_to_file();
-    return execute_image(Role::spawned_child, request.file(), report, platform::current_environment(), birth.mask);
+    return execute_image(Role::spawned_child, request.file(), report, platform::current_environment(), birth.mask, request.attachments());
 }
 
 // Where children by fork wait; one birth at a time.
@@ -61,7 +61,7 @@ platform::Newborn fork(Birth birth, message::Call& call, int report) {
     std::cout.flush();
     std::clog.flush();
     std::fflush(nullptr);
-    commons();
+    sync::commons();
     const auto life_line = platform::duplicate(life_line_descriptor());
     auto& place = fork_gate();
     const std::lock_guard guard(place.mutex);

@@ -58,6 +58,9 @@ bool halt_daemon_threads();
 void* table_of_locals() noexcept;
 void keep_table_of_locals(void* table, void (*destroy)(void*));
 
+/// "" for the main thread and for one that Chorus did not make.
+std::string name_of_made_thread();
+
 /// In a copy made by fork: only the calling thread is left, and is the main one.
 void forget_other_threads();
 

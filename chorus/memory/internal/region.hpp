@@ -1,0 +1,72 @@
+// Memory that several processes hold by handles: where an object of Chorus lies, and how that place is told
+// to another process.
+//
+// A region is a segment with a name of its own, so that a process which is handed it twice maps it once. It
+// goes with its last holder: each handle holds it, and the system lets go for who dies. Small objects share
+// regions; the place of one is not used again before the region goes, because who else still has a handle
+// cannot be known.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include <chorus/memory/internal/segment.hpp>
+#include <chorus/message/bytes.hpp>
+
+namespace chorus::memory {
+
+/// Layout: at the start of each region. Writers: its maker, before anybody else sees it.
+struct alignas(64) RegionHeader {
+    std::uint64_t mark = 0;
+    std::uint64_t name = 0;
+    std::uint64_t size = 0;
+};
+
+class Region {
+public:
+    /// `size` bytes after the header, zeroed and reserved.
+    static std::shared_ptr<Region> create(const char* label, std::size_t size);
+
+    std::byte* data() const noexcept { return segment_.bytes().data(); }
+    std::size_t size() const noexcept { return segment_.bytes().size(); }
+    std::uint64_t name() const noexcept { return segment_.as<RegionHeader>().name; }
+    int descriptor() const noexcept { return segment_.descriptor(); }
+
+    explicit Region(Segment segment) : segment_(std::move(segment)) {}
+    ~Region();
+    Region(const Region&) = delete;
+    Region& operator=(const Region&) = delete;
+
+private:
+    Segment segment_;
+};
+
+/// An object in a region, which it holds.
+struct Place {
+    std::shared_ptr<Region> region;
+    std::size_t offset = 0;
+
+    std::byte* address() const noexcept { return region->data() + offset; }
+};
+
+/// Zeroed memory for a small object, on a cache line of its own. Throws: OsError.
+Place allocate(std::size_t size);
+
+/// Tells another process of a place; its region's descriptor goes along.
+void write_place(message::Writer& out, const Place& place);
+/// Throws: DecodeError if that many bytes do not lie there, Error if the message could not bring the region.
+Place read_place(message::Reader& in, std::size_t size);
+
+/// The object at a place, holding it. Requires: it lies there.
+template <class T>
+std::shared_ptr<T> object_at(const Place& place) {
+    return std::shared_ptr<T>(place.region, std::launder(reinterpret_cast<T*>(place.address())));
+}
+/// The place of an object which such a pointer holds.
+Place place_of(const std::shared_ptr<const void>& object);
+
+/// In a copy of this process: new objects go into regions of its own.
+void leave_arena_to_its_maker() noexcept;
+
+}  // namespace chorus::memory

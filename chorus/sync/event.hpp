@@ -1,0 +1,76 @@
+// Event: wait until somebody says go.
+//
+// Semantics: Python's threading.Event for both kinds. Handles are light values whose copies are the same event.
+//
+// Threads: every call may come from any thread of any process that has a handle.
+// Death: set() waits for nobody, so a waiter that died cannot hold it up; a setter that is killed has
+//        set it for all or for none.
+#pragma once
+
+#include <memory>
+#include <ostream>
+
+#include <chorus/deadline.hpp>
+#include <chorus/message/bytes.hpp>
+#include <chorus/sync/home.hpp>
+
+namespace chorus {
+
+template <class T>
+struct codec;
+
+namespace sync {
+
+struct EventState;
+
+class BasicEvent {
+public:
+    bool is_set() const noexcept;
+    void set();
+    void clear();
+    /// Returns true if it is set, or was set at any time while waiting, even if it has been cleared since; false
+    /// when the deadline passed.
+    bool wait(Deadline deadline = {}) const;
+
+    /// As Python's: `<Event set>`, `<Event unset>`.
+    friend std::ostream& operator<<(std::ostream& out, const BasicEvent& event);
+
+    const std::shared_ptr<EventState>& state() const noexcept { return state_; }
+
+protected:
+    explicit BasicEvent(std::shared_ptr<EventState> state) noexcept : state_(std::move(state)) {}
+    explicit BasicEvent(Home home);
+    BasicEvent(const BasicEvent&) = default;
+    BasicEvent& operator=(const BasicEvent&) = default;
+    ~BasicEvent() = default;
+
+    std::shared_ptr<EventState> state_;
+};
+
+void write_event(message::Writer& out, const BasicEvent& event);
+std::shared_ptr<EventState> read_event(message::Reader& in);
+
+/// Throws (constructor): OsError when there is no memory to share.
+template <Home home>
+class Event : public BasicEvent {
+public:
+    Event() : BasicEvent(home) {}
+    explicit Event(std::shared_ptr<EventState> state) noexcept : BasicEvent(std::move(state)) {}
+};
+
+}  // namespace sync
+
+template <>
+struct codec<sync::Event<sync::Home::process>> {
+    static void write(message::Writer& out, const sync::Event<sync::Home::process>& event) { sync::write_event(out, event); }
+    static sync::Event<sync::Home::process> read(message::Reader& in) { return sync::Event<sync::Home::process>(sync::read_event(in)); }
+};
+
+namespace threading {
+using Event = sync::Event<sync::Home::thread>;
+}
+namespace multiprocessing {
+using Event = sync::Event<sync::Home::process>;
+}
+
+}  // namespace chorus

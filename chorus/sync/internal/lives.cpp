@@ -1,0 +1,119 @@
+#include <chorus/sync/internal/lives.hpp>
+
+#include <cstring>
+
+#include <chorus/errors.hpp>
+#include <chorus/platform/mapping.hpp>
+#include <chorus/platform/os_process.hpp>
+#include <chorus/platform/os_thread.hpp>
+
+namespace chorus::sync {
+namespace {
+
+constexpr std::uint32_t place_bits = 15;
+constexpr std::uint32_t epoch_bits = 14;
+constexpr std::uint32_t mark = 1U << (place_bits + epoch_bits);  // above any thread number of the system
+static_assert(Commons::most_lives == 1U << place_bits);
+
+constexpr std::uint32_t place_of(LifeId id) { return id & ((1U << place_bits) - 1); }
+constexpr std::uint32_t epoch_of(LifeId id) { return (id >> place_bits) & ((1U << epoch_bits) - 1); }
+constexpr LifeId make_id(std::uint32_t place, std::uint32_t epoch) { return mark | (epoch & ((1U << epoch_bits) - 1)) << place_bits | place; }
+
+constinit thread_local LifeId mine = nobody;
+constinit std::atomic<void (*)(char*, std::size_t)> write_name{nullptr};
+
+// Whoever watches an earlier life at this place must not sleep on: it looks again and finds another epoch.
+LifeId begin_life(std::uint32_t place) {
+    Life& life = life_at(place);
+    const std::uint32_t epoch = life.epoch.fetch_add(1) + 1;
+    life.as_waiter.lock();
+    life.as_holder.dismiss_watchers();
+    life.as_waiter.dismiss_watchers();
+    life.waits_for = 0;
+    life.pid = platform::process_id();
+    life.tid = platform::thread_id();
+    life.name[0] = '\0';
+    if (auto* const write = write_name.load()) write(life.name, sizeof life.name);
+    return make_id(place, epoch);
+}
+
+void make_room_for_more(Commons& here) {
+    here.growth_lock.lock();
+    const std::uint32_t ready = here.lives_ready;
+    bool full = ready == Commons::most_lives;
+    try {
+        if (!full) {
+            const auto offset = static_cast<std::size_t>(reinterpret_cast<std::byte*>(here.lives() + ready) - reinterpret_cast<std::byte*>(&here));
+            platform::reserve(commons_descriptor(), offset, Commons::lives_at_a_time * sizeof(Life));
+            for (std::uint32_t i = 0; i < Commons::lives_at_a_time; ++i) {
+                auto* const life = new (here.lives() + ready + i) Life;
+                life->as_holder.initialise();
+                life->as_waiter.initialise();
+            }
+            here.lives_ready = ready + Commons::lives_at_a_time;
+        }
+    } catch (...) {
+        here.growth_lock.unlock();
+        throw;
+    }
+    here.growth_lock.unlock();
+    if (full) throw Error("32768 threads of this program's processes use shared objects already: end some of them");
+}
+
+LifeId claim_life() {
+    Commons& here = commons();
+    for (;;) {
+        const std::uint32_t ready = here.lives_ready;
+        const std::uint32_t first = here.next_life;
+        for (std::uint32_t i = 0; i < ready; ++i) {
+            const std::uint32_t place = (first + i) % ready;
+            Life& life = life_at(place);
+            if (life.as_holder.is_held() || life.as_holder.lock(now) == platform::RobustMutex::Locked::not_in_time) continue;
+            here.next_life = place + 1;
+            return begin_life(place);
+        }
+        make_room_for_more(here);
+    }
+}
+
+}  // namespace
+
+LifeId my_life() {
+    if (mine != nobody) [[likely]]
+        return mine;
+    mine = claim_life();  // never given back: the system does that when the thread ends
+    return mine;
+}
+
+void forget_my_life() noexcept { mine = nobody; }
+
+Life& life_at(std::uint32_t place) noexcept { return commons().lives()[place]; }
+Life& life_of(LifeId id) noexcept { return life_at(place_of(id)); }
+std::uint32_t lives_in_sight() noexcept { return commons().lives_ready; }
+LifeId id_at(std::uint32_t place) noexcept { return make_id(place, life_at(place).epoch); }
+
+bool is_dead(LifeId id) noexcept {
+    if (place_of(id) >= lives_in_sight()) return true;
+    Life& life = life_of(id);
+    return !life.as_holder.is_held() || (life.epoch & ((1U << epoch_bits) - 1)) != epoch_of(id);
+}
+
+std::optional<platform::WordHolds> watch(LifeId id, As as) noexcept {
+    if (place_of(id) >= lives_in_sight()) return std::nullopt;
+    Life& life = life_of(id);
+    auto& watched = as == As::holder ? life.as_holder : life.as_waiter;
+    const auto value = watched.watch();
+    // After watch(), not before: who takes the place meanwhile sees the watcher, or is seen here.
+    if (!value || (life.epoch & ((1U << epoch_bits) - 1)) != epoch_of(id)) return std::nullopt;
+    return platform::WordHolds{&watched.word(), *value};
+}
+
+std::string describe(LifeId id) {
+    const Life& life = life_of(id);
+    const std::string name(life.name, ::strnlen(life.name, sizeof life.name));
+    return (name.empty() ? "" : name + " ") + "(pid " + std::to_string(life.pid) + ")";
+}
+
+void name_lives_by(void (*write)(char* buffer, std::size_t size)) { write_name = write; }
+
+}  // namespace chorus::sync

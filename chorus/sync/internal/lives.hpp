@@ -1,0 +1,46 @@
+// Who takes part, and whether it still lives: only the system says who is dead.
+//
+// A LifeId names one thread of one process for ever: when its place is given to another thread the id is
+// not used again (until 16,384 lives later). As a value in a shared word it can never be taken for the
+// system's own thread numbers, which are smaller.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include <chorus/platform/futex.hpp>
+#include <chorus/sync/internal/commons.hpp>
+
+namespace chorus::sync {
+
+using LifeId = std::uint32_t;
+inline constexpr LifeId nobody = 0;
+
+/// The calling thread's. Its first call gives it one; it ends with the thread.
+/// Throws: OsError when there is no memory for it, Error when 32,768 threads have one.
+LifeId my_life();
+
+bool is_dead(LifeId id) noexcept;
+/// What to sleep on to be woken when that thread ends; nothing if it has. The system wakes one sleeper for each
+/// of the two: those who watch a holder wake each other, those who wait together watch each other.
+enum class As { holder, waiter };
+std::optional<platform::WordHolds> watch(LifeId id, As as) noexcept;
+
+Life& life_at(std::uint32_t place) noexcept;
+Life& life_of(LifeId id) noexcept;
+/// Places in use lie below this.
+std::uint32_t lives_in_sight() noexcept;
+/// The id of who has this place.
+LifeId id_at(std::uint32_t place) noexcept;
+
+/// "Process-1 (pid 12)".
+std::string describe(LifeId id);
+
+/// Says how the calling thread is called; told once, by the room that knows.
+void name_lives_by(void (*write_name)(char* buffer, std::size_t size));
+
+/// In a copy of this process: this thread has no life yet.
+void forget_my_life() noexcept;
+
+}  // namespace chorus::sync

@@ -1,0 +1,110 @@
+#include <chorus/sync/internal/lock_state.hpp>
+
+#include <array>
+
+namespace chorus::sync {
+
+void LockState::initialise(Home home, bool recursive) {
+    home_ = home;
+    recursive_ = recursive;
+    if (home == Home::process) queue_.initialise();
+}
+
+LockState::Taken LockState::take(Deadline deadline) {
+    const std::uint32_t self = me(home_);
+    std::uint32_t free = 0;
+    if (word_.compare_exchange_strong(free, self, std::memory_order_acquire)) [[likely]]
+        return Taken::cleanly;
+    Taken how{};
+    if (take_at_once(self, 0, how)) return how;
+    if (deadline.has_passed()) return Taken::not_in_time;
+    // Long enough to catch somebody who holds it for a moment on another CPU.
+    for (int i = 0; i < pauses; ++i) {
+        pause();
+        if ((word_.load(std::memory_order_relaxed) & owner_mask) == nobody && take_at_once(self, 0, how)) return how;
+    }
+    return take_after_sleep(self, deadline);
+}
+
+// From nobody, or from the dead.
+bool LockState::take_at_once(std::uint32_t self, std::uint32_t flags, Taken& how) noexcept {
+    std::uint32_t value = word_.load();
+    for (;;) {
+        const std::uint32_t owner = value & owner_mask;
+        const bool inherited = owner != nobody && home_ == Home::process && is_dead(owner);
+        if (owner != nobody && !inherited) return false;
+        const std::uint32_t taken = self | flags | (value & (suspect | waited_for)) | (inherited ? suspect : 0);
+        if (word_.compare_exchange_weak(value, taken)) {
+            if (inherited) died_ = owner;
+            how = (taken & suspect) != 0 ? Taken::after_owner_died : Taken::cleanly;
+            return true;
+        }
+    }
+}
+
+namespace {
+
+// The place at the head of those who sleep; threads do without.
+class Head {
+public:
+    Head(Home home, platform::RobustMutex& queue, Deadline deadline) : queue_(home == Home::process ? &queue : nullptr) {
+        if (queue_ != nullptr && queue_->lock(deadline) == platform::RobustMutex::Locked::not_in_time) {
+            queue_ = nullptr;
+            in_time_ = false;
+        }
+    }
+    ~Head() {
+        if (queue_ != nullptr) queue_->unlock();
+    }
+    Head(const Head&) = delete;
+    Head& operator=(const Head&) = delete;
+    bool in_time() const noexcept { return in_time_; }
+
+private:
+    platform::RobustMutex* queue_;
+    bool in_time_ = true;
+};
+
+}  // namespace
+
+LockState::Taken LockState::take_after_sleep(std::uint32_t self, Deadline deadline) {
+    const Head head(home_, queue_, deadline);
+    if (!head.in_time()) return Taken::not_in_time;
+    // Among threads others may sleep on the word too, so who takes it must wake them later.
+    const std::uint32_t flags = home_ == Home::thread ? waited_for : 0;
+    Taken how{};
+    for (;;) {
+        if (take_at_once(self, flags, how)) return how;
+        std::uint32_t value = word_.load();
+        if ((value & owner_mask) == nobody) continue;
+        if ((value & waited_for) == 0 && !word_.compare_exchange_weak(value, value | waited_for)) continue;
+        value |= waited_for;
+        if (home_ == Home::thread) {
+            if (!platform::futex_wait(word_, value, deadline)) return take_at_once(self, flags, how) ? how : Taken::not_in_time;
+            continue;
+        }
+        const auto holder = watch(value & owner_mask, As::holder);
+        if (!holder) continue;  // dead
+        // Others may sleep on the same life, for other locks, and the system wakes one of them: that one wakes
+        // the rest, and if it is killed before, the system wakes the next.
+        const platform::WakesAtDeath handed_on(*holder->word);
+        const std::array<platform::WordHolds, 2> words{{{&word_, value}, *holder}};
+        const bool in_time = platform::shared_futex_wait_on_all(words, deadline);
+        if (holder->word->load() != holder->value) platform::shared_futex_wake_all(*holder->word);
+        if (!in_time) return take_at_once(self, flags, how) ? how : Taken::not_in_time;
+    }
+}
+
+bool LockState::give_back() noexcept {
+    const std::uint32_t value = word_.load(std::memory_order_relaxed);
+    if ((value & owner_mask) == nobody) return false;
+    if (home_ == Home::thread) {
+        if ((word_.exchange(value & suspect, std::memory_order_release) & waited_for) != 0) platform::futex_wake(word_, 1);
+        return true;
+    }
+    const platform::WakesAtDeath pending(word_);
+    if ((word_.exchange(value & suspect) & waited_for) != 0) platform::shared_futex_wake(word_, 1);
+    return true;
+}
+
+}  // namespace chorus::sync

@@ -1,0 +1,70 @@
+// The lock that everything else stands on.
+//
+// One word says all: who holds it (0: nobody), whether the last holder died and nobody has said that all is
+// well again (suspect), and whether somebody sleeps (waited_for). A compare-and-swap takes it, an exchange
+// gives it back; anybody may give it back.
+//
+// Between processes one more thing is needed: that nobody sleeps on when the holder, or who was just
+// woken, is killed. Those who have to sleep queue at a mutex which the system itself hands on from the dead;
+// only the first of them sleeps on the word, and on the life of the holder with it. So there is one sleeper
+// at most, and if that one dies the next comes and looks.
+#pragma once
+
+#include <chorus/sync/internal/waiting.hpp>
+
+namespace chorus::sync {
+
+/// Layout: as below; in shared memory for processes. Writers: of `word` whoever takes or gives back; of
+/// `depth` the holder.
+class LockState {
+public:
+    /// Before anybody else sees it.
+    void initialise(Home home, bool recursive);
+
+    enum class Taken { cleanly, after_owner_died, not_in_time };
+    /// Not recursive: one who holds it waits for itself.
+    Taken take(Deadline deadline);
+    /// Returns false if nobody holds it.
+    bool give_back() noexcept;
+
+    bool is_taken() const noexcept { return owner() != nobody; }
+    bool is_mine() const { return owner() == me(home_); }
+    std::uint32_t owner() const noexcept { return word_.load() & owner_mask; }
+    bool is_suspect() const noexcept { return (word_.load() & suspect) != 0; }
+    /// Who died with it last.
+    LifeId died() const noexcept { return died_.load(); }
+    void trust_again() noexcept { word_.fetch_and(~suspect); }
+
+    Home home() const noexcept { return home_; }
+    bool is_recursive() const noexcept { return recursive_; }
+    std::uint32_t depth = 0;  ///< of a recursive one
+
+private:
+    static constexpr std::uint32_t owner_mask = (1U << 30) - 1;
+    static constexpr std::uint32_t suspect = 1U << 30;
+    static constexpr std::uint32_t waited_for = 1U << 31;
+
+    bool take_at_once(std::uint32_t self, std::uint32_t flags, Taken& how) noexcept;
+    Taken take_after_sleep(std::uint32_t self, Deadline deadline);
+
+    Word word_{0};
+    Home home_ = Home::thread;
+    bool recursive_ = false;
+    std::atomic<LifeId> died_{nobody};
+    platform::RobustMutex queue_;
+};
+
+/// Holds an inner lock for a scope: of what is whole at every instant, so that it does not matter whether the
+/// last holder died.
+class Guard {
+public:
+    explicit Guard(LockState& lock) : lock_(lock) { lock_.take({}); }
+    ~Guard() { lock_.give_back(); }
+    Guard(const Guard&) = delete;
+    Guard& operator=(const Guard&) = delete;
+
+private:
+    LockState& lock_;
+};
+
+}  // namespace chorus::sync

@@ -1,0 +1,143 @@
+#include <chorus/sync/internal/wait_list.hpp>
+
+#include <algorithm>
+#include <vector>
+
+namespace chorus::sync {
+namespace {
+
+bool tell(Home home, Word& signal) {
+    const TellsInDeath pending(home, signal);
+    std::uint32_t expected = waiting;
+    if (!signal.compare_exchange_strong(expected, notified)) return false;
+    if (home == Home::process) {
+        platform::shared_futex_wake(signal, 1);
+    } else {
+        platform::futex_wake(signal, 1);
+    }
+    return true;
+}
+
+struct Found {
+    std::uint32_t age = 0;  ///< the larger the longer it waits
+    LifeId id = nobody;
+};
+
+// Lives that say they wait for this, the oldest first; dead ones too.
+std::vector<Found> find_waiters(const WaitList& list) {
+    std::vector<Found> found;
+    const std::uint32_t end = lives_in_sight();
+    for (std::uint32_t place = 0; place < end; ++place) {
+        const Life& life = life_at(place);
+        if (life.waits_for.load() == list.name) found.push_back({list.next_ticket - life.ticket.load(), id_at(place)});
+    }
+    std::sort(found.begin(), found.end(), [](const Found& a, const Found& b) { return a.age > b.age; });
+    return found;
+}
+
+void notify_processes(WaitList& list, std::uint32_t most) {
+    if (list.waiters == 0) return;
+    bool anybody = false;
+    for (const Found& waiter : find_waiters(list)) {
+        if (is_dead(waiter.id)) continue;
+        anybody = true;
+        if (most == 0) break;
+        if (tell(Home::process, life_of(waiter.id).signal)) --most;
+    }
+    if (!anybody) list.waiters = 0;  // what the dead have left
+}
+
+// One that was told and died before it could act on it: the next in line is told instead.
+void pass_on(WaitList& list, const std::vector<Found>& found) {
+    for (const Found& waiter : found) {
+        Life& life = life_of(waiter.id);
+        if (life.signal.load() != notified || !is_dead(waiter.id)) continue;
+        for (const Found& next : found) {
+            if (!is_dead(next.id) && tell(Home::process, life_of(next.id).signal)) break;
+        }
+        std::uint64_t expected = list.name;
+        life.waits_for.compare_exchange_strong(expected, 0);
+    }
+}
+
+Word& signal_of_this_thread(Home home, WaitingThread& thread) { return home == Home::thread ? thread.signal : life_of(my_life()).signal; }
+
+}  // namespace
+
+void WaitList::notify(std::uint32_t most) {
+    if (home == Home::process) return notify_processes(*this, most);
+    for (WaitingThread* thread = first; thread != nullptr && most > 0;) {
+        WaitingThread* const next = thread->next;  // a thread that was told may be gone
+        if (thread->signal.load() == waiting && tell(Home::thread, thread->signal)) --most;
+        thread = next;
+    }
+}
+
+std::uint32_t WaitList::count() const noexcept {
+    std::uint32_t waiters_now = 0;
+    if (home == Home::process) {
+        for (const Found& waiter : find_waiters(*this)) waiters_now += is_dead(waiter.id) ? 0U : 1U;
+    } else {
+        for (const WaitingThread* thread = first; thread != nullptr; thread = thread->next) ++waiters_now;
+    }
+    return waiters_now;
+}
+
+Waiter::Waiter(WaitList& list) : list_(list), signal_(signal_of_this_thread(list.home, thread_)) {
+    if (list.home == Home::process) {
+        Life& life = life_of(my_life());
+        life.signal = waiting;
+        life.ticket = list.next_ticket++;
+        ++list.waiters;
+        life.waits_for = list.name;
+        return;
+    }
+    thread_.previous = list.last;
+    (list.last != nullptr ? list.last->next : list.first) = &thread_;
+    list.last = &thread_;
+}
+
+// The lock is held again.
+Waiter::~Waiter() {
+    if (list_.home == Home::process) {
+        life_of(my_life()).waits_for = 0;
+        std::uint32_t left = list_.waiters;
+        if (left > 0) list_.waiters = left - 1;
+        return;
+    }
+    (thread_.previous != nullptr ? thread_.previous->next : list_.first) = thread_.next;
+    (thread_.next != nullptr ? thread_.next->previous : list_.last) = thread_.previous;
+}
+
+bool Waiter::sleep(Deadline deadline) {
+    if (look_for([&] { return told(); })) return true;
+    while (!told() && !deadline.has_passed()) {
+        if (list_.home == Home::thread) {
+            platform::futex_wait(signal_, waiting, deadline);
+        } else {
+            sleep_among_processes(deadline);
+        }
+    }
+    std::uint32_t expected = waiting;
+    return !signal_.compare_exchange_strong(expected, none);  // told at the last moment counts
+}
+
+// Watches those before it: one of them may be told, and killed before it acts on it.
+void Waiter::sleep_among_processes(Deadline deadline) {
+    std::vector<platform::WordHolds> words{{&signal_, waiting}};
+    const auto found = find_waiters(list_);
+    const LifeId self = my_life();
+    for (const Found& older : found) {
+        if (older.id == self || words.size() == platform::most_words_to_wait_on) break;
+        const auto life = watch(older.id, As::waiter);
+        if (life) words.push_back(*life);
+    }
+    pass_on(list_, found);
+    if (told()) return;
+    platform::shared_futex_wait_on_all(words, deadline);
+    for (std::size_t i = 1; i < words.size(); ++i) {
+        if (words[i].word->load() != words[i].value) platform::shared_futex_wake_all(*words[i].word);
+    }
+}
+
+}  // namespace chorus::sync

@@ -1,0 +1,67 @@
+#include <chorus/sync/internal/waiting.hpp>
+
+#include <array>
+#include <climits>
+
+#include <chorus/platform/os_thread.hpp>
+
+namespace chorus::sync {
+namespace {
+
+constinit std::atomic<std::uint32_t> threads_numbered{0};
+constinit thread_local std::uint32_t number = 0;
+
+int wake(Home home, const Word& watched, const Word& bell, std::uint32_t most) noexcept {
+    const int count = most > INT_MAX ? INT_MAX : static_cast<int>(most);
+    return home == Home::process ? platform::shared_futex_wake(bell, count) : platform::futex_wake(watched, count);
+}
+
+}  // namespace
+
+std::uint32_t me(Home home) {
+    if (home == Home::process) return my_life();
+    // A number of our own: the system's changes in a forked copy.
+    if (number == 0) number = threads_numbered.fetch_add(1) % ((1U << 30) - 1) + 1;
+    return number;
+}
+
+void Bell::ring_all(Home home, const Word& watched) noexcept {
+    if ((word_.load() & marked) == 0) return;
+    word_.exchange(0);
+    wake(home, watched, word_, UINT_MAX);
+}
+
+void Bell::ring(Home home, const Word& watched, std::uint32_t most) noexcept {
+    if ((word_.load() & marked) == 0) return;
+    if (wake(home, watched, word_, most) != 0) return;
+    // Nobody there: the mark was left by the dead, or by who needed no sleep. Whoever came meanwhile marks it again.
+    word_.exchange(0);
+    wake(home, watched, word_, UINT_MAX);
+}
+
+bool sleep(Home home, const Word& watched, std::uint32_t seen, const Bell& bell, Deadline deadline, std::span<const LifeId> watched_lives) {
+    if (home == Home::thread) return platform::futex_wait(watched, seen, deadline);
+    std::array<platform::WordHolds, platform::most_words_to_wait_on> words;
+    words[0] = {&watched, seen};
+    words[1] = {&bell.word(), Bell::marked};
+    std::size_t count = 2;
+    for (const LifeId id : watched_lives) {
+        if (count == words.size()) break;
+        const auto life = watch(id, As::waiter);
+        if (!life) return true;
+        words[count++] = *life;
+    }
+    return platform::shared_futex_wait_on_all(std::span(words).first(count), deadline);
+}
+
+void pause() noexcept {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    asm volatile("isb");
+#endif
+}
+
+void give_way() noexcept { platform::give_way(); }
+
+}  // namespace chorus::sync

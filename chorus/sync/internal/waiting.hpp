@@ -1,0 +1,104 @@
+// Waiting for a change of a word, and telling of one: the same for threads and for processes.
+//
+// Who tells: changes the watched word (that is the change: one store), then rings the bell. Who waits: marks
+// the bell, looks once more, and sleeps while the word and the bell hold what they held. Between processes
+// either may be killed at any instant:
+//   - between the change and the ringing: the system wakes one sleeper on the bell (WakesAtDeath); who is
+//     only on the way to sleep finds the word changed;
+//   - when woken, before anything came of it: the same, since who waits is under WakesAtDeath too, until it
+//     has passed on what there is to pass on;
+//   - asleep: the mark stays, which costs one ringing that nobody hears.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include <chorus/deadline.hpp>
+#include <chorus/platform/robust_mutex.hpp>
+#include <chorus/sync/home.hpp>
+#include <chorus/sync/internal/lives.hpp>
+
+namespace chorus::sync {
+
+using Word = std::atomic<std::uint32_t>;
+
+/// Names the calling thread in words of objects of this home. Never 0, never above 30 bits.
+std::uint32_t me(Home home);
+
+/// For threads the bell is not slept on: the watched word is. So what rings it must have changed that word.
+class Bell {
+public:
+    static constexpr std::uint32_t marked = 1U << 31;
+
+    /// Tells the sleepers that the watched word has changed.
+    void ring_all(Home home, const Word& watched) noexcept;
+    /// Wakes `most` of those who are asleep.
+    void ring(Home home, const Word& watched, std::uint32_t most) noexcept;
+    void mark() noexcept {
+        if ((word_.load() & marked) == 0) word_.fetch_or(marked);
+    }
+    const Word& word() const noexcept { return word_; }
+
+private:
+    Word word_{0};
+};
+
+/// Sleeps while the watched word and the marked bell stay as they are and those who are watched live.
+/// Returns false when the deadline passed; may return early.
+bool sleep(Home home, const Word& watched, std::uint32_t seen, const Bell& bell, Deadline deadline, std::span<const LifeId> watched_lives = {});
+
+/// Looks for a while, in a way that lets others get on: a few pauses catch somebody on another CPU, a few
+/// yields let somebody on this one run. What a wake-up costs is more than all of it.
+constexpr int pauses = 40;
+constexpr int yields = 12;
+void pause() noexcept;
+void give_way() noexcept;
+
+template <class Attempt>
+bool look_for(Attempt&& attempt) {
+    for (int i = 0; i < pauses; ++i) {
+        if (attempt()) return true;
+        pause();
+    }
+    for (int i = 0; i < yields; ++i) {
+        if (attempt()) return true;
+        give_way();
+    }
+    return false;
+}
+
+/// The death of this thread wakes one sleeper on the bell; for threads nothing.
+class TellsInDeath {
+public:
+    TellsInDeath(Home home, const Word& word) {
+        if (home == Home::process) pending_.emplace(word);
+    }
+
+private:
+    std::optional<platform::WakesAtDeath> pending_;
+};
+
+/// Waits until the attempt succeeds. `pass_on` runs when it did after sleeping: it rings for others where
+/// there is enough for them too. Returns false when the deadline passed.
+template <class Attempt, class PassOn>
+bool wait_until(Home home, const Word& watched, Bell& bell, Deadline deadline, Attempt&& attempt, PassOn&& pass_on) {
+    if (attempt()) return true;
+    if (deadline.has_passed()) return false;
+    if (look_for(attempt)) return true;
+    const TellsInDeath pending(home, bell.word());
+    for (;;) {
+        const std::uint32_t seen = watched.load();
+        bell.mark();
+        if (attempt()) break;
+        if (!sleep(home, watched, seen, bell, deadline)) {
+            if (attempt()) break;
+            return false;
+        }
+    }
+    pass_on();
+    return true;
+}
+
+}  // namespace chorus::sync

@@ -1,0 +1,81 @@
+#include <chorus/sync/lock.hpp>
+
+#include <string>
+
+#include <chorus/errors.hpp>
+#include <chorus/platform/os_process.hpp>
+#include <chorus/platform/os_thread.hpp>
+#include <chorus/sync/internal/lock_state.hpp>
+#include <chorus/sync/internal/make.hpp>
+
+namespace chorus::sync {
+namespace {
+
+[[noreturn]] void tell_of_owners_death(const LockState& state) {
+    throw OwnerDied("the lock was held by " + describe(state.died()) +
+                    ", which has ended. The lock is held now: repair what it protects and call recover(), or release() it to leave that to the next one");
+}
+
+const char* type_name(const LockState& state) { return state.is_recursive() ? "RLock" : "Lock"; }
+
+}  // namespace
+
+BasicLock::BasicLock(Home home, bool recursive) : state_(make_state<LockState>(home)) { state_->initialise(home, recursive); }
+
+bool BasicLock::acquire(Deadline deadline) {
+    auto& state = *state_;
+    if (state.is_recursive() && state.is_mine()) {
+        ++state.depth;
+        return true;
+    }
+    const auto taken = state.take(deadline);
+    if (taken == LockState::Taken::not_in_time) return false;
+    state.depth = 1;
+    if (taken == LockState::Taken::after_owner_died) tell_of_owners_death(state);
+    return true;
+}
+
+void BasicLock::release() {
+    auto& state = *state_;
+    if (state.is_recursive()) {
+        if (!state.is_mine()) throw UsageError("cannot release an RLock that this thread does not hold");
+        if (--state.depth > 0) return;
+    }
+    if (!state.give_back()) throw UsageError("cannot release a Lock that nobody holds");
+}
+
+bool BasicLock::locked() const noexcept { return state_->is_taken(); }
+
+void BasicLock::recover() {
+    if (!state_->is_taken()) throw UsageError("recover() is for who holds the lock, after acquire() has thrown OwnerDied: nobody holds it");
+    state_->trust_again();
+}
+
+std::ostream& operator<<(std::ostream& out, const BasicLock& lock) {
+    const auto& state = *lock.state_;
+    const std::uint32_t owner = state.owner();
+    std::string holder = "None";
+    if (owner != nobody && state.home() == Home::thread) {
+        holder = owner == me(Home::thread) ? "this thread" : "SomeOtherThread";
+    } else if (owner != nobody) {
+        const Life& life = life_of(owner);
+        holder = life.name;
+        if (owner != my_life() && life.pid == platform::process_id()) holder = "SomeOtherThread";
+        if (holder.empty() || is_dead(owner)) holder = "SomeOtherProcess";
+    }
+    out << '<' << type_name(state);
+    if (!state.is_recursive()) return out << "(owner=" << holder << ")>";
+    out << '(' << holder << ", ";
+    if (owner != nobody && !state.is_mine()) return out << "nonzero)>";
+    return out << (owner == nobody ? 0 : state.depth) << ")>";
+}
+
+void write_lock(message::Writer& out, const BasicLock& lock) { write_state(out, lock.state()); }
+
+std::shared_ptr<LockState> read_lock(message::Reader& in, bool recursive) {
+    auto state = read_state<LockState>(in);
+    if (state->home() != Home::process || state->is_recursive() != recursive) throw DecodeError("message damaged: no such lock lies where it says");
+    return state;
+}
+
+}  // namespace chorus::sync

@@ -1,0 +1,118 @@
+// Lock and RLock: one at a time.
+//
+//     mp::Lock lock;                        // travels as an argument, by handle
+//     { std::scoped_lock guard(lock); … }
+//     lock.acquire(1s);  lock.release();
+//
+// Semantics: Python's threading.Lock and RLock for both kinds, also where multiprocessing differs. A handle is a
+// light value: its copies are the same lock, in this thread, in others, and in the processes it was given to.
+// Not fair: who asks first does not always get it first.
+//
+// Threads: every call may come from any thread of any process that has a handle.
+// Death: if the thread that holds a lock of processes ends, by whatever means, the next one to acquire
+//        it gets it, and is told by OwnerDied. Who waits for it and dies is as if it had never asked.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <ostream>
+
+#include <chorus/deadline.hpp>
+#include <chorus/message/bytes.hpp>
+#include <chorus/sync/home.hpp>
+
+namespace chorus {
+
+template <class T>
+struct codec;
+
+namespace sync {
+
+class LockState;
+
+/// What Lock and RLock have in common. Meets the standard's requirements TimedLockable.
+class BasicLock {
+public:
+    /// Returns false when the deadline passed. Throws: OwnerDied, holding the lock.
+    bool acquire(Deadline deadline = {});
+    /// A Lock may be released by anybody, an RLock by who holds it.
+    /// Throws: UsageError if nobody holds it; an RLock also if another one does.
+    void release();
+    /// Whether anybody holds it; an instant later that may have changed.
+    bool locked() const noexcept;
+    /// After OwnerDied: what the lock protects is whole again. Throws: UsageError if the lock is not held.
+    void recover();
+
+    void lock() { acquire(); }
+    bool try_lock() { return acquire(now); }
+    void unlock() { release(); }
+    template <class Rep, class Period>
+    bool try_lock_for(const std::chrono::duration<Rep, Period>& duration) {
+        return acquire(duration);
+    }
+    template <class Clock, class Duration>
+    bool try_lock_until(const std::chrono::time_point<Clock, Duration>& when) {
+        return acquire(when);
+    }
+
+    /// As Python's: `<Lock(owner=None)>`, `<RLock(MainProcess, 2)>`.
+    friend std::ostream& operator<<(std::ostream& out, const BasicLock& lock);
+
+    const std::shared_ptr<LockState>& state() const noexcept { return state_; }
+
+protected:
+    explicit BasicLock(std::shared_ptr<LockState> state) noexcept : state_(std::move(state)) {}
+    BasicLock(Home home, bool recursive);
+    BasicLock(const BasicLock&) = default;
+    BasicLock& operator=(const BasicLock&) = default;
+    ~BasicLock() = default;
+
+    std::shared_ptr<LockState> state_;
+};
+
+void write_lock(message::Writer& out, const BasicLock& lock);
+std::shared_ptr<LockState> read_lock(message::Reader& in, bool recursive);
+
+/// Throws (constructor): OsError when there is no memory to share.
+template <Home home>
+class Lock : public BasicLock {
+public:
+    static constexpr bool recursive = false;
+    Lock() : BasicLock(home, recursive) {}
+    explicit Lock(std::shared_ptr<LockState> state) noexcept : BasicLock(std::move(state)) {}
+};
+
+/// May be acquired again by who holds it, and is free when it was released as often.
+/// Throws (constructor): OsError when there is no memory to share.
+template <Home home>
+class RLock : public BasicLock {
+public:
+    static constexpr bool recursive = true;
+    RLock() : BasicLock(home, recursive) {}
+    explicit RLock(std::shared_ptr<LockState> state) noexcept : BasicLock(std::move(state)) {}
+};
+
+template <class Lock>
+struct LockCodec {
+    static void write(message::Writer& out, const Lock& lock) { write_lock(out, lock); }
+    static Lock read(message::Reader& in) { return Lock(read_lock(in, Lock::recursive)); }
+};
+
+}  // namespace sync
+
+template <>
+struct codec<sync::Lock<sync::Home::process>> : sync::LockCodec<sync::Lock<sync::Home::process>> {};
+template <>
+struct codec<sync::RLock<sync::Home::process>> : sync::LockCodec<sync::RLock<sync::Home::process>> {};
+
+namespace threading {
+using Lock = sync::Lock<sync::Home::thread>;
+using RLock = sync::RLock<sync::Home::thread>;
+}  // namespace threading
+
+namespace multiprocessing {
+using Lock = sync::Lock<sync::Home::process>;
+using RLock = sync::RLock<sync::Home::process>;
+}  // namespace multiprocessing
+
+}  // namespace chorus

@@ -1,0 +1,73 @@
+#include <chorus/sync/semaphore.hpp>
+
+#include <climits>
+#include <string>
+
+#include <chorus/errors.hpp>
+#include <chorus/sync/internal/make.hpp>
+#include <chorus/sync/internal/waiting.hpp>
+
+namespace chorus::sync {
+
+/// Writers: of `permits` whoever acquires or releases, each change by one compare-and-swap.
+struct SemaphoreState {
+    Word permits{0};
+    Bell bell;
+    Home home = Home::thread;
+    bool bounded = false;
+    std::uint32_t most = INT_MAX;
+};
+
+BasicSemaphore::BasicSemaphore(Home home, int value, bool bounded) {
+    if (value < 0) throw UsageError("a semaphore's initial value must be 0 or more, got " + std::to_string(value));
+    state_ = make_state<SemaphoreState>(home);
+    state_->permits = static_cast<std::uint32_t>(value);
+    state_->home = home;
+    state_->bounded = bounded;
+    if (bounded) state_->most = static_cast<std::uint32_t>(value);
+}
+
+bool BasicSemaphore::acquire(Deadline deadline) {
+    auto& state = *state_;
+    const auto take_one = [&] {
+        std::uint32_t permits = state.permits.load(std::memory_order_relaxed);
+        while (permits > 0) {
+            if (state.permits.compare_exchange_weak(permits, permits - 1)) return true;
+        }
+        return false;
+    };
+    return wait_until(state.home, state.permits, state.bell, deadline, take_one, [&] {
+        if (state.permits > 0) state.bell.ring(state.home, state.permits, 1);
+    });
+}
+
+void BasicSemaphore::release(int n) {
+    if (n < 1) throw UsageError("a semaphore releases 1 or more at once, got " + std::to_string(n));
+    auto& state = *state_;
+    const auto more = static_cast<std::uint32_t>(n);
+    const TellsInDeath pending(state.home, state.bell.word());
+    std::uint32_t permits = state.permits.load();
+    do {
+        if (more > state.most - permits) {
+            throw UsageError("semaphore released too many times: " + std::to_string(permits) + " permits are free, " + std::to_string(n) +
+                             " would come, and it " + (state.bounded ? "began with " : "can hold ") + std::to_string(state.most));
+        }
+    } while (!state.permits.compare_exchange_weak(permits, permits + more));
+    state.bell.ring(state.home, state.permits, more);
+}
+
+int BasicSemaphore::get_value() const noexcept { return static_cast<int>(state_->permits.load()); }
+
+std::ostream& operator<<(std::ostream& out, const BasicSemaphore& semaphore) {
+    return out << (semaphore.state_->bounded ? "<BoundedSemaphore(value=" : "<Semaphore(value=") << semaphore.get_value() << ")>";
+}
+
+void write_semaphore(message::Writer& out, const BasicSemaphore& semaphore) { write_state(out, semaphore.state()); }
+
+std::shared_ptr<SemaphoreState> read_semaphore(message::Reader& in, bool bounded) {
+    auto state = read_state<SemaphoreState>(in);
+    if (state->home != Home::process || state->bounded != bounded) throw DecodeError("message damaged: no such semaphore lies where it says");
+    return state;
+}
+
+}  // namespace chorus::sync
