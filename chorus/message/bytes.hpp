@@ -34,6 +34,8 @@ class Writer {
 public:
     Writer() = default;
     Writer(Sink& sink, std::size_t threshold) : sink_(&sink), threshold_(threshold) {}
+    /// Uses this memory, which take() gives back.
+    explicit Writer(std::vector<std::byte> buffer) noexcept : buffer_(std::move(buffer)) { buffer_.clear(); }
 
     void write(const void* data, std::size_t size) {
         if (size == 0) return;

@@ -20,6 +20,8 @@ WrittenCall::WrittenCall(Reader call) noexcept : call_(call) {
 
 std::string name_of_function(const void* code) { return platform::function_name(code); }
 
+std::string readable_type(const std::type_info& type) { return platform::readable(type.name()); }
+
 std::string name_of_type(const std::type_info& type) {
     const std::string name = platform::readable(type.name());
     if (name.starts_with("chorus::")) return "";  // our own: a timer's wait

@@ -68,6 +68,8 @@ private:
 /// Finds a function's name: `work`, `<lambda>`, or "" when there is none to be found.
 std::string name_of_function(const void* code);
 std::string name_of_type(const std::type_info& type);
+/// As a person writes it: for messages.
+std::string readable_type(const std::type_info& type);
 
 // A stateless callable is its type; another one travels like any value.
 template <class T>

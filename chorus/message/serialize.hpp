@@ -11,10 +11,12 @@
 // Death: nothing is held.
 #pragma once
 
+#include <array>
 #include <concepts>
 #include <cstring>
 #include <string>
 #include <type_traits>
+#include <vector>
 
 #include <cereal/cereal.hpp>
 #include <cereal/types/array.hpp>
@@ -75,16 +77,55 @@ concept HasCodec = requires(Writer& out, Reader& in, const T& value) {
 template <class T>
 concept FunctionPointer = std::is_pointer_v<T> && std::is_function_v<std::remove_pointer_t<T>>;
 
+template <class T>
+constexpr bool is_numbers_in_a_row = false;
+template <class Number, class Allocator>
+constexpr bool is_numbers_in_a_row<std::vector<Number, Allocator>> = std::is_arithmetic_v<Number> && !std::is_same_v<Number, bool>;
+template <class T>
+constexpr bool is_fixed_row = false;
+template <class Number, std::size_t count>
+constexpr bool is_fixed_row<std::array<Number, count>> = std::is_arithmetic_v<Number> && !std::is_same_v<Number, bool> && count != 0;
+
+/// A number; or numbers in one piece of memory, written as their count and that piece. How long it is written is
+/// known before, and it can be written straight to where it is going.
+template <class T>
+concept WrittenInOnePiece =
+    !HasCodec<T> && (std::is_arithmetic_v<T> || std::is_enum_v<T> || std::is_same_v<T, std::string> || is_numbers_in_a_row<T> || is_fixed_row<T>);
+
+template <class T>
+constexpr bool has_count = std::is_same_v<T, std::string> || is_numbers_in_a_row<T>;
+
+template <WrittenInOnePiece T>
+std::size_t written_size(const T& value) noexcept {
+    if constexpr (has_count<T>) {
+        return sizeof(std::size_t) + value.size() * sizeof(typename T::value_type);
+    } else {
+        return sizeof(T);
+    }
+}
+
+template <WrittenInOnePiece T>
+void write_to(std::byte* place, const T& value) noexcept {
+    if constexpr (has_count<T>) {
+        const std::size_t count = value.size();
+        std::memcpy(place, &count, sizeof count);
+        if (count != 0) std::memcpy(place + sizeof count, value.data(), count * sizeof(typename T::value_type));
+    } else {
+        std::memcpy(place, &value, sizeof value);
+    }
+}
+
 // These need no archive, which takes long to compile and a while to make.
 template <class T>
-concept WrittenDirectly = !HasCodec<T> && (std::is_arithmetic_v<T> || std::is_enum_v<T> || FunctionPointer<T> || std::is_same_v<T, std::string>);
+concept WrittenDirectly = WrittenInOnePiece<T> || (!HasCodec<T> && FunctionPointer<T>);
 
 template <WrittenDirectly T>
 void write_directly(Writer& out, const T& value) {
     if constexpr (FunctionPointer<T>) {
         write_function(out, reinterpret_cast<const void*>(value));
-    } else if constexpr (std::is_same_v<T, std::string>) {
-        out.write_text(value);
+    } else if constexpr (has_count<T>) {
+        out.write_raw(value.size());
+        out.write(value.data(), value.size() * sizeof(typename T::value_type));
     } else {
         out.write_raw(value);
     }
@@ -96,6 +137,18 @@ T read_directly(Reader& in) {
         return reinterpret_cast<T>(read_function(in));
     } else if constexpr (std::is_same_v<T, std::string>) {
         return in.read_text();
+    } else if constexpr (is_numbers_in_a_row<T>) {
+        using Number = typename T::value_type;
+        const auto count = in.read_raw<std::size_t>();
+        if (count > in.left() / sizeof(Number)) in.take(count == 0 ? 0 : in.left() + 1);  // cut short: said in its words
+        const auto bytes = in.take(count * sizeof(Number));
+        if (reinterpret_cast<std::uintptr_t>(bytes.data()) % alignof(Number) == 0) {  // no need to fill it first
+            const auto* const first = reinterpret_cast<const Number*>(bytes.data());
+            return T(first, first + count);
+        }
+        T numbers(count);
+        if (count != 0) std::memcpy(numbers.data(), bytes.data(), bytes.size());
+        return numbers;
     } else if constexpr (std::is_same_v<T, bool>) {
         return in.read_raw<unsigned char>() != 0;
     } else if constexpr (std::is_enum_v<T>) {

@@ -27,7 +27,9 @@ public:
     enum class Access { read, read_write };
 
     Mapping() noexcept = default;
-    Mapping(int descriptor, std::size_t size, Access access);
+    Mapping(int descriptor, std::size_t size, Access access) : Mapping(descriptor, 0, size, access) {}
+    /// A part; the offset is a multiple of the page size.
+    Mapping(int descriptor, std::size_t offset, std::size_t size, Access access);
     Mapping(Mapping&& other) noexcept : bytes_(std::exchange(other.bytes_, {})) {}
     Mapping& operator=(Mapping&& other) noexcept {
         std::swap(bytes_, other.bytes_);

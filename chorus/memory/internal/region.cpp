@@ -49,8 +49,8 @@ std::shared_ptr<Region> enter(Regions& here, Segment segment) {
     return region;
 }
 
-std::shared_ptr<Region> create_locked(Regions& here, const char* label, std::size_t size) {
-    auto segment = Segment::create(label, sizeof(RegionHeader) + size);
+std::shared_ptr<Region> create_locked(Regions& here, const char* label, std::size_t size, std::size_t reserved) {
+    auto segment = Segment::create_sparse(label, sizeof(RegionHeader) + size, reserved);
     new (segment.bytes().data()) RegionHeader{region_mark, fresh_name(here), sizeof(RegionHeader) + size};
     return enter(here, std::move(segment));
 }
@@ -64,20 +64,25 @@ std::shared_ptr<Region> find(Regions& here, std::uint64_t name) {
 std::shared_ptr<Region> attach_locked(Regions& here, platform::FileDescriptor file, std::uint64_t name) {
     const std::size_t size = platform::file_size(file.get());
     if (size < sizeof(RegionHeader)) throw DecodeError("shared memory of " + std::to_string(size) + " bytes holds no object of Chorus");
-    auto segment = Segment::attach(std::move(file), size);
-    const auto& header = segment.as<RegionHeader>();
-    if (header.mark != region_mark || header.name != name || header.size > size) {
+    RegionHeader header;
+    {
+        const platform::Mapping start(file.get(), sizeof header, platform::Mapping::Access::read);
+        std::memcpy(&header, start.bytes().data(), sizeof header);
+    }
+    if (header.mark != region_mark || header.name != name || header.size < sizeof header || header.size > size) {
         throw DecodeError("shared memory does not hold what the message says: it was made by another version, or is damaged");
     }
-    return enter(here, std::move(segment));
+    return enter(here, Segment::attach(std::move(file), header.size));  // not what the file has grown by since
 }
 
 }  // namespace
 
-std::shared_ptr<Region> Region::create(const char* label, std::size_t size) {
+std::shared_ptr<Region> Region::create(const char* label, std::size_t size) { return create_sparse(label, size, sizeof(RegionHeader) + size); }
+
+std::shared_ptr<Region> Region::create_sparse(const char* label, std::size_t size, std::size_t reserved) {
     auto& here = regions();
     const std::lock_guard guard(here.mutex);
-    return create_locked(here, label, size);
+    return create_locked(here, label, size, reserved);
 }
 
 Region::~Region() {
@@ -95,7 +100,7 @@ Place allocate(std::size_t size) {
     std::shared_ptr<Region> full;  // outlives the guard: its end takes the mutex itself
     const std::lock_guard guard(here.mutex);
     if (!here.arena || here.arena_used + rounded > here.arena->size()) {
-        auto fresh = create_locked(here, "chorus-objects", arena_size - sizeof(RegionHeader));
+        auto fresh = create_locked(here, "chorus-objects", arena_size - sizeof(RegionHeader), arena_size);
         full = std::exchange(here.arena, std::move(fresh));
         here.arena_used = sizeof(RegionHeader);
     }
@@ -143,7 +148,14 @@ Place place_of(const std::shared_ptr<const void>& object) {
     return {std::shared_ptr<Region>(object, region), static_cast<std::size_t>(address - region->data())};
 }
 
+namespace {
+constinit std::uint32_t copies = 0;
+}
+
+std::uint32_t copy_number() noexcept { return copies; }
+
 void leave_arena_to_its_maker() noexcept {
+    ++copies;
     auto& here = regions();
     new (&here.arena) std::shared_ptr<Region>;  // let go of without asking: a copy's mutexes are held
     here.next_name = 0;

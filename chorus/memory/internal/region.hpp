@@ -27,6 +27,8 @@ class Region {
 public:
     /// `size` bytes after the header, zeroed and reserved.
     static std::shared_ptr<Region> create(const char* label, std::size_t size);
+    /// Only the first part is reserved, header included; the rest before it is used.
+    static std::shared_ptr<Region> create_sparse(const char* label, std::size_t size, std::size_t reserved);
 
     std::byte* data() const noexcept { return segment_.bytes().data(); }
     std::size_t size() const noexcept { return segment_.bytes().size(); }
@@ -65,6 +67,9 @@ std::shared_ptr<T> object_at(const Place& place) {
 }
 /// The place of an object which such a pointer holds.
 Place place_of(const std::shared_ptr<const void>& object);
+
+/// Changes in a copy of this process: what another thread was in the middle of writing there is not to be believed.
+std::uint32_t copy_number() noexcept;
 
 /// In a copy of this process: new objects go into regions of its own.
 void leave_arena_to_its_maker() noexcept;

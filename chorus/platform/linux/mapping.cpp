@@ -37,10 +37,10 @@ void write_at(int descriptor, std::size_t offset, std::span<const std::byte> byt
     }
 }
 
-Mapping::Mapping(int descriptor, std::size_t size, Access access) {
+Mapping::Mapping(int descriptor, std::size_t offset, std::size_t size, Access access) {
     if (size == 0) return;
     const int protection = access == Access::read ? PROT_READ : PROT_READ | PROT_WRITE;
-    void* address = ::mmap(nullptr, size, protection, MAP_SHARED, descriptor, 0);
+    void* address = ::mmap(nullptr, size, protection, MAP_SHARED, descriptor, static_cast<off_t>(offset));
     if (address == MAP_FAILED) throw os_error("map " + std::to_string(size) + " bytes of shared memory", errno);
     bytes_ = {static_cast<std::byte*>(address), size};
 }

@@ -1,0 +1,65 @@
+// The memory of a queue: blocks of its region's file, made when they are needed and used again and again.
+//
+// A fresh page costs ten times what copying it costs, so nothing is given back before the queue goes. What a block
+// is used for, and by whom, is one word; who was killed in between leaves a block that nothing refers to, and is
+// found by looking through everything when memory runs short (QueueCore::sweep).
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include <chorus/memory/internal/region.hpp>
+#include <chorus/sync/internal/waiting.hpp>
+
+namespace chorus::channel {
+
+/// Layout: as below. Writers: of `owner` who holds the lock of the puts (nobody → somebody), and the owner
+/// (→ nobody); of the rest who makes the block, before it is counted.
+struct Block {
+    static constexpr std::uint32_t nobody = 0;
+    static constexpr std::uint32_t the_queue = 1;  ///< a ring, or an item that lies in the queue
+    // else: the life of who writes or reads the item
+
+    std::uint64_t offset = 0;
+    std::uint64_t size = 0;
+    sync::Word owner{nobody};
+    std::uint32_t unused = 0;
+};
+
+/// Layout: at a fixed place of the region. Writers: who holds the lock of the puts; `count` is written last.
+struct BlockTable {
+    static constexpr std::uint32_t most = 4096;
+
+    sync::Word count{0};
+    std::uint32_t unused = 0;
+    std::uint64_t table_ready = 0;  ///< bytes of the table that have memory
+    Block blocks[most];
+};
+
+/// One process's view of the blocks.
+class Blocks {
+public:
+    /// The table lies at this offset of the region.
+    Blocks(std::shared_ptr<memory::Region> region, std::size_t table_offset);
+
+    BlockTable& table() const noexcept { return *table_; }
+    Block& operator[](std::uint32_t number) const noexcept { return table_->blocks[number]; }
+    /// Where it lies in this process. May be called by several threads. Throws: OsError.
+    std::byte* address(std::uint32_t number);
+
+    static constexpr std::uint32_t none = ~0U;
+    /// A free block of this size or somewhat more, or none. Requires: the lock of the puts is held.
+    std::uint32_t find_free(std::uint64_t size, bool however_large) const noexcept;
+    /// Makes a new one. Returns none when the table is full. Requires: the lock of the puts is held.
+    /// Throws: OsError, with the numbers, when there is no memory.
+    std::uint32_t make(std::uint64_t size, std::uint32_t owner);
+
+private:
+    std::shared_ptr<memory::Region> region_;
+    BlockTable* table_;
+    std::vector<platform::Mapping> mappings_;  ///< by number, as far as they are mapped
+};
+
+}  // namespace chorus::channel

@@ -1,0 +1,160 @@
+// A queue of messages between processes: any of them may put, any may get, any may be killed at any instant.
+//
+// Each side has a lock, an index, and a place where its callers wait. Messages lie in a ring, long ones in blocks of
+// their own to which a short record in the ring refers. A message is in the queue once the index of the puts has
+// moved past it, and out once the index of the gets has: each is one store by who holds that side's lock. So whoever
+// takes a lock from the dead has nothing to undo. Position and number of items are one index, and move as one.
+//
+// Who finds nothing to get (or no room to put) lines up at a mutex that the system hands on from the dead; the first
+// in line sleeps on the other side's index. It is the only sleeper there, and keeps its place until it holds the lock:
+// if it is killed before, the next in line comes and looks.
+//
+// When the ring is too small a larger one takes over: puts go on there, gets when they come to the end of the old.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include <chorus/channel/internal/blocks.hpp>
+#include <chorus/channel/queue_access.hpp>
+#include <chorus/sync/internal/lock_state.hpp>
+
+namespace chorus::channel {
+
+/// How far a side has come: `position` counts units of the ring, `items` what has passed. Both wrap.
+struct Index {
+    std::uint32_t position = 0;
+    std::uint32_t items = 0;
+    friend bool operator==(const Index&, const Index&) = default;
+};
+static_assert(std::atomic<Index>::is_always_lock_free);
+
+/// Layout: as below; each side on lines of its own. Writers: who holds the side's lock, but for what says otherwise.
+struct Side {
+    alignas(64) sync::LockState lock;
+    sync::Word ring{0};  ///< number of the block in which this side works
+    Index other;         ///< what it last saw of the other side's index
+    alignas(64) std::atomic<Index> index{};
+    alignas(64) sync::Bell bell;  ///< of this side's callers who wait; writers: anybody
+    platform::RobustMutex line;   ///< in which they wait
+};
+
+/// Layout: as below. Written once, but for `state`, `done` (anybody) and `sweep` (either side).
+struct QueueState {
+    static constexpr std::uint64_t current_layout = 1;
+
+    std::uint64_t layout = current_layout;
+    std::uint64_t type = 0;  ///< of its items
+    std::uint64_t max_items = 0;
+    std::uint64_t max_bytes = 0;
+
+    /// open → draining or immediate, draining → immediate: a commit. Its low 30 bits stay free, for the system to wake
+    /// a sleeper when who shuts down is killed.
+    enum Phase : std::uint32_t { open = 0, draining = 1U << 30, immediate = 3U << 30 };
+    alignas(64) sync::Word phase{open};
+    alignas(64) sync::Word done{0};  ///< items that were said to be done
+    sync::Bell all_done;
+    sync::Word sweep{0};  ///< somebody was killed: there may be blocks that nothing refers to
+
+    Side puts;
+    Side gets;
+};
+
+class QueueCore {
+public:
+    /// Throws: UsageError for limits that make no sense, OsError when there is no memory.
+    static std::shared_ptr<QueueCore> create(std::uint64_t type, const std::string& type_name, std::uint64_t max_items, std::uint64_t max_bytes);
+    explicit QueueCore(std::shared_ptr<memory::Region> region, std::string type_name);
+
+    static void write(message::Writer& out, const QueueCore& core);
+    /// Throws: TypeMismatch if its items are of another type.
+    static std::shared_ptr<QueueCore> read(message::Reader& in, std::uint64_t type, const std::string& type_name);
+
+    std::uint64_t size() const noexcept;
+    bool full() const noexcept;
+    std::uint64_t max_items() const noexcept { return state_.max_items; }
+
+    /// Takes the lock of the puts, with room for a message of this many bytes. Throws: Full, ShutDown, OsError, UsageError.
+    void begin_put(std::uint64_t bytes, Deadline deadline);
+    /// Room for one more message under the same lock, or null. Requires: begin_put, which saw to the first.
+    std::byte* add(std::uint64_t bytes);
+    /// Adds a message that lies in a block, as `add` does. Returns false if there is no room.
+    bool add_block(std::uint32_t block, std::uint64_t bytes);
+    /// All that was added is in the queue.
+    void commit_put();
+    /// Gives the lock back; what was added since the last commit has not been put.
+    void end_put() noexcept;
+
+    /// A block to write a message in, without the lock. Throws: OsError, Full, ShutDown.
+    std::uint32_t take_block(std::uint64_t bytes, Deadline deadline);
+    std::byte* address(std::uint32_t block) { return blocks_.address(block); }
+    void give_block(std::uint32_t block) noexcept { blocks_[block].owner.store(Block::nobody); }
+    /// Whether a message of this size goes into a block.
+    static bool is_long(std::uint64_t bytes) noexcept { return bytes > longest_in_ring; }
+
+    /// Takes the lock of the gets; there is a message. Throws: Empty, ShutDown.
+    void begin_get(Deadline deadline);
+    struct Message {
+        std::span<const std::byte> bytes;
+        std::uint32_t block = Blocks::none;  ///< in which it lies
+    };
+    /// The next message under the same lock. Returns false if there is none. What lies in the ring must be read before
+    /// the commit; a block belongs to the caller from the commit on.
+    bool next(Message& message);
+    void commit_get();
+    void end_get() noexcept;
+
+    void task_done();
+    bool join(Deadline deadline);
+    void shut_down(bool immediately);
+    bool is_shut_down() const noexcept { return state_.phase.load() != QueueState::open; }
+
+    const std::shared_ptr<memory::Region>& region() const noexcept { return region_; }
+
+private:
+    static constexpr std::uint64_t unit = 8;
+    static constexpr std::uint64_t longest_in_ring = 128 * 1024;
+    struct Ring;
+    /// Where a ring lies in this process.
+    struct View {
+        std::uint32_t block = Blocks::none;
+        Ring* ring = nullptr;
+        std::byte* data = nullptr;
+        std::uint32_t capacity = 0;
+        std::uint32_t copy = 0;  ///< in which process it was looked at
+    };
+
+    std::uint32_t unfinished() const noexcept;
+    void look_at(View& view, std::uint32_t block);
+    void follow_puts();
+    void follow_gets();
+    bool take_side(Side& side, Deadline deadline);
+    bool has_room(std::uint32_t units);
+    bool may_grow() const noexcept;
+    void grow(std::uint32_t units);
+    std::byte* reserve(std::uint32_t units);
+    bool is_within_limits(std::uint64_t bytes);
+    bool try_begin_put(std::uint64_t bytes, Deadline deadline);
+    bool try_begin_get(Deadline deadline);
+    void require_open() const;
+    template <class Attempt>
+    bool wait_in_line(Side& side, const sync::Word& watched, Deadline deadline, Attempt attempt);
+    std::uint32_t find_block(std::uint64_t bytes, std::uint32_t owner);
+    void sweep();
+    std::uint64_t bytes_in_blocks() const noexcept;
+
+    std::shared_ptr<memory::Region> region_;
+    QueueState& state_;
+    std::string type_name_;
+    Blocks blocks_;
+    // Used under the side's lock.
+    alignas(64) View put_view_;
+    Index put_index_;  ///< the side's index and what was added since
+    alignas(64) View get_view_;
+    Index get_index_;
+};
+
+}  // namespace chorus::channel

@@ -1,0 +1,91 @@
+#include <chorus/channel/queue_access.hpp>
+
+#include <utility>
+
+#include <chorus/channel/internal/queue_core.hpp>
+#include <chorus/message/callable.hpp>
+
+namespace chorus::channel {
+
+Putting::Putting(QueueCore& core, std::size_t bytes, Deadline deadline) : core_(core) { core.begin_put(bytes, deadline); }
+Putting::~Putting() { core_.end_put(); }
+std::byte* Putting::add(std::size_t bytes) { return core_.add(bytes); }
+void Putting::commit() { core_.commit_put(); }
+
+LongMessage::LongMessage(QueuePointer core, std::size_t bytes, Deadline deadline)
+    : core_(std::move(core)), block_(core_->take_block(bytes, deadline)), bytes_(core_->address(block_), bytes) {}
+LongMessage::LongMessage(LongMessage&& other) noexcept : core_(std::move(other.core_)), block_(other.block_), bytes_(std::exchange(other.bytes_, {})) {}
+LongMessage& LongMessage::operator=(LongMessage&& other) noexcept {
+    std::swap(core_, other.core_);
+    std::swap(block_, other.block_);
+    std::swap(bytes_, other.bytes_);
+    return *this;
+}
+LongMessage::~LongMessage() {
+    if (core_) core_->give_block(block_);
+}
+
+void LongMessage::put(std::size_t bytes, Deadline deadline) {
+    core_->begin_put(bytes, deadline);
+    const bool added = core_->add_block(block_, bytes);
+    if (added) core_->commit_put();
+    core_->end_put();
+    if (!added) throw Full("the queue is full");
+    core_ = nullptr;
+    bytes_ = {};
+}
+
+Getting::Getting(QueueCore& core, Deadline deadline) : core_(core), block_(Blocks::none) { core.begin_get(deadline); }
+Getting::~Getting() {
+    if (holds_) core_.end_get();
+}
+
+bool Getting::next() {
+    QueueCore::Message message;
+    if (!core_.next(message)) return false;
+    bytes_ = message.bytes;
+    block_ = message.block;
+    return true;
+}
+
+bool Getting::is_long() const noexcept { return block_ != Blocks::none; }
+void Getting::commit() { core_.commit_get(); }
+void Getting::end() noexcept {
+    core_.end_get();
+    holds_ = false;
+}
+
+TakenBlock& TakenBlock::operator=(TakenBlock&& other) noexcept {
+    std::swap(core_, other.core_);
+    std::swap(block_, other.block_);
+    return *this;
+}
+TakenBlock::~TakenBlock() {
+    if (core_) core_->give_block(block_);
+}
+
+namespace {
+
+std::uint64_t type_number(const std::type_info& type) {
+    std::uint64_t hash = 14695981039346656037U;  // FNV-1a
+    for (const char* c = type.name(); *c != '\0'; ++c) hash = (hash ^ static_cast<unsigned char>(*c)) * 1099511628211U;
+    return hash;
+}
+
+}  // namespace
+
+QueuePointer make_queue(const std::type_info& item, QueueLimits limits) {
+    return QueueCore::create(type_number(item), message::readable_type(item), limits.max_items, limits.max_bytes);
+}
+void write_queue(message::Writer& out, const QueuePointer& core) { QueueCore::write(out, *core); }
+QueuePointer read_queue(message::Reader& in, const std::type_info& item) { return QueueCore::read(in, type_number(item), message::readable_type(item)); }
+
+std::size_t size_of(const QueueCore& core) noexcept { return core.size(); }
+bool is_full(const QueueCore& core) noexcept { return core.full(); }
+bool is_long(std::size_t bytes) noexcept { return QueueCore::is_long(bytes); }
+void task_done(QueueCore& core) { core.task_done(); }
+bool join(QueueCore& core, Deadline deadline) { return core.join(deadline); }
+void shut_down(QueueCore& core, bool immediately) { core.shut_down(immediately); }
+bool is_shut_down(const QueueCore& core) noexcept { return core.is_shut_down(); }
+
+}  // namespace chorus::channel

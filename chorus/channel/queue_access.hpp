@@ -1,0 +1,114 @@
+// How the typed face of a queue reaches its bytes: a scope that holds one side of it.
+//
+// Threads: each object belongs to one thread.
+// Death: what was added and not committed has not been put; what was taken and not committed is still there.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <typeinfo>
+
+#include <chorus/deadline.hpp>
+#include <chorus/message/bytes.hpp>
+
+namespace chorus::channel {
+
+class QueueCore;
+using QueuePointer = std::shared_ptr<QueueCore>;
+
+/// Puts messages under one lock, and by one commit.
+class Putting {
+public:
+    /// There is room for the first message, of this size. Throws: Full, ShutDown, OsError.
+    Putting(QueueCore& core, std::size_t bytes, Deadline deadline);
+    ~Putting();
+    Putting(const Putting&) = delete;
+    Putting& operator=(const Putting&) = delete;
+
+    /// Where the next message is to be written; null when there is no room for it now.
+    std::byte* add(std::size_t bytes);
+    void commit();
+
+private:
+    QueueCore& core_;
+};
+
+/// A long message, written where it will be read, without a lock.
+class LongMessage {
+public:
+    /// Throws: Full, ShutDown, OsError when there is no memory for it.
+    LongMessage(QueuePointer core, std::size_t bytes, Deadline deadline);
+    LongMessage(LongMessage&& other) noexcept;
+    LongMessage& operator=(LongMessage&& other) noexcept;
+    /// If it was not put: the memory is free again.
+    ~LongMessage();
+
+    std::span<std::byte> bytes() const noexcept { return bytes_; }
+    void put(std::size_t bytes, Deadline deadline);
+    const QueuePointer& core() const noexcept { return core_; }
+
+private:
+    QueuePointer core_;
+    std::uint32_t block_;
+    std::span<std::byte> bytes_;
+};
+
+/// Takes messages under one lock, and by one commit.
+class Getting {
+public:
+    /// There is a message. Throws: Empty, ShutDown.
+    Getting(QueueCore& core, Deadline deadline);
+    ~Getting();
+    Getting(const Getting&) = delete;
+    Getting& operator=(const Getting&) = delete;
+
+    /// The next message, or false if there is none. A short one must be read before the commit.
+    bool next();
+    std::span<const std::byte> bytes() const noexcept { return bytes_; }
+    /// It lies in memory of its own, which is the caller's from the commit until release().
+    bool is_long() const noexcept;
+    std::uint32_t block() const noexcept { return block_; }
+    void commit();
+    /// Lets others get.
+    void end() noexcept;
+
+private:
+    QueueCore& core_;
+    bool holds_ = true;
+    std::span<const std::byte> bytes_;
+    std::uint32_t block_;
+};
+
+/// Frees the memory of a long message that was taken.
+class TakenBlock {
+public:
+    TakenBlock(QueuePointer core, std::uint32_t block) noexcept : core_(std::move(core)), block_(block) {}
+    TakenBlock(TakenBlock&& other) noexcept : core_(std::move(other.core_)), block_(other.block_) {}
+    TakenBlock& operator=(TakenBlock&& other) noexcept;
+    ~TakenBlock();
+
+private:
+    QueuePointer core_;
+    std::uint32_t block_;
+};
+
+struct QueueLimits {
+    std::size_t max_items = 0;  ///< 0: as many as memory holds
+    std::size_t max_bytes = 0;
+};
+QueuePointer make_queue(const std::type_info& item, QueueLimits limits);
+void write_queue(message::Writer& out, const QueuePointer& core);
+QueuePointer read_queue(message::Reader& in, const std::type_info& item);
+
+std::size_t size_of(const QueueCore& core) noexcept;
+bool is_full(const QueueCore& core) noexcept;
+bool is_long(std::size_t bytes) noexcept;
+void task_done(QueueCore& core);
+bool join(QueueCore& core, Deadline deadline);
+void shut_down(QueueCore& core, bool immediately);
+bool is_shut_down(const QueueCore& core) noexcept;
+
+}  // namespace chorus::channel
