@@ -7,6 +7,7 @@
 // Death: WorkerDied, TimedOut and OutOfMemory are how the death of a worker reaches its caller.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -141,6 +142,17 @@ public:
 class TypeMismatch : public Error {
 public:
     using Error::Error;
+};
+
+/// The next message is longer than what was allowed for it. It has not been received.
+class BufferTooShort : public Error {
+public:
+    BufferTooShort(const std::string& what, std::size_t size) : Error(what), size_(size) {}
+    /// Bytes that it needs.
+    std::size_t size() const noexcept { return size_; }
+
+private:
+    std::size_t size_;
 };
 
 /// Bytes that should have held a value do not: cut short, too long, or of another shape.

@@ -4,7 +4,9 @@
 #include <mutex>   // std::scoped_lock
 #include <thread>  // std::this_thread: to sleep for a while
 
+#include <chorus/channel/pipe.hpp>
 #include <chorus/channel/queue.hpp>
+#include <chorus/channel/wait.hpp>
 #include <chorus/deadline.hpp>
 #include <chorus/errors.hpp>
 #include <chorus/sync/barrier.hpp>

@@ -21,9 +21,8 @@
 #include <utility>
 #include <vector>
 
-#include <chorus/channel/queue_access.hpp>
+#include <chorus/channel/values.hpp>
 #include <chorus/errors.hpp>
-#include <chorus/message/serialize.hpp>
 
 namespace chorus::multiprocessing {
 
@@ -36,22 +35,31 @@ struct ShutdownOptions {
     bool immediate = false;  ///< throw away what is in the queue
 };
 
-/// Memory of a queue to write an item in. If it is not put, it is given back.
+/// Memory of a queue to write an item in, as numbers in a row. If it is not put, it is given back.
 class Loan {
 public:
-    explicit Loan(channel::LongMessage message) noexcept : message_(std::move(message)) {}
-    std::span<std::byte> span() const noexcept { return message_.bytes(); }
-    channel::LongMessage& message() noexcept { return message_; }
+    Loan(const channel::QueuePointer& core, std::size_t bytes, std::size_t each) : message_(core, bytes + count_size, {}) {
+        const std::size_t count = bytes / each;
+        std::memcpy(message_.bytes().data(), &count, sizeof count);
+        if (bytes % each != 0) throw UsageError(std::to_string(bytes) + " bytes are no whole number of items of " + std::to_string(each) + " bytes");
+    }
+    std::span<std::byte> span() const noexcept { return message_.bytes().subspan(count_size); }
+
+    const channel::QueuePointer& core() const noexcept { return message_.core(); }
+    void put(Deadline deadline) { message_.put(message_.bytes().size(), deadline); }
 
 private:
+    static constexpr std::size_t count_size = sizeof(std::size_t);
     channel::LongMessage message_;
 };
 
 /// An item read where it lies; its memory is free again when this is gone. It may outlive the queue's handle.
 class Borrowed {
 public:
-    Borrowed(std::vector<std::byte> copy) noexcept : copy_(std::move(copy)), bytes_(copy_) {}
+    explicit Borrowed(std::vector<std::byte> copy) noexcept : copy_(std::move(copy)), bytes_(copy_) {}
     Borrowed(channel::TakenBlock block, std::span<const std::byte> bytes) noexcept : block_(std::move(block)), bytes_(bytes) {}
+    Borrowed(Borrowed&& other) noexcept = default;  // the bytes of a vector stay where they are
+    Borrowed& operator=(Borrowed&& other) noexcept = default;
     std::span<const std::byte> span() const noexcept { return bytes_; }
 
 private:
@@ -70,20 +78,7 @@ public:
 
     /// Throws: Full when no room became free in time; ShutDown; OsError when there is no memory for it; what writing
     /// the value throws. Then nothing was put.
-    void put(const T& value, Deadline deadline = {}) {
-        if constexpr (message::WrittenInOnePiece<T>) {
-            const std::size_t bytes = message::written_size(value);
-            if (channel::is_long(bytes)) return put_long(bytes, deadline, [&](std::byte* place) { message::write_to(place, value); });
-            channel::Putting putting(*core_, bytes, deadline);
-            message::write_to(putting.add(bytes), value);
-            putting.commit();
-        } else {
-            message::Writer out(std::move(scratch()));
-            message::encode(out, value);
-            put_bytes(out.buffered(), deadline);
-            scratch() = out.take();
-        }
-    }
+    void put(const T& value, Deadline deadline = {}) { channel::put_value(core_, value, deadline, channel::NoTag{}); }
     /// Returns false instead of Full, and does not wait.
     bool try_put(const T& value) {
         try {
@@ -124,7 +119,7 @@ public:
     T get(Deadline deadline = {}) {
         channel::Getting getting(*core_, deadline);
         getting.next();
-        return take(getting);
+        return channel::take_value<T>(core_, getting, 0);
     }
     std::optional<T> try_get() {
         try {
@@ -143,7 +138,7 @@ public:
             channel::Getting getting(*core_, deadline);
             while (values.size() < most && getting.next()) {
                 if (getting.is_long()) {
-                    values.push_back(take(getting));
+                    values.push_back(channel::take_value<T>(core_, getting, 0));
                     return values;
                 }
                 message::Reader in(getting.bytes());
@@ -178,9 +173,35 @@ public:
     /// Memory for an item of that many bytes, to be filled and put: nothing is copied. For queues of bytes
     /// (std::vector<std::byte>, std::string or other numbers in a row).
     /// Throws: OsError when there is no memory.
-    Loan loan(std::size_t bytes) { return Loan(channel::LongMessage(core_, bytes + count_size, {})); }
-    /// The next item, where it lies.
-    Borrowed borrow(Deadline deadline = {});
+    Loan loan(std::size_t bytes)
+        requires message::has_count<T>
+    {
+        return Loan(core_, bytes, sizeof(typename T::value_type));
+    }
+    /// Puts what was lent, without copying it. Throws as the other put does; then it is still lent.
+    void put(Loan&& loan, Deadline deadline = {})
+        requires message::has_count<T>
+    {
+        if (loan.core() != core_) throw UsageError("this memory was lent by another queue");
+        loan.put(deadline);
+    }
+    /// The next item, where it lies. Throws: Empty, ShutDown, as get does.
+    Borrowed borrow(Deadline deadline = {})
+        requires message::has_count<T>
+    {
+        channel::Getting getting(*core_, deadline);
+        getting.next();
+        const auto bytes = getting.bytes();
+        constexpr std::size_t count_size = sizeof(std::size_t);
+        if (bytes.size() < count_size) throw DecodeError("message cut short: an item without its length");
+        if (!getting.is_long()) {
+            std::vector<std::byte> copy(bytes.begin() + count_size, bytes.end());
+            getting.commit();
+            return Borrowed(std::move(copy));
+        }
+        getting.commit();
+        return Borrowed(channel::TakenBlock(core_, getting.block()), bytes.subspan(count_size));
+    }
 
     /// Until the queue is shut down and empty.
     class iterator {
@@ -213,34 +234,12 @@ public:
     iterator begin() { return iterator(this); }
     iterator end() { return {}; }
 
+    /// Readable, for poll and epoll, while there may be something to get; try_get() tells, and makes it wait again.
+    int fileno() const { return channel::descriptor_of(*core_); }
+
     const channel::QueuePointer& core() const noexcept { return core_; }
 
 private:
-    static constexpr std::size_t count_size = sizeof(std::size_t);
-
-    // Kept by each thread, so that not every put allocates.
-    static std::vector<std::byte>& scratch() {
-        static thread_local std::vector<std::byte> buffer;
-        return buffer;
-    }
-
-    template <class Fill>
-    void put_long(std::size_t bytes, Deadline deadline, Fill fill) {
-        channel::LongMessage message(core_, bytes, deadline);
-        fill(message.bytes().data());
-        message.put(bytes, deadline);
-    }
-
-    void put_bytes(std::span<const std::byte> bytes, Deadline deadline) {
-        const auto copy = [&](std::byte* place) {
-            if (!bytes.empty()) std::memcpy(place, bytes.data(), bytes.size());
-        };
-        if (channel::is_long(bytes.size())) return put_long(bytes.size(), deadline, copy);
-        channel::Putting putting(*core_, bytes.size(), deadline);
-        copy(putting.add(bytes.size()));
-        putting.commit();
-    }
-
     std::size_t put_some(std::span<const T> values, Deadline deadline) {
         channel::Putting putting(*core_, message::written_size(values[0]), deadline);
         std::size_t done = 0;
@@ -253,34 +252,6 @@ private:
         }
         putting.commit();
         return done;
-    }
-
-    // The bytes are read under the lock only where that is a plain copy.
-    T take(channel::Getting& getting) {
-        if (getting.is_long()) {
-            getting.commit();
-            getting.end();
-            const channel::TakenBlock block(core_, getting.block());
-            return decode(getting.bytes());
-        }
-        if constexpr (message::WrittenInOnePiece<T>) {
-            T value = decode(getting.bytes());
-            getting.commit();
-            return value;
-        } else {
-            std::vector<std::byte> bytes = std::move(scratch());
-            bytes.assign(getting.bytes().begin(), getting.bytes().end());
-            getting.commit();
-            getting.end();
-            T value = decode(bytes);
-            scratch() = std::move(bytes);
-            return value;
-        }
-    }
-
-    static T decode(std::span<const std::byte> bytes) {
-        message::Reader in(bytes);
-        return message::decode<T>(in);
     }
 
     channel::QueuePointer core_;

@@ -3,11 +3,14 @@
 #include <utility>
 
 #include <chorus/channel/internal/queue_core.hpp>
+#include <chorus/channel/values.hpp>
 #include <chorus/message/callable.hpp>
 
 namespace chorus::channel {
 
-Putting::Putting(QueueCore& core, std::size_t bytes, Deadline deadline) : core_(core) { core.begin_put(bytes, deadline); }
+Putting::Putting(QueueCore& core, std::size_t bytes, Deadline deadline, std::span<const message::Attachment> attachments) : core_(core) {
+    core.begin_put(bytes, deadline, attachments);
+}
 Putting::~Putting() { core_.end_put(); }
 std::byte* Putting::add(std::size_t bytes) { return core_.add(bytes); }
 void Putting::commit() { core_.commit_put(); }
@@ -25,8 +28,8 @@ LongMessage::~LongMessage() {
     if (core_) core_->give_block(block_);
 }
 
-void LongMessage::put(std::size_t bytes, Deadline deadline) {
-    core_->begin_put(bytes, deadline);
+void LongMessage::put(std::size_t bytes, Deadline deadline, std::span<const message::Attachment> attachments) {
+    core_->begin_put(bytes, deadline, attachments);
     const bool added = core_->add_block(block_, bytes);
     if (added) core_->commit_put();
     core_->end_put();
@@ -45,11 +48,17 @@ bool Getting::next() {
     if (!core_.next(message)) return false;
     bytes_ = message.bytes;
     block_ = message.block;
+    parcel_ = message.parcel;
     return true;
 }
 
+message::Attachments Getting::attachments() { return core_.open_parcel(parcel_); }
+
 bool Getting::is_long() const noexcept { return block_ != Blocks::none; }
-void Getting::commit() { core_.commit_get(); }
+void Getting::commit() {
+    core_.commit_get();
+    if (parcel_ != 0) core_.throw_away_parcels();
+}
 void Getting::end() noexcept {
     core_.end_get();
     holds_ = false;
@@ -64,21 +73,17 @@ TakenBlock::~TakenBlock() {
     if (core_) core_->give_block(block_);
 }
 
-namespace {
-
-std::uint64_t type_number(const std::type_info& type) {
+std::uint64_t number_of(const std::type_info& type) noexcept {
     std::uint64_t hash = 14695981039346656037U;  // FNV-1a
     for (const char* c = type.name(); *c != '\0'; ++c) hash = (hash ^ static_cast<unsigned char>(*c)) * 1099511628211U;
-    return hash;
+    return hash | 1;
 }
-
-}  // namespace
 
 QueuePointer make_queue(const std::type_info& item, QueueLimits limits) {
-    return QueueCore::create(type_number(item), message::readable_type(item), limits.max_items, limits.max_bytes);
+    return QueueCore::create(number_of(item), message::readable_type(item), limits.max_items, limits.max_bytes);
 }
 void write_queue(message::Writer& out, const QueuePointer& core) { QueueCore::write(out, *core); }
-QueuePointer read_queue(message::Reader& in, const std::type_info& item) { return QueueCore::read(in, type_number(item), message::readable_type(item)); }
+QueuePointer read_queue(message::Reader& in, const std::type_info& item) { return QueueCore::read(in, number_of(item), message::readable_type(item)); }
 
 std::size_t size_of(const QueueCore& core) noexcept { return core.size(); }
 bool is_full(const QueueCore& core) noexcept { return core.full(); }
@@ -87,5 +92,10 @@ void task_done(QueueCore& core) { core.task_done(); }
 bool join(QueueCore& core, Deadline deadline) { return core.join(deadline); }
 void shut_down(QueueCore& core, bool immediately) { core.shut_down(immediately); }
 bool is_shut_down(const QueueCore& core) noexcept { return core.is_shut_down(); }
+
+int descriptor_of(QueueCore& core) {
+    core.is_ready_or_will_ring({});
+    return core.descriptor();
+}
 
 }  // namespace chorus::channel

@@ -23,7 +23,7 @@ using QueuePointer = std::shared_ptr<QueueCore>;
 class Putting {
 public:
     /// There is room for the first message, of this size. Throws: Full, ShutDown, OsError.
-    Putting(QueueCore& core, std::size_t bytes, Deadline deadline);
+    Putting(QueueCore& core, std::size_t bytes, Deadline deadline, std::span<const message::Attachment> attachments = {});
     ~Putting();
     Putting(const Putting&) = delete;
     Putting& operator=(const Putting&) = delete;
@@ -47,7 +47,7 @@ public:
     ~LongMessage();
 
     std::span<std::byte> bytes() const noexcept { return bytes_; }
-    void put(std::size_t bytes, Deadline deadline);
+    void put(std::size_t bytes, Deadline deadline, std::span<const message::Attachment> attachments = {});
     const QueuePointer& core() const noexcept { return core_; }
 
 private:
@@ -71,6 +71,9 @@ public:
     /// It lies in memory of its own, which is the caller's from the commit until release().
     bool is_long() const noexcept;
     std::uint32_t block() const noexcept { return block_; }
+    /// The descriptors that came with it; to be asked for before the commit. Throws: OsError if this process can have
+    /// no more.
+    message::Attachments attachments();
     void commit();
     /// Lets others get.
     void end() noexcept;
@@ -80,6 +83,7 @@ private:
     bool holds_ = true;
     std::span<const std::byte> bytes_;
     std::uint32_t block_;
+    std::uint64_t parcel_ = 0;
 };
 
 /// Frees the memory of a long message that was taken.
@@ -110,5 +114,8 @@ void task_done(QueueCore& core);
 bool join(QueueCore& core, Deadline deadline);
 void shut_down(QueueCore& core, bool immediately);
 bool is_shut_down(const QueueCore& core) noexcept;
+
+/// For poll and epoll. From now on it is readable when there is something to get.
+int descriptor_of(QueueCore& core);
 
 }  // namespace chorus::channel

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <span>
 #include <string>
@@ -27,6 +28,12 @@ public:
 
 protected:
     ~Sink() = default;
+};
+
+/// A descriptor that goes with a message.
+struct Attachment {
+    int descriptor = -1;
+    std::uint64_t name = 0;
 };
 
 /// Collects bytes. With a Sink, no more than `threshold` bytes are held; the rest has gone there.
@@ -62,16 +69,16 @@ public:
         buffer_.clear();
     }
 
-    /// Sends a descriptor along, which must stay open until the message is sent. Returns its number in the message;
-    /// the same descriptor goes once.
-    std::size_t attach(int descriptor) {
+    /// Sends a descriptor along, which must stay open until the message is sent. The name is that of what it leads to:
+    /// what was attached by this name before goes only once. Returns its number in the message.
+    std::size_t attach(int descriptor, std::uint64_t name) {
         for (std::size_t i = 0; i < attachments_.size(); ++i) {
-            if (attachments_[i] == descriptor) return i;
+            if (attachments_[i].name == name) return i;
         }
-        attachments_.push_back(descriptor);
+        attachments_.push_back({descriptor, name});
         return attachments_.size() - 1;
     }
-    const std::vector<int>& attachments() const noexcept { return attachments_; }
+    const std::vector<Attachment>& attachments() const noexcept { return attachments_; }
 
     std::size_t size() const noexcept { return spilled_ + buffer_.size(); }
     bool has_spilled() const noexcept { return spilled_ > 0; }
@@ -94,7 +101,7 @@ private:
     Sink* sink_ = nullptr;
     std::size_t threshold_ = 0;
     std::size_t spilled_ = 0;
-    std::vector<int> attachments_;
+    std::vector<Attachment> attachments_;
 };
 
 /// Descriptors that came with a message. Those that nobody took are closed with it.

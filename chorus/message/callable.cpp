@@ -20,7 +20,12 @@ WrittenCall::WrittenCall(Reader call) noexcept : call_(call) {
 
 std::string name_of_function(const void* code) { return platform::function_name(code); }
 
-std::string readable_type(const std::type_info& type) { return platform::readable(type.name()); }
+std::string readable_type(const std::type_info& type) {
+    static const std::string long_name = "std::__cxx11::basic_string<char, std::char_traits<char>, std::allocator<char> >";
+    std::string name = platform::readable(type.name());
+    for (std::size_t at = name.find(long_name); at != std::string::npos; at = name.find(long_name)) name.replace(at, long_name.size(), "std::string");
+    return name;
+}
 
 std::string name_of_type(const std::type_info& type) {
     const std::string name = platform::readable(type.name());

@@ -66,6 +66,14 @@ int write_all(int descriptor, const void* data, std::size_t size) noexcept;
 /// The same, but throws OsError; a descriptor that is not open swallows the text.
 void write_line(int descriptor, const std::string& text);
 
+/// A socket connected to itself: what is sent to it waits in it, with its descriptors, until somebody receives it,
+/// also when the sender is gone.
+FileDescriptor make_mailbox();
+
+enum class Posted { yes, no_room, nobody_there };
+/// Sends one message with descriptors attached, without waiting.
+Posted post(int socket, std::span<const std::byte> bytes, std::span<const int> descriptors = {});
+
 /// Sends one message with descriptors attached. Returns false when the other side is gone.
 bool send_message(int socket, std::span<const std::byte> bytes, std::span<const int> descriptors = {});
 
@@ -75,6 +83,19 @@ struct ReceivedMessage {
 };
 /// Receives one message into the buffer.
 ReceivedMessage receive_message(int socket, std::span<std::byte> buffer);
+/// The same without waiting: of size 0 also when there is none.
+ReceivedMessage try_receive_message(int socket, std::span<std::byte> buffer);
+/// Leaves it there; the descriptors are new ones for the same files.
+ReceivedMessage peek_at_message(int socket, std::span<std::byte> buffer);
+
+struct Waited {
+    int descriptor = -1;
+    bool readable = false;
+    bool hung_up = false;  ///< nobody is left who could send
+    bool invalid = false;  ///< not open
+};
+/// Waits until one of them is readable, hung up or invalid. Returns false when the deadline passed.
+bool wait_for_any(std::span<Waited> waited, Deadline deadline);
 
 /// A set of descriptors of which the readable ones can be asked for at a cost that does not grow
 /// with the set.

@@ -5,9 +5,12 @@
 #include <bit>
 #include <chrono>
 #include <cstring>
-#include <optional>
+#include <map>
+#include <mutex>
 
 #include <chorus/errors.hpp>
+#include <chorus/message/serialize.hpp>
+#include <chorus/platform/fork_mutex.hpp>
 
 namespace chorus::channel {
 
@@ -25,7 +28,7 @@ using sync::Home;
 
 /// In front of each message in a ring.
 struct Record {
-    enum Kind : std::uint32_t { message, block, padding };
+    enum Kind : std::uint32_t { message, message_with_parcel, block, padding };
     std::uint32_t bytes = 0;
     Kind kind = message;
 };
@@ -35,6 +38,7 @@ struct BlockRecord {
     std::uint64_t bytes = 0;
     std::uint32_t block = 0;
     std::uint32_t unused = 0;
+    std::uint64_t parcel = 0;
 };
 
 constexpr std::size_t page = 4096;
@@ -52,6 +56,10 @@ constexpr auto grace = std::chrono::milliseconds(10);
 const sync::Word& position_of(const Side& side) { return *std::launder(static_cast<const sync::Word*>(static_cast<const void*>(&side.index))); }
 
 std::uint32_t units_for(std::uint64_t bytes) { return static_cast<std::uint32_t>(1 + (bytes + 7) / 8); }
+
+constexpr std::uint64_t bell_number = 0;  // of a parcel that is none
+
+std::span<const std::byte> as_bytes(const std::uint64_t& number) { return std::as_bytes(std::span(&number, 1)); }
 
 class PlaceInLine {
 public:
@@ -82,8 +90,19 @@ void sleep_on(const sync::Word& watched, std::uint32_t seen, const sync::Bell& b
 
 // ---- made, sent, received ------------------------------------------------------------------------
 
-std::shared_ptr<QueueCore> QueueCore::create(std::uint64_t type, const std::string& type_name, std::uint64_t max_items, std::uint64_t max_bytes) {
-    if (max_items >= largest_distance) throw UsageError("a queue holds at most 2147483647 items, asked for " + std::to_string(max_items));
+namespace {
+
+// What this process holds already is not opened again.
+struct Cores {
+    platform::ForkMutex mutex;
+    std::map<std::pair<std::uint64_t, bool>, std::weak_ptr<QueueCore>> by_region;  ///< and whether it is a pipe's end that gets
+};
+Cores& cores() {
+    static auto* const instance = new Cores;
+    return *instance;
+}
+
+std::shared_ptr<memory::Region> make_region(std::uint64_t type, std::uint64_t max_items, std::uint64_t max_bytes) {
     auto region = memory::Region::create_sparse("chorus-queue", table_offset + sizeof(BlockTable) - state_offset, table_offset + page);
     auto* const state = new (region->data() + state_offset) QueueState;
     state->type = type;
@@ -95,30 +114,85 @@ std::shared_ptr<QueueCore> QueueCore::create(std::uint64_t type, const std::stri
     }
     auto* const table = new (region->data() + table_offset) BlockTable;
     table->table_ready = page - (sizeof(BlockTable) - sizeof table->blocks);
-    auto core = std::make_shared<QueueCore>(region, type_name);
-    const std::uint64_t likely = max_items == 0 ? usual_ring : std::bit_ceil(max_items * 64);
-    const std::uint64_t bytes = std::clamp(likely, smallest_ring, usual_ring);
-    const std::uint32_t first = core->blocks_.make(sizeof(Ring) + bytes, Block::the_queue);
-    new (core->blocks_.address(first)) Ring{static_cast<std::uint32_t>(bytes / unit), 0, {}};
+    return region;
+}
+
+}  // namespace
+
+std::shared_ptr<QueueCore> QueueCore::create(std::uint64_t type, const std::string& type_name, std::uint64_t max_items, std::uint64_t max_bytes) {
+    if (max_items >= largest_distance) throw UsageError("a queue holds at most 2147483647 items, asked for " + std::to_string(max_items));
+    auto core = std::make_shared<QueueCore>(make_region(type, max_items, max_bytes), Sockets{platform::make_mailbox(), {}}, type_name);
+    core->make_first_ring(max_items == 0 ? usual_ring : std::bit_ceil(max_items * 64));
+    core->remember(core);
     return core;
 }
 
-QueueCore::QueueCore(std::shared_ptr<memory::Region> region, std::string type_name)
+QueueCore::Ends QueueCore::create_pipe(std::uint64_t max_bytes) {
+    auto sockets = platform::make_message_sockets();
+    auto region = make_region(0, 0, max_bytes);
+    Ends ends{std::make_shared<QueueCore>(region, Sockets{std::move(sockets.first), {}}, ""),
+              std::make_shared<QueueCore>(region, Sockets{{}, std::move(sockets.second)}, "")};
+    ends.puts->make_first_ring(usual_ring);
+    ends.puts->remember(ends.puts);
+    ends.gets->remember(ends.gets);
+    return ends;
+}
+
+void QueueCore::make_first_ring(std::uint64_t wanted) {
+    const std::uint64_t bytes = std::clamp(wanted, smallest_ring, usual_ring);
+    const std::uint32_t first = blocks_.make(sizeof(Ring) + bytes, Block::the_queue);
+    new (blocks_.address(first)) Ring{static_cast<std::uint32_t>(bytes / unit), 0, {}};
+}
+
+void QueueCore::remember(const std::shared_ptr<QueueCore>& core) {
+    auto& here = cores();
+    const std::lock_guard guard(here.mutex);
+    here.by_region[{core->region_->name(), core->gets_only()}] = core;
+}
+
+QueueCore::QueueCore(std::shared_ptr<memory::Region> region, Sockets sockets, std::string type_name)
     : region_(std::move(region)),
+      sockets_(std::move(sockets)),
       state_(*std::launder(reinterpret_cast<QueueState*>(region_->data() + state_offset))),
       type_name_(std::move(type_name)),
       blocks_(region_, table_offset) {}
 
-void QueueCore::write(message::Writer& out, const QueueCore& core) { memory::write_place(out, {core.region_, state_offset}); }
+QueueCore::~QueueCore() {
+    if (gets_only()) depart();
+    auto& here = cores();
+    const std::lock_guard guard(here.mutex);
+    const auto found = here.by_region.find({region_->name(), gets_only()});
+    if (found != here.by_region.end() && found->second.expired()) here.by_region.erase(found);
+}
+
+void QueueCore::write(message::Writer& out, const QueueCore& core) {
+    memory::write_place(out, {core.region_, state_offset});
+    out.write_raw(core.gets_only());
+    // A name of its own, next to that of the region.
+    const int socket = core.gets_only() ? core.sockets_.of_gets() : core.sockets_.of_puts();
+    out.write_raw(static_cast<std::uint32_t>(out.attach(socket, ~core.region_->name() ^ (core.gets_only() ? 1U : 0U) << 8)));
+}
 
 std::shared_ptr<QueueCore> QueueCore::read(message::Reader& in, std::uint64_t type, const std::string& type_name) {
     const auto place = memory::read_place(in, sizeof(QueueState));
+    const bool gets_only = message::decode<bool>(in);
+    const auto number = in.read_raw<std::uint32_t>();
     if (place.offset != state_offset || place.region->size() < table_offset + sizeof(BlockTable)) {
         throw DecodeError("message damaged: no queue lies where it says");
     }
-    auto core = std::make_shared<QueueCore>(place.region, type_name);
-    if (core->state_.layout != QueueState::current_layout) throw DecodeError("message damaged: no queue lies where it says");
-    if (core->state_.type != type) throw TypeMismatch("the queue that came holds items of another type than " + type_name);
+    const auto& state = *std::launder(reinterpret_cast<const QueueState*>(place.region->data() + state_offset));
+    if (state.layout != QueueState::current_layout) throw DecodeError("message damaged: no queue lies where it says");
+    if (state.type != type) throw TypeMismatch("the queue that came holds items of another type than " + type_name);
+    auto& here = cores();
+    std::shared_ptr<QueueCore> core;
+    const std::lock_guard guard(here.mutex);
+    auto& known = here.by_region[{place.region->name(), gets_only}];
+    core = known.lock();
+    if (core) return core;
+    platform::FileDescriptor socket(in.attachments() == nullptr ? -1 : in.attachments()->take(number));
+    if (!socket) throw DecodeError("message damaged: a queue or pipe came without its socket");
+    core = std::make_shared<QueueCore>(place.region, gets_only ? Sockets{{}, std::move(socket)} : Sockets{std::move(socket), {}}, type_name);
+    known = core;
     return core;
 }
 
@@ -185,6 +259,11 @@ bool QueueCore::take_side(Side& side, Deadline deadline) {
     if (taken == sync::LockState::Taken::after_owner_died) {
         state_.sweep = 1;
         side.lock.trust_again();
+        // It may have rung and not said so, or said that it is about to: who waits is rung for once more.
+        Side& other = &side == &state_.puts ? state_.gets : state_.puts;
+        const int socket = &side == &state_.puts ? sockets_.of_puts() : sockets_.of_gets();
+        other.box.filled = 1;
+        if (socket >= 0) platform::post(socket, as_bytes(bell_number));
     }
     return taken != sync::LockState::Taken::not_in_time;
 }
@@ -233,31 +312,38 @@ Deadline for_the_lock(Deadline deadline) {
 
 // ---- putting -------------------------------------------------------------------------------------
 
-void QueueCore::begin_put(std::uint64_t bytes, Deadline deadline) {
-    if (state_.max_bytes != 0 && bytes > state_.max_bytes) {
+void QueueCore::begin_put(std::uint64_t bytes, Deadline deadline, std::span<const message::Attachment> attachments) {
+    if (!is_pipe() && state_.max_bytes != 0 && bytes > state_.max_bytes) {  // through a pipe it goes alone
         throw UsageError("an item of " + std::to_string(bytes) + " bytes never fits into a queue of at most " + std::to_string(state_.max_bytes) + " bytes");
     }
     const Deadline lock_deadline = for_the_lock(deadline);
-    if (wait_in_line(state_.puts, position_of(state_.gets), deadline, [&] { return try_begin_put(bytes, lock_deadline); })) return;
+    const auto attempt = [&] { return try_begin_put(bytes, lock_deadline, attachments); };
+    const auto& watched = position_of(state_.gets);
+    const bool begun = is_pipe() ? wait_by_descriptor(watched, sockets_.of_puts(), deadline, attempt, [&] { return has_room_or_will_ring(bytes, deadline); })
+                                 : wait_in_line(state_.puts, watched, deadline, attempt);
+    if (begun) return;
+    if (is_pipe() && is_hung_up(sockets_.of_puts())) throw BrokenPipe("the pipe's other end is closed: nobody is left to receive");
     throw Full("the queue is full: " + std::to_string(size()) + " items are in it" +
                (state_.max_items != 0 ? " of at most " + std::to_string(state_.max_items) : std::string()) + ", and none was taken in time");
 }
 
-bool QueueCore::try_begin_put(std::uint64_t bytes, Deadline deadline) {
+bool QueueCore::try_begin_put(std::uint64_t bytes, Deadline deadline, std::span<const message::Attachment> attachments) {
     require_open();
     auto& side = state_.puts;
     if (!take_side(side, deadline)) return false;
     try {
         require_open();
+        if (is_pipe()) require_receiver();
         follow_puts();
         put_index_ = side.index.load(std::memory_order_relaxed);
         if (is_within_limits(bytes)) {
-            const std::uint32_t units = units_for(is_long(bytes) ? sizeof(BlockRecord) : bytes);
-            if (has_room(units)) return true;
-            if (may_grow()) {
+            const std::uint32_t units = units_for(is_long(bytes) ? sizeof(BlockRecord) : bytes + sizeof(parcel_));
+            bool room = has_room(units);
+            if (!room && may_grow()) {
                 grow(units);
-                return true;
+                room = true;
             }
+            if (room && enclose(attachments)) return true;
         }
     } catch (...) {
         end_put();
@@ -344,11 +430,13 @@ std::byte* QueueCore::reserve(std::uint32_t units) {
 }
 
 std::byte* QueueCore::add(std::uint64_t bytes) {
-    const std::uint32_t units = units_for(bytes);
+    const std::uint64_t in_front = parcel_ == 0 ? 0 : sizeof parcel_;
+    const std::uint32_t units = units_for(in_front + bytes);
     if (!is_within_limits(bytes) || !has_room(units)) return nullptr;
     std::byte* const place = reserve(units);
-    *reinterpret_cast<Record*>(place) = {static_cast<std::uint32_t>(bytes), Record::message};
-    return place + sizeof(Record);
+    *reinterpret_cast<Record*>(place) = {static_cast<std::uint32_t>(in_front + bytes), parcel_ == 0 ? Record::message : Record::message_with_parcel};
+    if (parcel_ != 0) std::memcpy(place + sizeof(Record), &parcel_, sizeof parcel_);
+    return place + sizeof(Record) + in_front;
 }
 
 bool QueueCore::add_block(std::uint32_t block, std::uint64_t bytes) {
@@ -356,12 +444,13 @@ bool QueueCore::add_block(std::uint32_t block, std::uint64_t bytes) {
     if (!has_room(units)) return false;
     std::byte* const place = reserve(units);
     *reinterpret_cast<Record*>(place) = {sizeof(BlockRecord), Record::block};
-    *reinterpret_cast<BlockRecord*>(place + sizeof(Record)) = {bytes, block, 0};
+    *reinterpret_cast<BlockRecord*>(place + sizeof(Record)) = {bytes, block, 0, parcel_};
     blocks_[block].owner = Block::the_queue;
     return true;
 }
 
 void QueueCore::commit_put() {
+    ring_box(state_.gets.box, sockets_.of_puts());
     const platform::WakesAtDeath pending(state_.gets.bell.word());
     state_.puts.index.store(put_index_);
     state_.gets.bell.ring(Home::process, position_of(state_.puts), 1);
@@ -445,11 +534,179 @@ void QueueCore::sweep() {
     end_get();
 }
 
+// ---- by descriptor -------------------------------------------------------------------------------
+
+// Requires: the lock of the side that sends on the socket is held.
+void QueueCore::ring_box(Box& box, int socket) {
+    if (box.wanted.load(std::memory_order_relaxed) == 0 || box.filled.load(std::memory_order_relaxed) != 0) [[likely]]
+        return;
+    // No room means that there is something in it; nobody there, that nobody waits.
+    platform::post(socket, as_bytes(bell_number));
+    box.filled = 1;
+}
+
+// Requires: as above; there is nothing that a message in the socket could be about.
+void QueueCore::empty_box(Box& box, int socket) {
+    if (box.filled == 0) return;
+    std::uint64_t number = 0;
+    while (platform::try_receive_message(socket, std::as_writable_bytes(std::span(&number, 1))).size != 0) {
+    }
+    box.filled = 0;
+}
+
+bool QueueCore::enclose(std::span<const message::Attachment> attachments) {
+    parcel_ = 0;
+    if (attachments.empty()) return true;
+    auto& parcels = state_.parcels;
+    const auto same = [&] {
+        if (parcels.count != attachments.size()) return false;
+        for (std::size_t i = 0; i < attachments.size(); ++i) {
+            if (parcels.names[i] != attachments[i].name) return false;
+        }
+        return true;
+    };
+    if (!same()) {
+        parcels.count = 0;
+        const std::uint64_t number = ++parcels.last;  // first of all: if we are killed it is not used again
+        std::vector<int> descriptors;
+        for (const auto& attached : attachments) descriptors.push_back(attached.descriptor);
+        const auto posted = platform::post(sockets_.of_puts(), as_bytes(number), descriptors);
+        socket_is_full_ = posted == platform::Posted::no_room;
+        if (socket_is_full_) return false;
+        if (posted == platform::Posted::nobody_there) throw BrokenPipe("the pipe's other end is closed: nobody is left to receive");
+        state_.gets.box.filled = 1;
+        if (attachments.size() <= Parcels::most_names) {
+            for (std::size_t i = 0; i < attachments.size(); ++i) parcels.names[i] = attachments[i].name;
+            parcels.count = static_cast<std::uint32_t>(attachments.size());
+        }
+    }
+    parcel_ = parcels.last;
+    return true;
+}
+
+message::Attachments QueueCore::open_parcel(std::uint64_t wanted) {
+    if (wanted == 0) return {};
+    for (;;) {
+        std::uint64_t number = 0;
+        const auto buffer = std::as_writable_bytes(std::span(&number, 1));
+        auto peeked = platform::peek_at_message(sockets_.of_gets(), buffer);
+        if (peeked.size == 0 || number > wanted) throw Error("the descriptors that belong to a message are gone: somebody else has read from its socket");
+        if (number == wanted) {
+            std::vector<int> descriptors;
+            for (auto& descriptor : peeked.descriptors) descriptors.push_back(descriptor.release());
+            return message::Attachments(std::move(descriptors));
+        }
+        platform::try_receive_message(sockets_.of_gets(), buffer);
+    }
+}
+
+// What a parcel held must not stay open in the socket once its item was taken: it may be a pipe's end.
+// Requires: the lock of the gets is held, and nothing taken is uncommitted.
+void QueueCore::throw_away_parcels() {
+    if (is_something() || !take_side(state_.puts, now)) return;  // who puts now, or gets later, comes by here
+    if (!is_something()) {
+        state_.parcels.count = 0;
+        empty_box(state_.gets.box, sockets_.of_gets());
+    }
+    state_.puts.lock.give_back();
+}
+
+bool QueueCore::is_something() const noexcept {
+    if (state_.phase.load() == QueueState::immediate) return false;
+    return state_.puts.index.load().position != state_.gets.index.load().position;
+}
+
+bool QueueCore::is_ready_or_will_ring(Deadline deadline) {
+    const auto ready = [&] { return is_something() || state_.phase.load() != QueueState::open; };
+    if (ready()) return true;
+    if (!take_side(state_.puts, deadline)) return ready();
+    const bool is_ready = ready();
+    if (!is_ready) {
+        state_.gets.box.wanted = 1;
+        state_.parcels.count = 0;
+        empty_box(state_.gets.box, sockets_.of_gets());
+    }
+    state_.puts.lock.give_back();
+    return is_ready;
+}
+
+bool QueueCore::wait_for_something(Deadline deadline) {
+    const auto attempt = [&] { return is_something(); };
+    const bool something = wait_by_descriptor(position_of(state_.puts), sockets_.of_gets(), deadline, attempt, [&] { return is_ready_or_will_ring(deadline); });
+    // Whoever asks again and again by a descriptor must not find the bell of what is gone.
+    return something || is_ready_or_will_ring(now) || is_hung_up(sockets_.of_gets());
+}
+
+bool QueueCore::has_room_or_will_ring(std::uint64_t bytes, Deadline deadline) {
+    if (!take_side(state_.puts, deadline)) return false;
+    bool room = false;
+    try {
+        follow_puts();
+        put_index_ = state_.puts.index.load(std::memory_order_relaxed);
+        if (take_side(state_.gets, deadline)) {
+            state_.puts.other = state_.gets.index.load();
+            room = (is_within_limits(bytes) && !socket_is_full_) || put_index_ == state_.puts.other || state_.phase.load() != QueueState::open;
+            if (!room) {
+                state_.puts.box.wanted = 1;
+                empty_box(state_.puts.box, sockets_.of_puts());
+            }
+            end_get();
+        }
+    } catch (...) {
+        end_put();
+        throw;
+    }
+    end_put();
+    return room;
+}
+
+bool QueueCore::is_hung_up(int socket) const {
+    platform::Waited waited{socket};
+    platform::wait_for_any(std::span(&waited, 1), now);
+    return waited.hung_up;
+}
+
+// Without asking the system for each message: it is asked while nobody has received yet, when who received last is
+// dead, and when somebody has closed the other end.
+void QueueCore::require_receiver() {
+    const std::uint32_t departures = state_.departures.load(std::memory_order_relaxed);
+    const sync::LifeId last = state_.last_getter.load(std::memory_order_relaxed);
+    if (departures == seen_departures_ && last != sync::nobody && !sync::is_dead(last)) [[likely]]
+        return;
+    if (is_hung_up(sockets_.of_puts())) throw BrokenPipe("the pipe's other end is closed: nobody is left to receive");
+    seen_departures_ = departures;
+}
+
+template <class Attempt, class WillRing>
+bool QueueCore::wait_by_descriptor(const sync::Word& watched, int socket, Deadline deadline, Attempt attempt, WillRing ready_or_will_ring) {
+    std::uint32_t seen = watched.load();
+    if (attempt()) return true;
+    if (deadline.has_passed()) return false;
+    constexpr int tries = 4;
+    for (int i = 0; i < tries && sync::look_for([&] { return watched.load() != seen; }); ++i) {
+        seen = watched.load();
+        if (attempt()) return true;
+    }
+    for (;;) {
+        if (attempt()) return true;
+        if (deadline.has_passed()) return false;
+        if (ready_or_will_ring()) continue;
+        platform::Waited waited{socket};
+        platform::wait_for_any(std::span(&waited, 1), deadline);
+        if (waited.hung_up) return attempt();  // what was sent before is still there
+    }
+}
+
 // ---- getting -------------------------------------------------------------------------------------
 
 void QueueCore::begin_get(Deadline deadline) {
     const Deadline lock_deadline = for_the_lock(deadline);
-    if (wait_in_line(state_.gets, position_of(state_.puts), deadline, [&] { return try_begin_get(lock_deadline); })) return;
+    const auto attempt = [&] { return try_begin_get(lock_deadline); };
+    const auto& watched = position_of(state_.puts);
+    const bool begun = is_pipe() ? wait_by_descriptor(watched, sockets_.of_gets(), deadline, attempt, [&] { return is_ready_or_will_ring(deadline); })
+                                 : wait_in_line(state_.gets, watched, deadline, attempt);
+    if (begun) return;
+    if (is_pipe() && is_hung_up(sockets_.of_gets())) throw EndOfFile("the pipe's other end is closed, and all that was sent has been received");
     throw Empty("the queue is empty, and nothing was put in time");
 }
 
@@ -461,6 +718,7 @@ bool QueueCore::try_begin_get(Deadline deadline) {
         return false;
     if (!take_side(side, deadline)) return false;
     get_index_ = side.index.load(std::memory_order_relaxed);
+    if (const sync::LifeId self = sync::my_life(); is_pipe() && state_.last_getter.load(std::memory_order_relaxed) != self) state_.last_getter = self;
     try {
         follow_gets();
     } catch (...) {
@@ -520,17 +778,21 @@ bool QueueCore::next(Message& message) {
         }
         get_index_.position += units_for(record.bytes);
         ++get_index_.items;
-        message = {{place + sizeof(Record), record.bytes}, Blocks::none};
-        if (record.kind == Record::block) {
+        message = {{place + sizeof(Record), record.bytes}, Blocks::none, 0};
+        if (record.kind == Record::message_with_parcel) {
+            std::memcpy(&message.parcel, message.bytes.data(), sizeof message.parcel);
+            message.bytes = message.bytes.subspan(sizeof message.parcel);
+        } else if (record.kind == Record::block) {
             const auto found = *reinterpret_cast<const BlockRecord*>(place + sizeof(Record));
             blocks_[found.block].owner = sync::my_life();
-            message = {{blocks_.address(found.block), found.bytes}, found.block};
+            message = {{blocks_.address(found.block), found.bytes}, found.block, found.parcel};
         }
         return true;
     }
 }
 
 void QueueCore::commit_get() {
+    ring_box(state_.puts.box, sockets_.of_gets());
     const platform::WakesAtDeath pending(state_.puts.bell.word());
     state_.gets.index.store(get_index_);
     state_.puts.bell.ring(Home::process, position_of(state_.gets), 1);

@@ -32,6 +32,16 @@ struct Index {
 };
 static_assert(std::atomic<Index>::is_always_lock_free);
 
+/// What there is to look at for who waits by a descriptor (poll, epoll, mp::wait, and a pipe's ends, which must also
+/// hear that the other end is gone). A message in the socket makes it readable: a bell, or descriptors that belong to
+/// an item. Once `wanted` is set, the other side sees to it, before each commit, that there is one; it is taken out
+/// again by who finds nothing to do. All of that happens under the other side's lock: so there is no commit without a
+/// bell that somebody who then sleeps could miss.
+struct Box {
+    sync::Word wanted{0};
+    sync::Word filled{0};
+};
+
 /// Layout: as below; each side on lines of its own. Writers: who holds the side's lock, but for what says otherwise.
 struct Side {
     alignas(64) sync::LockState lock;
@@ -40,9 +50,29 @@ struct Side {
     alignas(64) std::atomic<Index> index{};
     alignas(64) sync::Bell bell;  ///< of this side's callers who wait; writers: anybody
     platform::RobustMutex line;   ///< in which they wait
+    Box box;                      ///< for those who wait by a descriptor; writers: who holds the other side's lock
 };
 
-/// Layout: as below. Written once, but for `state`, `done` (anybody) and `sweep` (either side).
+/// The descriptors sent along with items, in a socket beside the ring. Each parcel has a number, which items name;
+/// items that need the same name the same. Who finds a smaller number first throws it away: its item was never put, or
+/// has been taken. Writers: who holds the lock of the puts.
+struct Parcels {
+    static constexpr std::uint32_t most_names = 16;
+
+    std::uint64_t last = 0;
+    std::uint32_t count = 0;  ///< names of the last one; 0: it cannot be used again
+    std::uint64_t names[most_names]{};
+};
+
+/// A queue's socket leads to itself. A pipe has two, for its two ends: an end that is gone hangs up the other.
+struct Sockets {
+    platform::FileDescriptor puts;
+    platform::FileDescriptor gets;  ///< none: the same
+    int of_puts() const noexcept { return puts.get(); }
+    int of_gets() const noexcept { return gets ? gets.get() : puts.get(); }
+};
+
+/// Layout: as below. Written once, but for `phase`, `done`, `departures` (anybody), `sweep` (either side) and `last_getter` (the side of the gets).
 struct QueueState {
     static constexpr std::uint64_t current_layout = 1;
 
@@ -57,7 +87,11 @@ struct QueueState {
     alignas(64) sync::Word phase{open};
     alignas(64) sync::Word done{0};  ///< items that were said to be done
     sync::Bell all_done;
-    sync::Word sweep{0};  ///< somebody was killed: there may be blocks that nothing refers to
+    sync::Word last_getter{0};  ///< the life of who got last; pipes only
+    sync::Word departures{0};   ///< how often a holder of a pipe's receiving end closed it
+    sync::Word sweep{0};        ///< somebody was killed: there may be blocks that nothing refers to
+
+    Parcels parcels;
 
     Side puts;
     Side gets;
@@ -67,7 +101,17 @@ class QueueCore {
 public:
     /// Throws: UsageError for limits that make no sense, OsError when there is no memory.
     static std::shared_ptr<QueueCore> create(std::uint64_t type, const std::string& type_name, std::uint64_t max_items, std::uint64_t max_bytes);
-    explicit QueueCore(std::shared_ptr<memory::Region> region, std::string type_name);
+    QueueCore(std::shared_ptr<memory::Region> region, Sockets sockets, std::string type_name);
+    ~QueueCore();
+    QueueCore(const QueueCore&) = delete;
+    QueueCore& operator=(const QueueCore&) = delete;
+
+    /// One direction of a pipe: who may put there, and who may get.
+    struct Ends {
+        std::shared_ptr<QueueCore> puts;
+        std::shared_ptr<QueueCore> gets;
+    };
+    static Ends create_pipe(std::uint64_t max_bytes);
 
     static void write(message::Writer& out, const QueueCore& core);
     /// Throws: TypeMismatch if its items are of another type.
@@ -78,7 +122,7 @@ public:
     std::uint64_t max_items() const noexcept { return state_.max_items; }
 
     /// Takes the lock of the puts, with room for a message of this many bytes. Throws: Full, ShutDown, OsError, UsageError.
-    void begin_put(std::uint64_t bytes, Deadline deadline);
+    void begin_put(std::uint64_t bytes, Deadline deadline, std::span<const message::Attachment> attachments = {});
     /// Room for one more message under the same lock, or null. Requires: begin_put, which saw to the first.
     std::byte* add(std::uint64_t bytes);
     /// Adds a message that lies in a block, as `add` does. Returns false if there is no room.
@@ -100,12 +144,29 @@ public:
     struct Message {
         std::span<const std::byte> bytes;
         std::uint32_t block = Blocks::none;  ///< in which it lies
+        std::uint64_t parcel = 0;            ///< that belongs to it
     };
     /// The next message under the same lock. Returns false if there is none. What lies in the ring must be read before
     /// the commit; a block belongs to the caller from the commit on.
     bool next(Message& message);
     void commit_get();
     void end_get() noexcept;
+
+    /// The descriptors of a message, before the commit. Throws: OsError if this process can have no more.
+    message::Attachments open_parcel(std::uint64_t parcel);
+    void throw_away_parcels();
+
+    /// To be looked at by poll: readable when there is something to get (or to put, on a pipe's sending end).
+    int descriptor() const noexcept { return sockets_.of_gets(); }
+    /// Whether get would not wait. If not, the descriptor becomes readable when that changes. May wait a moment for
+    /// another call to finish.
+    bool is_ready_or_will_ring(Deadline deadline);
+    bool is_something() const noexcept;
+    /// Returns false when the deadline passed. A pipe's end that is gone counts as something.
+    bool wait_for_something(Deadline deadline);
+    int sending_descriptor() const noexcept { return sockets_.of_puts(); }
+    /// A pipe's receiving end is closed by this process.
+    void depart() noexcept { state_.departures.fetch_add(1); }
 
     void task_done();
     bool join(Deadline deadline);
@@ -127,6 +188,10 @@ private:
         std::uint32_t copy = 0;  ///< in which process it was looked at
     };
 
+    bool is_pipe() const noexcept { return state_.type == 0; }
+    bool gets_only() const noexcept { return !sockets_.puts; }
+    void make_first_ring(std::uint64_t wanted);
+    static void remember(const std::shared_ptr<QueueCore>& core);
     std::uint32_t unfinished() const noexcept;
     void look_at(View& view, std::uint32_t block);
     void follow_puts();
@@ -137,7 +202,15 @@ private:
     void grow(std::uint32_t units);
     std::byte* reserve(std::uint32_t units);
     bool is_within_limits(std::uint64_t bytes);
-    bool try_begin_put(std::uint64_t bytes, Deadline deadline);
+    bool try_begin_put(std::uint64_t bytes, Deadline deadline, std::span<const message::Attachment> attachments);
+    bool enclose(std::span<const message::Attachment> attachments);
+    void ring_box(Box& box, int socket);
+    void empty_box(Box& box, int socket);
+    bool has_room_or_will_ring(std::uint64_t bytes, Deadline deadline);
+    template <class Attempt, class WillRing>
+    bool wait_by_descriptor(const sync::Word& watched, int socket, Deadline deadline, Attempt attempt, WillRing ready_or_will_ring);
+    void require_receiver();
+    bool is_hung_up(int socket) const;
     bool try_begin_get(Deadline deadline);
     void require_open() const;
     template <class Attempt>
@@ -147,12 +220,16 @@ private:
     std::uint64_t bytes_in_blocks() const noexcept;
 
     std::shared_ptr<memory::Region> region_;
+    Sockets sockets_;
     QueueState& state_;
     std::string type_name_;
     Blocks blocks_;
     // Used under the side's lock.
     alignas(64) View put_view_;
-    Index put_index_;  ///< the side's index and what was added since
+    Index put_index_;           ///< the side's index and what was added since
+    std::uint64_t parcel_ = 0;  ///< of what is being added
+    std::uint32_t seen_departures_ = 0;
+    bool socket_is_full_ = false;  ///< of parcels
     alignas(64) View get_view_;
     Index get_index_;
 };

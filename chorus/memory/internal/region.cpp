@@ -112,7 +112,7 @@ Place allocate(std::size_t size) {
 void write_place(message::Writer& out, const Place& place) {
     out.write_raw(place.region->name());
     out.write_raw(static_cast<std::uint64_t>(place.offset));
-    out.write_raw(static_cast<std::uint32_t>(out.attach(place.region->descriptor())));
+    out.write_raw(static_cast<std::uint32_t>(out.attach(place.region->descriptor(), place.region->name())));
 }
 
 Place read_place(message::Reader& in, std::size_t size) {

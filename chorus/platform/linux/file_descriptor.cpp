@@ -12,6 +12,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 namespace chorus::platform {
@@ -55,6 +56,36 @@ DescriptorPair make_message_sockets() {
     return {above_standard_streams(ends[0]), above_standard_streams(ends[1])};
 }
 
+FileDescriptor make_mailbox() {
+    FileDescriptor box = above_standard_streams(check(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), "make a mailbox"));
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    // A name that the kernel chooses and nobody else can send to: it is connected, and takes only from its peer.
+    check(::bind(box.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(sa_family_t)), "name a mailbox");
+    socklen_t size = sizeof address;
+    check(::getsockname(box.get(), reinterpret_cast<sockaddr*>(&address), &size), "ask for the name of a mailbox");
+    check(::connect(box.get(), reinterpret_cast<const sockaddr*>(&address), size), "connect a mailbox");
+    return box;
+}
+
+bool wait_for_any(std::span<Waited> waited, Deadline deadline) {
+    std::vector<pollfd> polled;
+    for (const Waited& each : waited) polled.push_back({each.descriptor, POLLIN | POLLRDHUP, 0});
+    for (;;) {
+        timespec left{};
+        if (!deadline.is_never()) left = as_timespec(deadline.remaining());
+        const int ready = ::ppoll(polled.data(), polled.size(), deadline.is_never() ? nullptr : &left, nullptr);
+        if (ready < 0 && errno != EINTR) throw os_error("wait on descriptors", errno);
+        if (ready < 0) continue;
+        for (std::size_t i = 0; i < polled.size(); ++i) {
+            waited[i].readable = (polled[i].revents & (POLLIN | POLLERR)) != 0;
+            waited[i].hung_up = (polled[i].revents & (POLLHUP | POLLRDHUP)) != 0;
+            waited[i].invalid = (polled[i].revents & POLLNVAL) != 0;
+        }
+        return ready > 0;
+    }
+}
+
 bool wait_readable(int descriptor, Deadline deadline) {
     for (;;) {
         pollfd waited{descriptor, POLLIN, 0};
@@ -89,7 +120,10 @@ void write_line(int descriptor, const std::string& text) {
     if (code != 0 && code != EBADF) throw os_error("write to standard output", code);
 }
 
-bool send_message(int socket, std::span<const std::byte> bytes, std::span<const int> descriptors) {
+namespace {
+
+// Returns 0 or the errno.
+int send_one(int socket, std::span<const std::byte> bytes, std::span<const int> descriptors, int flags) {
     iovec part{const_cast<std::byte*>(bytes.data()), bytes.size()};
     alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int) * most_descriptors)> control;
     msghdr message{};
@@ -108,13 +142,13 @@ bool send_message(int socket, std::span<const std::byte> bytes, std::span<const 
         header->cmsg_len = CMSG_LEN(descriptors.size_bytes());
         std::memcpy(CMSG_DATA(header), descriptors.data(), descriptors.size_bytes());
     }
-    const auto sent = retry([&] { return ::sendmsg(socket, &message, MSG_NOSIGNAL); });
-    if (sent >= 0) return true;
-    if (errno == EPIPE || errno == ECONNRESET || errno == ENOTCONN) return false;
-    throw os_error("send a message", errno);
+    const auto sent = retry([&] { return ::sendmsg(socket, &message, MSG_NOSIGNAL | flags); });
+    return sent >= 0 ? 0 : errno;
 }
 
-ReceivedMessage receive_message(int socket, std::span<std::byte> buffer) {
+bool means_gone(int code) { return code == EPIPE || code == ECONNRESET || code == ENOTCONN || code == ECONNREFUSED; }
+
+ReceivedMessage receive_one(int socket, std::span<std::byte> buffer, int flags) {
     iovec part{buffer.data(), buffer.size()};
     alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int) * most_descriptors)> control;
     msghdr message{};
@@ -122,8 +156,8 @@ ReceivedMessage receive_message(int socket, std::span<std::byte> buffer) {
     message.msg_iovlen = 1;
     message.msg_control = control.data();
     message.msg_controllen = control.size();
-    const auto size = retry([&] { return ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC); });
-    if (size < 0 && errno != ECONNRESET) throw os_error("receive a message", errno);
+    const auto size = retry([&] { return ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC | flags); });
+    if (size < 0 && errno != ECONNRESET && errno != EAGAIN) throw os_error("receive a message", errno);
     ReceivedMessage received;
     if (size <= 0) return received;
     for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
@@ -141,6 +175,26 @@ ReceivedMessage receive_message(int socket, std::span<std::byte> buffer) {
     received.size = static_cast<std::size_t>(size);
     return received;
 }
+
+}  // namespace
+
+bool send_message(int socket, std::span<const std::byte> bytes, std::span<const int> descriptors) {
+    const int code = send_one(socket, bytes, descriptors, 0);
+    if (code != 0 && !means_gone(code)) throw os_error("send a message", code);
+    return code == 0;
+}
+
+Posted post(int socket, std::span<const std::byte> bytes, std::span<const int> descriptors) {
+    const int code = send_one(socket, bytes, descriptors, MSG_DONTWAIT);
+    if (code == 0) return Posted::yes;
+    if (code == EAGAIN || code == ENOBUFS) return Posted::no_room;
+    if (means_gone(code)) return Posted::nobody_there;
+    throw os_error("send a message with " + std::to_string(descriptors.size()) + " descriptors", code);
+}
+
+ReceivedMessage receive_message(int socket, std::span<std::byte> buffer) { return receive_one(socket, buffer, 0); }
+ReceivedMessage try_receive_message(int socket, std::span<std::byte> buffer) { return receive_one(socket, buffer, MSG_DONTWAIT); }
+ReceivedMessage peek_at_message(int socket, std::span<std::byte> buffer) { return receive_one(socket, buffer, MSG_DONTWAIT | MSG_PEEK); }
 
 ReadySet::ReadySet() : epoll_(above_standard_streams(check(::epoll_create1(EPOLL_CLOEXEC), "make an epoll set"))) {}
 

@@ -8,6 +8,12 @@ Request::Request(const Birth& birth, const message::Call& call) {
     if (payload_.has_spilled()) payload_.flush();
 }
 
+std::vector<int> Request::attachments() const {
+    std::vector<int> descriptors;
+    for (const auto& attached : payload_.attachments()) descriptors.push_back(attached.descriptor);
+    return descriptors;
+}
+
 void Request::move_to_file() {
     if (!payload_.has_spilled()) payload_.flush();
 }
@@ -15,7 +21,7 @@ void Request::move_to_file() {
 std::vector<std::byte> Request::message(RequestHeader header) {
     message::Writer out;
     header.in_file = in_file();
-    header.attachments = static_cast<std::uint32_t>(attachments().size());
+    header.attachments = static_cast<std::uint32_t>(payload_.attachments().size());
     out.write_raw(header);
     const auto inline_part = payload_.buffered();
     out.write(inline_part.data(), inline_part.size());

@@ -50,7 +50,7 @@ public:
     std::vector<std::byte> message(RequestHeader header);
     bool in_file() const noexcept { return payload_.has_spilled(); }
     /// Descriptors that the call's arguments need.
-    const std::vector<int>& attachments() const noexcept { return payload_.attachments(); }
+    std::vector<int> attachments() const;
 
 private:
     static constexpr std::size_t longest_message = 64 * 1024;

@@ -136,7 +136,7 @@ platform::Newborn start_by_fork_server(Birth told, const message::Call& call, in
         descriptors.insert(descriptors.end(), around.streams.begin(), around.streams.end());
         if (report >= 0) descriptors.push_back(report);
         if (request.in_file()) descriptors.push_back(request.file());
-        descriptors.insert(descriptors.end(), request.attachments().begin(), request.attachments().end());
+        for (const int attached : request.attachments()) descriptors.push_back(attached);
         const int answer = ask(here, request.message(header), descriptors);
         if (answer > 0) {
             if (told.environment) here.environment = *std::move(told.environment);  // the server keeps these
