@@ -38,6 +38,18 @@ private:
     int code_;
 };
 
+/// A name that was to be free is taken. As Python's FileExistsError.
+class FileExists : public OsError {
+public:
+    using OsError::OsError;
+};
+
+/// Nothing has this name, or nothing has it any more. As Python's FileNotFoundError.
+class FileNotFound : public OsError {
+public:
+    using OsError::OsError;
+};
+
 /// A time limit passed before the result was there. `mp::async({.timeout = …})` ends the worker first.
 class TimedOut : public Error {
 public:

@@ -9,6 +9,8 @@
 #include <chorus/channel/wait.hpp>
 #include <chorus/deadline.hpp>
 #include <chorus/errors.hpp>
+#include <chorus/memory/shareable_list.hpp>
+#include <chorus/memory/shared_memory.hpp>
 #include <chorus/sync/barrier.hpp>
 #include <chorus/sync/condition.hpp>
 #include <chorus/sync/event.hpp>

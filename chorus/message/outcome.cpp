@@ -141,13 +141,13 @@ struct codec<std::regex_error> {
     static std::regex_error read(message::Reader& in) { return std::regex_error(in.read_raw<std::regex_constants::error_type>()); }
 };
 
-template <>
-struct codec<OsError> {
-    static void write(message::Writer& out, const OsError& error) {
+template <std::derived_from<OsError> Exception>
+struct codec<Exception> {
+    static void write(message::Writer& out, const Exception& error) {
         out.write_text(error.what());
         out.write_raw(error.code());
     }
-    static OsError read(message::Reader& in) {
+    static Exception read(message::Reader& in) {
         const std::string what = in.read_text();
         return {what, in.read_raw<int>()};
     }
@@ -191,7 +191,7 @@ public:
                 std::range_error, std::overflow_error, std::underflow_error, std::system_error, std::ios_base::failure, std::filesystem::filesystem_error,
                 std::future_error, std::regex_error, std::bad_alloc, std::bad_array_new_length, std::bad_cast, std::bad_any_cast, std::bad_typeid,
                 std::bad_exception, std::bad_optional_access, std::bad_variant_access, std::bad_function_call, std::bad_weak_ptr, Error, UsageError, OsError,
-                TimedOut, Cancelled, OutOfMemory, WorkerDied, RemoteError, DecodeError, BinaryMismatch>();
+                FileExists, FileNotFound, TimedOut, Cancelled, OutOfMemory, WorkerDied, RemoteError, DecodeError, BinaryMismatch>();
     }
 
     bool add(const std::type_info& type, std::unique_ptr<ExceptionCodec> codec) {

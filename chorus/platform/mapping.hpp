@@ -1,9 +1,10 @@
-// Memory that has a descriptor and no name: it can be handed to another process, and is gone with
-// the last who holds it.
+// Memory that processes share. Without a name it has a descriptor, can be handed to another process, and is
+// gone with the last who holds it. With a name any process of the same user can open it, until the name is removed.
 #pragma once
 
 #include <cstddef>
 #include <span>
+#include <string>
 
 #include <chorus/platform/file_descriptor.hpp>
 
@@ -11,7 +12,23 @@ namespace chorus::platform {
 
 FileDescriptor make_anonymous_file(const char* label);
 
+/// A file that give_memory_name() can give a name, where POSIX keeps named shared memory (shm_open). Until
+/// then nobody else sees it, and it is gone with its descriptor.
+FileDescriptor make_nameable_file();
+/// The longest name that shm_open takes, in bytes.
+inline constexpr std::size_t longest_memory_name = 255;
+// Requires of each name: not empty, no '/', no NUL, not too long, not "." or "..".
+/// Throws: FileExists.
+void require_free_memory_name(const std::string& name);
+/// Throws: FileExists.
+void give_memory_name(int descriptor, const std::string& name);
+/// Throws: FileNotFound; OsError if it may not be read and written, or is no memory.
+FileDescriptor open_named_memory(const std::string& name);
+/// Those who have mapped it keep it. Throws: FileNotFound.
+void remove_memory_name(const std::string& name);
+
 /// Sets the size and reserves the memory, so that running out is an error here and not a SIGBUS later.
+/// Throws: OsError with what was asked for, and what is free where that is known.
 void reserve(int descriptor, std::size_t size);
 /// The same for a part of a file whose size is set already.
 void reserve(int descriptor, std::size_t offset, std::size_t size);

@@ -5,17 +5,89 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 namespace chorus::platform {
+namespace {
+
+// What shm_open means by a name, under each C library of Linux. Not by shm_open itself: that gives a name
+// first and memory afterwards, so that others find memory without a size, and a death in between leaves it.
+const std::string memory_folder = "/dev/shm";
+
+std::string path_of(const std::string& name) { return memory_folder + "/" + name; }
+
+std::string quoted(const std::string& name) { return "'" + name + "'"; }
+
+FileNotFound not_found(const std::string& operation, const std::string& name) {
+    return FileNotFound(os_error(operation + " shared memory " + quoted(name), ENOENT).what() +
+                            std::string("; it was never created, or is unlinked: check the name, and unlink only when all have attached"),
+                        ENOENT);
+}
+
+FileExists taken(const std::string& name) {
+    return FileExists(os_error("create shared memory " + quoted(name), EEXIST).what() +
+                          std::string("; attach to it, unlink it if nobody needs it, or leave the name out to get a free one"),
+                      EEXIST);
+}
+
+OsError no_room(std::size_t size, int code, const struct statvfs& volume) {
+    std::string text = os_error("reserve " + std::to_string(size) + " bytes of shared memory", code).what();
+    if (volume.f_blocks > 0) {
+        text += "; " + std::to_string(volume.f_bavail * volume.f_frsize) + " of " + std::to_string(volume.f_blocks * volume.f_frsize) +
+                " bytes are free: ask for less, unlink what is not needed in " + memory_folder +
+                ", or make that larger (its mount option size; for a container, an option like docker's --shm-size)";
+    }
+    return OsError(text, code);
+}
+
+}  // namespace
 
 FileDescriptor make_anonymous_file(const char* label) { return above_standard_streams(check(::memfd_create(label, MFD_CLOEXEC), "make a shared memory file")); }
+
+FileDescriptor make_nameable_file() {
+    const int file = retry([] { return ::open(memory_folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600); });
+    return above_standard_streams(check(file, "make shared memory in /dev/shm"));
+}
+
+void require_free_memory_name(const std::string& name) {
+    if (::faccessat(AT_FDCWD, path_of(name).c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0) throw taken(name);
+}
+
+void give_memory_name(int descriptor, const std::string& name) {
+    const std::string file = "/proc/self/fd/" + std::to_string(descriptor);
+    if (::linkat(AT_FDCWD, file.c_str(), AT_FDCWD, path_of(name).c_str(), AT_SYMLINK_FOLLOW) == 0) return;
+    if (errno == EEXIST) throw taken(name);
+    throw os_error("create shared memory " + quoted(name), errno);
+}
+
+FileDescriptor open_named_memory(const std::string& name) {
+    // Without blocking, lest somebody put a pipe there.
+    const int opened = retry([&] { return ::open(path_of(name).c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK); });
+    if (opened < 0 && errno == ENOENT) throw not_found("attach to", name);
+    if (opened < 0) throw os_error("attach to shared memory " + quoted(name), errno);
+    FileDescriptor file = above_standard_streams(opened);
+    struct stat status {};
+    check(::fstat(file.get(), &status), "ask for the kind of shared memory");
+    if (!S_ISREG(status.st_mode)) throw os_error("attach to shared memory " + quoted(name) + ", which is no memory", EINVAL);
+    return file;
+}
+
+void remove_memory_name(const std::string& name) {
+    if (::unlink(path_of(name).c_str()) == 0) return;
+    if (errno == ENOENT) throw not_found("unlink", name);
+    throw os_error("unlink shared memory " + quoted(name), errno);
+}
 
 void reserve(int descriptor, std::size_t size) { reserve(descriptor, 0, size); }
 
 void reserve(int descriptor, std::size_t offset, std::size_t size) {
+    struct statvfs volume {};
+    check(::fstatvfs(descriptor, &volume), "ask for the room for shared memory");
+    // Asked first, because the kernel would fill all there is before it refuses. Without a bound it says 0 of 0.
+    if (volume.f_blocks > 0 && size / volume.f_frsize > volume.f_bavail) throw no_room(size, ENOSPC, volume);
     const int code = retry([&] { return ::fallocate(descriptor, 0, static_cast<off_t>(offset), static_cast<off_t>(size)); });
-    if (code < 0) throw os_error("reserve " + std::to_string(size) + " bytes of shared memory", errno);
+    if (code < 0) throw no_room(size, errno, volume);
 }
 
 void set_file_size(int descriptor, std::size_t size) {

@@ -1,0 +1,2 @@
+chorus_test(memory/shared_memory)
+chorus_test(memory/shareable_list)
