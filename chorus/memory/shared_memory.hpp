@@ -1,6 +1,6 @@
 // SharedMemory: a block of memory with a name, by which any process of the same user can attach to it.
 //
-//     mp::SharedMemory block({.create = true, .size = 1_GiB});
+//     mp::SharedMemory block({.create = true, .size = 1 << 30});
 //     block.buf()[0] = std::byte{1};
 //     mp::SharedMemory same({.name = block.name()});   // in any process, also a Python program's
 //     block.unlink();                                  // once, when nobody will attach any more
