@@ -27,9 +27,9 @@
 #include <initializer_list>
 #include <iterator>
 #include <ostream>
-#include <ranges>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -54,8 +54,8 @@ public:
     /// with a zero at the end of 100,000 or more; FileExists; OsError when there is no room.
     ShareableList(std::initializer_list<Value> values, ShareableListOptions options = {}) : ShareableList(create({values.begin(), values.size()}, options)) {}
     ShareableList() : ShareableList(std::initializer_list<Value>{}) {}
-    template <std::ranges::input_range Values>
-        requires std::constructible_from<Value, std::ranges::range_reference_t<Values>> &&
+    template <class Values>  // a range; <ranges> itself takes long to compile
+        requires std::constructible_from<Value, decltype(*std::begin(std::declval<Values&>()))> &&
                  (!std::convertible_to<Values, Value> && !std::same_as<std::remove_cvref_t<Values>, ShareableList>)
     explicit ShareableList(Values&& values, ShareableListOptions options = {}) : ShareableList(create(collected(values), options)) {}
     /// The same values in a new list; a plain copy is another handle for the same one.

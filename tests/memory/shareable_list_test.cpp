@@ -5,6 +5,7 @@
 #include <fstream>
 #include <limits>
 #include <random>
+#include <ranges>
 #include <sstream>
 #include <string>
 #include <typeinfo>
