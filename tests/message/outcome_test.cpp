@@ -166,6 +166,8 @@ TEST(Outcome, errors_of_chorus_arrive_as_themselves) {
     arriving(chorus::DecodeError("decode"));
     arriving(chorus::BinaryMismatch("mismatch"));
     EXPECT_EQ(arriving(chorus::OsError("open: no", 2)).code(), 2);
+    EXPECT_EQ(arriving(chorus::FileExists("create: taken", 17)).code(), 17);
+    EXPECT_EQ(arriving(chorus::FileNotFound("attach: gone", 2)).code(), 2);
     const auto died = arriving(chorus::WorkerDied("killed by SIGSEGV", -11, "#0 parse\n"));
     EXPECT_EQ(died.signal(), 11);
     EXPECT_EQ(died.exitcode(), -11);
