@@ -11,7 +11,7 @@
 // neither by a destructor nor at the end of a process, whether that created the block or attached to it.
 // (Python's resource tracker unlinks at the end of its program what that merely attached to, unless it is
 // told track=False.) The memory is there from the start: when there is not enough, creating is the error, and not
-// a later write.
+// a later write. (Python reserves nothing: a block that it created may still be SIGBUS where it was never written.)
 //
 // A handle is a value. Its copies share one mapping, which is undone when the last of them is closed or
 // gone. It travels as its name: who gets it attaches.
