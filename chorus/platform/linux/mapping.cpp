@@ -2,6 +2,8 @@
 
 #include <chorus/platform/syscall.hpp>
 
+#include <string_view>
+
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -13,9 +15,9 @@ namespace {
 
 // What shm_open means by a name, under each C library of Linux. Not by shm_open itself: that gives a name
 // first and memory afterwards, so that others find memory without a size, and a death in between leaves it.
-const std::string memory_folder = "/dev/shm";
+constexpr std::string_view memory_folder = "/dev/shm/";
 
-std::string path_of(const std::string& name) { return memory_folder + "/" + name; }
+std::string path_of(const std::string& name) { return std::string(memory_folder) + name; }
 
 std::string quoted(const std::string& name) { return "'" + name + "'"; }
 
@@ -35,7 +37,7 @@ OsError no_room(std::size_t size, int code, const struct statvfs& volume) {
     std::string text = os_error("reserve " + std::to_string(size) + " bytes of shared memory", code).what();
     if (volume.f_blocks > 0) {
         text += "; " + std::to_string(volume.f_bavail * volume.f_frsize) + " of " + std::to_string(volume.f_blocks * volume.f_frsize) +
-                " bytes are free: ask for less, unlink what is not needed in " + memory_folder +
+                " bytes are free: ask for less, unlink what is not needed in " + std::string(memory_folder) +
                 ", or make that larger (its mount option size; for a container, an option like docker's --shm-size)";
     }
     return OsError(text, code);
@@ -46,8 +48,8 @@ OsError no_room(std::size_t size, int code, const struct statvfs& volume) {
 FileDescriptor make_anonymous_file(const char* label) { return above_standard_streams(check(::memfd_create(label, MFD_CLOEXEC), "make a shared memory file")); }
 
 FileDescriptor make_nameable_file() {
-    const int file = retry([] { return ::open(memory_folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600); });
-    return above_standard_streams(check(file, "make shared memory in /dev/shm"));
+    const int file = retry([] { return ::open(memory_folder.data(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600); });
+    return above_standard_streams(check(file, "make shared memory in /dev/shm (is that a tmpfs, and may you write there?)"));
 }
 
 void require_free_memory_name(const std::string& name) {
@@ -63,7 +65,8 @@ void give_memory_name(int descriptor, const std::string& name) {
 
 FileDescriptor open_named_memory(const std::string& name) {
     // Without blocking, lest somebody put a pipe there.
-    const int opened = retry([&] { return ::open(path_of(name).c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK); });
+    const std::string path = path_of(name);
+    const int opened = retry([&] { return ::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK); });
     if (opened < 0 && errno == ENOENT) throw not_found("attach to", name);
     if (opened < 0) throw os_error("attach to shared memory " + quoted(name), errno);
     FileDescriptor file = above_standard_streams(opened);
