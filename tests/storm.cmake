@@ -1,0 +1,5 @@
+add_executable(storm storm/storm.cpp)
+target_link_libraries(storm PRIVATE chorus::chorus chorus_warnings)
+add_test(NAME storm COMMAND storm 20)
+math(EXPR storm_limit "90 * ${SANITIZER_LIMIT}")
+set_tests_properties(storm PROPERTIES TIMEOUT ${storm_limit} RUN_SERIAL ON)
