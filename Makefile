@@ -1,10 +1,11 @@
 # What one does with Chorus here. CMake's presets (CMakePresets.json) do the work; these are the words for it.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help setup tour hash test test-release test-clang test-asan test-tsan bench format clean
+.PHONY: help setup tour hash test test-release test-clang test-asan test-tsan storm bench format clean
 
 JOBS ?= $(shell nproc)
 DIR ?= /usr/lib
+SECONDS ?= 60
 
 # $(call build,PRESET,TARGETS)
 build = cmake --preset $(1) >/dev/null && cmake --build --preset $(1) --parallel $(JOBS) $(if $(2),--target $(2))
@@ -42,6 +43,10 @@ test-asan:  ## all tests, with address and undefined behaviour sanitizers
 test-tsan:  ## tests of threads, and of processes started by spawn, with the thread sanitizer
 	$(call build,tsan)
 	$(call run_tests,tsan)
+
+storm: setup  ## kill -9 at random, over all objects, and count: make storm SECONDS=60
+	@$(call build,release,storm)
+	@build/release/tests/storm $(SECONDS)
 
 bench: setup  ## measure; one JSON line a row
 	@$(call build,release,bench)

@@ -1,0 +1,373 @@
+// Kills a process at each single instruction of an operation, and looks whether the rest goes on.
+//
+//     every_instruction OPERATION [STRIDE]
+//
+// For each n: a child forked from this process begins the operation; after n instructions, stepped one by one, it is
+// killed. Then this process, which holds the same objects, must find a state that the operation allows, finish it
+// where somebody must, and go on. A sleeper waits where the operation wakes one: it must be woken, too.
+// Prints how many instructions were tried. Exit status 1 at the first that leaves a wrong state, 2 if something hangs
+// (an alarm ends it).
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <chorus/chorus.hpp>
+
+#include "ledger.hpp"
+
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace mp = chorus::multiprocessing;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// One round: objects, what the victim does, and what must hold when it was killed.
+struct Trial {
+    std::function<void()> operation;          ///< in the victim
+    std::function<bool(bool finished)> check;  ///< here, afterwards; `finished`: it was not killed before its end
+};
+
+std::atomic<std::uint32_t>* const phase = shared_with_forks<std::atomic<std::uint32_t>>();
+
+// A process that waits for something, and notes down that it came.
+class Sleeper {
+public:
+    explicit Sleeper(std::function<void()> wait) : woken_(shared_with_forks<std::atomic<std::uint32_t>>()), process_([wait, woken = woken_] {
+        *woken = 1;
+        wait();
+        *woken = 2;
+    }) {
+        process_.start();
+        while (*woken_ == 0) std::this_thread::yield();
+        // Until it sleeps in the kernel: looked up, not guessed.
+        const std::string path = "/proc/" + std::to_string(process_.pid()) + "/stat";
+        for (;;) {
+            std::FILE* const file = std::fopen(path.c_str(), "r");
+            char text[256]{};
+            const bool read = file != nullptr && std::fgets(text, sizeof text, file) != nullptr;
+            if (file != nullptr) std::fclose(file);
+            const char* const state = std::strrchr(text, ')');
+            if (read && state != nullptr && state[2] == 'S') break;
+            std::this_thread::yield();
+        }
+    }
+    /// It must end by itself.
+    bool is_woken() {
+        if (!process_.join(10s)) {
+            process_.kill();
+            process_.join();
+            return false;
+        }
+        return *woken_ == 2;
+    }
+    ~Sleeper() {
+        process_.kill();
+        process_.join();
+        ::munmap(woken_, sizeof *woken_);
+    }
+    Sleeper(const Sleeper&) = delete;
+    Sleeper& operator=(const Sleeper&) = delete;
+
+private:
+    std::atomic<std::uint32_t>* woken_;
+    mp::ForkProcess process_;
+};
+
+enum class End { killed, finished };
+
+// Runs the operation in a fork and kills it after so many instructions. A twin of it runs before they are counted, so
+// that what happens once only (the linker's look-ups, the victim's own life) is not stepped through again and again.
+End run_and_kill(const std::function<void()>& operation, const std::function<void()>& twin, std::uint64_t instructions) {
+    *phase = 0;
+    const pid_t victim = ::fork();
+    if (victim == 0) {
+        twin();
+        ::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
+        ::raise(SIGSTOP);
+        operation();
+        *phase = 1;
+        ::raise(SIGSTOP);
+        ::_exit(0);
+    }
+    int status = 0;
+    ::waitpid(victim, &status, 0);
+    for (std::uint64_t i = 0; i < instructions; ++i) {
+        ::ptrace(PTRACE_SINGLESTEP, victim, nullptr, nullptr);
+        ::waitpid(victim, &status, 0);
+        if (*phase == 1 || !WIFSTOPPED(status)) break;
+    }
+    const End end = *phase == 1 ? End::finished : End::killed;
+    ::kill(victim, SIGKILL);
+    ::waitpid(victim, &status, 0);
+    return end;
+}
+
+// ---- the operations -----------------------------------------------------------------------------
+
+void acquire(mp::Lock& lock) {
+    try {
+        lock.acquire();
+    } catch (const chorus::OwnerDied&) {
+        lock.recover();
+    }
+}
+
+Trial put() {
+    mp::Queue<std::uint64_t> queue;
+    queue.put(1);
+    queue.get();
+    return {[queue]() mutable { queue.put(2); }, [queue](bool finished) mutable {
+                const auto item = queue.try_get();
+                if (finished && item != 2U) return false;
+                if (item && *item != 2U) return false;
+                queue.put(3);
+                return queue.get() == 3 && queue.empty();
+            }};
+}
+
+Trial put_wakes() {
+    mp::Queue<std::uint64_t> queue;
+    const auto sleeper = std::make_shared<Sleeper>([queue]() mutable { queue.get(); });
+    return {[queue]() mutable { queue.put(2); }, [queue, sleeper](bool finished) mutable {
+                // If it was put, the sleeper has it without anybody's help.
+                if (!finished && queue.qsize() == 0) {
+                    // Not put, or taken already: one more cannot hurt.
+                    queue.put(3);
+                }
+                return sleeper->is_woken();
+            }};
+}
+
+Trial put_long() {
+    mp::Queue<std::vector<std::uint64_t>> queue;
+    queue.put(std::vector<std::uint64_t>(20'000, 1));
+    queue.get();
+    return {[queue]() mutable { queue.put(std::vector<std::uint64_t>(20'000, 2)); }, [queue](bool finished) mutable {
+                const auto item = queue.try_get();
+                if (finished && !item) return false;
+                if (item && *item != std::vector<std::uint64_t>(20'000, 2)) return false;
+                for (int i = 0; i < 3; ++i) {
+                    queue.put(std::vector<std::uint64_t>(20'000, 3));
+                    if (queue.get() != std::vector<std::uint64_t>(20'000, 3)) return false;
+                }
+                return queue.empty();
+            }};
+}
+
+Trial put_grows() {
+    mp::Queue<std::vector<std::uint64_t>> queue(8);  // its first ring is small
+    queue.put(std::vector<std::uint64_t>(100, 1));
+    return {[queue]() mutable { queue.put(std::vector<std::uint64_t>(1000, 2)); }, [queue](bool finished) mutable {
+                if (queue.get() != std::vector<std::uint64_t>(100, 1)) return false;
+                const auto item = queue.try_get();
+                if (finished && !item) return false;
+                if (item && *item != std::vector<std::uint64_t>(1000, 2)) return false;
+                for (std::uint64_t i = 0; i < 8; ++i) queue.put(std::vector<std::uint64_t>(500 + i, i));
+                for (std::uint64_t i = 0; i < 8; ++i) {
+                    if (queue.get() != std::vector<std::uint64_t>(500 + i, i)) return false;
+                }
+                return queue.empty();
+            }};
+}
+
+Trial get() {
+    mp::Queue<std::uint64_t> queue;
+    queue.put(1);
+    queue.put(2);
+    return {[queue]() mutable { queue.get(); }, [queue](bool finished) mutable {
+                // The first is back, or has died with who got it; never twice.
+                auto item = queue.try_get();
+                if (!item || (finished && *item != 2U)) return false;
+                if (*item == 1U) item = queue.try_get();
+                return item == 2U && queue.empty();
+            }};
+}
+
+Trial get_long() {
+    mp::Queue<std::vector<std::uint64_t>> queue;
+    queue.put(std::vector<std::uint64_t>(20'000, 1));
+    queue.put(std::vector<std::uint64_t>(20'000, 2));
+    return {[queue]() mutable { queue.get(); }, [queue](bool finished) mutable {
+                auto item = queue.try_get();
+                if (!item || (finished && item->at(0) != 2U)) return false;
+                if (item->at(0) == 1U) item = queue.try_get();
+                if (!item || *item != std::vector<std::uint64_t>(20'000, 2)) return false;
+                queue.put(std::vector<std::uint64_t>(20'000, 3));
+                return queue.get() == std::vector<std::uint64_t>(20'000, 3) && queue.empty();
+            }};
+}
+
+Trial get_makes_room() {
+    mp::Queue<std::uint64_t> queue(1);
+    queue.put(1);
+    const auto sleeper = std::make_shared<Sleeper>([queue]() mutable { queue.put(2); });
+    return {[queue]() mutable { queue.get(); }, [queue, sleeper](bool finished) mutable {
+                if (!finished && queue.full()) queue.get();  // the first is still there, or the second is already
+                return sleeper->is_woken();
+            }};
+}
+
+Trial send_wakes() {
+    auto ends = mp::Pipe({.duplex = false});
+    const auto sleeper = std::make_shared<Sleeper>([reader = ends.first] { reader.recv<int>(); });
+    return {[writer = ends.second] { writer.send(2); }, [writer = ends.second, sleeper](bool finished) {
+                try {
+                    if (!finished) writer.send(3);  // one too many if the first was sent
+                } catch (const chorus::BrokenPipe&) {  // it was, and the sleeper is gone
+                }
+                return sleeper->is_woken();
+            }};
+}
+
+Trial acquire_lock() {
+    mp::Lock lock;
+    return {[lock]() mutable { lock.acquire(); }, [lock](bool finished) mutable {
+                bool owner_died = false;
+                try {
+                    if (!lock.acquire(5s)) return false;
+                } catch (const chorus::OwnerDied&) {
+                    owner_died = true;
+                    lock.recover();
+                }
+                lock.release();
+                if (finished && !owner_died) return false;
+                return lock.acquire(5s);  // told once
+            }};
+}
+
+Trial release_lock() {
+    mp::Lock lock;
+    auto* const started = shared_with_forks<std::atomic<std::uint32_t>>();
+    return {[lock, started]() mutable {
+                lock.acquire();
+                *started = 1;
+                lock.release();
+            },
+            [lock, started](bool) mutable {
+                acquire(lock);
+                lock.release();
+                const bool free = lock.acquire(5s);
+                ::munmap(started, sizeof *started);
+                return free;
+            }};
+}
+
+Trial release_wakes() {
+    mp::Lock lock;
+    lock.acquire();  // anybody may release it
+    const auto sleeper = std::make_shared<Sleeper>([lock]() mutable { acquire(lock); });
+    return {[lock]() mutable { lock.release(); }, [lock, sleeper](bool finished) mutable {
+                if (!finished) {
+                    try {
+                        lock.release();
+                    } catch (const chorus::UsageError&) {  // it has been released
+                    }
+                }
+                return sleeper->is_woken();
+            }};
+}
+
+Trial semaphore_release_wakes() {
+    mp::Semaphore semaphore(0);
+    const auto sleeper = std::make_shared<Sleeper>([semaphore]() mutable { semaphore.acquire(); });
+    auto* const before = shared_with_forks<std::atomic<std::uint32_t>>();
+    return {[semaphore]() mutable { semaphore.release(); }, [semaphore, sleeper, before](bool finished) mutable {
+                // Released and not taken yet, or taken: the sleeper goes on alone. Else it needs us.
+                std::this_thread::sleep_for(1ms);
+                if (!finished && semaphore.get_value() == 0) semaphore.release();
+                ::munmap(before, sizeof *before);
+                return sleeper->is_woken();
+            }};
+}
+
+Trial event_set_wakes() {
+    mp::Event event;
+    const auto sleeper = std::make_shared<Sleeper>([event] { event.wait(); });
+    return {[event]() mutable { event.set(); }, [event, sleeper](bool finished) mutable {
+                if (finished && !event.is_set()) return false;
+                if (!event.is_set()) event.set();
+                return sleeper->is_woken();
+            }};
+}
+
+Trial notify() {
+    mp::Condition condition;
+    const auto sleeper = std::make_shared<Sleeper>([condition]() mutable {
+        condition.acquire();
+        try {
+            condition.wait();
+        } catch (const chorus::OwnerDied&) {
+            condition.recover();
+        }
+        condition.release();
+    });
+    return {[condition]() mutable {
+                condition.acquire();
+                condition.notify();
+                condition.release();
+            },
+            [condition, sleeper](bool) mutable {
+                try {
+                    condition.acquire();
+                } catch (const chorus::OwnerDied&) {
+                    condition.recover();
+                }
+                condition.notify();
+                condition.release();
+                return sleeper->is_woken();
+            }};
+}
+
+const std::map<std::string, Trial (*)()> trials{
+    {"put", put},
+    {"put_wakes", put_wakes},
+    {"put_long", put_long},
+    {"put_grows", put_grows},
+    {"get", get},
+    {"get_long", get_long},
+    {"get_makes_room", get_makes_room},
+    {"send_wakes", send_wakes},
+    {"acquire", acquire_lock},
+    {"release", release_lock},
+    {"release_wakes", release_wakes},
+    {"semaphore_release_wakes", semaphore_release_wakes},
+    {"event_set_wakes", event_set_wakes},
+    {"notify", notify},
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    const auto found = argc > 1 ? trials.find(argv[1]) : trials.end();
+    if (found == trials.end()) {
+        std::fprintf(stderr, "every_instruction OPERATION [STRIDE]; operations:");
+        for (const auto& [name, make] : trials) std::fprintf(stderr, " %s", name.c_str());
+        std::fprintf(stderr, "\n");
+        return 2;
+    }
+    const std::uint64_t stride = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 1;
+    std::uint64_t tried = 0;
+    for (std::uint64_t instructions = 0;; instructions += stride) {
+        ::alarm(30);  // ends us if anything below hangs
+        const Trial trial = found->second();
+        const Trial twin = found->second();
+        const End end = run_and_kill(trial.operation, twin.operation, instructions);
+        if (!trial.check(end == End::finished)) {
+            std::printf("%s: wrong state when killed after %llu instructions\n", argv[1], static_cast<unsigned long long>(instructions));
+            return 1;
+        }
+        ++tried;
+        if (end == End::finished) break;
+    }
+    std::printf("%s: killed at %llu instructions, and all went on\n", argv[1], static_cast<unsigned long long>(tried));
+    return 0;
+}
