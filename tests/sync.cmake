@@ -1,0 +1,3 @@
+chorus_test(sync/lock)
+chorus_test(sync/semaphore)
+chorus_test(sync/event)
