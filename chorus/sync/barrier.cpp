@@ -93,26 +93,30 @@ void break_for_the_dead(BarrierState& state) {
     if (const LifeId dead = find_dead(state)) break_it(state, BarrierState::died, dead);
 }
 
-// Those who have come but this thread: each watches the others. Reads what others may be writing: a wrong id costs one
-// more look.
-std::vector<LifeId> others(BarrierState& state, std::uint32_t word, std::uint32_t index) {
+// Those who have come but this thread, from this index on: who waits watches them. Reads what others may be writing: a wrong id
+// costs one more look.
+std::vector<LifeId> others(BarrierState& state, std::uint32_t word, std::uint32_t first) {
     std::vector<LifeId> ids;
     if (state.home == Home::thread) return ids;
+    const LifeId self = my_life();
     const std::uint32_t count = std::min(arrived(word), state.parties);
-    const std::uint32_t most = std::min<std::uint32_t>(count, platform::most_words_to_wait_on - 2);
-    for (std::uint32_t i = 1; i < count && ids.size() < most; ++i) ids.push_back(std::atomic_ref(state.arrivals()[(index + i) % count]).load());
+    const std::size_t most = platform::most_words_to_wait_on - 2;
+    for (std::uint32_t i = 0; i < count && ids.size() < most; ++i) {
+        const LifeId id = std::atomic_ref(state.arrivals()[(first + i) % count]).load();
+        if (id != self) ids.push_back(id);
+    }
     return ids;
 }
 
 // Without the guard. Returns when it is over, when one of those watched is dead, or when the deadline passed.
 template <class Over>
-void sleep_until(BarrierState& state, Over over, std::uint32_t index, Deadline deadline) {
+void sleep_until(BarrierState& state, Over over, std::uint32_t first_watched, Deadline deadline) {
     const TellsInDeath pending(state.home, state.bell.word());
     for (;;) {
         const std::uint32_t seen = state.word;
         state.bell.mark();
         if (over()) break;
-        const auto watched = others(state, seen, index);
+        const auto watched = others(state, seen, first_watched);
         if (std::any_of(watched.begin(), watched.end(), is_dead)) break;
         if (!sleep(state.home, state.word, seen, state.bell, deadline, watched)) break;
     }
@@ -158,13 +162,12 @@ int BasicBarrier::wait(Deadline deadline) {
         if (mine && *mine + 1 == state.parties) return run_action_and_open(generation_of(word), *mine);
         if (mine) return wait_for_others(generation_of(word), *mine, deadline);
         // The last party is at its action: this one belongs to the next round.
-        const std::uint32_t busy = word;
-        const bool opened = wait_until(
-            state.home, state.word, state.bell, deadline, [&] { return state.word != busy; }, [&] { state.bell.ring_all(state.home, state.word); });
-        if (!opened) {
-            const Guard guard(state.guard);
-            break_it(state, BarrierState::late);
-        }
+        const auto opened = [&] { return state.word != word; };
+        if (look_for(opened)) continue;
+        sleep_until(state, opened, state.parties - 1, deadline);
+        if (!deadline.has_passed()) continue;
+        const Guard guard(state.guard);
+        if (!opened()) break_it(state, BarrierState::late);
     }
 }
 
