@@ -6,6 +6,7 @@
 #include <chorus/platform/mapping.hpp>
 #include <chorus/platform/os_process.hpp>
 #include <chorus/platform/os_thread.hpp>
+#include <chorus/sync/internal/wait_list.hpp>
 
 namespace chorus::sync {
 namespace {
@@ -22,14 +23,16 @@ constexpr LifeId make_id(std::uint32_t place, std::uint32_t epoch) { return mark
 constinit thread_local LifeId mine = nobody;
 constinit std::atomic<void (*)(char*, std::size_t)> write_name{nullptr};
 
-// Whoever watches an earlier life at this place must not sleep on: it looks again and finds another epoch.
+// Requires: as_waiter is held. The system takes back last what was locked first: so who watches a waiter is woken when
+// is_dead() says so already, and until as_holder is locked nobody takes this life for the one before.
 LifeId begin_life(std::uint32_t place) {
     Life& life = life_at(place);
+    hand_on_what_was_told(life);
     const std::uint32_t epoch = life.epoch.fetch_add(1) + 1;
-    life.as_waiter.lock();
+    life.as_holder.lock();
+    // Whoever watches an earlier life at this place must not sleep on: it looks again and finds another epoch.
     life.as_holder.dismiss_watchers();
     life.as_waiter.dismiss_watchers();
-    life.waits_for = 0;
     life.pid = platform::process_id();
     life.tid = platform::thread_id();
     life.name[0] = '\0';
@@ -68,7 +71,7 @@ LifeId claim_life() {
         for (std::uint32_t i = 0; i < ready; ++i) {
             const std::uint32_t place = (first + i) % ready;
             Life& life = life_at(place);
-            if (life.as_holder.is_held() || life.as_holder.lock(now) == platform::RobustMutex::Locked::not_in_time) continue;
+            if (life.as_waiter.is_held() || life.as_waiter.lock(now) == platform::RobustMutex::Locked::not_in_time) continue;
             here.next_life = place + 1;
             return begin_life(place);
         }

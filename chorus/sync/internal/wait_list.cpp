@@ -19,26 +19,27 @@ bool tell(Home home, Word& signal) {
 }
 
 struct Found {
-    std::uint32_t age = 0;  ///< the larger the longer it waits
+    std::uint32_t ticket = 0;
     LifeId id = nobody;
 };
 
 // Lives that say they wait for this, the oldest first; dead ones too.
-std::vector<Found> find_waiters(const WaitList& list) {
+std::vector<Found> find_waiters(std::uint64_t name) {
     std::vector<Found> found;
     const std::uint32_t end = lives_in_sight();
     for (std::uint32_t place = 0; place < end; ++place) {
         const Life& life = life_at(place);
-        if (life.waits_for.load() == list.name) found.push_back({list.next_ticket - life.ticket.load(), id_at(place)});
+        if (life.waits_for.load() == name) found.push_back({life.ticket, id_at(place)});
     }
-    std::sort(found.begin(), found.end(), [](const Found& a, const Found& b) { return a.age > b.age; });
+    // Tickets start again at 0 when they have run out.
+    std::sort(found.begin(), found.end(), [](const Found& a, const Found& b) { return static_cast<std::int32_t>(a.ticket - b.ticket) < 0; });
     return found;
 }
 
 void notify_processes(WaitList& list, std::uint32_t most) {
     if (list.waiters == 0) return;
     bool anybody = false;
-    for (const Found& waiter : find_waiters(list)) {
+    for (const Found& waiter : find_waiters(list.name)) {
         if (is_dead(waiter.id)) continue;
         anybody = true;
         if (most == 0) break;
@@ -47,22 +48,36 @@ void notify_processes(WaitList& list, std::uint32_t most) {
     if (!anybody) list.waiters = 0;  // what the dead have left
 }
 
-// One that was told and died before it could act on it: the next in line is told instead.
-void pass_on(WaitList& list, const std::vector<Found>& found) {
+void tell_first(const std::vector<Found>& found) {
+    for (const Found& waiter : found) {
+        if (!is_dead(waiter.id) && tell(Home::process, life_of(waiter.id).signal)) return;
+    }
+}
+
+// One that was told and died before it could act on it: the next in line is told instead. First that, then the mark that it was
+// done: who is killed in between has it done twice, not never.
+void pass_on(const std::vector<Found>& found) {
     for (const Found& waiter : found) {
         Life& life = life_of(waiter.id);
-        if (life.signal.load() != notified || !is_dead(waiter.id)) continue;
-        for (const Found& next : found) {
-            if (!is_dead(next.id) && tell(Home::process, life_of(next.id).signal)) break;
-        }
-        std::uint64_t expected = list.name;
-        life.waits_for.compare_exchange_strong(expected, 0);
+        std::uint32_t told = life.signal.load();
+        if (told != notified || !is_dead(waiter.id)) continue;
+        tell_first(found);
+        life.signal.compare_exchange_strong(told, none);
     }
 }
 
 Word& signal_of_this_thread(Home home, WaitingThread& thread) { return home == Home::thread ? thread.signal : life_of(my_life()).signal; }
 
 }  // namespace
+
+void hand_on_what_was_told(Life& life) {
+    std::uint32_t told = life.signal.load();
+    do {
+        const std::uint64_t name = life.waits_for;
+        if (told == notified && name != 0) tell_first(find_waiters(name));
+    } while (!life.signal.compare_exchange_weak(told, none));  // told just now, by who had not seen it die
+    life.waits_for = 0;
+}
 
 void WaitList::notify(std::uint32_t most) {
     if (home == Home::process) return notify_processes(*this, most);
@@ -76,7 +91,7 @@ void WaitList::notify(std::uint32_t most) {
 std::uint32_t WaitList::count() const noexcept {
     std::uint32_t waiters_now = 0;
     if (home == Home::process) {
-        for (const Found& waiter : find_waiters(*this)) waiters_now += is_dead(waiter.id) ? 0U : 1U;
+        for (const Found& waiter : find_waiters(name)) waiters_now += is_dead(waiter.id) ? 0U : 1U;
     } else {
         for (const WaitingThread* thread = first; thread != nullptr; thread = thread->next) ++waiters_now;
     }
@@ -125,14 +140,14 @@ bool Waiter::sleep(Deadline deadline) {
 // Watches those before it: one of them may be told, and killed before it acts on it.
 void Waiter::sleep_among_processes(Deadline deadline) {
     std::vector<platform::WordHolds> words{{&signal_, waiting}};
-    const auto found = find_waiters(list_);
+    const auto found = find_waiters(list_.name);
     const LifeId self = my_life();
     for (const Found& older : found) {
         if (older.id == self || words.size() == platform::most_words_to_wait_on) break;
         const auto life = watch(older.id, As::waiter);
         if (life) words.push_back(*life);
     }
-    pass_on(list_, found);
+    pass_on(found);
     if (told()) return;
     platform::shared_futex_wait_on_all(words, deadline);
     for (std::size_t i = 1; i < words.size(); ++i) {
