@@ -95,10 +95,16 @@ Life& life_of(LifeId id) noexcept { return life_at(place_of(id)); }
 std::uint32_t lives_in_sight() noexcept { return commons().lives_ready; }
 LifeId id_at(std::uint32_t place) noexcept { return make_id(place, life_at(place).epoch); }
 
+namespace {
+
+bool is_epoch(const Life& life, LifeId id) noexcept { return (life.epoch & ((1U << epoch_bits) - 1)) == epoch_of(id); }
+
+}  // namespace
+
 bool is_dead(LifeId id) noexcept {
     if (place_of(id) >= lives_in_sight()) return true;
     Life& life = life_of(id);
-    return !life.as_holder.is_held() || (life.epoch & ((1U << epoch_bits) - 1)) != epoch_of(id);
+    return !life.as_holder.is_held() || !is_epoch(life, id);
 }
 
 std::optional<platform::WordHolds> watch(LifeId id, As as) noexcept {
@@ -107,12 +113,13 @@ std::optional<platform::WordHolds> watch(LifeId id, As as) noexcept {
     auto& watched = as == As::holder ? life.as_holder : life.as_waiter;
     const auto value = watched.watch();
     // After watch(), not before: who takes the place meanwhile sees the watcher, or is seen here.
-    if (!value || (life.epoch & ((1U << epoch_bits) - 1)) != epoch_of(id)) return std::nullopt;
+    if (!value || !is_epoch(life, id)) return std::nullopt;
     return platform::WordHolds{&watched.word(), *value};
 }
 
 std::string describe(LifeId id) {
     const Life& life = life_of(id);
+    if (!is_epoch(life, id)) return "a thread that ended long ago";  // another one is called that by now
     const std::string name(life.name, ::strnlen(life.name, sizeof life.name));
     return (name.empty() ? "" : name + " ") + "(pid " + std::to_string(life.pid) + ")";
 }

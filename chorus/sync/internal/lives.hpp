@@ -34,7 +34,7 @@ std::uint32_t lives_in_sight() noexcept;
 /// The id of who has this place.
 LifeId id_at(std::uint32_t place) noexcept;
 
-/// "Process-1 (pid 12)".
+/// "Process-1 (pid 12)", as long as no other has its place.
 std::string describe(LifeId id);
 
 /// Says how the calling thread is called; told once, by the room that knows.
