@@ -43,6 +43,14 @@ void hold_for_ever(AnyLock lock, mp::Semaphore holding) {
     mp::Event().wait();
 }
 
+template <class AnyLock>
+void hold_until(AnyLock lock, mp::Semaphore holding, mp::Event until) {
+    lock.acquire();
+    holding.release();
+    until.wait();
+    lock.release();
+}
+
 TYPED_TEST(OwnerDied, by_sigkill_and_names_who_it_was) {
     Victim victim(hold_for_ever<mp::Lock>, this->lock_, this->holding_);
     ASSERT_TRUE(this->holding_.acquire(too_long));
@@ -306,13 +314,7 @@ TYPED_TEST(OwnerDied, holder_and_first_waiter_killed_together) {
 
 TYPED_TEST(OwnerDied, a_stopped_holder_is_not_dead) {
     mp::Event go_on;
-    const auto hold_until = [](mp::Lock lock, mp::Semaphore holding, mp::Event until) {
-        lock.acquire();
-        holding.release();
-        until.wait();
-        lock.release();
-    };
-    Victim victim(hold_until, this->lock_, this->holding_, go_on);
+    Victim victim(hold_until<mp::Lock>, this->lock_, this->holding_, go_on);
     ASSERT_TRUE(this->holding_.acquire(too_long));
     victim.stop();
     const Stopwatch watch;
@@ -369,6 +371,21 @@ TEST(ForkedCopy, that_ends_leaves_its_parents_locks_alone) {
     EXPECT_TRUE(lock.locked());
     lock.release();
     EXPECT_FALSE(learns_of_a_death(lock));
+}
+
+// Nobody has used anything shared when the copy is made, so neither has a name by then.
+TEST(ForkedCopy, made_before_any_use_is_not_taken_for_its_parent) {
+    mp::RLock lock;
+    mp::Semaphore holding(0);
+    mp::Event go_on;
+    mt::Thread copy([&] { EXPECT_EQ(in_forked_copy([&] { hold_until(lock, holding, go_on); }), 0); });
+    copy.start();
+    ASSERT_TRUE(holding.acquire(too_long));
+    EXPECT_FALSE(lock.acquire(chorus::now));
+    EXPECT_THROW(lock.release(), chorus::UsageError);
+    go_on.set();
+    copy.join();
+    EXPECT_TRUE(lock.acquire(chorus::now));
 }
 
 // ---- torture -------------------------------------------------------------------------------------

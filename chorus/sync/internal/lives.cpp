@@ -20,6 +20,8 @@ constexpr std::uint32_t place_of(LifeId id) { return id & ((1U << place_bits) - 
 constexpr std::uint32_t epoch_of(LifeId id) { return (id >> place_bits) & ((1U << epoch_bits) - 1); }
 constexpr LifeId make_id(std::uint32_t place, std::uint32_t epoch) { return mark | (epoch & ((1U << epoch_bits) - 1)) << place_bits | place; }
 
+bool is_epoch(const Life& life, LifeId id) noexcept { return (life.epoch & ((1U << epoch_bits) - 1)) == epoch_of(id); }
+
 constinit thread_local LifeId mine = nobody;
 constinit std::atomic<void (*)(char*, std::size_t)> write_name{nullptr};
 
@@ -95,12 +97,6 @@ Life& life_of(LifeId id) noexcept { return life_at(place_of(id)); }
 std::uint32_t lives_in_sight() noexcept { return commons().lives_ready; }
 LifeId id_at(std::uint32_t place) noexcept { return make_id(place, life_at(place).epoch); }
 
-namespace {
-
-bool is_epoch(const Life& life, LifeId id) noexcept { return (life.epoch & ((1U << epoch_bits) - 1)) == epoch_of(id); }
-
-}  // namespace
-
 bool is_dead(LifeId id) noexcept {
     if (place_of(id) >= lives_in_sight()) return true;
     Life& life = life_of(id);
@@ -119,7 +115,7 @@ std::optional<platform::WordHolds> watch(LifeId id, As as) noexcept {
 
 std::string describe(LifeId id) {
     const Life& life = life_of(id);
-    if (!is_epoch(life, id)) return "a thread that ended long ago";  // another one is called that by now
+    if (!is_epoch(life, id)) return "somebody whose name is not known any more";  // another one is called that by now
     const std::string name(life.name, ::strnlen(life.name, sizeof life.name));
     return (name.empty() ? "" : name + " ") + "(pid " + std::to_string(life.pid) + ")";
 }
