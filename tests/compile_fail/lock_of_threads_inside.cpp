@@ -1,0 +1,17 @@
+// error: type_cannot_travel_to_another_process
+// error: Event<chorus::sync::Home::thread>
+
+#include <vector>
+
+#include <chorus/chorus.hpp>
+
+namespace mp = chorus::multiprocessing;
+namespace mt = chorus::threading;
+
+struct Job {
+    mp::Lock lock;
+    std::vector<mt::Event> events;
+};
+void use(const Job&) {}
+
+int main() { mp::Process process(use, Job()); }
