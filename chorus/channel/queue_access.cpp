@@ -3,7 +3,6 @@
 #include <utility>
 
 #include <chorus/channel/internal/queue_core.hpp>
-#include <chorus/channel/values.hpp>
 #include <chorus/message/callable.hpp>
 
 namespace chorus::channel {
@@ -73,17 +72,13 @@ TakenBlock::~TakenBlock() {
     if (core_) core_->give_block(block_);
 }
 
-std::uint64_t number_of(const std::type_info& type) noexcept {
-    std::uint64_t hash = 14695981039346656037U;  // FNV-1a
-    for (const char* c = type.name(); *c != '\0'; ++c) hash = (hash ^ static_cast<unsigned char>(*c)) * 1099511628211U;
-    return hash | 1;
-}
-
 QueuePointer make_queue(const std::type_info& item, QueueLimits limits) {
-    return QueueCore::create(number_of(item), message::readable_type(item), limits.max_items, limits.max_bytes);
+    return QueueCore::create(message::type_number(item), message::readable_type(item), limits.max_items, limits.max_bytes);
 }
 void write_queue(message::Writer& out, const QueuePointer& core) { QueueCore::write(out, *core); }
-QueuePointer read_queue(message::Reader& in, const std::type_info& item) { return QueueCore::read(in, number_of(item), message::readable_type(item)); }
+QueuePointer read_queue(message::Reader& in, const std::type_info& item) {
+    return QueueCore::read(in, message::type_number(item), message::readable_type(item));
+}
 
 std::size_t size_of(const QueueCore& core) noexcept { return core.size(); }
 bool is_full(const QueueCore& core) noexcept { return core.full(); }

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include <chorus/channel/queue_access.hpp>
-#include <chorus/message/serialize.hpp>
+#include <chorus/message/callable.hpp>
 
 namespace chorus::channel {
 
@@ -25,11 +25,9 @@ struct TypeTag {
     void write(std::byte* place) const noexcept { std::memcpy(place, &type, sizeof type); }
 };
 
-/// The number of a type, the same in all processes of a program. Never 0.
-std::uint64_t number_of(const std::type_info& type) noexcept;
 template <class T>
 std::uint64_t number_of() noexcept {
-    static const std::uint64_t number = number_of(typeid(T));
+    static const std::uint64_t number = message::type_number(typeid(T));
     return number;
 }
 

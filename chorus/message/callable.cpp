@@ -27,6 +27,12 @@ std::string readable_type(const std::type_info& type) {
     return name;
 }
 
+std::uint64_t type_number(const std::type_info& type) noexcept {
+    std::uint64_t hash = 14695981039346656037U;  // FNV-1a
+    for (const char* c = type.name(); *c != '\0'; ++c) hash = (hash ^ static_cast<unsigned char>(*c)) * 1099511628211U;
+    return hash | 1;
+}
+
 std::string name_of_type(const std::type_info& type) {
     const std::string name = platform::readable(type.name());
     if (name.starts_with("chorus::")) return "";  // our own: a timer's wait

@@ -70,6 +70,8 @@ std::string name_of_function(const void* code);
 std::string name_of_type(const std::type_info& type);
 /// As a person writes it: for messages.
 std::string readable_type(const std::type_info& type);
+/// The same in each process of the program, and for no two types but by a rare accident; never 0.
+std::uint64_t type_number(const std::type_info& type) noexcept;
 
 // A stateless callable is its type; another one travels like any value.
 template <class T>
