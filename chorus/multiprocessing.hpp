@@ -11,6 +11,8 @@
 #include <chorus/errors.hpp>
 #include <chorus/memory/shareable_list.hpp>
 #include <chorus/memory/shared_memory.hpp>
+
+#include <chorus/memory/raw_value.hpp>
 #include <chorus/sync/barrier.hpp>
 #include <chorus/sync/condition.hpp>
 #include <chorus/sync/event.hpp>

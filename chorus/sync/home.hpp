@@ -1,14 +1,13 @@
-// Where an object lies: one algorithm serves threads and processes, only the memory differs.
+// Where an object lies: as in memory/, under the name that this room uses.
 //
 // Threads: a constant.
 // Death: nothing is held.
 #pragma once
 
-#include <cstdint>
+#include <chorus/memory/home.hpp>
 
 namespace chorus::sync {
 
-/// With the threads of one process, or where several processes see it.
-enum class Home : std::uint32_t { thread, process };
+using memory::Home;
 
 }  // namespace chorus::sync
