@@ -18,6 +18,7 @@
 #include <chorus/sync/event.hpp>
 #include <chorus/sync/lock.hpp>
 #include <chorus/sync/semaphore.hpp>
+#include <chorus/sync/value.hpp>
 #include <chorus/worker/call.hpp>
 #include <chorus/worker/context.hpp>
 #include <chorus/worker/print.hpp>

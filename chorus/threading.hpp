@@ -12,6 +12,7 @@
 #include <chorus/sync/event.hpp>
 #include <chorus/sync/lock.hpp>
 #include <chorus/sync/semaphore.hpp>
+#include <chorus/sync/value.hpp>
 #include <chorus/worker/local.hpp>
 #include <chorus/worker/print.hpp>
 #include <chorus/worker/thread.hpp>
