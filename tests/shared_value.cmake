@@ -1,0 +1,2 @@
+chorus_test(memory/raw_value)
+chorus_test(sync/value)
