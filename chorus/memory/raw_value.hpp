@@ -51,7 +51,9 @@ class RawValue {
 public:
     /// A number is 0, a struct as it begins.
     RawValue() : RawValue(T{}) {}
-    explicit RawValue(const T& value) : cells_(make_cells(home, kind_of<T>(false), 1)) { new (cells_.first()) T(value); }
+    explicit RawValue(const T& value) : cells_(make_cells(home, kind_of<T>(false), 1)) {
+        new (cells_.first()) std::remove_reference_t<T>(value);  // so that kind_of alone says that references cannot be shared
+    }
     explicit RawValue(Cells cells) noexcept : cells_(std::move(cells)) {}
 
     T& value() const noexcept { return *std::launder(reinterpret_cast<T*>(cells_.first())); }
