@@ -180,6 +180,8 @@ TEST(Heap, test_free_from_gc) {
         });
     }
     for (auto& thread : threads) thread.join();
+    // Memory whose last object has gone when another takes its place: it goes amid an allocation.
+    for (int i = 0; i < 3000; ++i) mp::RawValue<int>{i};
 }
 
 TEST(RawArrays, test_copy) {

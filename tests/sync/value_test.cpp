@@ -214,8 +214,11 @@ TEST(Arrays, test_copy) {
 
 // ---- the lock ----------------------------------------------------------------------------------
 
-void count_to(mp::Value<long> total, int times) {
-    for (int i = 0; i < times; ++i) {
+constexpr int many_times = 100'000;
+
+void count(mp::Value<long> total, mp::Barrier all_are_there) {
+    all_are_there.wait();
+    for (int i = 0; i < many_times; ++i) {
         const std::scoped_lock guard(total.get_lock());
         total.value() += 1;
     }
@@ -224,20 +227,23 @@ void count_to(mp::Value<long> total, int times) {
 TEST_P(Value, is_counted_exactly_under_its_lock) {
     mp::Lock lock;
     for (const auto& total : {mp::Value<long>(0), mp::Value<long>(0, lock)}) {
+        const mp::Barrier all_are_there(3);
         std::vector<mp::Process> processes;
-        for (int i = 0; i < 3; ++i) processes.emplace_back(count_to, total, 20'000);
+        for (int i = 0; i < 3; ++i) processes.emplace_back(count, total, all_are_there);
         for (auto& process : processes) process.start();
         for (auto& process : processes) process.join();
-        EXPECT_EQ(total.value(), 60'000);
+        EXPECT_EQ(total.value(), 3L * many_times);
     }
 }
 
 TEST(ValuesOfThreads, are_counted_exactly_under_their_lock) {
     mt::Value<long> total;
+    mt::Barrier all_are_there(3);
     std::vector<mt::Thread> threads;
     for (int i = 0; i < 3; ++i) {
-        threads.emplace_back([total] {
-            for (int n = 0; n < 20'000; ++n) {
+        threads.emplace_back([total, all_are_there]() mutable {
+            all_are_there.wait();
+            for (int n = 0; n < many_times; ++n) {
                 const std::scoped_lock guard(total);
                 total.value() += 1;
             }
@@ -245,7 +251,7 @@ TEST(ValuesOfThreads, are_counted_exactly_under_their_lock) {
     }
     for (auto& thread : threads) thread.start();
     for (auto& thread : threads) thread.join();
-    EXPECT_EQ(total.value(), 60'000);
+    EXPECT_EQ(total.value(), 3L * many_times);
 }
 
 void expect_locked(mp::Value<int> a, mp::Array<int> b, mp::Value<int> c, std::string kinds) {
