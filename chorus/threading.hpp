@@ -4,6 +4,7 @@
 #include <mutex>   // std::scoped_lock
 #include <thread>  // std::this_thread: to sleep for a while
 
+#include <chorus/channel/thread_queue.hpp>
 #include <chorus/deadline.hpp>
 #include <chorus/errors.hpp>
 #include <chorus/memory/raw_value.hpp>
