@@ -5,11 +5,13 @@
 
 #include <algorithm>
 #include <atomic>
+#include <climits>
 #include <cstdint>
 #include <limits>
 #include <string>
 
 #include <chorus/errors.hpp>
+#include <chorus/platform/futex.hpp>
 #include <chorus/sync/internal/lock_state.hpp>
 #include <chorus/sync/internal/waiting.hpp>
 
@@ -18,17 +20,63 @@ namespace {
 
 using sync::Home;
 
-/// On lines of its own, since each side is busy on another CPU. Writers: who holds the lock; of `bell` anybody.
+/// On lines of its own, since each side is busy on another CPU. Everything is written by who holds the lock.
 struct Side {
     sync::LockState* lock = nullptr;
     std::atomic<std::uint64_t> count{0};
-    std::uint64_t other = 0;  ///< what was last seen of the other side's count: to look there is dear
-    sync::Word changes{0};    ///< another value after each change that callers of the other side may wait for
-    sync::Bell bell;          ///< of those: they sleep on `changes`
+    std::uint64_t other = 0;                ///< what was last seen of the other side's count: to look there is dear
+    std::uint64_t sleepers = 0;             ///< callers of the other side who wait here and were not woken; rather too many
+    std::atomic<std::uint32_t> changes{0};  ///< they sleep on it: another value whenever some of them are to wake up
 
-    void pass(std::uint64_t items) noexcept { count.store(count.load(std::memory_order_relaxed) + items, std::memory_order_release); }
-    void note_change() noexcept { changes.store(changes.load(std::memory_order_relaxed) + 1); }
+    /// Commits that so many have passed, and gives the lock back.
+    void end(std::uint64_t items) noexcept {
+        count.store(count.load(std::memory_order_relaxed) + items, std::memory_order_release);
+        const int called = call_sleepers(items);
+        lock->give_back();
+        wake(called);
+    }
+    /// How many to wake, once the lock is given back, because there is something for so many.
+    int call_sleepers(std::uint64_t most) noexcept {
+        const std::uint64_t called = std::min({most, sleepers, std::uint64_t{INT_MAX}});
+        if (called == 0) return 0;
+        sleepers -= called;
+        changes.store(changes.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+        return static_cast<int>(called);
+    }
+    void wake(int called) const noexcept {
+        if (called > 0) platform::futex_wake(changes, called);
+    }
+
+    /// The caller is going to sleep while `changes` holds what is returned.
+    std::uint32_t announce_sleeper() {
+        const sync::Guard guard(*lock);
+        ++sleepers;
+        return changes.load(std::memory_order_relaxed);
+    }
+    void withdraw_sleeper(std::uint32_t seen) {
+        const sync::Guard guard(*lock);
+        // If there was a call it may have been counted as one of those who were called. Then one call will be in vain.
+        if (changes.load(std::memory_order_relaxed) == seen) --sleepers;
+    }
 };
+
+/// Waits on the other side until the attempt succeeds. Whoever passes there sees under the lock that somebody has
+/// announced himself; who passed before, has done so before the attempt that follows.
+template <class Attempt>
+bool wait_until(Side& other, Deadline deadline, Attempt attempt) {
+    if (deadline.has_passed()) return false;
+    if (sync::look_for(attempt)) return true;
+    for (;;) {
+        const std::uint32_t seen = other.announce_sleeper();
+        do {
+            if (attempt()) return true;
+            if (platform::futex_wait(other.changes, seen, deadline)) continue;
+            other.withdraw_sleeper(seen);
+            return attempt();
+        } while (other.changes.load() == seen);
+        if (attempt()) return true;
+    }
+}
 
 }  // namespace
 
@@ -42,9 +90,10 @@ struct Turnstile::State {
     alignas(64) Side gets;
     alignas(64) sync::LockState put_lock;
     alignas(64) sync::LockState get_lock;
-    alignas(64) std::atomic<std::uint64_t> done{0};  ///< items that were said to be done; writers: anybody
-    sync::Word all_done{0};                          ///< another value whenever nothing was left to be done
-    sync::Bell joiners;
+    // Writers of these: anybody.
+    alignas(64) std::atomic<std::uint64_t> done{0};  ///< items that were said to be done
+    std::atomic<std::uint32_t> joiners{0};           ///< callers of join() who sleep on the next
+    std::atomic<std::uint32_t> all_done{0};          ///< another value whenever nothing was left to be done
 
     bool is_open() const noexcept { return phase.load(std::memory_order_relaxed) == open; }
     bool is_dropped() const noexcept { return phase.load(std::memory_order_relaxed) == immediate; }
@@ -99,7 +148,7 @@ struct Turnstile::State {
     }
     void tell_joiners() noexcept {
         all_done.fetch_add(1);
-        joiners.ring_all(Home::thread, all_done);
+        if (joiners.load() != 0) platform::futex_wake_all(all_done);
     }
 
     /// Both sides, for a change that concerns both. Always in this order.
@@ -110,12 +159,12 @@ struct Turnstile::State {
             if (state_.gets.lock != state_.puts.lock) state_.gets.lock->take({});
         }
         ~Both() {
-            state_.puts.note_change();
-            state_.gets.note_change();
+            const int getters = state_.puts.call_sleepers(UINT64_MAX);
+            const int putters = state_.gets.call_sleepers(UINT64_MAX);
             if (state_.gets.lock != state_.puts.lock) state_.gets.lock->give_back();
             state_.puts.lock->give_back();
-            state_.puts.bell.ring_all(Home::thread, state_.puts.changes);
-            state_.gets.bell.ring_all(Home::thread, state_.gets.changes);
+            state_.puts.wake(getters);
+            state_.gets.wake(putters);
         }
         Both(const Both&) = delete;
         Both& operator=(const Both&) = delete;
@@ -142,39 +191,23 @@ bool Turnstile::begin_put(Deadline deadline) {
     auto& state = *state_;
     if (state.try_begin_put()) return true;
     const auto attempt = [&] { return state.may_put() && state.try_begin_put(); };
-    return sync::wait_until(Home::thread, state.gets.changes, state.gets.bell, deadline, attempt, [] {});
+    return wait_until(state.gets, deadline, attempt);
 }
 
 std::size_t Turnstile::room() noexcept { return state_->room(); }
 
-void Turnstile::end_put(std::size_t items) noexcept {
-    auto& side = state_->puts;
-    if (items > 0) {
-        side.pass(items);
-        side.note_change();
-    }
-    side.lock->give_back();
-    // After the lock, so that who wakes up does not meet it. One ringing for each item: nobody need pass it on.
-    if (items > 0) side.bell.ring(Home::thread, side.changes, static_cast<std::uint32_t>(std::min<std::size_t>(items, UINT32_MAX)));
-}
+void Turnstile::end_put(std::size_t items) noexcept { state_->puts.end(items); }
 
 bool Turnstile::begin_get(Deadline deadline) {
     auto& state = *state_;
     if (state.try_begin_get()) return true;
     const auto attempt = [&] { return state.may_get() && state.try_begin_get(); };
-    return sync::wait_until(Home::thread, state.puts.changes, state.puts.bell, deadline, attempt, [] {});
+    return wait_until(state.puts, deadline, attempt);
 }
 
 std::size_t Turnstile::available() noexcept { return state_->available(); }
 
-void Turnstile::end_get(std::size_t items) noexcept {
-    auto& side = state_->gets;
-    const bool is_awaited = items > 0 && state_->maxsize.load(std::memory_order_relaxed) != 0;
-    side.pass(items);
-    if (is_awaited) side.note_change();
-    side.lock->give_back();
-    if (is_awaited) side.bell.ring(Home::thread, side.changes, static_cast<std::uint32_t>(std::min<std::size_t>(items, UINT32_MAX)));
-}
+void Turnstile::end_get(std::size_t items) noexcept { state_->gets.end(items); }
 
 // ---- how many ------------------------------------------------------------------------------------
 
@@ -213,8 +246,19 @@ void Turnstile::task_done() {
 
 bool Turnstile::join(Deadline deadline) {
     auto& state = *state_;
-    const auto all_done = [&] { return state.is_all_done(state.done.load()); };
-    return sync::wait_until(Home::thread, state.all_done, state.joiners, deadline, all_done, [] {});
+    const auto is_all_done = [&] { return state.is_all_done(state.done.load()); };
+    if (is_all_done()) return true;
+    if (deadline.has_passed()) return false;
+    if (sync::look_for(is_all_done)) return true;
+    state.joiners.fetch_add(1);
+    bool in_time = true;
+    while (in_time) {
+        const std::uint32_t seen = state.all_done.load();
+        if (is_all_done()) break;
+        in_time = platform::futex_wait(state.all_done, seen, deadline);
+    }
+    state.joiners.fetch_sub(1);
+    return in_time || is_all_done();
 }
 
 // ---- the end -------------------------------------------------------------------------------------
