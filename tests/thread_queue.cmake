@@ -1,0 +1,1 @@
+chorus_test(channel/thread_queue)
