@@ -1,0 +1,2 @@
+chorus_test(channel/queue)
+chorus_test(channel/queue_items)

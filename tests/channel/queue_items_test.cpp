@@ -1,0 +1,728 @@
+// What goes through mp::Queue: items of every size and kind, in batches, lent and borrowed, within limits.
+#include <map>
+#include <numeric>
+#include <optional>
+#include <thread>
+#include <tuple>
+#include <variant>
+
+#include <sys/epoll.h>
+
+#include <channel/channel_support.hpp>
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+namespace {
+
+class QueueItems : public EachStartMethod {};
+FOR_EACH_START_METHOD(QueueItems);
+
+// ---- sizes -------------------------------------------------------------------------------------
+
+constexpr std::size_t kib = 1024;
+constexpr std::size_t mib = 1024 * kib;
+
+// Around all places where an item is dealt with in another way.
+std::vector<std::size_t> sizes() {
+    std::vector<std::size_t> all{0, 1, 2, 7, 8, 9, 15, 16, 17, 63, 64, 100};
+    for (const std::size_t round : {4 * kib, 32 * kib, 64 * kib, 128 * kib, mib}) {
+        for (const std::size_t size : {round - 9, round - 8, round - 7, round - 1, round, round + 1, round + 8}) all.push_back(size);
+    }
+    all.insert(all.end(), {3 * mib, 16 * mib, 64 * mib});
+    return all;
+}
+
+void echo(mp::Queue<std::string> there, mp::Queue<std::string> back) {
+    for (auto& item : there) back.put(item);
+}
+
+TEST_P(QueueItems, of_every_size_arrive_as_they_were) {
+    mp::Queue<std::string> there;
+    mp::Queue<std::string> back;
+    auto child = context().Process(echo, there, back);
+    child.start();
+    const std::string source = pattern(64 * mib);
+    for (const std::size_t size : sizes()) {
+        there.put(source.substr(source.size() - size));
+        const auto got = back.get();
+        ASSERT_EQ(got.size(), size);
+        ASSERT_TRUE(std::equal(got.begin(), got.end(), source.end() - static_cast<std::ptrdiff_t>(size))) << size;
+    }
+    there.shutdown();
+    child.join();
+    EXPECT_EQ(child.exitcode(), 0);
+}
+
+TEST(QueueOf, items_larger_than_a_small_ring) {
+    mp::Queue<std::string> queue(2);  // its ring begins with 4 KiB
+    for (int round = 0; round < 20; ++round) {
+        for (const std::size_t size : {3000UL, 4000UL, 5000UL, 100'000UL, 130'000UL, 300'000UL}) {
+            const auto item = pattern(size, static_cast<unsigned>(round));
+            queue.put(item, chorus::now);
+            queue.put(item, chorus::now);
+            EXPECT_THROW(queue.put(item, chorus::now), chorus::Full);
+            ASSERT_TRUE(queue.get(chorus::now) == item);
+            ASSERT_TRUE(queue.get(chorus::now) == item);
+        }
+    }
+}
+
+TEST(QueueOf, three_gibibytes_in_one_item) {
+    constexpr std::size_t size = 3UL << 30;
+    if (free_memory() < (8UL << 30)) GTEST_SKIP() << "needs 8 GiB of free memory, there are " << (free_memory() >> 20) << " MiB";
+    mp::Queue<std::vector<std::byte>> queue;
+    {
+        std::vector<std::byte> item(size);
+        item.front() = std::byte{1};
+        item[size / 2] = std::byte{2};
+        item.back() = std::byte{3};
+        queue.put(item);
+    }
+    const auto got = queue.borrow();
+    ASSERT_EQ(got.span().size(), size);
+    EXPECT_EQ(got.span().front(), std::byte{1});
+    EXPECT_EQ(got.span()[size / 2], std::byte{2});
+    EXPECT_EQ(got.span().back(), std::byte{3});
+}
+
+// ---- how many ----------------------------------------------------------------------------------
+
+std::size_t count_in_order(mp::Queue<std::string> queue, std::size_t length) {
+    std::size_t number = 0;
+    for (const auto& item : queue) {
+        if (item != pattern(length, static_cast<unsigned>(number))) throw std::runtime_error("item " + std::to_string(number) + " is another one");
+        ++number;
+    }
+    return number;
+}
+
+// Nobody gets before all is put, so its memory grows; exit does not wait for anybody to get.
+TEST_P(QueueItems, ten_thousand_wait_in_an_unbounded_queue) {
+    for (const std::size_t length : {std::size_t{8}, std::size_t{700}}) {
+        mp::Queue<std::string> queue;
+        constexpr std::size_t items = 10'000;
+        for (std::size_t i = 0; i < items; ++i) {
+            queue.put(pattern(length, static_cast<unsigned>(i)), chorus::now);
+            ASSERT_EQ(queue.qsize(), i + 1);
+        }
+        queue.shutdown();
+        EXPECT_EQ(mp::run(count_in_order, queue, length), items);
+        EXPECT_EQ(queue.qsize(), 0U);
+    }
+}
+
+TEST(QueueOf, growing_and_draining_again_and_again_keeps_order) {
+    mp::Queue<std::string> queue;
+    unsigned put = 0;
+    unsigned got = 0;
+    for (unsigned most = 1; most < 4000; most = most * 3 / 2 + 1) {
+        while (put - got < most) {
+            queue.put(pattern(put % 300, put), chorus::now);
+            ++put;
+        }
+        while (put - got > most / 3) {
+            ASSERT_TRUE(queue.get(chorus::now) == pattern(got % 300, got)) << got;
+            ++got;
+        }
+    }
+    for (; got != put; ++got) ASSERT_TRUE(queue.get(chorus::now) == pattern(got % 300, got)) << got;
+    EXPECT_TRUE(queue.empty());
+}
+
+void put_when_told(mp::Queue<std::string> queue, mp::Queue<std::string> items) {
+    for (const auto& item : items) {
+        queue.put(item);
+        items.task_done();
+    }
+}
+
+// A block of memory is a ring, then free, then a larger ring: a process that did not look in between sees the new one.
+TEST_P(QueueItems, a_process_that_was_away_while_the_ring_changed_puts_in_the_right_place) {
+    mp::Queue<std::string> queue;
+    mp::Queue<std::string> to_put;
+    auto child = context().Process(put_when_told, queue, to_put);
+    child.start();
+    const std::string piece = pattern(1000);
+    const auto from_child = [&](const std::string& item) {
+        to_put.put(item);
+        to_put.join();
+    };
+    queue.put(pattern(700 * kib));  // leaves a block that is large enough for several rings
+    queue.get();
+    for (int i = 0; i < 100; ++i) queue.put(piece, chorus::now);
+    from_child("from the first ring");
+    for (int i = 0; i < 100; ++i) queue.put(piece, chorus::now);
+    for (int i = 0; i < 201; ++i) queue.get(chorus::now);
+    for (int i = 0; i < 400; ++i) queue.put(piece, chorus::now);
+    from_child("from the last ring");
+    for (int i = 0; i < 10; ++i) queue.put(piece, chorus::now);
+    for (int i = 0; i < 400; ++i) ASSERT_TRUE(queue.get(chorus::now) == piece) << i;
+    EXPECT_EQ(queue.get(chorus::now), "from the last ring");
+    for (int i = 0; i < 10; ++i) ASSERT_TRUE(queue.get(chorus::now) == piece) << i;
+    to_put.shutdown();
+    child.join();
+    EXPECT_EQ(child.exitcode(), 0);
+}
+
+TEST(QueueOf, sizes_that_make_no_sense_are_refused) {
+    EXPECT_THAT(message_of_exception<chorus::UsageError>([] { mp::Queue<int> queue(static_cast<std::size_t>(-1)); }), HasSubstr("2147483647"));
+    mp::Queue<int> unbounded(0);
+    for (int i = 0; i < 1000; ++i) unbounded.put(i, chorus::now);
+    EXPECT_FALSE(unbounded.full());
+    mp::Queue<int> one(1);
+    one.put(1);
+    EXPECT_TRUE(one.full());
+    mp::Queue<int> many(1'000'000);
+    for (int i = 0; i < 1000; ++i) many.put(i, chorus::now);
+    EXPECT_EQ(many.qsize(), 1000U);
+}
+
+TEST(QueueOf, max_bytes_is_a_limit) {
+    mp::Queue<std::string> queue({.max_bytes = 100'000});
+    std::size_t put = 0;
+    while (queue.try_put(pattern(1000))) ++put;
+    EXPECT_LE(put, 100U);
+    EXPECT_GE(put, 90U) << "what an item needs besides is little";
+    queue.get();
+    EXPECT_TRUE(queue.try_put(pattern(1000)));
+    EXPECT_FALSE(queue.try_put(pattern(1000)));
+    EXPECT_THAT(message_of_exception<chorus::UsageError>([&] { queue.put(pattern(100'001), chorus::now); }), HasSubstr("never fits"));
+    while (queue.try_get()) {
+    }
+    EXPECT_TRUE(queue.try_put(pattern(99'000))) << "alone";
+}
+
+// The rings that it grew out of are memory, and no items.
+TEST(QueueOf, max_bytes_is_about_items_when_the_queue_has_grown) {
+    mp::Queue<std::string> queue({.max_bytes = mib});
+    std::size_t put = 0;
+    while (queue.try_put(pattern(1000))) ++put;
+    EXPECT_LE(put, mib / 1000);
+    EXPECT_GE(put, mib / 1000 * 9 / 10);
+}
+
+TEST(QueueOf, max_bytes_counts_long_items) {
+    mp::Queue<std::string> queue({.max_bytes = 4 * mib});
+    std::size_t put = 0;
+    while (queue.try_put(pattern(300 * kib))) ++put;
+    EXPECT_LE(put, 13U);
+    EXPECT_GE(put, 10U);
+    std::thread getter([&] {
+        for (int i = 0; i < 3; ++i) queue.get();
+    });
+    for (int i = 0; i < 3; ++i) queue.put(pattern(300 * kib));
+    getter.join();
+    EXPECT_EQ(queue.qsize(), put);
+}
+
+TEST(QueueOf, the_size_is_exact_while_others_put_and_get) {
+    mp::Queue<int> queue(10);
+    std::atomic<bool> stop{false};
+    std::thread putter([&] {
+        for (int i = 0; !stop; ++i) queue.put_many(std::vector(3, i), 1ms);
+    });
+    std::thread getter([&] {
+        while (!stop) queue.try_get();
+    });
+    for (int i = 0; i < 20'000; ++i) {
+        const std::size_t size = queue.qsize();
+        ASSERT_LE(size, 10U);
+    }
+    stop = true;
+    putter.join();
+    getter.join();
+}
+
+// ---- batches -----------------------------------------------------------------------------------
+
+TEST(QueueOf, a_batch_goes_in_and_out_in_order) {
+    mp::Queue<int> queue;
+    std::vector<int> numbers(50'000);
+    std::iota(numbers.begin(), numbers.end(), 0);
+    EXPECT_EQ(queue.put_many(numbers), numbers.size());
+    EXPECT_EQ(queue.qsize(), numbers.size());
+    std::vector<int> got;
+    while (got.size() < numbers.size()) {
+        const auto some = queue.get_many(777, chorus::now);
+        ASSERT_FALSE(some.empty());
+        ASSERT_LE(some.size(), 777U);
+        got.insert(got.end(), some.begin(), some.end());
+    }
+    EXPECT_EQ(got, numbers);
+    EXPECT_TRUE(queue.get_many(0).empty());
+    EXPECT_EQ(queue.put_many({}), 0U);
+    EXPECT_THROW(queue.get_many(1, chorus::now), chorus::Empty);
+    EXPECT_THROW(queue.get_many(1, 1ms), chorus::Empty);
+}
+
+template <class T>
+void put_partly(const T& item) {
+    mp::Queue<T> queue(4);
+    const std::vector<T> six(6, item);
+    for (const chorus::Deadline deadline : {chorus::Deadline(chorus::now), chorus::Deadline(10ms)}) {
+        EXPECT_EQ(queue.put_many(six, deadline), 4U);
+        EXPECT_EQ(queue.qsize(), 4U);
+        EXPECT_EQ(queue.put_many(six, deadline), 0U);
+        std::size_t got = 0;
+        while (got < 4) got += queue.get_many(10).size();
+        EXPECT_TRUE(queue.empty());
+    }
+}
+
+TEST(QueueOf, a_batch_partly_done_at_the_deadline_says_how_much) {
+    put_partly(7);
+    put_partly(pattern(10));
+    put_partly(pattern(200 * kib));
+    put_partly(std::map<int, std::string>{{1, "one"}});
+}
+
+TEST(QueueOf, a_batch_of_long_and_short_items) {
+    mp::Queue<std::string> queue;
+    std::vector<std::string> items;
+    for (unsigned i = 0; i < 40; ++i) items.push_back(pattern(i % 3 == 0 ? 200 * kib : i, i));
+    EXPECT_EQ(queue.put_many(items), items.size());
+    std::vector<std::string> got;
+    while (got.size() < items.size()) {
+        for (auto& item : queue.get_many(100, chorus::now)) got.push_back(std::move(item));
+    }
+    EXPECT_TRUE(got == items);
+}
+
+void get_batches(mp::Queue<int> queue, int items) {
+    for (int expected = 0; expected < items;) {
+        for (const int item : queue.get_many(100)) {
+            if (item != expected++) throw std::runtime_error("another item");
+        }
+    }
+}
+
+TEST_P(QueueItems, a_batch_larger_than_the_queue_waits_for_room) {
+    mp::Queue<int> queue(7);
+    std::vector<int> numbers(5000);
+    std::iota(numbers.begin(), numbers.end(), 0);
+    auto child = context().Process(get_batches, queue, 5000);
+    child.start();
+    EXPECT_EQ(queue.put_many(numbers), numbers.size());
+    child.join();
+    EXPECT_EQ(child.exitcode(), 0);
+}
+
+// ---- kinds -------------------------------------------------------------------------------------
+
+struct Point {
+    int x = 0;
+    std::string name;
+    std::vector<double> values;
+    friend bool operator==(const Point&, const Point&) = default;
+};
+enum class Colour : std::uint8_t { red, green };
+
+template <class T>
+void goes_through(const T& value) {
+    mp::Queue<T> queue;
+    queue.put(value);
+    queue.put(value);
+    EXPECT_EQ(queue.get(), value);
+    EXPECT_EQ(queue.get_many(5).at(0), value);
+}
+
+TEST(QueueOf, every_kind_of_value) {
+    goes_through(true);
+    goes_through('c');
+    goes_through(Colour::green);
+    goes_through(1.5);
+    goes_through(std::string("text with a \0 in it", 19));
+    goes_through(std::u16string(u"wide"));
+    goes_through(std::vector<int>{});
+    goes_through(std::vector<bool>{true, false});
+    goes_through(std::vector<std::string>{"", "a"});
+    goes_through(std::array<int, 3>{1, 2, 3});
+    goes_through(Point{1, "p", {1, 2}});
+    goes_through(std::vector<Point>(3, Point{1, "p", {1, 2}}));
+    goes_through(std::variant<int, std::string>("text"));
+    goes_through(std::optional<std::string>());
+    goes_through(std::optional<std::string>("there"));
+    goes_through(std::tuple<int, std::string, std::pair<char, double>>(1, "2", {'3', 4}));
+    goes_through(std::map<std::string, std::vector<int>>{{"a", {1}}, {"b", {}}});
+    goes_through(std::monostate{});
+}
+
+// Between processes of one program; std::vector<std::string> goes the long way.
+std::vector<std::string> reversed(mp::Queue<std::vector<std::string>> queue) {
+    auto texts = queue.get();
+    std::reverse(texts.begin(), texts.end());
+    return texts;
+}
+
+TEST_P(QueueItems, long_ones_that_need_an_archive) {
+    mp::Queue<std::vector<std::string>> queue;
+    std::vector<std::string> texts;
+    for (unsigned i = 0; i < 2000; ++i) texts.push_back(pattern(i, i));
+    queue.put(texts);
+    auto got = mp::run(reversed, queue);
+    std::reverse(got.begin(), got.end());
+    EXPECT_TRUE(got == texts);
+}
+
+// ---- handles in items --------------------------------------------------------------------------
+
+struct Parts {
+    mp::Lock lock;
+    mp::Queue<int> queue;
+    std::optional<mp::Connection> end;
+    std::vector<mp::Event> events;
+};
+
+}  // namespace
+
+// Without a default constructor aggregates do not travel by themselves.
+template <>
+struct chorus::codec<Parts> {
+    static void write(message::Writer& out, const Parts& parts) {
+        message::encode(out, parts.lock);
+        message::encode(out, parts.queue);
+        message::encode(out, *parts.end);
+        message::encode(out, parts.events);
+    }
+    static Parts read(message::Reader& in) {
+        auto lock = message::decode<mp::Lock>(in);
+        auto queue = message::decode<mp::Queue<int>>(in);
+        auto end = message::decode<mp::Connection>(in);
+        return {lock, queue, end, message::decode<std::vector<mp::Event>>(in)};
+    }
+};
+
+namespace {
+
+void use_parts(mp::Queue<Parts> parts_come) {
+    const Parts parts = parts_come.get();
+    const std::scoped_lock guard(const_cast<mp::Lock&>(parts.lock));
+    auto queue = parts.queue;
+    queue.put(parts.lock.locked() ? 1 : 0);
+    parts.end->send(std::string("through the pipe"));
+    for (auto event : parts.events) event.set();
+}
+
+TEST_P(QueueItems, handles_travel_in_items) {
+    mp::Queue<Parts> queue;
+    auto child = context().Process(use_parts, queue);
+    child.start();
+    auto [here, there] = mp::Pipe();
+    Parts parts{{}, {}, there, std::vector<mp::Event>(3)};
+    queue.put(parts);
+    EXPECT_EQ(parts.queue.get(), 1);
+    EXPECT_EQ(here.recv<std::string>(), "through the pipe");
+    for (const auto& event : parts.events) EXPECT_TRUE(event.wait(20s));
+    child.join();
+    EXPECT_EQ(child.exitcode(), 0);
+    EXPECT_FALSE(parts.lock.locked());
+}
+
+void answer(mp::Connection end) {
+    const auto carrier = end.recv<mp::Queue<mp::Queue<std::string>>>();
+    auto carried = mp::Queue<mp::Queue<std::string>>(carrier).get();
+    carried.put("hello");
+}
+
+TEST_P(QueueItems, a_queue_through_a_queue_through_a_pipe) {
+    auto [here, there] = mp::Pipe();
+    auto child = context().Process(answer, there);
+    child.start();
+    mp::Queue<mp::Queue<std::string>> carrier;
+    mp::Queue<std::string> carried;
+    here.send(carrier);
+    carrier.put(carried);
+    EXPECT_EQ(carried.get(), "hello");
+    child.join();
+    EXPECT_EQ(child.exitcode(), 0);
+}
+
+TEST(QueueOf, queues_that_only_an_item_holds_live_with_it) {
+    const std::size_t before = open_descriptors();
+    {
+        mp::Queue<mp::Queue<int>> queue;
+        for (int i = 0; i < 5; ++i) {
+            mp::Queue<int> inner;
+            inner.put(i);
+            queue.put(inner);
+        }
+        for (int i = 0; i < 5; ++i) EXPECT_EQ(queue.get().get(chorus::now), i);
+    }
+    EXPECT_EQ(open_descriptors(), before);
+}
+
+TEST(QueueOf, the_same_handle_in_many_items) {
+    mp::Queue<std::pair<int, mp::Lock>> queue;
+    mp::Lock lock;
+    for (int i = 0; i < 2000; ++i) queue.put({i, lock}, chorus::now);
+    const std::size_t before = open_descriptors();
+    for (int i = 0; i < 2000; ++i) EXPECT_EQ(queue.get(chorus::now).first, i);
+    EXPECT_EQ(open_descriptors(), before);
+}
+
+TEST(QueueOf, more_descriptors_than_go_with_one_item_are_refused) {
+    mp::Queue<std::vector<mp::Queue<int>>> queue;
+    EXPECT_THAT(message_of_exception<chorus::UsageError>([&] { queue.put(std::vector<mp::Queue<int>>(200)); }), HasSubstr("253"));
+    EXPECT_TRUE(queue.empty());
+    queue.put(std::vector<mp::Queue<int>>(100), chorus::now);
+    EXPECT_EQ(queue.get(chorus::now).size(), 100U);
+}
+
+TEST(QueueOf, a_queue_of_another_type_is_refused_where_it_arrives) {
+    auto [left, right] = mp::Pipe();
+    mp::Queue<int> queue;
+    left.send(queue);
+    chorus::message::Writer out;
+    chorus::message::encode(out, queue);
+    const auto bytes = out.take();
+    chorus::message::Reader in(bytes);
+    EXPECT_THAT(message_of_exception<chorus::TypeMismatch>([&] { chorus::message::decode<mp::Queue<double>>(in); }), HasSubstr("double"));
+    EXPECT_THROW(right.recv<mp::Queue<double>>(), chorus::TypeMismatch);
+    EXPECT_EQ(right.recv<mp::Queue<int>>().core(), queue.core()) << "it stayed there, and is the same queue";
+}
+
+// ---- lent and borrowed -------------------------------------------------------------------------
+
+TEST(QueueOf, lent_memory_is_put_and_borrowed_where_it_lies) {
+    mp::Queue<std::string> queue;
+    for (const std::size_t size : {std::size_t{0}, std::size_t{1}, 100 * kib, 3 * mib}) {
+        auto loan = queue.loan(size);
+        ASSERT_EQ(loan.span().size(), size);
+        const auto text = pattern(size);
+        std::memcpy(loan.span().data(), text.data(), size);
+        EXPECT_TRUE(queue.empty()) << "lent is not put";
+        queue.put(std::move(loan), chorus::now);
+        EXPECT_EQ(queue.qsize(), 1U);
+        const auto view = queue.borrow();
+        EXPECT_TRUE(text_of(view.span()) == text);
+        EXPECT_TRUE(queue.empty());
+    }
+}
+
+TEST(QueueOf, lent_and_plain_ones_mix) {
+    mp::Queue<std::vector<double>> queue;
+    auto loan = queue.loan(3 * sizeof(double));
+    const std::vector<double> values{1, 2, 3};
+    std::memcpy(loan.span().data(), values.data(), loan.span().size());
+    queue.put(std::move(loan));
+    EXPECT_EQ(queue.get(), values);
+    queue.put(values);
+    EXPECT_EQ(queue.borrow().span().size(), 3 * sizeof(double));
+    EXPECT_THROW(queue.loan(7), chorus::UsageError);
+    EXPECT_THROW(queue.borrow(chorus::now), chorus::Empty);
+    queue.shutdown();
+    EXPECT_THROW(queue.borrow(), chorus::ShutDown);
+    EXPECT_THROW(queue.loan(8), chorus::ShutDown);
+}
+
+TEST(QueueOf, lent_and_never_put_its_memory_is_used_again) {
+    mp::Queue<std::string> queue;
+    const std::byte* place = nullptr;
+    for (int i = 0; i < 10'000; ++i) {
+        const auto loan = queue.loan(mib);
+        if (place == nullptr) place = loan.span().data();
+        ASSERT_EQ(loan.span().data(), place);
+    }
+}
+
+TEST(QueueOf, lent_by_another_queue_or_put_already_is_refused) {
+    mp::Queue<std::string> queue;
+    mp::Queue<std::string> other;
+    auto loan = queue.loan(10);
+    EXPECT_THROW(other.put(std::move(loan)), chorus::UsageError);
+    queue.put(std::move(loan));
+    EXPECT_THROW(queue.put(std::move(loan)), chorus::UsageError);
+    EXPECT_EQ(queue.qsize(), 1U);
+}
+
+TEST(QueueOf, a_full_queue_leaves_the_loan_whole) {
+    mp::Queue<std::string> queue(1);
+    queue.put("first");
+    auto loan = queue.loan(5);
+    std::memcpy(loan.span().data(), "later", 5);
+    EXPECT_THROW(queue.put(std::move(loan), chorus::now), chorus::Full);
+    queue.get();
+    queue.put(std::move(loan), chorus::now);
+    EXPECT_EQ(queue.get(), "later");
+}
+
+TEST(QueueOf, what_is_lent_and_borrowed_outlives_the_handle) {
+    const std::size_t before = open_descriptors();
+    {
+        std::optional<mp::Queue<std::string>> queue(std::in_place);
+        const auto text = pattern(mib);
+        queue->put(text);
+        queue->put("short");
+        std::optional<mp::Loan> loan(queue->loan(mib));
+        const auto long_one = queue->borrow();
+        const auto short_one = queue->borrow();
+        queue.reset();
+        std::memset(loan->span().data(), 1, loan->span().size());
+        EXPECT_TRUE(text_of(long_one.span()) == text);
+        EXPECT_EQ(text_of(short_one.span()), "short");
+    }
+    EXPECT_EQ(open_descriptors(), before);
+}
+
+TEST(QueueOf, what_is_borrowed_stays_while_others_are_put) {
+    mp::Queue<std::string> queue;
+    queue.put(pattern(mib, 1));
+    queue.put(pattern(mib, 2));
+    auto first = queue.borrow();
+    auto second = queue.borrow();
+    for (unsigned i = 0; i < 5; ++i) {
+        queue.put(pattern(mib, 10 + i));
+        queue.get();
+    }
+    EXPECT_TRUE(text_of(first.span()) == pattern(mib, 1));
+    std::swap(first, second);
+    EXPECT_TRUE(text_of(first.span()) == pattern(mib, 2));
+    first = std::move(second);
+    queue.put(pattern(mib, 3));
+    EXPECT_TRUE(text_of(first.span()) == pattern(mib, 1));
+}
+
+TEST(QueueOf, what_was_borrowed_by_a_thread_that_ended_stays) {
+    mp::Queue<std::string> queue;
+    queue.put(pattern(mib, 1));
+    std::optional<mp::Borrowed> kept;
+    std::optional<mp::Loan> lent;
+    std::thread([&] {
+        kept = queue.borrow();
+        lent.emplace(queue.loan(mib));
+        std::memset(lent->span().data(), 'l', mib);
+    }).join();
+    for (unsigned i = 0; i < 3; ++i) queue.put(pattern(mib, 10 + i));
+    EXPECT_TRUE(text_of(kept->span()) == pattern(mib, 1));
+    EXPECT_TRUE(text_of(lent->span()) == std::string(mib, 'l'));
+}
+
+TEST(QueueOf, what_was_borrowed_stays_when_a_copy_of_the_process_drops_it) {
+    mp::Queue<std::string> queue;
+    queue.put(pattern(mib, 1));
+    std::optional<mp::Borrowed> kept(queue.borrow());
+    EXPECT_EQ(in_plain_fork([&] {
+                  kept.reset();
+                  return 0;
+              }),
+              0);
+    queue.put(pattern(mib, 2));
+    EXPECT_TRUE(text_of(kept->span()) == pattern(mib, 1));
+}
+
+// ---- by descriptor -----------------------------------------------------------------------------
+
+TEST(QueueOf, the_descriptor_is_readable_while_there_is_something) {
+    mp::Queue<int> queue;
+    const int descriptor = queue.fileno();
+    EXPECT_FALSE(is_readable(descriptor));
+    queue.put(1);
+    EXPECT_TRUE(is_readable(descriptor));
+    queue.put(2);
+    EXPECT_EQ(queue.get(), 1);
+    EXPECT_TRUE(is_readable(descriptor));
+    EXPECT_EQ(queue.get(), 2);
+    EXPECT_EQ(queue.try_get(), std::nullopt);
+    EXPECT_FALSE(is_readable(descriptor)) << "drained, and told so";
+    queue.put(3);
+    EXPECT_TRUE(is_readable(descriptor));
+}
+
+TEST(QueueOf, the_descriptor_is_readable_after_a_shutdown) {
+    mp::Queue<int> queue;
+    const int descriptor = queue.fileno();
+    EXPECT_FALSE(is_readable(descriptor));
+    queue.shutdown();
+    EXPECT_TRUE(is_readable(descriptor)) << "who waits by poll hears of it";
+    EXPECT_THROW(queue.get(), chorus::ShutDown);
+}
+
+void put_many_slowly(mp::Queue<int> queue, mp::Queue<int> tokens) {
+    for (const int token : tokens) queue.put(token);
+}
+
+TEST_P(QueueItems, epoll_hears_of_each_item_that_comes_after_it_was_drained) {
+    mp::Queue<int> queue;
+    mp::Queue<int> tokens;
+    auto child = context().Process(put_many_slowly, queue, tokens);
+    child.start();
+    const int set = ::epoll_create1(EPOLL_CLOEXEC);
+    epoll_event event{};
+    event.events = EPOLLIN;
+    ASSERT_EQ(::epoll_ctl(set, EPOLL_CTL_ADD, queue.fileno(), &event), 0);
+    for (int i = 0; i < 500; ++i) {
+        tokens.put(i);
+        for (;;) {
+            ASSERT_EQ(::epoll_wait(set, &event, 1, 20'000), 1) << i;
+            if (const auto got = queue.try_get()) {
+                ASSERT_EQ(*got, i);
+                break;
+            }
+        }
+    }
+    EXPECT_EQ(queue.try_get(), std::nullopt);
+    EXPECT_EQ(::epoll_wait(set, &event, 1, 0), 0);
+    ::close(set);
+    tokens.shutdown();
+    child.join();
+}
+
+// ---- around it ---------------------------------------------------------------------------------
+
+TEST(QueueOf, descriptors_and_memory_do_not_pile_up) {
+    const std::size_t before = open_descriptors();
+    for (int i = 0; i < 10'000; ++i) {
+        mp::Queue<int> queue;
+        queue.put(i);
+        ASSERT_EQ(queue.get(), i);
+    }
+    EXPECT_EQ(open_descriptors(), before);
+}
+
+TEST(QueueOf, a_plain_fork_while_another_thread_uses_the_queue) {
+    mp::Queue<std::string> queue(50);
+    std::atomic<bool> stop{false};
+    std::thread busy([&] {
+        for (unsigned i = 0; !stop; ++i) {
+            queue.put(pattern(i % 7 == 0 ? 200 * kib : i % 500, i));
+            queue.get();
+        }
+    });
+    mp::Queue<std::string> other;
+    for (int i = 0; i < 50; ++i) {
+        ASSERT_EQ(in_plain_fork([&] {
+                      queue.put("from the copy");
+                      other.put("x");
+                      return queue.get(20s).size() < mib && other.get() == "x" ? 0 : 1;
+                  }),
+                  0);
+    }
+    stop = true;
+    busy.join();
+    EXPECT_EQ(queue.qsize(), 0U);
+}
+
+void put_while_signals_come(mp::Queue<std::string> queue, int items) {
+    const Interruptions interruptions;
+    for (int i = 0; i < items; ++i) queue.put(pattern(static_cast<std::size_t>(i) * 1000));
+    while (Interruptions::count() < 3) std::this_thread::yield();
+}
+
+TEST_P(QueueItems, signals_disturb_neither_put_nor_get) {
+    mp::Queue<std::string> queue(2);
+    auto child = context().Process(put_while_signals_come, queue, 300);
+    child.start();
+    {
+        const Interruptions interruptions;
+        const auto begin = std::chrono::steady_clock::now();
+        for (int i = 0; i < 300; ++i) ASSERT_TRUE(queue.get() == pattern(static_cast<std::size_t>(i) * 1000));
+        EXPECT_THROW(queue.get(100ms), chorus::Empty);
+        EXPECT_GE(std::chrono::steady_clock::now() - begin, 100ms) << "a signal does not end the wait early";
+        EXPECT_GT(Interruptions::count(), 3);
+    }
+    child.join();
+    EXPECT_EQ(child.exitcode(), 0);
+}
+
+}  // namespace
