@@ -19,7 +19,8 @@ namespace chorus::channel {
 /// (→ nobody); of the rest who makes the block, before it is counted.
 struct Block {
     static constexpr std::uint32_t nobody = 0;
-    static constexpr std::uint32_t the_queue = 1;  ///< a ring, or an item that lies in the queue
+    static constexpr std::uint32_t the_queue = 1;  ///< an item that lies in the queue
+    static constexpr std::uint32_t a_ring = 2;
     // else: the life of who writes or reads the item
 
     std::uint64_t offset = 0;

@@ -140,7 +140,7 @@ QueueCore::Ends QueueCore::create_pipe(std::uint64_t max_bytes) {
 
 void QueueCore::make_first_ring(std::uint64_t wanted) {
     const std::uint64_t bytes = std::clamp(wanted, smallest_ring, usual_ring);
-    const std::uint32_t first = blocks_.make(sizeof(Ring) + bytes, Block::the_queue);
+    const std::uint32_t first = blocks_.make(sizeof(Ring) + bytes, Block::a_ring);
     new (blocks_.address(first)) Ring{static_cast<std::uint32_t>(bytes / unit), 0, {}};
 }
 
@@ -379,7 +379,7 @@ bool QueueCore::is_within_limits(std::uint64_t bytes) {
 std::uint64_t QueueCore::bytes_in_blocks() const noexcept {
     std::uint64_t bytes = 0;
     for (std::uint32_t i = 0; i < blocks_.table().count; ++i) {
-        if (i != state_.puts.ring && i != state_.gets.ring && blocks_[i].owner == Block::the_queue) bytes += blocks_[i].size;
+        if (blocks_[i].owner == Block::the_queue) bytes += blocks_[i].size;
     }
     return bytes;
 }
@@ -406,7 +406,7 @@ bool QueueCore::may_grow() const noexcept {
 // Requires: nothing was added that is not committed.
 void QueueCore::grow(std::uint32_t units) {
     const std::uint64_t wanted = std::max<std::uint64_t>(2 * std::uint64_t{put_view_.capacity}, std::bit_ceil(8 * std::uint64_t{units}));
-    const std::uint32_t block = find_block(sizeof(Ring) + wanted * unit, Block::the_queue);
+    const std::uint32_t block = find_block(sizeof(Ring) + wanted * unit, Block::a_ring);
     if (block == Blocks::none) throw Error("the queue has " + std::to_string(BlockTable::most) + " blocks of memory in use: take items out first");
     auto* const ring = new (blocks_.address(block)) Ring;
     ring->capacity = static_cast<std::uint32_t>(wanted);
@@ -499,7 +499,7 @@ void QueueCore::sweep() {
     bool needed = state_.sweep != 0;
     for (std::uint32_t i = 0; i < table.count && !needed; ++i) {
         const std::uint32_t owner = blocks_[i].owner;
-        needed = owner > Block::the_queue && sync::is_dead(owner);
+        needed = owner > Block::a_ring && sync::is_dead(owner);
     }
     if (!needed || !take_side(state_.gets, Deadline(grace))) return;
     std::array<bool, BlockTable::most> used{};
@@ -528,7 +528,7 @@ void QueueCore::sweep() {
     state_.puts.ring = view.block;
     for (std::uint32_t i = 0; i < table.count; ++i) {
         const std::uint32_t owner = blocks_[i].owner;
-        if (!used[i] && (owner == Block::the_queue || (owner != Block::nobody && sync::is_dead(owner)))) give_block(i);
+        if (!used[i] && (owner == Block::the_queue || owner == Block::a_ring || (owner != Block::nobody && sync::is_dead(owner)))) give_block(i);
     }
     state_.sweep = 0;
     end_get();
