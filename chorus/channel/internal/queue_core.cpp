@@ -212,7 +212,9 @@ bool QueueCore::full() const noexcept { return state_.max_items != 0 && size() >
 std::uint32_t QueueCore::unfinished() const noexcept {
     // Thrown away with all that was in the queue: only what was taken is still to be done.
     const bool dropped = state_.phase.load() == QueueState::immediate;
-    return (dropped ? state_.gets : state_.puts).index.load().items - state_.done.load();
+    const std::uint32_t items = (dropped ? state_.gets : state_.puts).index.load().items - state_.done.load();
+    // Some of what was dropped may have been said to be done before.
+    return dropped && static_cast<std::int32_t>(items) < 0 ? 0 : items;
 }
 
 void QueueCore::task_done() {
