@@ -242,6 +242,7 @@ bool QueueCore::join(Deadline deadline) {
 
 void QueueCore::shut_down(bool immediately) {
     take_side(state_.puts, {});  // nobody is half-way through a put
+    ring_box(state_.gets.box, sockets_.of_puts());
     {
         const platform::WakesAtDeath pending(state_.phase);
         state_.phase.fetch_or(immediately ? QueueState::immediate : QueueState::draining);
