@@ -272,8 +272,10 @@ bool QueueCore::take_side(Side& side, Deadline deadline) {
 }
 
 void QueueCore::look_at(View& view, std::uint32_t block) {
-    if (view.block == block && view.copy == memory::copy_number()) [[likely]]
+    if (view.block == block && view.copy == memory::copy_number()) [[likely]] {
+        view.capacity = view.ring->capacity;  // since we looked it may have been free, and become a larger ring
         return;
+    }
     std::byte* const address = blocks_.address(block);
     auto* const ring = reinterpret_cast<Ring*>(address);
     view = {block, ring, address + sizeof(Ring), ring->capacity, memory::copy_number()};
