@@ -711,7 +711,12 @@ void QueueCore::begin_get(Deadline deadline) {
     const bool begun = is_pipe() ? wait_by_descriptor(watched, sockets_.of_gets(), deadline, attempt, [&] { return is_ready_or_will_ring(deadline); })
                                  : wait_in_line(state_.gets, watched, deadline, attempt);
     if (begun) return;
-    if (is_pipe() && is_hung_up(sockets_.of_gets())) throw EndOfFile("the pipe's other end is closed, and all that was sent has been received");
+    if (is_pipe() && is_hung_up(sockets_.of_gets())) {
+        if (attempt()) return;  // it was sent after we looked, and before the other end went
+        throw EndOfFile("the pipe's other end is closed, and all that was sent has been received");
+    }
+    // Who was led here by the descriptor must not find it readable for what is gone.
+    if (state_.gets.box.wanted.load() != 0) is_ready_or_will_ring(now);
     throw Empty("the queue is empty, and nothing was put in time");
 }
 
