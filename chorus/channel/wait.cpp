@@ -26,6 +26,8 @@ std::vector<Waitable> wait(const std::vector<Waitable>& objects, Deadline deadli
         for (std::size_t i = 0; i < objects.size(); ++i) {
             const auto& core = objects[i].core();
             waited[i] = {core ? core->descriptor() : objects[i].descriptor()};
+            // The system would pass over it.
+            if (waited[i].descriptor < 0) throw UsageError("cannot wait for descriptor " + std::to_string(waited[i].descriptor) + ": there is no such");
             if (core && core->is_ready_or_will_ring(deadline)) ready[i] = any = true;
         }
         const bool in_time = platform::wait_for_any(waited, any ? Deadline(now) : deadline);
