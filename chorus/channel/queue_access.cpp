@@ -15,16 +15,18 @@ std::byte* Putting::add(std::size_t bytes) { return core_.add(bytes); }
 void Putting::commit() { core_.commit_put(); }
 
 LongMessage::LongMessage(QueuePointer core, std::size_t bytes, Deadline deadline)
-    : core_(std::move(core)), block_(core_->take_block(bytes, deadline)), bytes_(core_->address(block_), bytes) {}
-LongMessage::LongMessage(LongMessage&& other) noexcept : core_(std::move(other.core_)), block_(other.block_), bytes_(std::exchange(other.bytes_, {})) {}
+    : core_(std::move(core)), block_(core_->take_block(bytes, deadline)), copy_(memory::copy_number()), bytes_(core_->address(block_), bytes) {}
+LongMessage::LongMessage(LongMessage&& other) noexcept
+    : core_(std::move(other.core_)), block_(other.block_), copy_(other.copy_), bytes_(std::exchange(other.bytes_, {})) {}
 LongMessage& LongMessage::operator=(LongMessage&& other) noexcept {
     std::swap(core_, other.core_);
     std::swap(block_, other.block_);
+    std::swap(copy_, other.copy_);
     std::swap(bytes_, other.bytes_);
     return *this;
 }
 LongMessage::~LongMessage() {
-    if (core_) core_->give_block(block_);
+    if (core_ && copy_ == memory::copy_number()) core_->give_block(block_);
 }
 
 void LongMessage::put(std::size_t bytes, Deadline deadline, std::span<const message::Attachment> attachments) {
@@ -63,13 +65,15 @@ void Getting::end() noexcept {
     holds_ = false;
 }
 
+TakenBlock::TakenBlock(QueuePointer core, std::uint32_t block) noexcept : core_(std::move(core)), block_(block), copy_(memory::copy_number()) {}
 TakenBlock& TakenBlock::operator=(TakenBlock&& other) noexcept {
     std::swap(core_, other.core_);
     std::swap(block_, other.block_);
+    std::swap(copy_, other.copy_);
     return *this;
 }
 TakenBlock::~TakenBlock() {
-    if (core_) core_->give_block(block_);
+    if (core_ && copy_ == memory::copy_number()) core_->give_block(block_);
 }
 
 QueuePointer make_queue(const std::type_info& item, QueueLimits limits) {

@@ -53,6 +53,7 @@ public:
 private:
     QueuePointer core_;
     std::uint32_t block_;
+    std::uint32_t copy_;  ///< of the process: to another copy it is not lent
     std::span<std::byte> bytes_;
 };
 
@@ -89,14 +90,15 @@ private:
 /// Frees the memory of a long message that was taken.
 class TakenBlock {
 public:
-    TakenBlock(QueuePointer core, std::uint32_t block) noexcept : core_(std::move(core)), block_(block) {}
-    TakenBlock(TakenBlock&& other) noexcept : core_(std::move(other.core_)), block_(other.block_) {}
+    TakenBlock(QueuePointer core, std::uint32_t block) noexcept;
+    TakenBlock(TakenBlock&& other) noexcept : core_(std::move(other.core_)), block_(other.block_), copy_(other.copy_) {}
     TakenBlock& operator=(TakenBlock&& other) noexcept;
     ~TakenBlock();
 
 private:
     QueuePointer core_;
     std::uint32_t block_;
+    std::uint32_t copy_;  ///< of the process: another copy has not taken it
 };
 
 struct QueueLimits {
