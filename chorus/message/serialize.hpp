@@ -78,13 +78,15 @@ template <class T>
 concept FunctionPointer = std::is_pointer_v<T> && std::is_function_v<std::remove_pointer_t<T>>;
 
 template <class T>
+constexpr bool is_plain_number = (std::is_arithmetic_v<T> && !std::is_same_v<T, bool>) || std::is_same_v<T, std::byte>;
+template <class T>
 constexpr bool is_numbers_in_a_row = false;
 template <class Number, class Allocator>
-constexpr bool is_numbers_in_a_row<std::vector<Number, Allocator>> = std::is_arithmetic_v<Number> && !std::is_same_v<Number, bool>;
+constexpr bool is_numbers_in_a_row<std::vector<Number, Allocator>> = is_plain_number<Number>;
 template <class T>
 constexpr bool is_fixed_row = false;
 template <class Number, std::size_t count>
-constexpr bool is_fixed_row<std::array<Number, count>> = std::is_arithmetic_v<Number> && !std::is_same_v<Number, bool> && count != 0;
+constexpr bool is_fixed_row<std::array<Number, count>> = is_plain_number<Number> && count != 0;
 
 /// A number; or numbers in one piece of memory, written as their count and that piece. How long it is written is
 /// known before, and it can be written straight to where it is going.
