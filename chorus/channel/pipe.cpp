@@ -110,6 +110,12 @@ std::ostream& operator<<(std::ostream& out, const BasicConnection& connection) {
     return out << "<Connection " << (state.in && state.out ? "duplex" : state.in ? "receiving" : "sending") << '>';
 }
 
+std::shared_ptr<ConnectionState> closed_connection() {
+    auto state = std::make_shared<ConnectionState>();
+    state->closed = true;
+    return state;
+}
+
 std::pair<std::shared_ptr<ConnectionState>, std::shared_ptr<ConnectionState>> make_pipe(bool duplex, std::size_t max_bytes) {
     if (max_bytes < smallest_pipe) {
         throw UsageError("a pipe holds at least " + std::to_string(smallest_pipe) + " bytes, asked for " + std::to_string(max_bytes));

@@ -74,6 +74,7 @@ private:
 const QueuePointer& receiving(const BasicConnection& connection);
 void write_connection(message::Writer& out, const BasicConnection& connection);
 std::shared_ptr<ConnectionState> read_connection(message::Reader& in);
+std::shared_ptr<ConnectionState> closed_connection();
 std::pair<std::shared_ptr<ConnectionState>, std::shared_ptr<ConnectionState>> make_pipe(bool duplex, std::size_t max_bytes);
 
 }  // namespace channel
@@ -82,6 +83,8 @@ namespace multiprocessing {
 
 class Connection : public channel::BasicConnection {
 public:
+    /// A closed one, to be assigned to: so it may be a member or an element of what travels.
+    Connection() : Connection(channel::closed_connection()) {}
     explicit Connection(std::shared_ptr<channel::ConnectionState> state) noexcept : BasicConnection(std::move(state)) {}
 
     /// Waits while the pipe is full of what was not received yet.

@@ -72,7 +72,8 @@ template <class T>
 class Queue {
 public:
     /// Throws: OsError when there is no memory to share.
-    explicit Queue(std::size_t maxsize = 0) : Queue(QueueOptions{maxsize, 0}) {}
+    Queue() : Queue(QueueOptions{}) {}
+    explicit Queue(std::size_t maxsize) : Queue(QueueOptions{maxsize, 0}) {}
     explicit Queue(QueueOptions options) : core_(channel::make_queue(typeid(T), {options.maxsize, options.max_bytes})) {}
     explicit Queue(channel::QueuePointer core) noexcept : core_(std::move(core)) {}
 
@@ -98,7 +99,8 @@ public:
             try {
                 while (done < values.size()) {
                     if (channel::is_long(message::written_size(values[done]))) {
-                        put(values[done++], deadline);
+                        put(values[done], deadline);
+                        ++done;
                     } else {
                         done += put_some(values.subspan(done), deadline);
                     }
