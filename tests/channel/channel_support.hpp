@@ -66,6 +66,15 @@ inline std::size_t open_descriptors() {
     return count;
 }
 
+/// The same once the process has what Chorus keeps for its whole life.
+inline std::size_t settled_descriptors() {
+    mp::Queue<mp::Event> queue;
+    queue.put({});
+    queue.get();
+    queue = {};
+    return open_descriptors() - 2;  // the queue's own
+}
+
 /// Once a process has said that it is about to block: returns when it does. Nothing else tells.
 inline void wait_until_asleep(int pid) {
     constexpr int often_enough = 50;

@@ -343,7 +343,7 @@ TEST_P(Queue, test_empty) {
 }
 
 TEST(QueueHere, test_closed) {
-    const std::size_t before = open_descriptors();
+    const std::size_t before = settled_descriptors();
     {
         mp::Queue<std::string> queue;
         const auto copy = queue;
