@@ -415,6 +415,7 @@ TEST(QueueHere, test_shutdown_immediate_all_methods_in_many_threads) {
     for (const bool immediate : {false, true}) {
         mp::Queue<int> queue(4);
         std::atomic<int> ended{0};
+        std::atomic<int> got{0};
         std::vector<std::thread> threads;
         for (int i = 0; i < 4; ++i) {
             threads.emplace_back([&] {
@@ -426,12 +427,13 @@ TEST(QueueHere, test_shutdown_immediate_all_methods_in_many_threads) {
                     for (;;) {
                         queue.get();
                         queue.task_done();
+                        ++got;
                     },
                     chorus::ShutDown);
                 ++ended;
             });
         }
-        while (queue.full() || queue.empty()) std::this_thread::yield();
+        while (got < 1000) std::this_thread::yield();
         queue.shutdown({.immediate = immediate});
         for (auto& thread : threads) thread.join();
         EXPECT_EQ(ended, 8);
