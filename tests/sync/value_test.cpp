@@ -272,6 +272,28 @@ TEST_P(Value, arrives_with_the_lock_it_has) {
     run_in_child(expect_locked, a, b, c, std::string("kinds"));
 }
 
+void fill_what_comes(mp::Queue<mp::Array<int>> arrays) {
+    for (int i = 0; i < 2; ++i) {
+        const auto array = arrays.get();
+        const std::scoped_lock guard(array);
+        array[0] = static_cast<int>(array.size());
+    }
+}
+
+TEST_P(Array, is_sent_through_a_queue_to_who_has_begun_already) {
+    mp::Queue<mp::Array<int>> arrays;
+    mp::Process process(fill_what_comes, arrays);
+    process.start();
+    const mp::Array<int> small(3);
+    const mp::Array<int> large(30'000);
+    arrays.put(small);
+    arrays.put(large);
+    process.join();
+    EXPECT_EQ(process.exitcode(), 0);
+    EXPECT_EQ(small[0], 3);
+    EXPECT_EQ(large[0], 30'000);
+}
+
 void die_holding(mp::Value<int> number) {
     number.get_lock().acquire();
     number.value() = -1;
