@@ -26,8 +26,10 @@ struct WordHolds {
 };
 inline constexpr std::size_t most_words_to_wait_on = 128;
 
-/// Sleeps while every one of these words, in shared memory, holds its value: who is woken on any of them
-/// goes on. At most most_words_to_wait_on. Needs Linux 5.16.
+/// Sleeps while every one of these words holds its value: who is woken on any of them goes on. At most
+/// most_words_to_wait_on. Needs Linux 5.16.
+bool futex_wait_on_all(std::span<const WordHolds> words, Deadline deadline = {});
+/// The same for words in memory shared with other processes.
 bool shared_futex_wait_on_all(std::span<const WordHolds> words, Deadline deadline = {});
 
 }  // namespace chorus::platform

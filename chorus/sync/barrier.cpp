@@ -58,7 +58,7 @@ std::string why_broken(const BarrierState& state) {
 void change(BarrierState& state, std::uint32_t word) {
     const TellsInDeath pending(state.home, state.bell.word());
     state.word = word;
-    state.bell.ring_all(state.home, state.word);
+    state.bell.ring_all(state.home);
 }
 
 // Among processes the others look again, to watch this one too.
@@ -120,7 +120,7 @@ void sleep_until(BarrierState& state, Over over, std::uint32_t first_watched, De
         if (std::any_of(watched.begin(), watched.end(), is_dead)) break;
         if (!sleep(state.home, state.word, seen, state.bell, deadline, watched)) break;
     }
-    state.bell.ring_all(state.home, state.word);
+    state.bell.ring_all(state.home);
 }
 
 }  // namespace

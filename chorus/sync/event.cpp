@@ -27,7 +27,7 @@ void BasicEvent::set() {
     std::uint32_t word = state.word.load();
     while ((word & EventState::is_set) == 0) {
         if (!state.word.compare_exchange_weak(word, (word + EventState::one_setting) | EventState::is_set)) continue;
-        state.bell.ring_all(state.home, state.word);
+        state.bell.ring_all(state.home);
         return;
     }
 }
@@ -41,7 +41,7 @@ bool BasicEvent::wait(Deadline deadline) const {
         const std::uint32_t word = state.word.load();
         return (word & EventState::is_set) != 0 || word != before;
     };
-    return wait_until(state.home, state.word, state.bell, deadline, was_set, [&] { state.bell.ring_all(state.home, state.word); });
+    return wait_until(state.home, state.word, state.bell, deadline, was_set, [&] { state.bell.ring_all(state.home); });
 }
 
 std::ostream& operator<<(std::ostream& out, const BasicEvent& event) { return out << (event.is_set() ? "<Event set>" : "<Event unset>"); }

@@ -37,7 +37,7 @@ bool BasicSemaphore::acquire(Deadline deadline) {
         return false;
     };
     return wait_until(state.home, state.permits, state.bell, deadline, take_one, [&] {
-        if (state.permits > 0) state.bell.ring(state.home, state.permits, 1);
+        if (state.permits > 0) state.bell.ring(state.home, 1);
     });
 }
 
@@ -53,7 +53,7 @@ void BasicSemaphore::release(int n) {
                              " would come, and it " + (state.bounded ? "began with " : "can hold ") + std::to_string(state.most));
         }
     } while (!state.permits.compare_exchange_weak(permits, permits + more));
-    state.bell.ring(state.home, state.permits, more);
+    state.bell.ring(state.home, more);
 }
 
 int BasicSemaphore::get_value() const noexcept { return static_cast<int>(state_->permits.load()); }

@@ -223,7 +223,7 @@ void QueueCore::task_done() {
     do {
         if (unfinished() == 0) throw UsageError("task_done() was called more often than items were put");
     } while (!state_.done.compare_exchange_strong(done, done + 1));
-    if (unfinished() == 0) state_.all_done.ring_all(Home::process, state_.done);
+    if (unfinished() == 0) state_.all_done.ring_all(Home::process);
 }
 
 bool QueueCore::join(Deadline deadline) {
@@ -236,7 +236,7 @@ bool QueueCore::join(Deadline deadline) {
         if (deadline.has_passed()) return false;
         sleep_on(state_.done, seen, state_.all_done, state_.phase, deadline);
     }
-    state_.all_done.ring_all(Home::process, state_.done);
+    state_.all_done.ring_all(Home::process);
     return true;
 }
 
@@ -458,7 +458,7 @@ void QueueCore::commit_put() {
     ring_box(state_.gets.box, sockets_.of_puts());
     const platform::WakesAtDeath pending(state_.gets.bell.word());
     state_.puts.index.store(put_index_);
-    state_.gets.bell.ring(Home::process, position_of(state_.puts), 1);
+    state_.gets.bell.ring(Home::process, 1);
 }
 
 void QueueCore::end_put() noexcept { state_.puts.lock.give_back(); }
@@ -805,7 +805,7 @@ void QueueCore::commit_get() {
     ring_box(state_.puts.box, sockets_.of_gets());
     const platform::WakesAtDeath pending(state_.puts.bell.word());
     state_.gets.index.store(get_index_);
-    state_.puts.bell.ring(Home::process, position_of(state_.gets), 1);
+    state_.puts.bell.ring(Home::process, 1);
 }
 
 void QueueCore::end_get() noexcept { state_.gets.lock.give_back(); }

@@ -47,13 +47,15 @@ bool shared_futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t val
 int shared_futex_wake(const std::atomic<std::uint32_t>& word, int most) noexcept { return wake(word, most, FUTEX_WAKE); }
 void shared_futex_wake_all(const std::atomic<std::uint32_t>& word) noexcept { wake(word, INT_MAX, FUTEX_WAKE); }
 
-bool shared_futex_wait_on_all(std::span<const WordHolds> words, Deadline deadline) {
+namespace {
+
+bool wait_on_all(std::span<const WordHolds> words, Deadline deadline, std::uint32_t flags) {
     std::array<futex_waitv, most_words_to_wait_on> list;
     for (std::size_t i = 0; i < words.size(); ++i) {
         list[i] = {};
         list[i].val = words[i].value;
         list[i].uaddr = reinterpret_cast<std::uintptr_t>(words[i].word);
-        list[i].flags = FUTEX_32;
+        list[i].flags = flags;
     }
     timespec until{};
     if (!deadline.is_never()) {
@@ -63,7 +65,12 @@ bool shared_futex_wait_on_all(std::span<const WordHolds> words, Deadline deadlin
     const long result = ::syscall(SYS_futex_waitv, list.data(), words.size(), 0, deadline.is_never() ? nullptr : &until, CLOCK_MONOTONIC);
     if (result >= 0 || errno == EAGAIN || errno == EINTR) return true;
     if (errno == ETIMEDOUT) return false;
-    throw os_error("wait on several words of shared memory (Linux 5.16 or later is needed)", errno);
+    throw os_error("wait on several words of memory (Linux 5.16 or later is needed)", errno);
 }
+
+}  // namespace
+
+bool futex_wait_on_all(std::span<const WordHolds> words, Deadline deadline) { return wait_on_all(words, deadline, FUTEX_32 | FUTEX_PRIVATE_FLAG); }
+bool shared_futex_wait_on_all(std::span<const WordHolds> words, Deadline deadline) { return wait_on_all(words, deadline, FUTEX_32); }
 
 }  // namespace chorus::platform

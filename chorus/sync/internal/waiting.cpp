@@ -11,9 +11,9 @@ namespace {
 constinit std::atomic<std::uint32_t> threads_numbered{0};
 constinit thread_local std::uint32_t number = 0;
 
-int wake(Home home, const Word& watched, const Word& bell, std::uint32_t most) noexcept {
+int wake(Home home, const Word& bell, std::uint32_t most) noexcept {
     const int count = most > INT_MAX ? INT_MAX : static_cast<int>(most);
-    return home == Home::process ? platform::shared_futex_wake(bell, count) : platform::futex_wake(watched, count);
+    return home == Home::process ? platform::shared_futex_wake(bell, count) : platform::futex_wake(bell, count);
 }
 
 }  // namespace
@@ -25,22 +25,21 @@ std::uint32_t me(Home home) {
     return number;
 }
 
-void Bell::ring_all(Home home, const Word& watched) noexcept {
+void Bell::ring_all(Home home) noexcept {
     if ((word_.load() & marked) == 0) return;
     word_.exchange(0);
-    wake(home, watched, word_, UINT_MAX);
+    wake(home, word_, UINT_MAX);
 }
 
-void Bell::ring(Home home, const Word& watched, std::uint32_t most) noexcept {
+void Bell::ring(Home home, std::uint32_t most) noexcept {
     if ((word_.load() & marked) == 0) return;
-    if (wake(home, watched, word_, most) != 0) return;
+    if (wake(home, word_, most) != 0) return;
     // Nobody there: the mark was left by the dead, or by who needed no sleep. Whoever came meanwhile marks it again.
     word_.exchange(0);
-    wake(home, watched, word_, UINT_MAX);
+    wake(home, word_, UINT_MAX);
 }
 
 bool sleep(Home home, const Word& watched, std::uint32_t seen, const Bell& bell, Deadline deadline, std::span<const LifeId> watched_lives) {
-    if (home == Home::thread) return platform::futex_wait(watched, seen, deadline);
     std::array<platform::WordHolds, platform::most_words_to_wait_on> words;
     words[0] = {&watched, seen};
     words[1] = {&bell.word(), Bell::marked};
@@ -51,7 +50,8 @@ bool sleep(Home home, const Word& watched, std::uint32_t seen, const Bell& bell,
         if (!life) return true;
         words[count++] = *life;
     }
-    return platform::shared_futex_wait_on_all(std::span(words).first(count), deadline);
+    const auto waited = std::span(words).first(count);
+    return home == Home::process ? platform::shared_futex_wait_on_all(waited, deadline) : platform::futex_wait_on_all(waited, deadline);
 }
 
 void pause() noexcept {

@@ -27,15 +27,15 @@ using Word = std::atomic<std::uint32_t>;
 /// Names the calling thread in words of objects of this home. Never 0, never above 30 bits.
 std::uint32_t me(Home home);
 
-/// For threads the bell is not slept on: the watched word is. So what rings it must have changed that word.
+/// Where sleepers are woken. The mark says that there are some, or may be.
 class Bell {
 public:
     static constexpr std::uint32_t marked = 1U << 31;
 
     /// Tells the sleepers that the watched word has changed.
-    void ring_all(Home home, const Word& watched) noexcept;
+    void ring_all(Home home) noexcept;
     /// Wakes `most` of those who are asleep.
-    void ring(Home home, const Word& watched, std::uint32_t most) noexcept;
+    void ring(Home home, std::uint32_t most) noexcept;
     void mark() noexcept {
         if ((word_.load() & marked) == 0) word_.fetch_or(marked);
     }
