@@ -145,6 +145,26 @@ TEST_P(Queue, test_no_import_lock_contention) {
     EXPECT_EQ(mp::run(what_was_got_then), 7);
 }
 
+void hold_for_ever(mp::Lock lock, mp::Event held) {
+    lock.acquire();
+    held.set();
+    for (;;) ::pause();
+}
+
+TEST_P(Queue, the_death_of_who_used_one_before_main_is_seen) {
+    mp::Lock lock;
+    mp::Event held;
+    auto child = context().Process(hold_for_ever, lock, held);
+    child.start();
+    held.wait();
+    EXPECT_FALSE(lock.acquire(10ms));
+    child.kill();
+    EXPECT_THROW(lock.acquire(20s), chorus::OwnerDied);
+    lock.recover();
+    lock.release();
+    child.join();
+}
+
 TEST(QueueHere, test_timeout) {
     mp::Queue<int> queue;
     for (const auto timeout : {1ms, 20ms, 200ms}) {

@@ -5,6 +5,7 @@
 
 #include <chorus/memory/internal/segment.hpp>
 #include <chorus/platform/fork_mutex.hpp>
+#include <chorus/sync/internal/lives.hpp>
 
 namespace chorus::sync {
 namespace {
@@ -16,6 +17,7 @@ static_assert(sizeof(Commons) <= page_size);
 struct Page {
     platform::ForkMutex mutex;
     memory::Segment* segment = nullptr;  ///< never unmapped: threads point into it
+    memory::Segment* before_main = nullptr;
     std::atomic<Commons*> commons{nullptr};
 };
 
@@ -46,6 +48,9 @@ Commons& commons() { return *ready_page().commons; }
 int commons_descriptor() { return ready_page().segment->descriptor(); }
 
 void take_commons(platform::FileDescriptor file) {
+    // Static objects may have used shared ones before: this thread's life there is none here.
+    page().before_main = page().segment;
+    forget_my_life();
     page().segment = new memory::Segment(memory::Segment::attach(std::move(file), size_with_all_lives));
     page().commons = &page().segment->as<Commons>();
 }
