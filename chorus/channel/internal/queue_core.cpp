@@ -112,7 +112,8 @@ std::shared_ptr<memory::Region> make_region(std::uint64_t type, std::uint64_t ma
         side->lock.initialise(Home::process, false);
         side->line.initialise();
     }
-    auto* const table = new (region->data() + table_offset) BlockTable;
+    // All zero already, and most of it has no memory yet.
+    auto* const table = std::launder(reinterpret_cast<BlockTable*>(region->data() + table_offset));
     table->table_ready = page - (sizeof(BlockTable) - sizeof table->blocks);
     return region;
 }
