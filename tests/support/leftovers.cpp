@@ -24,8 +24,8 @@ std::set<std::string> open_descriptors() {
 
 // The library keeps these for its own life: its fork server's socket, life line and pages.
 bool is_the_librarys(const std::string& descriptor) {
-    for (const char* mark : {"socket:", "pipe:", "memfd:chorus-commons", "memfd:chorus-hand-over", "memfd:chorus-gate", "memfd:chorus-objects", "anon_inode:[pidfd]",
-                             "anon_inode:[eventpoll]", "anon_inode:[eventfd]"}) {
+    for (const char* mark : {"socket:", "pipe:", "memfd:chorus-commons", "memfd:chorus-hand-over", "memfd:chorus-gate", "memfd:chorus-objects",
+                             "anon_inode:[pidfd]", "anon_inode:[eventpoll]", "anon_inode:[eventfd]"}) {
         if (descriptor.find(mark) != std::string::npos) return true;
     }
     return false;
