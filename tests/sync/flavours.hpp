@@ -16,6 +16,7 @@
 #include <thread>
 #include <vector>
 
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -189,6 +190,20 @@ public:
     void stop() const {
         ::kill(pid(), SIGSTOP);
         EXPECT_TRUE(becomes_true([&] { return state_of(pid()) == 'T'; }));
+    }
+    /// Lets it sleep on, but when it is woken it does not get to run. (One that was stopped sleeps on nothing, so nothing wakes it.)
+    void set_trap() const {
+        ASSERT_EQ(::ptrace(PTRACE_SEIZE, pid(), nullptr, nullptr), 0);
+        ::ptrace(PTRACE_INTERRUPT, pid(), nullptr, nullptr);
+        ASSERT_EQ(::waitpid(pid(), nullptr, __WALL), pid());
+        ::ptrace(PTRACE_SYSCALL, pid(), nullptr, nullptr);  // to where it goes back to sleep
+        ASSERT_EQ(::waitpid(pid(), nullptr, __WALL), pid());
+        ::ptrace(PTRACE_SYSCALL, pid(), nullptr, nullptr);
+        EXPECT_TRUE(becomes_true([&] { return sleeps_on_a_word(pid()); }));
+    }
+    void die_in_the_trap() {
+        EXPECT_TRUE(becomes_true([&] { return ::waitpid(pid(), nullptr, __WALL | WNOHANG) == pid(); })) << "it was not woken";
+        die();
     }
     void go_on() const { ::kill(pid(), SIGCONT); }
     int pid() const { return process_.pid(); }

@@ -282,15 +282,42 @@ TYPED_TEST(OwnerDied, one_killed_when_woken_passes_it_on) {
         this->lock_.acquire();
         Victim first(wait_and_go<mp::Lock>, this->lock_, this->about_to_wait_, this->told_, this->done_);
         first.expect_asleep(this->about_to_wait_);
+        first.set_trap();
         Crew<TypeParam> crew;
         crew.start(wait_and_go<mp::Lock>, this->lock_, this->about_to_wait_, this->told_, this->done_);
         expect_asleep(this->about_to_wait_, crew.workers());
-        first.stop();
         this->lock_.release();
-        first.die();
+        first.die_in_the_trap();
         crew.join();
     }
     EXPECT_EQ(this->done_.get_value(), 5);
+}
+
+// The system wakes one of those who sleep because of a dead holder, each at another lock of it. If that one is killed in turn, it
+// wakes the next.
+TYPED_TEST(OwnerDied, one_killed_when_woken_by_a_death_passes_that_on) {
+    mp::RLock other;
+    const auto hold_both = [](mp::Lock one, mp::RLock two, mp::Semaphore holding) {
+        two.acquire();
+        hold_for_ever(one, holding);
+    };
+    for (int round = 0; round < 5; ++round) {
+        Victim holder(hold_both, this->lock_, other, this->holding_);
+        ASSERT_TRUE(this->holding_.acquire(too_long));
+        Victim first(wait_and_go<mp::Lock>, this->lock_, this->about_to_wait_, this->told_, this->done_);
+        first.expect_asleep(this->about_to_wait_);
+        first.set_trap();
+        Crew<TypeParam> crew;
+        crew.start(wait_and_go<mp::RLock>, other, this->about_to_wait_, this->told_, this->done_);
+        expect_asleep(this->about_to_wait_, crew.workers());
+        holder.die();
+        first.die_in_the_trap();
+        crew.join();
+        EXPECT_TRUE(learns_of_a_death(this->lock_));
+        this->lock_.recover();
+        this->lock_.release();
+    }
+    EXPECT_EQ(this->told_.get_value(), 5);
 }
 
 TYPED_TEST(OwnerDied, holder_and_first_waiter_killed_together) {

@@ -342,12 +342,12 @@ TYPED_TEST(SemaphoreOfTheDead, one_killed_when_woken_passes_it_on) {
         mp::Semaphore permits(0);
         Victim first(take_one, permits, this->about_to_wait_);
         first.expect_asleep(this->about_to_wait_);
+        first.set_trap();
         Crew<TypeParam> crew;
         crew.start(take_one, permits, this->about_to_wait_);
         expect_asleep(this->about_to_wait_, crew.workers());
-        first.stop();
         permits.release();
-        first.die();
+        first.die_in_the_trap();
         crew.join();
     }
 }
