@@ -694,6 +694,17 @@ TEST(ManyLocks, ten_thousand_are_made_used_and_dropped) {
     EXPECT_LE(open_descriptors(), before + 3);
 }
 
+// Where a process that was started had its first stack: under the address sanitizer that memory must be as good as any.
+TEST(ManyLocks, where_a_starting_process_had_its_stack) {
+    for (int i = 0; i < 3; ++i) {
+        mp::SpawnProcess process([] {});
+        process.start();
+        process.join();
+        std::vector<mp::Lock> all(2000);
+        for (auto& lock : all) lock.acquire();
+    }
+}
+
 TEST(ManyLocks, a_child_gets_all_of_a_thousand) {
     std::vector<mp::Lock> all(1000);
     for (auto& lock : all) lock.acquire();
