@@ -32,7 +32,7 @@ namespace {
 
 /// One round: objects, what the victim does, and what must hold when it was killed.
 struct Trial {
-    std::function<void()> operation;          ///< in the victim
+    std::function<void()> operation;           ///< in the victim
     std::function<bool(bool finished)> check;  ///< here, afterwards; `finished`: it was not killed before its end
 };
 
@@ -41,11 +41,12 @@ std::atomic<std::uint32_t>* const phase = shared_with_forks<std::atomic<std::uin
 // A process that waits for something, and notes down that it came.
 class Sleeper {
 public:
-    explicit Sleeper(std::function<void()> wait) : woken_(shared_with_forks<std::atomic<std::uint32_t>>()), process_([wait, woken = woken_] {
-        *woken = 1;
-        wait();
-        *woken = 2;
-    }) {
+    explicit Sleeper(std::function<void()> wait)
+        : woken_(shared_with_forks<std::atomic<std::uint32_t>>()), process_([wait, woken = woken_] {
+              *woken = 1;
+              wait();
+              *woken = 2;
+          }) {
         process_.start();
         while (*woken_ == 0) std::this_thread::yield();
         // Until it sleeps in the kernel: looked up, not guessed.
@@ -125,7 +126,8 @@ Trial put() {
     mp::Queue<std::uint64_t> queue;
     queue.put(1);
     queue.get();
-    return {[queue]() mutable { queue.put(2); }, [queue](bool finished) mutable {
+    return {[queue]() mutable { queue.put(2); },
+            [queue](bool finished) mutable {
                 const auto item = queue.try_get();
                 if (finished && item != 2U) return false;
                 if (item && *item != 2U) return false;
@@ -137,7 +139,8 @@ Trial put() {
 Trial put_wakes() {
     mp::Queue<std::uint64_t> queue;
     const auto sleeper = std::make_shared<Sleeper>([queue]() mutable { queue.get(); });
-    return {[queue]() mutable { queue.put(2); }, [queue, sleeper](bool finished) mutable {
+    return {[queue]() mutable { queue.put(2); },
+            [queue, sleeper](bool finished) mutable {
                 // If it was put, the sleeper has it without anybody's help.
                 if (!finished && queue.qsize() == 0) {
                     // Not put, or taken already: one more cannot hurt.
@@ -151,7 +154,8 @@ Trial put_long() {
     mp::Queue<std::vector<std::uint64_t>> queue;
     queue.put(std::vector<std::uint64_t>(20'000, 1));
     queue.get();
-    return {[queue]() mutable { queue.put(std::vector<std::uint64_t>(20'000, 2)); }, [queue](bool finished) mutable {
+    return {[queue]() mutable { queue.put(std::vector<std::uint64_t>(20'000, 2)); },
+            [queue](bool finished) mutable {
                 const auto item = queue.try_get();
                 if (finished && !item) return false;
                 if (item && *item != std::vector<std::uint64_t>(20'000, 2)) return false;
@@ -166,7 +170,8 @@ Trial put_long() {
 Trial put_grows() {
     mp::Queue<std::vector<std::uint64_t>> queue(8);  // its first ring is small
     queue.put(std::vector<std::uint64_t>(100, 1));
-    return {[queue]() mutable { queue.put(std::vector<std::uint64_t>(1000, 2)); }, [queue](bool finished) mutable {
+    return {[queue]() mutable { queue.put(std::vector<std::uint64_t>(1000, 2)); },
+            [queue](bool finished) mutable {
                 if (queue.get() != std::vector<std::uint64_t>(100, 1)) return false;
                 const auto item = queue.try_get();
                 if (finished && !item) return false;
@@ -183,7 +188,8 @@ Trial get() {
     mp::Queue<std::uint64_t> queue;
     queue.put(1);
     queue.put(2);
-    return {[queue]() mutable { queue.get(); }, [queue](bool finished) mutable {
+    return {[queue]() mutable { queue.get(); },
+            [queue](bool finished) mutable {
                 // The first is back, or has died with who got it; never twice.
                 auto item = queue.try_get();
                 if (!item || (finished && *item != 2U)) return false;
@@ -196,7 +202,8 @@ Trial get_long() {
     mp::Queue<std::vector<std::uint64_t>> queue;
     queue.put(std::vector<std::uint64_t>(20'000, 1));
     queue.put(std::vector<std::uint64_t>(20'000, 2));
-    return {[queue]() mutable { queue.get(); }, [queue](bool finished) mutable {
+    return {[queue]() mutable { queue.get(); },
+            [queue](bool finished) mutable {
                 auto item = queue.try_get();
                 if (!item || (finished && item->at(0) != 2U)) return false;
                 if (item->at(0) == 1U) item = queue.try_get();
@@ -210,7 +217,8 @@ Trial get_makes_room() {
     mp::Queue<std::uint64_t> queue(1);
     queue.put(1);
     const auto sleeper = std::make_shared<Sleeper>([queue]() mutable { queue.put(2); });
-    return {[queue]() mutable { queue.get(); }, [queue, sleeper](bool finished) mutable {
+    return {[queue]() mutable { queue.get(); },
+            [queue, sleeper](bool finished) mutable {
                 if (!finished && queue.full()) queue.get();  // the first is still there, or the second is already
                 return sleeper->is_woken();
             }};
@@ -219,9 +227,10 @@ Trial get_makes_room() {
 Trial send_wakes() {
     auto ends = mp::Pipe({.duplex = false});
     const auto sleeper = std::make_shared<Sleeper>([reader = ends.first] { reader.recv<int>(); });
-    return {[writer = ends.second] { writer.send(2); }, [writer = ends.second, sleeper](bool finished) {
+    return {[writer = ends.second] { writer.send(2); },
+            [writer = ends.second, sleeper](bool finished) {
                 try {
-                    if (!finished) writer.send(3);  // one too many if the first was sent
+                    if (!finished) writer.send(3);     // one too many if the first was sent
                 } catch (const chorus::BrokenPipe&) {  // it was, and the sleeper is gone
                 }
                 return sleeper->is_woken();
@@ -230,7 +239,8 @@ Trial send_wakes() {
 
 Trial acquire_lock() {
     mp::Lock lock;
-    return {[lock]() mutable { lock.acquire(); }, [lock](bool finished) mutable {
+    return {[lock]() mutable { lock.acquire(); },
+            [lock](bool finished) mutable {
                 bool owner_died = false;
                 try {
                     if (!lock.acquire(5s)) return false;
@@ -265,7 +275,8 @@ Trial release_wakes() {
     mp::Lock lock;
     lock.acquire();  // anybody may release it
     const auto sleeper = std::make_shared<Sleeper>([lock]() mutable { acquire(lock); });
-    return {[lock]() mutable { lock.release(); }, [lock, sleeper](bool finished) mutable {
+    return {[lock]() mutable { lock.release(); },
+            [lock, sleeper](bool finished) mutable {
                 if (!finished) {
                     try {
                         lock.release();
@@ -280,7 +291,8 @@ Trial semaphore_release_wakes() {
     mp::Semaphore semaphore(0);
     const auto sleeper = std::make_shared<Sleeper>([semaphore]() mutable { semaphore.acquire(); });
     auto* const before = shared_with_forks<std::atomic<std::uint32_t>>();
-    return {[semaphore]() mutable { semaphore.release(); }, [semaphore, sleeper, before](bool finished) mutable {
+    return {[semaphore]() mutable { semaphore.release(); },
+            [semaphore, sleeper, before](bool finished) mutable {
                 // Released and not taken yet, or taken: the sleeper goes on alone. Else it needs us.
                 std::this_thread::sleep_for(1ms);
                 if (!finished && semaphore.get_value() == 0) semaphore.release();
@@ -292,7 +304,8 @@ Trial semaphore_release_wakes() {
 Trial event_set_wakes() {
     mp::Event event;
     const auto sleeper = std::make_shared<Sleeper>([event] { event.wait(); });
-    return {[event]() mutable { event.set(); }, [event, sleeper](bool finished) mutable {
+    return {[event]() mutable { event.set(); },
+            [event, sleeper](bool finished) mutable {
                 if (finished && !event.is_set()) return false;
                 if (!event.is_set()) event.set();
                 return sleeper->is_woken();

@@ -96,14 +96,22 @@ LockState::Taken LockState::take_after_sleep(std::uint32_t self, Deadline deadli
 }
 
 bool LockState::give_back() noexcept {
-    const std::uint32_t value = word_.load(std::memory_order_relaxed);
-    if ((value & owner_mask) == nobody) return false;
+    std::uint32_t value = word_.load(std::memory_order_relaxed);
     if (home_ == Home::thread) {
-        if ((word_.exchange(value & suspect, std::memory_order_release) & waited_for) != 0) platform::futex_wake(word_, 1);
+        do {
+            if ((value & owner_mask) == nobody) return false;
+        } while (!word_.compare_exchange_weak(value, value & suspect, std::memory_order_release, std::memory_order_relaxed));
+        if ((value & waited_for) != 0) platform::futex_wake(word_, 1);
         return true;
     }
     const platform::WakesAtDeath pending(word_);
-    if ((word_.exchange(value & suspect) & waited_for) != 0) platform::shared_futex_wake(word_, 1);
+    do {
+        if ((value & owner_mask) == nobody) return false;
+        // That somebody waits is kept: if we are killed here and another one takes the lock at this instant, it wakes the waiter.
+    } while (!word_.compare_exchange_weak(value, value & (suspect | waited_for)));
+    if ((value & waited_for) == 0 || platform::shared_futex_wake(word_, 1) != 0) return true;
+    value = (value & suspect) | waited_for;
+    word_.compare_exchange_strong(value, value & suspect);  // nobody did; if it is taken by now, who took it will find out
     return true;
 }
 
