@@ -1,5 +1,5 @@
 // error: type_cannot_travel_to_another_process
-// error: Lock<chorus::sync::Home::thread>
+// error: Lock<chorus::memory::Home::thread>
 
 #include <chorus/chorus.hpp>
 

@@ -1,5 +1,5 @@
 // error: type_cannot_travel_to_another_process
-// error: Event<chorus::sync::Home::thread>
+// error: Event<chorus::memory::Home::thread>
 
 #include <vector>
 
