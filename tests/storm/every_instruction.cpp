@@ -256,18 +256,14 @@ Trial acquire_lock() {
 
 Trial release_lock() {
     mp::Lock lock;
-    auto* const started = shared_with_forks<std::atomic<std::uint32_t>>();
-    return {[lock, started]() mutable {
+    return {[lock]() mutable {
                 lock.acquire();
-                *started = 1;
                 lock.release();
             },
-            [lock, started](bool) mutable {
+            [lock](bool) mutable {
                 acquire(lock);
                 lock.release();
-                const bool free = lock.acquire(5s);
-                ::munmap(started, sizeof *started);
-                return free;
+                return lock.acquire(5s);
             }};
 }
 
@@ -293,10 +289,8 @@ Trial semaphore_release_wakes() {
     auto* const before = shared_with_forks<std::atomic<std::uint32_t>>();
     return {[semaphore]() mutable { semaphore.release(); },
             [semaphore, sleeper, before](bool finished) mutable {
-                // Released and not taken yet, or taken: the sleeper goes on alone. Else it needs us.
-                std::this_thread::sleep_for(1ms);
+                // Released and not taken yet: the sleeper goes on alone. Not released, or taken already: one more cannot hurt.
                 if (!finished && semaphore.get_value() == 0) semaphore.release();
-                ::munmap(before, sizeof *before);
                 return sleeper->is_woken();
             }};
 }
