@@ -12,7 +12,9 @@ function(test_every_instruction operation stride)
         math(EXPR stride "${stride} * 97")
     endif()
     add_test(NAME "every instruction: ${operation}" COMMAND every_instruction ${operation} ${stride})
-    set_tests_properties("every instruction: ${operation}" PROPERTIES TIMEOUT 300)
+    # A copy by one repeated instruction would be a step for each byte.
+    set_tests_properties("every instruction: ${operation}" PROPERTIES TIMEOUT 300
+        ENVIRONMENT GLIBC_TUNABLES=glibc.cpu.x86_rep_movsb_threshold=0x10000000:glibc.cpu.x86_rep_stosb_threshold=0x10000000)
 endfunction()
 foreach(operation put put_wakes get get_makes_room acquire release release_wakes semaphore_release_wakes event_set_wakes)
     test_every_instruction(${operation} 1)

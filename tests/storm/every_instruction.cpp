@@ -154,11 +154,13 @@ Trial put_long() {
     mp::Queue<std::vector<std::uint64_t>> queue;
     queue.put(std::vector<std::uint64_t>(20'000, 1));
     queue.get();
-    return {[queue]() mutable { queue.put(std::vector<std::uint64_t>(20'000, 2)); },
-            [queue](bool finished) mutable {
+    // Made here: the steps are for putting it.
+    const std::vector<std::uint64_t> value(20'000, 2);
+    return {[queue, value]() mutable { queue.put(value); },
+            [queue, value](bool finished) mutable {
                 const auto item = queue.try_get();
                 if (finished && !item) return false;
-                if (item && *item != std::vector<std::uint64_t>(20'000, 2)) return false;
+                if (item && *item != value) return false;
                 for (int i = 0; i < 3; ++i) {
                     queue.put(std::vector<std::uint64_t>(20'000, 3));
                     if (queue.get() != std::vector<std::uint64_t>(20'000, 3)) return false;
