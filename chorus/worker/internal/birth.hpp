@@ -71,6 +71,8 @@ public:
     const Birth& birth() const noexcept { return birth_; }
     message::Call& call() noexcept { return *call_; }
     int report() const noexcept { return report_.get(); }
+    /// Whether the arguments came with some: a pipe's end, a queue's socket.
+    bool holds_descriptors() const noexcept { return header_ && header_->attachments != 0; }
 
     /// Makes this process what the child is to be, but for what concerns the process itself (its
     /// signals, its ties): its directory, streams, environment and identity.

@@ -91,8 +91,8 @@ void launch(Server& here) {
     }
 }
 
-// The server's answer: a pid, or a negative errno; 0 if it died without.
-int ask(Server& here, std::span<const std::byte> message, std::span<const int> descriptors) {
+// The server's answer: a pid, or a negative errno; 0 if it died without. `to_the_end`: it has closed, too, what it was sent.
+int ask(Server& here, std::span<const std::byte> message, std::span<const int> descriptors, bool to_the_end) {
     auto& page = here.hand_over.as<HandOver>();
     const std::uint32_t request = 4 * ++here.requests;
     page.born.store(0);
@@ -100,7 +100,7 @@ int ask(Server& here, std::span<const std::byte> message, std::span<const int> d
     page.gate.close(here.requests);
     if (!platform::send_message(here.socket.get(), message, descriptors)) return 0;
     for (int look = 0; look < looks_before_sleep; ++look) {
-        if (const int answer = page.born.load()) return answer;
+        if (const int answer = page.born.load(); answer != 0 && (!to_the_end || page.turn.load() == request + answered)) return answer;
         platform::give_way();
     }
     std::uint32_t expected = request + asked;
@@ -137,7 +137,8 @@ platform::Newborn start_by_fork_server(Birth told, const message::Call& call, in
         if (report >= 0) descriptors.push_back(report);
         if (request.in_file()) descriptors.push_back(request.file());
         for (const int attached : request.attachments()) descriptors.push_back(attached);
-        const int answer = ask(here, request.message(header), descriptors);
+        // The child must not begin while the server holds ends of its pipes too: nobody would hear it hang up.
+        const int answer = ask(here, request.message(header), descriptors, !request.attachments().empty());
         if (answer > 0) {
             if (told.environment) here.environment = *std::move(told.environment);  // the server keeps these
             if (told.allowances) here.allowances = *std::move(told.allowances);
@@ -219,7 +220,7 @@ void preload(int socket, message::Reader loads) {
             }
             if (pid < 0) {
                 hand_over.born.store(pid);
-            } else {
+            } else if (!cradle->holds_descriptors()) {
                 platform::give_way();  // the child has more to do than this process, and is waited for
             }
         } catch (const OsError& error) {
