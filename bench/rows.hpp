@@ -33,7 +33,7 @@ double nanoseconds(Work&& work) {
 
 /// `ratio` is ours to the rival's, of the same quantity (nanoseconds, or bytes where the row says so).
 inline void emit(const std::string& subject, const std::string& row, double ours, const std::string& rival_name, double rival, double ratio, double noise) {
-    std::printf("{\"subject\": \"%s\", \"row\": \"%s\", \"ns\": %.0f, \"rival\": \"%s\", \"rival_ns\": %.0f, \"ratio\": %.3f, \"spread\": %.2f}\n",
+    std::printf("{\"subject\": \"%s\", \"row\": \"%s\", \"ns\": %.1f, \"rival\": \"%s\", \"rival_ns\": %.1f, \"ratio\": %.3f, \"spread\": %.2f}\n",
                 subject.c_str(), row.c_str(), ours, rival_name.c_str(), rival, ratio, noise);
     std::fflush(stdout);
 }

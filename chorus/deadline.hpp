@@ -41,7 +41,7 @@ public:
         : Deadline(std::chrono::duration<long double>(when.time_since_epoch()) - std::chrono::duration<long double>(AnyClock::now().time_since_epoch())) {}
 
     bool is_never() const noexcept { return when_ == Clock::time_point::max(); }
-    bool has_passed() const noexcept { return !is_never() && Clock::now() >= when_; }
+    bool has_passed() const noexcept { return !is_never() && (when_ == Clock::time_point::min() || Clock::now() >= when_); }
 
     /// Time left, never negative. Requires: !is_never().
     std::chrono::nanoseconds remaining() const noexcept {

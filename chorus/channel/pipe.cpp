@@ -83,8 +83,7 @@ std::vector<std::byte> BasicConnection::recv_bytes(std::size_t maxlength, Deadli
     const bool is_long = getting.is_long();
     if (is_long) {
         getting.commit();
-        getting.end();
-        const TakenBlock block(core, getting.block());
+            const TakenBlock block(core, getting.block());
         return {getting.bytes().begin() + TypeTag::size, getting.bytes().end()};
     }
     std::vector<std::byte> bytes(getting.bytes().begin() + TypeTag::size, getting.bytes().end());

@@ -10,9 +10,12 @@ namespace chorus::channel {
 Putting::Putting(QueueCore& core, std::size_t bytes, Deadline deadline, std::span<const message::Attachment> attachments) : core_(core) {
     core.begin_put(bytes, deadline, attachments);
 }
-Putting::~Putting() { core_.end_put(); }
+void Putting::end() noexcept { core_.end_put(); }
 std::byte* Putting::add(std::size_t bytes) { return core_.add(bytes); }
-void Putting::commit() { core_.commit_put(); }
+void Putting::commit() {
+    holds_ = false;
+    core_.finish_put();
+}
 
 LongMessage::LongMessage(QueuePointer core, std::size_t bytes, Deadline deadline)
     : core_(std::move(core)), block_(core_->take_block(bytes, deadline)), copy_(memory::copy_number()), bytes_(core_->address(block_), bytes) {}
@@ -32,18 +35,13 @@ LongMessage::~LongMessage() {
 void LongMessage::put(std::size_t bytes, Deadline deadline, std::span<const message::Attachment> attachments) {
     core_->begin_put(bytes, deadline, attachments);
     const bool added = core_->add_block(block_, bytes);
-    if (added) core_->commit_put();
-    core_->end_put();
+    added ? core_->finish_put() : core_->end_put();
     if (!added) throw Full("the queue is full");
     core_ = nullptr;
     bytes_ = {};
 }
 
 Getting::Getting(QueueCore& core, Deadline deadline) : core_(core), block_(Blocks::none) { core.begin_get(deadline); }
-Getting::~Getting() {
-    if (holds_) core_.end_get();
-}
-
 bool Getting::next() {
     QueueCore::Message message;
     if (!core_.next(message)) return false;
@@ -57,13 +55,16 @@ message::Attachments Getting::attachments() { return core_.open_parcel(parcel_);
 
 bool Getting::is_long() const noexcept { return block_ != Blocks::none; }
 void Getting::commit() {
-    core_.commit_get();
-    if (parcel_ != 0) core_.throw_away_parcels();
-}
-void Getting::end() noexcept {
-    core_.end_get();
+    if (parcel_ != 0) {
+        core_.commit_get();
+        core_.throw_away_parcels();
+        end();
+    } else {
+        core_.finish_get();
+    }
     holds_ = false;
 }
+void Getting::end() noexcept { core_.end_get(); }
 
 TakenBlock::TakenBlock(QueuePointer core, std::uint32_t block) noexcept : core_(std::move(core)), block_(block), copy_(memory::copy_number()) {}
 TakenBlock& TakenBlock::operator=(TakenBlock&& other) noexcept {

@@ -24,16 +24,21 @@ class Putting {
 public:
     /// There is room for the first message, of this size. Throws: Full, ShutDown, OsError.
     Putting(QueueCore& core, std::size_t bytes, Deadline deadline, std::span<const message::Attachment> attachments = {});
-    ~Putting();
+    ~Putting() {
+        if (holds_) end();
+    }
     Putting(const Putting&) = delete;
     Putting& operator=(const Putting&) = delete;
 
     /// Where the next message is to be written; null when there is no room for it now.
     std::byte* add(std::size_t bytes);
+    /// All that was added is in the queue, and others may put.
     void commit();
 
 private:
+    void end() noexcept;
     QueueCore& core_;
+    bool holds_ = true;
 };
 
 /// A long message, written where it will be read, without a lock.
@@ -62,7 +67,9 @@ class Getting {
 public:
     /// There is a message. Throws: Empty, ShutDown.
     Getting(QueueCore& core, Deadline deadline);
-    ~Getting();
+    ~Getting() {
+        if (holds_) end();
+    }
     Getting(const Getting&) = delete;
     Getting& operator=(const Getting&) = delete;
 
@@ -75,11 +82,11 @@ public:
     /// The descriptors that came with it; to be asked for before the commit. Throws: OsError if this process can have
     /// no more.
     message::Attachments attachments();
+    /// What was taken is out of the queue, and others may get.
     void commit();
-    /// Lets others get.
-    void end() noexcept;
 
 private:
+    void end() noexcept;
     QueueCore& core_;
     bool holds_ = true;
     std::span<const std::byte> bytes_;

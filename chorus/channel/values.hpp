@@ -71,7 +71,6 @@ void put_value(const QueuePointer& core, const T& value, Deadline deadline, Tag 
 template <class T>
 T take_long(const QueuePointer& core, Getting& getting, std::size_t skipped, message::Attachments* attachments) {
     getting.commit();
-    getting.end();
     const TakenBlock block(core, getting.block());
     message::Reader in(getting.bytes().subspan(skipped), attachments);
     return message::decode<T>(in);
@@ -92,8 +91,7 @@ T take_value(const QueuePointer& core, Getting& getting, std::size_t skipped) {
         std::vector<std::byte> bytes = std::move(scratch());
         bytes.assign(getting.bytes().begin() + static_cast<std::ptrdiff_t>(skipped), getting.bytes().end());
         getting.commit();
-        getting.end();
-        message::Reader in(bytes, &attachments);
+            message::Reader in(bytes, &attachments);
         T value = message::decode<T>(in);
         scratch() = std::move(bytes);
         return value;

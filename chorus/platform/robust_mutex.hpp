@@ -41,12 +41,32 @@ private:
 /// word are 0, and at no time are they this thread's number. May be nested; the innermost one counts.
 class WakesAtDeath {
 public:
-    explicit WakesAtDeath(const std::atomic<std::uint32_t>& word) noexcept;
-    ~WakesAtDeath();
+    explicit WakesAtDeath(const std::atomic<std::uint32_t>& word) noexcept {
+        if (promise.word == nullptr) [[unlikely]]
+            promise = look_up();
+        before_ = *promise.word;
+        set(const_cast<char*>(reinterpret_cast<const char*>(&word)) - promise.offset);
+    }
+    ~WakesAtDeath() { set(before_); }
     WakesAtDeath(const WakesAtDeath&) = delete;
     WakesAtDeath& operator=(const WakesAtDeath&) = delete;
 
 private:
+    /// Where the kernel looks when the thread dies, and how far from what it finds there the word is.
+    struct Promise {
+        void* volatile* word = nullptr;
+        std::ptrdiff_t offset = 0;
+    };
+    static Promise look_up() noexcept;
+
+    // The kernel reads it when this very thread is dead: only the compiler could reorder.
+    static void set(void* entry) noexcept {
+        std::atomic_signal_fence(std::memory_order_seq_cst);
+        *promise.word = entry;
+        std::atomic_signal_fence(std::memory_order_seq_cst);
+    }
+
+    static constinit thread_local Promise promise;
     void* before_;
 };
 

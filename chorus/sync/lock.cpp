@@ -20,7 +20,9 @@ const char* type_name(const LockState& state) { return state.is_recursive() ? "R
 
 }  // namespace
 
-BasicLock::BasicLock(Home home, bool recursive) : state_(make_state<LockState>(home)) { state_->initialise(home, recursive); }
+LockWord& word_of(LockState& state) noexcept { return state; }
+
+BasicLock::BasicLock(Home home, bool recursive) : BasicLock(make_state<LockState>(home)) { state_->initialise(home, recursive); }
 
 bool BasicLock::acquire(Deadline deadline) {
     auto& state = *state_;
@@ -30,7 +32,7 @@ bool BasicLock::acquire(Deadline deadline) {
     }
     const auto taken = state.take(deadline);
     if (taken == LockState::Taken::not_in_time) return false;
-    state.depth = 1;
+    if (state.is_recursive()) state.depth = 1;
     if (taken == LockState::Taken::after_owner_died) tell_of_owners_death(state);
     return true;
 }

@@ -20,6 +20,7 @@
 #include <chorus/deadline.hpp>
 #include <chorus/message/bytes.hpp>
 #include <chorus/sync/home.hpp>
+#include <chorus/sync/lock_word.hpp>
 
 namespace chorus {
 
@@ -29,6 +30,7 @@ struct codec;
 namespace sync {
 
 class LockState;
+LockWord& word_of(LockState& state) noexcept;
 
 /// What Lock and RLock have in common. Meets the standard's requirements TimedLockable.
 class BasicLock {
@@ -61,13 +63,14 @@ public:
     const std::shared_ptr<LockState>& state() const noexcept { return state_; }
 
 protected:
-    explicit BasicLock(std::shared_ptr<LockState> state) noexcept : state_(std::move(state)) {}
+    explicit BasicLock(std::shared_ptr<LockState> state) noexcept : state_(std::move(state)), word_(&word_of(*state_)) {}
     BasicLock(Home home, bool recursive);
     BasicLock(const BasicLock&) = default;
     BasicLock& operator=(const BasicLock&) = default;
     ~BasicLock() = default;
 
     std::shared_ptr<LockState> state_;
+    LockWord* word_;
 };
 
 void write_lock(message::Writer& out, const BasicLock& lock);
@@ -80,6 +83,19 @@ public:
     static constexpr bool recursive = false;
     Lock() : BasicLock(home, recursive) {}
     explicit Lock(std::shared_ptr<LockState> state) noexcept : BasicLock(std::move(state)) {}
+
+    // As BasicLock's, the quick way first.
+    bool acquire(Deadline deadline = {}) {
+        if (word_->take_if_free(known_name<home>())) [[likely]]
+            return true;
+        return BasicLock::acquire(deadline);
+    }
+    void release() {
+        if (!word_->give_back_if_unwanted(known_name<home>())) BasicLock::release();
+    }
+    void lock() { acquire(); }
+    bool try_lock() { return acquire(now); }
+    void unlock() { release(); }
 };
 
 /// May be acquired again by who holds it, and is free when it was released as often.

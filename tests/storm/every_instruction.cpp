@@ -288,9 +288,8 @@ Trial release_wakes() {
 Trial semaphore_release_wakes() {
     mp::Semaphore semaphore(0);
     const auto sleeper = std::make_shared<Sleeper>([semaphore]() mutable { semaphore.acquire(); });
-    auto* const before = shared_with_forks<std::atomic<std::uint32_t>>();
     return {[semaphore]() mutable { semaphore.release(); },
-            [semaphore, sleeper, before](bool finished) mutable {
+            [semaphore, sleeper](bool finished) mutable {
                 // Released and not taken yet: the sleeper goes on alone. Not released, or taken already: one more cannot hurt.
                 if (!finished && semaphore.get_value() == 0) semaphore.release();
                 return sleeper->is_woken();

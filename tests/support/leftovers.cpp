@@ -3,7 +3,7 @@
 #include <set>
 #include <string>
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include <chorus/chorus.hpp>
 
@@ -37,16 +37,17 @@ class Leftovers : public testing::EmptyTestEventListener {
     void OnTestEnd(const testing::TestInfo&) override {
         EXPECT_TRUE(chorus::mp::active_children().empty()) << "the test leaves a process behind";
         EXPECT_EQ(chorus::mt::active_count(), 1U) << "the test leaves a thread behind";
-        std::size_t kept = 0;
+        std::vector<std::string> kept;
         for (const auto& descriptor : open_descriptors()) {
             if (before_.count(descriptor) != 0) continue;
             if (is_the_librarys(descriptor)) {
-                ++kept;
+                kept.push_back(descriptor);
             } else {
                 ADD_FAILURE() << "the test leaves a descriptor behind: " << descriptor;
             }
         }
-        EXPECT_LE(kept, 10U) << "the test leaves descriptors of the library behind";
+        // Ten, and that of a child of async() whose result has come: it is let go a moment later.
+        EXPECT_THAT(kept, testing::SizeIs(testing::Le(11U))) << "the test leaves descriptors of the library behind";
     }
 
     std::set<std::string> before_;

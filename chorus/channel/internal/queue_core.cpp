@@ -155,6 +155,7 @@ QueueCore::QueueCore(std::shared_ptr<memory::Region> region, Sockets sockets, st
     : region_(std::move(region)),
       sockets_(std::move(sockets)),
       state_(*std::launder(reinterpret_cast<QueueState*>(region_->data() + state_offset))),
+      is_pipe_(state_.type == 0),
       type_name_(std::move(type_name)),
       blocks_(region_, table_offset) {}
 
@@ -260,16 +261,35 @@ void QueueCore::require_open() const {
 
 bool QueueCore::take_side(Side& side, Deadline deadline) {
     const auto taken = side.lock.take(deadline);
-    if (taken == sync::LockState::Taken::after_owner_died) {
-        state_.sweep = 1;
-        side.lock.trust_again();
-        // It may have rung and not said so, or said that it is about to: who waits is rung for once more.
-        Side& other = &side == &state_.puts ? state_.gets : state_.puts;
-        const int socket = &side == &state_.puts ? sockets_.of_puts() : sockets_.of_gets();
-        other.box.filled = 1;
-        if (socket >= 0) platform::post(socket, as_bytes(bell_number));
-    }
+    if (taken == sync::LockState::Taken::cleanly) [[likely]]
+        return true;
+    if (taken == sync::LockState::Taken::after_owner_died) recover_side(side);
     return taken != sync::LockState::Taken::not_in_time;
+}
+
+void QueueCore::recover_side(Side& side) {
+    state_.sweep = 1;
+    side.lock.trust_again();
+    // It may have rung and not said so, or said that it is about to: who waits is rung for once more.
+    Side& other = &side == &state_.puts ? state_.gets : state_.puts;
+    const int socket = &side == &state_.puts ? sockets_.of_puts() : sockets_.of_gets();
+    other.box.filled = 1;
+    if (socket >= 0) platform::post(socket, as_bytes(bell_number));
+}
+
+// Commits, gives the lock back, and wakes who waits on the other side. The system is told before the commit whom to
+// wake if this thread is killed.
+void QueueCore::finish(Side& side, Side& other, Index index) {
+    const platform::WakesAtDeath pending(other.bell.word());
+    side.index.store(index, std::memory_order_release);
+    // Giving the lock back is an atomic exchange: so the commit is seen by whoever marks the bell after we looked at it.
+    if (side.lock.give_back_if_unwanted(sync::my_life())) [[likely]] {
+        other.bell.ring(Home::process, 1);
+        return;
+    }
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    other.bell.ring(Home::process, 1);
+    side.lock.give_back();
 }
 
 void QueueCore::look_at(View& view, std::uint32_t block) {
@@ -285,10 +305,10 @@ void QueueCore::look_at(View& view, std::uint32_t block) {
 // Waits in line until the attempt, which takes the side's lock, succeeds.
 template <class Attempt>
 bool QueueCore::wait_in_line(Side& side, const sync::Word& watched, Deadline deadline, Attempt attempt) {
-    // With a free lock this is all there is to it.
-    std::uint32_t seen = watched.load();
     if (attempt()) return true;
     if (deadline.has_passed()) return false;
+    std::uint32_t seen = watched.load();
+    if (attempt()) return true;
     constexpr int tries = 4;  // others may be quicker each time
     for (int i = 0; i < tries && sync::look_for([&] { return watched.load() != seen || state_.phase.load() != QueueState::open; }); ++i) {
         seen = watched.load();
@@ -423,10 +443,10 @@ void QueueCore::grow(std::uint32_t units) {
 }
 
 std::byte* QueueCore::reserve(std::uint32_t units) {
-    const auto record_at = [&](std::uint32_t at) { return reinterpret_cast<Record*>(put_view_.data + std::size_t{at} * unit); };
     std::uint32_t at = (put_index_.position - put_view_.ring->start) & (put_view_.capacity - 1);
-    if (const std::uint32_t to_end = put_view_.capacity - at; units > to_end) {
-        *record_at(at) = {to_end, Record::padding};
+    const std::uint32_t to_end = put_view_.capacity - at;
+    if (units > to_end) {
+        *reinterpret_cast<Record*>(put_view_.data + std::size_t{at} * unit) = {to_end, Record::padding};
         put_index_.position += to_end;
         at = 0;
     }
@@ -455,11 +475,9 @@ bool QueueCore::add_block(std::uint32_t block, std::uint64_t bytes) {
     return true;
 }
 
-void QueueCore::commit_put() {
+void QueueCore::finish_put() {
     ring_box(state_.gets.box, sockets_.of_puts());
-    const platform::WakesAtDeath pending(state_.gets.bell.word());
-    state_.puts.index.store(put_index_);
-    state_.gets.bell.ring(Home::process, 1);
+    finish(state_.puts, state_.gets, put_index_);
 }
 
 void QueueCore::end_put() noexcept { state_.puts.lock.give_back(); }
@@ -685,9 +703,10 @@ void QueueCore::require_receiver() {
 
 template <class Attempt, class WillRing>
 bool QueueCore::wait_by_descriptor(const sync::Word& watched, int socket, Deadline deadline, Attempt attempt, WillRing ready_or_will_ring) {
-    std::uint32_t seen = watched.load();
     if (attempt()) return true;
     if (deadline.has_passed()) return false;
+    std::uint32_t seen = watched.load();
+    if (attempt()) return true;
     constexpr int tries = 4;
     for (int i = 0; i < tries && sync::look_for([&] { return watched.load() != seen; }); ++i) {
         seen = watched.load();
@@ -722,11 +741,7 @@ void QueueCore::begin_get(Deadline deadline) {
 }
 
 bool QueueCore::try_begin_get(Deadline deadline) {
-    const std::uint32_t phase = state_.phase.load();
-    if (phase == QueueState::immediate) throw ShutDown("the queue was shut down at once: what was in it is gone");
     auto& side = state_.gets;
-    if (position_of(state_.puts).load(std::memory_order_relaxed) == position_of(side).load(std::memory_order_relaxed) && phase == QueueState::open)
-        return false;
     if (!take_side(side, deadline)) return false;
     get_index_ = side.index.load(std::memory_order_relaxed);
     if (const sync::LifeId self = sync::my_life(); is_pipe() && state_.last_getter.load(std::memory_order_relaxed) != self) state_.last_getter = self;
@@ -736,12 +751,13 @@ bool QueueCore::try_begin_get(Deadline deadline) {
         end_get();
         throw;
     }
-    const std::uint32_t now_phase = state_.phase.load();
+    const std::uint32_t phase = state_.phase.load();
     const bool something = get_index_.position != side.other.position || get_index_.position != (side.other = state_.puts.index.load()).position;
-    if (something && now_phase != QueueState::immediate) return true;
+    if (something && phase != QueueState::immediate) return true;
     end_get();
+    if (phase == QueueState::immediate) throw ShutDown("the queue was shut down at once: what was in it is gone");
     // Read before the index: after it nothing can have been put.
-    if (now_phase != QueueState::open) throw ShutDown("the queue was shut down, and all that was in it has been taken");
+    if (phase != QueueState::open) throw ShutDown("the queue was shut down, and all that was in it has been taken");
     return false;
 }
 
@@ -810,5 +826,10 @@ void QueueCore::commit_get() {
 }
 
 void QueueCore::end_get() noexcept { state_.gets.lock.give_back(); }
+
+void QueueCore::finish_get() {
+    ring_box(state_.puts.box, sockets_.of_gets());
+    finish(state_.gets, state_.puts, get_index_);
+}
 
 }  // namespace chorus::channel

@@ -127,9 +127,9 @@ public:
     std::byte* add(std::uint64_t bytes);
     /// Adds a message that lies in a block, as `add` does. Returns false if there is no room.
     bool add_block(std::uint32_t block, std::uint64_t bytes);
-    /// All that was added is in the queue.
-    void commit_put();
-    /// Gives the lock back; what was added since the last commit has not been put.
+    /// All that was added is in the queue, and the lock is given back.
+    void finish_put();
+    /// Gives the lock back; what was added has not been put.
     void end_put() noexcept;
 
     /// A block to write a message in, without the lock. Throws: OsError, Full, ShutDown.
@@ -151,6 +151,8 @@ public:
     bool next(Message& message);
     void commit_get();
     void end_get() noexcept;
+    /// Both.
+    void finish_get();
 
     /// The descriptors of a message, before the commit. Throws: OsError if this process can have no more.
     message::Attachments open_parcel(std::uint64_t parcel);
@@ -188,7 +190,7 @@ private:
         std::uint32_t copy = 0;  ///< in which process it was looked at
     };
 
-    bool is_pipe() const noexcept { return state_.type == 0; }
+    bool is_pipe() const noexcept { return is_pipe_; }
     bool gets_only() const noexcept { return !sockets_.puts; }
     void make_first_ring(std::uint64_t wanted);
     static void remember(const std::shared_ptr<QueueCore>& core);
@@ -197,6 +199,8 @@ private:
     void follow_puts();
     void follow_gets();
     bool take_side(Side& side, Deadline deadline);
+    void recover_side(Side& side);
+    void finish(Side& side, Side& other, Index index);
     bool has_room(std::uint32_t units);
     bool may_grow() const noexcept;
     void grow(std::uint32_t units);
@@ -222,6 +226,7 @@ private:
     std::shared_ptr<memory::Region> region_;
     Sockets sockets_;
     QueueState& state_;
+    bool is_pipe_;
     std::string type_name_;
     Blocks blocks_;
     // Used under the side's lock.

@@ -148,14 +148,10 @@ Place place_of(const std::shared_ptr<const void>& object) {
     return {std::shared_ptr<Region>(object, region), static_cast<std::size_t>(address - region->data())};
 }
 
-namespace {
-constinit std::uint32_t copies = 0;
-}
-
-std::uint32_t copy_number() noexcept { return copies; }
+constinit std::uint32_t copies_made = 0;
 
 void leave_arena_to_its_maker() noexcept {
-    ++copies;
+    ++copies_made;
     auto& here = regions();
     new (&here.arena) std::shared_ptr<Region>;  // let go of without asking: a copy's mutexes are held
     here.next_name = 0;

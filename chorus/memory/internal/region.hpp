@@ -69,7 +69,8 @@ std::shared_ptr<T> object_at(const Place& place) {
 Place place_of(const std::shared_ptr<const void>& object);
 
 /// Changes in a copy of this process: what another thread was in the middle of writing there is not to be believed.
-std::uint32_t copy_number() noexcept;
+extern constinit std::uint32_t copies_made;
+inline std::uint32_t copy_number() noexcept { return copies_made; }
 
 /// In a copy of this process: new objects go into regions of its own.
 void leave_arena_to_its_maker() noexcept;

@@ -17,24 +17,6 @@ static_assert(sizeof(pthread_mutex_t) <= sizeof(RobustMutex));
 
 pthread_mutex_t* system_mutex(std::byte* state) { return std::launder(reinterpret_cast<pthread_mutex_t*>(state)); }
 
-// The kernel's record of what this thread holds. The C library registered it; here only its field for the
-// operation under way is used, as the C library itself does while it locks.
-robust_list_head& record_of_this_thread() noexcept {
-    static thread_local robust_list_head* record = nullptr;
-    if (record == nullptr) {
-        std::size_t size = 0;
-        ::syscall(SYS_get_robust_list, 0, &record, &size);
-    }
-    return *record;
-}
-
-// The kernel reads the field when this very thread is dead: only the compiler could reorder.
-void set_pending(robust_list_head& record, void* entry) noexcept {
-    std::atomic_signal_fence(std::memory_order_seq_cst);
-    *const_cast<void* volatile*>(reinterpret_cast<void**>(&record.list_op_pending)) = entry;
-    std::atomic_signal_fence(std::memory_order_seq_cst);
-}
-
 }  // namespace
 
 void RobustMutex::initialise() {
@@ -90,12 +72,15 @@ void RobustMutex::dismiss_watchers() noexcept {
     if ((own_word().fetch_and(~static_cast<std::uint32_t>(FUTEX_WAITERS)) & FUTEX_WAITERS) != 0) shared_futex_wake_all(own_word());
 }
 
-WakesAtDeath::WakesAtDeath(const std::atomic<std::uint32_t>& word) noexcept {
-    auto& record = record_of_this_thread();
-    before_ = record.list_op_pending;
-    set_pending(record, reinterpret_cast<char*>(const_cast<std::atomic<std::uint32_t>*>(&word)) - record.futex_offset);
-}
+constinit thread_local WakesAtDeath::Promise WakesAtDeath::promise{};
 
-WakesAtDeath::~WakesAtDeath() { set_pending(record_of_this_thread(), before_); }
+// The kernel's record of what this thread holds. The C library registered it; here only its field for the
+// operation under way is used, as the C library itself does while it locks.
+WakesAtDeath::Promise WakesAtDeath::look_up() noexcept {
+    robust_list_head* record = nullptr;
+    std::size_t size = 0;
+    ::syscall(SYS_get_robust_list, 0, &record, &size);
+    return {reinterpret_cast<void**>(&record->list_op_pending), record->futex_offset};
+}
 
 }  // namespace chorus::platform

@@ -22,7 +22,6 @@ constexpr LifeId make_id(std::uint32_t place, std::uint32_t epoch) { return mark
 
 bool is_epoch(const Life& life, LifeId id) noexcept { return (life.epoch & ((1U << epoch_bits) - 1)) == epoch_of(id); }
 
-constinit thread_local LifeId mine = nobody;
 constinit std::atomic<void (*)(char*, std::size_t)> write_name{nullptr};
 
 // Requires: as_waiter is held. The system takes back last what was locked first: so who watches a waiter is woken when
@@ -83,14 +82,14 @@ LifeId claim_life() {
 
 }  // namespace
 
-LifeId my_life() {
-    if (mine != nobody) [[likely]]
-        return mine;
-    mine = claim_life();  // never given back: the system does that when the thread ends
-    return mine;
+constinit thread_local LifeId life_of_this_thread = nobody;
+
+LifeId claim_my_life() {
+    life_of_this_thread = claim_life();  // never given back: the system does that when the thread ends
+    return life_of_this_thread;
 }
 
-void forget_my_life() noexcept { mine = nobody; }
+void forget_my_life() noexcept { life_of_this_thread = nobody; }
 
 Life& life_at(std::uint32_t place) noexcept { return commons().lives()[place]; }
 Life& life_of(LifeId id) noexcept { return life_at(place_of(id)); }

@@ -11,6 +11,7 @@
 
 #include <chorus/platform/futex.hpp>
 #include <chorus/sync/internal/commons.hpp>
+#include <chorus/sync/lock_word.hpp>
 
 namespace chorus::sync {
 
@@ -19,7 +20,8 @@ inline constexpr LifeId nobody = 0;
 
 /// The calling thread's. Its first call gives it one; it ends with the thread.
 /// Throws: OsError when there is no memory for it, Error when 32,768 threads have one.
-LifeId my_life();
+LifeId claim_my_life();
+inline LifeId my_life() { return life_of_this_thread != nobody ? life_of_this_thread : claim_my_life(); }
 
 bool is_dead(LifeId id) noexcept;
 /// What to sleep on to be woken when that thread ends; nothing if it has. The system wakes one sleeper for each

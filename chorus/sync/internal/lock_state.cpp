@@ -10,11 +10,8 @@ void LockState::initialise(Home home, bool recursive) {
     if (home == Home::process) queue_.initialise();
 }
 
-LockState::Taken LockState::take(Deadline deadline) {
+LockState::Taken LockState::take_slowly(Deadline deadline) {
     const std::uint32_t self = me(home_);
-    std::uint32_t free = 0;
-    if (word_.compare_exchange_strong(free, self, std::memory_order_acquire)) [[likely]]
-        return Taken::cleanly;
     Taken how{};
     if (take_at_once(self, 0, how)) return how;
     if (deadline.has_passed()) return Taken::not_in_time;

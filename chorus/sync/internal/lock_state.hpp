@@ -1,8 +1,6 @@
 // The lock that everything else stands on.
 //
-// One word says all: who holds it (0: nobody), whether the last holder died and nobody has said that all is
-// well again (suspect), and whether somebody sleeps (waited_for). A compare-and-swap takes it, an exchange
-// gives it back; anybody may give it back.
+// One word says all (LockWord). A compare-and-swap takes it, another gives it back; anybody may give it back.
 //
 // Between processes one more thing is needed: that nobody sleeps on when the holder, or who was just
 // woken, is killed. Those who have to sleep queue at a mutex which the system itself hands on from the dead;
@@ -11,19 +9,24 @@
 #pragma once
 
 #include <chorus/sync/internal/waiting.hpp>
+#include <chorus/sync/lock_word.hpp>
 
 namespace chorus::sync {
 
 /// Layout: as below; in shared memory for processes. Writers: of `word` whoever takes or gives back; of
 /// `depth` the holder.
-class LockState {
+class LockState : public LockWord {
 public:
     /// Before anybody else sees it.
     void initialise(Home home, bool recursive);
 
     enum class Taken { cleanly, after_owner_died, not_in_time };
     /// Not recursive: one who holds it waits for itself.
-    Taken take(Deadline deadline);
+    Taken take(Deadline deadline) {
+        if (take_if_free(home_ == Home::thread ? known_name<Home::thread>() : known_name<Home::process>())) [[likely]]
+            return Taken::cleanly;
+        return take_slowly(deadline);
+    }
     /// Returns false if nobody holds it.
     bool give_back() noexcept;
 
@@ -44,10 +47,10 @@ private:
     static constexpr std::uint32_t suspect = 1U << 30;
     static constexpr std::uint32_t waited_for = 1U << 31;
 
+    Taken take_slowly(Deadline deadline);
     bool take_at_once(std::uint32_t self, std::uint32_t flags, Taken& how) noexcept;
     Taken take_after_sleep(std::uint32_t self, Deadline deadline);
 
-    Word word_{0};
     Home home_ = Home::thread;
     bool recursive_ = false;
     std::atomic<LifeId> died_{nobody};

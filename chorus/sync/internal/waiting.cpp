@@ -4,12 +4,12 @@
 #include <climits>
 
 #include <chorus/platform/os_thread.hpp>
+#include <chorus/sync/lock_word.hpp>
 
 namespace chorus::sync {
 namespace {
 
 constinit std::atomic<std::uint32_t> threads_numbered{0};
-constinit thread_local std::uint32_t number = 0;
 
 int wake(Home home, const Word& bell, std::uint32_t most) noexcept {
     const int count = most > INT_MAX ? INT_MAX : static_cast<int>(most);
@@ -18,21 +18,22 @@ int wake(Home home, const Word& bell, std::uint32_t most) noexcept {
 
 }  // namespace
 
+constinit thread_local std::uint32_t number_of_this_thread = 0;
+
 std::uint32_t me(Home home) {
     if (home == Home::process) return my_life();
     // A number of our own: the system's changes in a forked copy.
-    if (number == 0) number = threads_numbered.fetch_add(1) % ((1U << 30) - 1) + 1;
-    return number;
+    if (number_of_this_thread == 0) number_of_this_thread = threads_numbered.fetch_add(1) % ((1U << 30) - 1) + 1;
+    return number_of_this_thread;
 }
 
 void Bell::ring_all(Home home) noexcept {
-    if ((word_.load() & marked) == 0) return;
+    if (!is_marked()) return;
     word_.exchange(0);
     wake(home, word_, UINT_MAX);
 }
 
-void Bell::ring(Home home, std::uint32_t most) noexcept {
-    if ((word_.load() & marked) == 0) return;
+void Bell::wake_sleepers(Home home, std::uint32_t most) noexcept {
     if (wake(home, word_, most) != 0) return;
     // Nobody there: the mark was left by the dead, or by who needed no sleep. Whoever came meanwhile marks it again.
     word_.exchange(0);

@@ -35,13 +35,18 @@ public:
     /// Tells the sleepers that the watched word has changed.
     void ring_all(Home home) noexcept;
     /// Wakes `most` of those who are asleep.
-    void ring(Home home, std::uint32_t most) noexcept;
+    void ring(Home home, std::uint32_t most) noexcept {
+        if (is_marked()) wake_sleepers(home, most);
+    }
+    bool is_marked() const noexcept { return (word_.load() & marked) != 0; }
     void mark() noexcept {
-        if ((word_.load() & marked) == 0) word_.fetch_or(marked);
+        if (!is_marked()) word_.fetch_or(marked);
     }
     const Word& word() const noexcept { return word_; }
 
 private:
+    void wake_sleepers(Home home, std::uint32_t most) noexcept;
+
     Word word_{0};
 };
 

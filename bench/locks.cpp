@@ -1,0 +1,111 @@
+// What it costs to take a lock that is free and to give it back, and what it costs when two want it.
+//
+//     bench_locks [--quick]
+#include <cstdint>
+#include <cstring>
+#include <mutex>
+#include <thread>
+
+#include <chorus/chorus.hpp>
+
+#include "children.hpp"
+#include "rows.hpp"
+
+namespace {
+
+using namespace bench;
+namespace mp = chorus::multiprocessing;
+namespace mt = chorus::threading;
+
+class RobustMutex {
+public:
+    RobustMutex() : mutex_(shared<pthread_mutex_t>()) {
+        pthread_mutexattr_t attributes;
+        ::pthread_mutexattr_init(&attributes);
+        ::pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+        ::pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+        ::pthread_mutex_init(&mutex_, &attributes);
+        ::pthread_mutexattr_destroy(&attributes);
+    }
+    void lock() {
+        if (::pthread_mutex_lock(&mutex_) != 0) fail("lock");
+    }
+    void unlock() { ::pthread_mutex_unlock(&mutex_); }
+
+private:
+    pthread_mutex_t& mutex_;
+};
+
+constexpr int times = 20'000;
+
+template <class Lock>
+auto taking(Lock& lock, std::uint64_t& counter) {
+    return [&] {
+        for (int i = 0; i < times; ++i) {
+            lock.lock();
+            counter = counter + 1;
+            asm volatile("" : : : "memory");
+            lock.unlock();
+        }
+    };
+}
+
+// Nanoseconds for each time that one of two threads had it.
+template <class Lock>
+double fought_over(int each) {
+    Lock lock;
+    struct alignas(64) Counter {
+        std::uint64_t value = 0;
+    } counter;
+    std::atomic<int> ready{0};
+    const auto fight = [&](int cpu) {
+        pin(cpu);
+        ++ready;
+        while (ready < 2) __builtin_ia32_pause();
+        for (int i = 0; i < each; ++i) {
+            lock.lock();
+            counter.value = counter.value + 1;
+            lock.unlock();
+        }
+    };
+    const double elapsed = nanoseconds([&] {
+        std::jthread one(fight, 0);
+        std::jthread two(fight, 1);
+    });
+    if (counter.value != 2 * std::uint64_t(each)) {
+        std::fprintf(stderr, "that is no lock\n");
+        std::exit(1);
+    }
+    return elapsed / (2.0 * each);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    const bool quick = argc > 1 && std::strcmp(argv[1], "--quick") == 0;
+    const int rounds = quick ? 31 : 101;
+    std::uint64_t counter = 0;
+
+    // A process with one thread is spared what locks cost in all others.
+    std::jthread another([](const std::stop_token& stop) {
+        while (!stop.stop_requested()) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    });
+    {
+        mp::Lock ours;
+        RobustMutex rival;
+        compare("lock", "mp::Lock, free", taking(ours, counter), "robust process-shared mutex", taking(rival, counter), rounds);
+    }
+    {
+        mt::Lock ours;
+        std::mutex rival;
+        compare("lock", "mt::Lock, free", taking(ours, counter), "std::mutex", taking(rival, counter), rounds);
+    }
+    std::vector<double> mine;
+    std::vector<double> theirs;
+    for (int round = 0; round < (quick ? 5 : 15); ++round) {
+        if (round % 2 == 0) mine.push_back(fought_over<mt::Lock>(500'000));
+        theirs.push_back(fought_over<std::mutex>(500'000));
+        if (round % 2 != 0) mine.push_back(fought_over<mt::Lock>(500'000));
+    }
+    emit("lock", "mt::Lock, two threads", median(mine), "std::mutex", median(theirs), median(mine) / median(theirs), spread(mine));
+}

@@ -1,0 +1,70 @@
+// How many messages a second go from process to process, 8 bytes to 64 MiB each, against what others have for that and
+// against a bare ring.
+//
+//     bench_message_rate [--quick]
+#include <cstring>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "bare_ring.hpp"
+#include "ours.hpp"
+#include "rivals.hpp"
+#include "rows.hpp"
+
+namespace {
+
+using namespace bench;
+
+struct Subject {
+    const char* name;
+    std::function<double()> measure;  ///< nanoseconds a message
+};
+
+// By turns, so that a machine which changes its speed on the way changes it for all. Each rival is a line.
+void race(const std::string& subject, const std::string& row, const Subject& ours, const std::vector<Subject>& rivals, int rounds) {
+    std::vector<double> mine;
+    std::vector<std::vector<double>> theirs(rivals.size());
+    for (int round = 0; round < rounds; ++round) {
+        if (round % 2 == 0) mine.push_back(ours.measure());
+        for (std::size_t i = 0; i < rivals.size(); ++i) theirs[i].push_back(rivals[i].measure());
+        if (round % 2 != 0) mine.push_back(ours.measure());
+    }
+    for (std::size_t i = 0; i < rivals.size(); ++i) {
+        emit(subject, row, median(mine), rivals[i].name, median(theirs[i]), median(mine) / median(theirs[i]), spread(mine));
+    }
+}
+
+template <class T>
+Subject rate_of(const char* name, std::size_t bytes, int ends, double seconds) {
+    return {name, [=] { return nanoseconds_a_message<T>(bytes, ends, seconds); }};
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    const bool quick = argc > 1 && std::strcmp(argv[1], "--quick") == 0;
+    const int rounds = quick ? 3 : 5;
+    const double seconds = quick ? 0.1 : 0.25;
+    constexpr std::size_t sizes[] = {8, 256, 4U << 10, 64U << 10, 1U << 20, 64U << 20};
+
+    const std::string only = std::getenv("CHORUS_BENCH_ROW") != nullptr ? std::getenv("CHORUS_BENCH_ROW") : "";
+    for (const int ends : {1, 2}) {
+        for (const std::size_t bytes : sizes) {
+            std::vector<Subject> rivals{rate_of<BoostQueue>("Boost message_queue", bytes, ends, seconds), rate_of<SystemPipe>("pipe", bytes, ends, seconds),
+                                        rate_of<SocketPair>("socketpair", bytes, ends, seconds), rate_of<ZeroMq>("ZeroMQ ipc", bytes, ends, seconds)};
+            if (bytes <= PosixQueue::longest) rivals.push_back(rate_of<PosixQueue>("POSIX mq", bytes, ends, seconds));
+            const auto ours = bytes == 8 ? rate_of<NumberQueue>("mp::Queue", bytes, ends, seconds) : rate_of<BytesQueue>("mp::Queue", bytes, ends, seconds);
+            race("queue", "put+get " + readable(bytes) + (ends == 1 ? ", 1 to 1" : ", 2 to 2"), ours, rivals, rounds);
+        }
+    }
+    using Limit = BareRing<Waits::politely>;
+    race("queue", "batches of 64, 8 B", rate_of<BatchedQueue>("mp::Queue", 8, 1, seconds), {rate_of<Limit>("bare ring", 8, 1, seconds)}, rounds);
+    for (const std::size_t bytes : sizes) {
+        if (bytes > 1U << 20) continue;
+        race("pipe", "send+recv " + readable(bytes), rate_of<BytesPipe>("mp::Pipe", bytes, 1, seconds), {rate_of<Limit>("bare ring", bytes, 1, seconds)},
+             rounds);
+    }
+    race("queue", "loan+borrow 64 MiB", rate_of<LendingQueue>("mp::Queue", 64U << 20, 1, seconds), {rate_of<LendingQueue>("the same of 64 B", 64, 1, seconds)},
+         rounds);
+}
