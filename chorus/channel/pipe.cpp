@@ -15,7 +15,6 @@ struct PlainBytes {};  // the type of what send_bytes sends
 constexpr std::size_t smallest_pipe = 4096;
 
 std::size_t require_bytes(Getting& getting, std::size_t most) {
-    getting.next();
     std::uint64_t type = 0;
     if (getting.bytes().size() >= sizeof type) std::memcpy(&type, getting.bytes().data(), sizeof type);
     if (type != number_of<PlainBytes>()) throw TypeMismatch("the next message is a value and no plain bytes: receive it by recv<its type>()");
@@ -83,7 +82,7 @@ std::vector<std::byte> BasicConnection::recv_bytes(std::size_t maxlength, Deadli
     const bool is_long = getting.is_long();
     if (is_long) {
         getting.commit();
-            const TakenBlock block(core, getting.block());
+        const TakenBlock block(core, getting.block());
         return {getting.bytes().begin() + TypeTag::size, getting.bytes().end()};
     }
     std::vector<std::byte> bytes(getting.bytes().begin() + TypeTag::size, getting.bytes().end());

@@ -104,7 +104,6 @@ public:
     template <class T>
     T recv(Deadline deadline = {}) const {
         channel::Getting getting(*in(), deadline);
-        getting.next();
         std::uint64_t type = 0;
         if (getting.bytes().size() >= sizeof type) std::memcpy(&type, getting.bytes().data(), sizeof type);
         if (type != channel::number_of<T>()) channel::refuse_type(typeid(T));

@@ -120,7 +120,6 @@ public:
     /// is gone.
     T get(Deadline deadline = {}) {
         channel::Getting getting(*core_, deadline);
-        getting.next();
         return channel::take_value<T>(core_, getting, 0);
     }
     std::optional<T> try_get() {
@@ -138,14 +137,14 @@ public:
         if (most == 0) return values;
         if constexpr (message::WrittenInOnePiece<T>) {
             channel::Getting getting(*core_, deadline);
-            while (values.size() < most && getting.next()) {
+            do {
                 if (getting.is_long()) {
                     values.push_back(channel::take_value<T>(core_, getting, 0));
                     return values;
                 }
                 message::Reader in(getting.bytes());
                 values.push_back(message::read_directly<T>(in));
-            }
+            } while (values.size() < most && getting.next());
             getting.commit();
         } else {
             values.push_back(get(deadline));
@@ -192,7 +191,6 @@ public:
         requires message::has_count<T>
     {
         channel::Getting getting(*core_, deadline);
-        getting.next();
         const auto bytes = getting.bytes();
         constexpr std::size_t count_size = sizeof(std::size_t);
         if (bytes.size() < count_size) throw DecodeError("message cut short: an item without its length");
@@ -244,13 +242,13 @@ public:
 private:
     std::size_t put_some(std::span<const T> values, Deadline deadline) {
         channel::Putting putting(*core_, message::written_size(values[0]), deadline);
-        std::size_t done = 0;
-        for (const T& value : values) {
-            const std::size_t bytes = message::written_size(value);
+        message::write_to(putting.first(), values[0]);
+        std::size_t done = 1;
+        for (; done < values.size(); ++done) {
+            const std::size_t bytes = message::written_size(values[done]);
             std::byte* const place = channel::is_long(bytes) ? nullptr : putting.add(bytes);
             if (place == nullptr) break;
-            message::write_to(place, value);
-            ++done;
+            message::write_to(place, values[done]);
         }
         putting.commit();
         return done;

@@ -7,8 +7,12 @@
 
 namespace chorus::channel {
 
-Putting::Putting(QueueCore& core, std::size_t bytes, Deadline deadline, std::span<const message::Attachment> attachments) : core_(core) {
+Putting::Putting(QueueCore& core, std::size_t bytes, Deadline deadline, std::span<const message::Attachment> attachments)
+    : core_(core), first_(attachments.empty() ? core.begin_put_quickly(bytes) : nullptr) {
+    if (first_ != nullptr) [[likely]]
+        return;
     core.begin_put(bytes, deadline, attachments);
+    first_ = core.add(bytes);
 }
 void Putting::end() noexcept { core_.end_put(); }
 std::byte* Putting::add(std::size_t bytes) { return core_.add(bytes); }
@@ -41,7 +45,19 @@ void LongMessage::put(std::size_t bytes, Deadline deadline, std::span<const mess
     bytes_ = {};
 }
 
-Getting::Getting(QueueCore& core, Deadline deadline) : core_(core), block_(Blocks::none) { core.begin_get(deadline); }
+Getting::Getting(QueueCore& core, Deadline deadline) : core_(core), block_(Blocks::none) {
+    if (QueueCore::Message message; core.begin_get_quickly(message)) [[likely]] {
+        bytes_ = message.bytes;
+        return;
+    }
+    core.begin_get(deadline);
+    try {
+        next();
+    } catch (...) {
+        end();
+        throw;
+    }
+}
 bool Getting::next() {
     QueueCore::Message message;
     if (!core_.next(message)) return false;

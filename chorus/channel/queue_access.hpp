@@ -30,7 +30,9 @@ public:
     Putting(const Putting&) = delete;
     Putting& operator=(const Putting&) = delete;
 
-    /// Where the next message is to be written; null when there is no room for it now.
+    /// Where the first message is to be written.
+    std::byte* first() const noexcept { return first_; }
+    /// Where one more is to be written; null when there is no room for it now.
     std::byte* add(std::size_t bytes);
     /// All that was added is in the queue, and others may put.
     void commit();
@@ -38,6 +40,7 @@ public:
 private:
     void end() noexcept;
     QueueCore& core_;
+    std::byte* first_;
     bool holds_ = true;
 };
 
@@ -65,7 +68,7 @@ private:
 /// Takes messages under one lock, and by one commit.
 class Getting {
 public:
-    /// There is a message. Throws: Empty, ShutDown.
+    /// Takes the first message. Throws: Empty, ShutDown.
     Getting(QueueCore& core, Deadline deadline);
     ~Getting() {
         if (holds_) end();
@@ -73,7 +76,7 @@ public:
     Getting(const Getting&) = delete;
     Getting& operator=(const Getting&) = delete;
 
-    /// The next message, or false if there is none. A short one must be read before the commit.
+    /// One more message, or false if there is none. A short one must be read before the commit.
     bool next();
     std::span<const std::byte> bytes() const noexcept { return bytes_; }
     /// It lies in memory of its own, which is the caller's from the commit until release().

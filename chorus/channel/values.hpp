@@ -45,7 +45,7 @@ void put_message(const QueuePointer& core, std::size_t bytes, Deadline deadline,
         return message.put(bytes, deadline, attachments);
     }
     Putting putting(*core, bytes, deadline, attachments);
-    fill(putting.add(bytes));
+    fill(putting.first());
     putting.commit();
 }
 
@@ -91,7 +91,7 @@ T take_value(const QueuePointer& core, Getting& getting, std::size_t skipped) {
         std::vector<std::byte> bytes = std::move(scratch());
         bytes.assign(getting.bytes().begin() + static_cast<std::ptrdiff_t>(skipped), getting.bytes().end());
         getting.commit();
-            message::Reader in(bytes, &attachments);
+        message::Reader in(bytes, &attachments);
         T value = message::decode<T>(in);
         scratch() = std::move(bytes);
         return value;

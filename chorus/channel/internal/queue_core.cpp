@@ -305,10 +305,9 @@ void QueueCore::look_at(View& view, std::uint32_t block) {
 // Waits in line until the attempt, which takes the side's lock, succeeds.
 template <class Attempt>
 bool QueueCore::wait_in_line(Side& side, const sync::Word& watched, Deadline deadline, Attempt attempt) {
-    if (attempt()) return true;
-    if (deadline.has_passed()) return false;
     std::uint32_t seen = watched.load();
     if (attempt()) return true;
+    if (deadline.has_passed()) return false;
     constexpr int tries = 4;  // others may be quicker each time
     for (int i = 0; i < tries && sync::look_for([&] { return watched.load() != seen || state_.phase.load() != QueueState::open; }); ++i) {
         seen = watched.load();
@@ -336,7 +335,38 @@ Deadline for_the_lock(Deadline deadline) {
 
 }  // namespace
 
+// Whether this process knows the ring in which the side works, and it is the last one.
+bool QueueCore::is_in_view(const View& view, const Side& side) const noexcept {
+    return view.ring != nullptr && view.block == side.ring.load(std::memory_order_relaxed) && view.copy == memory::copy_number() &&
+           view.ring->next.load(std::memory_order_acquire) == 0;
+}
+
 // ---- putting -------------------------------------------------------------------------------------
+
+std::byte* QueueCore::begin_put_quickly(std::uint64_t bytes) noexcept {
+    auto& side = state_.puts;
+    if (is_long(bytes) || !side.lock.take_if_free(sync::life_of_this_thread)) return nullptr;
+    if (is_in_view(put_view_, side) && state_.phase.load() == QueueState::open && (!is_pipe_ || has_receiver())) [[likely]] {
+        const Ring& ring = *put_view_.ring;
+        const std::uint32_t units = units_for(bytes);
+        Index index = side.index.load(std::memory_order_relaxed);
+        const std::uint32_t at = (index.position - ring.start) & (ring.capacity - 1);
+        // What was seen of the gets may be out of date: then it is the long way that looks again.
+        const bool is_room = static_cast<std::int32_t>(side.other.position - ring.start) >= 0 &&
+                             index.position - side.other.position + units <= ring.capacity && units <= ring.capacity - at &&
+                             (state_.max_items == 0 || index.items - side.other.items < state_.max_items) &&
+                             (state_.max_bytes == 0 || is_within_bytes(index, bytes));
+        if (is_room) [[likely]] {
+            parcel_ = 0;
+            put_index_ = {index.position + units, index.items + 1};
+            std::byte* const place = put_view_.data + std::size_t{at} * unit;
+            *reinterpret_cast<Record*>(place) = {static_cast<std::uint32_t>(bytes), Record::message};
+            return place + sizeof(Record);
+        }
+    }
+    end_put();
+    return nullptr;
+}
 
 void QueueCore::begin_put(std::uint64_t bytes, Deadline deadline, std::span<const message::Attachment> attachments) {
     if (!is_pipe() && state_.max_bytes != 0 && bytes > state_.max_bytes) {  // through a pipe it goes alone
@@ -398,7 +428,11 @@ bool QueueCore::is_within_limits(std::uint64_t bytes) {
     if (state_.max_bytes == 0) return true;
     side.other = state_.gets.index.load(std::memory_order_acquire);
     if (put_index_ == side.other) return true;
-    const std::uint64_t in_ring = std::uint64_t{put_index_.position - side.other.position} * unit;
+    return is_within_bytes(put_index_, bytes);
+}
+
+bool QueueCore::is_within_bytes(Index index, std::uint64_t bytes) const noexcept {
+    const std::uint64_t in_ring = std::uint64_t{index.position - state_.puts.other.position} * unit;
     return in_ring + bytes_in_blocks() + bytes <= state_.max_bytes;
 }
 
@@ -692,21 +726,23 @@ bool QueueCore::is_hung_up(int socket) const {
 
 // Without asking the system for each message: it is asked while nobody has received yet, when who received last is
 // dead, and when somebody has closed the other end.
+bool QueueCore::has_receiver() const noexcept {
+    const sync::LifeId last = state_.last_getter.load(std::memory_order_relaxed);
+    return state_.departures.load(std::memory_order_relaxed) == seen_departures_ && last != sync::nobody && !sync::is_dead(last);
+}
+
 void QueueCore::require_receiver() {
     const std::uint32_t departures = state_.departures.load(std::memory_order_relaxed);
-    const sync::LifeId last = state_.last_getter.load(std::memory_order_relaxed);
-    if (departures == seen_departures_ && last != sync::nobody && !sync::is_dead(last)) [[likely]]
-        return;
+    if (has_receiver()) return;
     if (is_hung_up(sockets_.of_puts())) throw BrokenPipe("the pipe's other end is closed: nobody is left to receive");
     seen_departures_ = departures;
 }
 
 template <class Attempt, class WillRing>
 bool QueueCore::wait_by_descriptor(const sync::Word& watched, int socket, Deadline deadline, Attempt attempt, WillRing ready_or_will_ring) {
-    if (attempt()) return true;
-    if (deadline.has_passed()) return false;
     std::uint32_t seen = watched.load();
     if (attempt()) return true;
+    if (deadline.has_passed()) return false;
     constexpr int tries = 4;
     for (int i = 0; i < tries && sync::look_for([&] { return watched.load() != seen; }); ++i) {
         seen = watched.load();
@@ -723,6 +759,29 @@ bool QueueCore::wait_by_descriptor(const sync::Word& watched, int socket, Deadli
 }
 
 // ---- getting -------------------------------------------------------------------------------------
+
+bool QueueCore::begin_get_quickly(Message& message) noexcept {
+    auto& side = state_.gets;
+    if (!side.lock.take_if_free(sync::life_of_this_thread)) return false;
+    if (is_in_view(get_view_, side) && state_.phase.load() != QueueState::immediate &&
+        (!is_pipe_ || state_.last_getter.load(std::memory_order_relaxed) == sync::life_of_this_thread)) [[likely]] {
+        const Ring& ring = *get_view_.ring;
+        const Index index = side.index.load(std::memory_order_relaxed);
+        if (index.position == side.other.position) side.other = state_.puts.index.load(std::memory_order_acquire);
+        // A ring that took over meanwhile is for the long way: looked for after the index, which may have moved there.
+        if (index.position != side.other.position && ring.next.load(std::memory_order_acquire) == 0) {
+            const std::uint32_t at = (index.position - ring.start) & (ring.capacity - 1);
+            const std::byte* const place = get_view_.data + std::size_t{at} * unit;
+            if (const auto record = *reinterpret_cast<const Record*>(place); record.kind == Record::message) [[likely]] {
+                get_index_ = {index.position + units_for(record.bytes), index.items + 1};
+                message = {{place + sizeof(Record), record.bytes}, Blocks::none, 0};
+                return true;
+            }
+        }
+    }
+    end_get();
+    return false;
+}
 
 void QueueCore::begin_get(Deadline deadline) {
     const Deadline lock_deadline = for_the_lock(deadline);

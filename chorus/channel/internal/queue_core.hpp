@@ -123,6 +123,8 @@ public:
 
     /// Takes the lock of the puts, with room for a message of this many bytes. Throws: Full, ShutDown, OsError, UsageError.
     void begin_put(std::uint64_t bytes, Deadline deadline, std::span<const message::Attachment> attachments = {});
+    /// Both begin_put and add, where nothing is in the way: else null, and nothing has happened.
+    std::byte* begin_put_quickly(std::uint64_t bytes) noexcept;
     /// Room for one more message under the same lock, or null. Requires: begin_put, which saw to the first.
     std::byte* add(std::uint64_t bytes);
     /// Adds a message that lies in a block, as `add` does. Returns false if there is no room.
@@ -146,6 +148,8 @@ public:
         std::uint32_t block = Blocks::none;  ///< in which it lies
         std::uint64_t parcel = 0;            ///< that belongs to it
     };
+    /// Both begin_get and next, where nothing is in the way: else false, and nothing has happened.
+    bool begin_get_quickly(Message& message) noexcept;
     /// The next message under the same lock. Returns false if there is none. What lies in the ring must be read before
     /// the commit; a block belongs to the caller from the commit on.
     bool next(Message& message);
@@ -196,6 +200,7 @@ private:
     static void remember(const std::shared_ptr<QueueCore>& core);
     std::uint32_t unfinished() const noexcept;
     void look_at(View& view, std::uint32_t block);
+    bool is_in_view(const View& view, const Side& side) const noexcept;
     void follow_puts();
     void follow_gets();
     bool take_side(Side& side, Deadline deadline);
@@ -206,6 +211,7 @@ private:
     void grow(std::uint32_t units);
     std::byte* reserve(std::uint32_t units);
     bool is_within_limits(std::uint64_t bytes);
+    bool is_within_bytes(Index index, std::uint64_t bytes) const noexcept;
     bool try_begin_put(std::uint64_t bytes, Deadline deadline, std::span<const message::Attachment> attachments);
     bool enclose(std::span<const message::Attachment> attachments);
     void ring_box(Box& box, int socket);
@@ -213,6 +219,7 @@ private:
     bool has_room_or_will_ring(std::uint64_t bytes, Deadline deadline);
     template <class Attempt, class WillRing>
     bool wait_by_descriptor(const sync::Word& watched, int socket, Deadline deadline, Attempt attempt, WillRing ready_or_will_ring);
+    bool has_receiver() const noexcept;
     void require_receiver();
     bool is_hung_up(int socket) const;
     bool try_begin_get(Deadline deadline);
