@@ -16,7 +16,7 @@ function(test_every_instruction operation stride)
     set_tests_properties("every instruction: ${operation}" PROPERTIES TIMEOUT 300
         ENVIRONMENT GLIBC_TUNABLES=glibc.cpu.x86_rep_movsb_threshold=0x10000000:glibc.cpu.x86_rep_stosb_threshold=0x10000000)
 endfunction()
-foreach(operation put put_wakes get get_makes_room acquire release release_wakes semaphore_release_wakes event_set_wakes)
+foreach(operation put put_quickly put_wakes get get_quickly get_makes_room acquire release release_wakes semaphore_release_wakes event_set_wakes)
     test_every_instruction(${operation} 1)
 endforeach()
 test_every_instruction(send_wakes 3)

@@ -15,6 +15,9 @@
 namespace chorus::platform {
 
 int process_id() noexcept;
+/// False once it was killed or has ended, and its parent has heard of it. A number that was given to another process
+/// meanwhile exists.
+bool process_exists(int pid) noexcept;
 int parent_process_id() noexcept;
 
 /// A handle that never means another process, even when the number is used again.

@@ -528,6 +528,32 @@ TEST(QueueOf, a_full_queue_leaves_the_loan_whole) {
     EXPECT_EQ(queue.get(), "later");
 }
 
+TEST(QueueOf, what_is_borrowed_outlives_the_thread_that_borrowed_it) {
+    mp::Queue<std::string> queue;
+    const std::string value = pattern(1U << 20, 1);
+    queue.put(value);
+    std::optional<mp::Borrowed> borrowed;
+    std::thread([&] { borrowed = queue.borrow(); }).join();
+    for (unsigned i = 2; i < 5; ++i) queue.put(pattern(1U << 20, i));  // as much memory as there is
+    const auto bytes = borrowed->span();
+    EXPECT_EQ(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()), value);
+}
+
+TEST(QueueOf, ten_thousand_long_items_are_no_limit) {
+    mp::Queue<std::string> queue;
+    constexpr std::size_t count = 10'000;
+    std::string value(129 * 1024, 'x');
+    for (std::size_t i = 0; i < count; ++i) {
+        value[i % value.size()] = static_cast<char>('0' + i % 10);
+        queue.put(value);
+    }
+    EXPECT_EQ(queue.qsize(), count);
+    for (std::size_t i = 0; i < count; ++i) {
+        const auto view = queue.borrow();
+        ASSERT_EQ(static_cast<char>(view.span()[i % value.size()]), static_cast<char>('0' + i % 10));
+    }
+}
+
 TEST(QueueOf, what_is_lent_and_borrowed_outlives_the_handle) {
     const std::size_t before = settled_descriptors();
     {

@@ -34,6 +34,7 @@ namespace {
 struct Trial {
     std::function<void()> operation;           ///< in the victim
     std::function<bool(bool finished)> check;  ///< here, afterwards; `finished`: it was not killed before its end
+    std::function<void()> before = [] {};      ///< in the victim, before the steps
 };
 
 std::atomic<std::uint32_t>* const phase = shared_with_forks<std::atomic<std::uint32_t>>();
@@ -87,14 +88,16 @@ enum class End { killed, finished };
 
 // Runs the operation in a fork and kills it after so many instructions. A twin of it runs before they are counted, so
 // that what happens once only (the linker's look-ups, the victim's own life) is not stepped through again and again.
-End run_and_kill(const std::function<void()>& operation, const std::function<void()>& twin, std::uint64_t instructions) {
+End run_and_kill(const Trial& trial, const Trial& twin, std::uint64_t instructions) {
     *phase = 0;
     const pid_t victim = ::fork();
     if (victim == 0) {
-        twin();
+        twin.before();
+        twin.operation();
+        trial.before();
         ::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
         ::raise(SIGSTOP);
-        operation();
+        trial.operation();
         *phase = 1;
         ::raise(SIGSTOP);
         ::_exit(0);
@@ -133,6 +136,25 @@ Trial put() {
                 if (item && *item != 2U) return false;
                 queue.put(3);
                 return queue.get() == 3 && queue.empty();
+            }};
+}
+
+// Once a process knows the queue there is a quicker way.
+Trial put_quickly() {
+    mp::Queue<std::uint64_t> queue;
+    queue.put(0);
+    return {[queue]() mutable { queue.put(2); },
+            [queue](bool finished) mutable {
+                const auto item = queue.try_get();
+                if (finished && item != 2U) return false;
+                if (item && *item != 2U) return false;
+                queue.put(3);
+                return queue.get() == 3 && queue.empty();
+            },
+            [queue]() mutable {
+                queue.put(1);
+                queue.get();
+                queue.get();
             }};
 }
 
@@ -198,6 +220,19 @@ Trial get() {
                 if (*item == 1U) item = queue.try_get();
                 return item == 2U && queue.empty();
             }};
+}
+
+Trial get_quickly() {
+    mp::Queue<std::uint64_t> queue;
+    for (std::uint64_t i = 0; i < 3; ++i) queue.put(i);
+    return {[queue]() mutable { queue.get(); },
+            [queue](bool finished) mutable {
+                auto item = queue.try_get();
+                if (!item || (finished && *item != 2U)) return false;
+                if (*item == 1U) item = queue.try_get();
+                return item == 2U && queue.empty();
+            },
+            [queue]() mutable { queue.get(); }};
 }
 
 Trial get_long() {
@@ -338,6 +373,8 @@ Trial notify() {
 const std::map<std::string, Trial (*)()> trials{
     {"put", put},
     {"put_wakes", put_wakes},
+    {"put_quickly", put_quickly},
+    {"get_quickly", get_quickly},
     {"put_long", put_long},
     {"put_grows", put_grows},
     {"get", get},
@@ -368,7 +405,7 @@ int main(int argc, char** argv) {
         ::alarm(30);  // ends us if anything below hangs
         const Trial trial = found->second();
         const Trial twin = found->second();
-        const End end = run_and_kill(trial.operation, twin.operation, instructions);
+        const End end = run_and_kill(trial, twin, instructions);
         if (!trial.check(end == End::finished)) {
             std::printf("%s: wrong state when killed after %llu instructions\n", argv[1], static_cast<unsigned long long>(instructions));
             return 1;

@@ -6,11 +6,14 @@
 
 #include <chorus/errors.hpp>
 #include <chorus/platform/fork_mutex.hpp>
+#include <chorus/platform/os_process.hpp>
 
 namespace chorus::channel {
 namespace {
 
 constexpr std::uint64_t page_size = 4096;
+
+constexpr std::uint32_t by_process = 1U << 30;  // above any process number of the system
 
 // In steps of an eighth, so that a block also fits items somewhat larger.
 std::uint64_t rounded(std::uint64_t size) {
@@ -25,6 +28,12 @@ platform::ForkMutex& mapping_mutex() {
 }
 
 }  // namespace
+
+std::uint32_t Block::this_process() noexcept { return by_process | static_cast<std::uint32_t>(platform::process_id()); }
+
+bool Block::is_of_a_dead_process(std::uint32_t owner) noexcept {
+    return (owner & by_process) != 0 && !platform::process_exists(static_cast<int>(owner & ~by_process));
+}
 
 Blocks::Blocks(std::shared_ptr<memory::Region> region, std::size_t table_offset)
     : region_(std::move(region)), table_(std::launder(reinterpret_cast<BlockTable*>(region_->data() + table_offset))) {}

@@ -1,8 +1,9 @@
 // The memory of a queue: blocks of its region's file, made when they are needed and used again and again.
 //
 // A fresh page costs ten times what copying it costs, so nothing is given back before the queue goes. What a block
-// is used for, and by whom, is one word; who was killed in between leaves a block that nothing refers to, and is
-// found by looking through everything when memory runs short (QueueCore::sweep).
+// is used for, and by which process, is one word; who was killed in between leaves a block that nothing refers to, and is
+// found by looking through everything when memory runs short (QueueCore::sweep). Should another process have got the
+// number of a dead one, its blocks are found when that one has gone too: late, and never too early.
 #pragma once
 
 #include <atomic>
@@ -21,7 +22,9 @@ struct Block {
     static constexpr std::uint32_t nobody = 0;
     static constexpr std::uint32_t the_queue = 1;  ///< an item that lies in the queue
     static constexpr std::uint32_t a_ring = 2;
-    // else: the life of who writes or reads the item
+    /// else: the process that writes or reads the item; its threads hand on to each other what they have
+    static std::uint32_t this_process() noexcept;
+    static bool is_of_a_dead_process(std::uint32_t owner) noexcept;
 
     std::uint64_t offset = 0;
     std::uint64_t size = 0;
@@ -31,7 +34,7 @@ struct Block {
 
 /// Layout: at a fixed place of the region. Writers: who holds the lock of the puts; `count` is written last.
 struct BlockTable {
-    static constexpr std::uint32_t most = 4096;
+    static constexpr std::uint32_t most = 65'536;
 
     sync::Word count{0};
     std::uint32_t unused = 0;

@@ -521,7 +521,7 @@ std::uint32_t QueueCore::take_block(std::uint64_t bytes, Deadline deadline) {
     if (!take_side(state_.puts, for_the_lock(deadline))) throw Full("the queue is busy: another process stands still while it puts");
     std::uint32_t block = Blocks::none;
     try {
-        block = find_block(bytes, sync::my_life());
+        block = find_block(bytes, Block::this_process());
     } catch (...) {
         end_put();
         throw;
@@ -557,10 +557,10 @@ void QueueCore::sweep() {
     bool needed = state_.sweep != 0;
     for (std::uint32_t i = 0; i < table.count && !needed; ++i) {
         const std::uint32_t owner = blocks_[i].owner;
-        needed = owner > Block::a_ring && sync::is_dead(owner);
+        needed = Block::is_of_a_dead_process(owner);
     }
     if (!needed || !take_side(state_.gets, Deadline(grace))) return;
-    std::array<bool, BlockTable::most> used{};
+    std::vector<bool> used(table.count);
     std::uint32_t ring = state_.gets.ring;
     Index at = state_.gets.index;
     const Index end = state_.puts.index;
@@ -586,7 +586,7 @@ void QueueCore::sweep() {
     state_.puts.ring = view.block;
     for (std::uint32_t i = 0; i < table.count; ++i) {
         const std::uint32_t owner = blocks_[i].owner;
-        if (!used[i] && (owner == Block::the_queue || owner == Block::a_ring || (owner != Block::nobody && sync::is_dead(owner)))) give_block(i);
+        if (!used[i] && (owner == Block::the_queue || owner == Block::a_ring || Block::is_of_a_dead_process(owner))) give_block(i);
     }
     state_.sweep = 0;
     end_get();
@@ -870,7 +870,7 @@ bool QueueCore::next(Message& message) {
             message.bytes = message.bytes.subspan(sizeof message.parcel);
         } else if (record.kind == Record::block) {
             const auto found = *reinterpret_cast<const BlockRecord*>(place + sizeof(Record));
-            blocks_[found.block].owner = sync::my_life();
+            blocks_[found.block].owner = Block::this_process();
             message = {{blocks_.address(found.block), found.bytes}, found.block, found.parcel};
         }
         return true;

@@ -67,6 +67,7 @@ std::optional<int> exit_code_after_collection(int process) {
 }  // namespace
 
 int process_id() noexcept { return ::getpid(); }
+bool process_exists(int pid) noexcept { return ::kill(pid, 0) == 0 || errno != ESRCH; }
 int parent_process_id() noexcept { return ::getppid(); }
 
 FileDescriptor open_process(int pid) {
