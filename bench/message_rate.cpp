@@ -45,12 +45,12 @@ Subject rate_of(const char* name, std::size_t bytes, int ends, double seconds) {
 int main(int argc, char** argv) {
     const bool quick = argc > 1 && std::strcmp(argv[1], "--quick") == 0;
     const int rounds = quick ? 3 : 5;
-    const double seconds = quick ? 0.1 : 0.25;
+    const double usual = quick ? 0.1 : 0.25;
     constexpr std::size_t sizes[] = {8, 256, 4U << 10, 64U << 10, 1U << 20, 64U << 20};
 
-    const std::string only = std::getenv("CHORUS_BENCH_ROW") != nullptr ? std::getenv("CHORUS_BENCH_ROW") : "";
     for (const int ends : {1, 2}) {
         for (const std::size_t bytes : sizes) {
+            const double seconds = bytes > 1U << 20 ? 6 * usual : usual;
             std::vector<Subject> rivals{rate_of<BoostQueue>("Boost message_queue", bytes, ends, seconds), rate_of<SystemPipe>("pipe", bytes, ends, seconds),
                                         rate_of<SocketPair>("socketpair", bytes, ends, seconds), rate_of<ZeroMq>("ZeroMQ ipc", bytes, ends, seconds)};
             if (bytes <= PosixQueue::longest) rivals.push_back(rate_of<PosixQueue>("POSIX mq", bytes, ends, seconds));
@@ -58,6 +58,7 @@ int main(int argc, char** argv) {
             race("queue", "put+get " + readable(bytes) + (ends == 1 ? ", 1 to 1" : ", 2 to 2"), ours, rivals, rounds);
         }
     }
+    const double seconds = usual;
     using Limit = BareRing<Waits::politely>;
     race("queue", "batches of 64, 8 B", rate_of<BatchedQueue>("mp::Queue", 8, 1, seconds), {rate_of<Limit>("bare ring", 8, 1, seconds)}, rounds);
     for (const std::size_t bytes : sizes) {

@@ -66,10 +66,13 @@ private:
     std::vector<std::byte> out_;
 };
 
-/// Written and read in place; of what is read, both ends are looked at.
+/// Written and read in place, in memory that has been used before; of what is read, both ends are looked at.
 class LendingQueue : public Transport {
 public:
-    LendingQueue(std::size_t bytes, int) : queue_(4), bytes_(bytes) {}
+    LendingQueue(std::size_t bytes, int) : queue_(4), bytes_(bytes) {
+        std::vector<mp::Loan> all;
+        for (int i = 0; i < 7; ++i) all.push_back(queue_.loan(bytes));  // four in the queue, one at each end, and one more
+    }
     void send(std::uint64_t value) {
         auto loan = queue_.loan(bytes_);
         stamp(loan.span(), value);

@@ -21,6 +21,9 @@
 
 namespace chorus::message {
 
+/// This memory will be written from end to end: when it is large, page by page takes longer than the writing itself.
+void prepare_to_fill(void* memory, std::size_t bytes) noexcept;
+
 /// Where a Writer empties its buffer when it is full: a file, a shared segment.
 class Sink {
 public:
@@ -172,7 +175,14 @@ public:
         const auto text = take(read_count());
         return {reinterpret_cast<const char*>(text.data()), text.size()};
     }
-    std::string read_text() { return std::string(view_text()); }
+    std::string read_text() {
+        const std::string_view view = view_text();
+        std::string text;
+        text.reserve(view.size());
+        prepare_to_fill(text.data(), view.size());
+        text.assign(view);
+        return text;
+    }
 
     /// Those that came with the message; null if its carrier carries none.
     Attachments* attachments() const noexcept { return attachments_; }

@@ -146,7 +146,15 @@ T read_directly(Reader& in) {
         const auto bytes = in.take(count * sizeof(Number));
         if (reinterpret_cast<std::uintptr_t>(bytes.data()) % alignof(Number) == 0) {  // no need to fill it first
             const auto* const first = reinterpret_cast<const Number*>(bytes.data());
-            return T(first, first + count);
+            if constexpr (requires(T& numbers) { numbers.reserve(count); }) {
+                T numbers;
+                numbers.reserve(count);
+                prepare_to_fill(numbers.data(), bytes.size());
+                numbers.assign(first, first + count);
+                return numbers;
+            } else {
+                return T(first, first + count);
+            }
         }
         T numbers(count);
         if (count != 0) std::memcpy(numbers.data(), bytes.data(), bytes.size());

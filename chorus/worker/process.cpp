@@ -29,6 +29,8 @@ Children& children() {
     static auto* const instance = new Children;
     return *instance;
 }
+// Before main: a fork while another thread makes it would leave a copy that waits for ever.
+[[maybe_unused]] auto& children_made = children();
 
 void add_child(const ProcessPointer& state, int pid, int process) {
     auto& here = children();
@@ -376,6 +378,8 @@ Relatives& relatives() {
     static auto* const instance = new Relatives;
     return *instance;
 }
+// Before main: a fork while another thread makes it would leave a copy that waits for ever.
+[[maybe_unused]] auto& relatives_made = relatives();
 
 worker::ProcessPointer describe_self() {
     const auto& self = worker::identity();

@@ -13,6 +13,8 @@ platform::ForkMutex& choice() {
     static auto* const mutex = new platform::ForkMutex;
     return *mutex;
 }
+// Before main: a fork while another thread makes it would leave a copy that waits for ever.
+[[maybe_unused]] auto& choice_made = choice();
 
 }  // namespace
 

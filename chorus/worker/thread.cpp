@@ -35,6 +35,8 @@ Registry& registry() {
     static auto* const instance = new Registry;
     return *instance;
 }
+// Before main: a fork while another thread makes it would leave a copy that waits for ever.
+[[maybe_unused]] auto& registry_made = registry();
 
 thread_local ThreadState* current = nullptr;
 

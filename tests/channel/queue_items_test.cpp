@@ -672,6 +672,25 @@ TEST(QueueOf, descriptors_and_memory_do_not_pile_up) {
     EXPECT_EQ(open_descriptors(), before);
 }
 
+TEST(QueueOf, copies_made_by_a_plain_fork_know_each_other) {
+    mp::Queue<int> queue;  // and nothing else of the library before the fork
+    for (int i = 0; i < 30; ++i) {
+        const pid_t copy = ::fork();
+        if (copy == 0) {
+            for (;;) {
+                queue.put(1);
+                queue.get();
+            }
+        }
+        while (queue.empty()) std::this_thread::yield();
+        ::kill(copy, SIGKILL);  // more often than not while it holds a lock
+        ::waitpid(copy, nullptr, 0);
+        queue.put(2, 5s);
+        while (queue.get(5s) != 2) {
+        }
+    }
+}
+
 TEST(QueueOf, a_plain_fork_while_another_thread_uses_the_queue) {
     mp::Queue<std::string> queue(50);
     std::atomic<bool> stop{false};

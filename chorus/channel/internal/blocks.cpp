@@ -26,6 +26,8 @@ platform::ForkMutex& mapping_mutex() {
     static auto* const instance = new platform::ForkMutex;
     return *instance;
 }
+// Before main: a fork while another thread makes it would leave a copy that waits for ever.
+[[maybe_unused]] auto& mapping_mutex_made = mapping_mutex();
 
 }  // namespace
 
@@ -45,11 +47,13 @@ std::byte* Blocks::address(std::uint32_t number) {
     if (mappings_.size() <= number) mappings_.resize(number + 1);
     if (mappings_[number].bytes().empty()) {
         mappings_[number] = platform::Mapping(region_->descriptor(), block.offset, block.size, platform::Mapping::Access::read_write);
+        mappings_[number].look_up_all();
     }
     return mappings_[number].bytes().data();
 }
 
 std::uint32_t Blocks::find_free(std::uint64_t size, bool however_large) const noexcept {
+    size = rounded(size);
     std::uint32_t best = none;
     for (std::uint32_t i = 0; i < table_->count; ++i) {
         const Block& block = (*this)[i];

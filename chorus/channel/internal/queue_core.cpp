@@ -101,8 +101,11 @@ Cores& cores() {
     static auto* const instance = new Cores;
     return *instance;
 }
+// Before main: a fork while another thread makes it would leave a copy that waits for ever.
+[[maybe_unused]] auto& cores_made = cores();
 
 std::shared_ptr<memory::Region> make_region(std::uint64_t type, std::uint64_t max_items, std::uint64_t max_bytes) {
+    sync::commons();  // before a plain fork(): copies that each made their own would take each other for themselves
     auto region = memory::Region::create_sparse("chorus-queue", table_offset + sizeof(BlockTable) - state_offset, table_offset + page);
     auto* const state = new (region->data() + state_offset) QueueState;
     state->type = type;

@@ -30,6 +30,8 @@ Regions& regions() {
     static auto* const instance = new Regions;
     return *instance;
 }
+// Before main: a fork while another thread makes it would leave a copy that waits for ever.
+[[maybe_unused]] auto& regions_made = regions();
 
 // Random once for each process, then counted: no two living regions have the same.
 std::uint64_t fresh_name(Regions& here) {

@@ -120,6 +120,18 @@ Mapping::Mapping(int descriptor, std::size_t offset, std::size_t size, Access ac
     bytes_ = {static_cast<std::byte*>(address), size};
 }
 
+void Mapping::look_up_all() noexcept {
+    // Since Linux 5.14; before, each is looked up when it is touched.
+    if (!bytes_.empty()) ::madvise(bytes_.data(), bytes_.size(), MADV_POPULATE_WRITE);
+}
+
+void prefer_large_pages(void* memory, std::size_t bytes) noexcept {
+    constexpr std::uintptr_t page = 4096;
+    const auto begin = (reinterpret_cast<std::uintptr_t>(memory) + page - 1) & ~(page - 1);
+    const auto end = (reinterpret_cast<std::uintptr_t>(memory) + bytes) & ~(page - 1);
+    if (end > begin) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
+}
+
 Mapping::~Mapping() {
     if (!bytes_.empty()) ::munmap(bytes_.data(), bytes_.size());
 }

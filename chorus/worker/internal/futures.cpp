@@ -45,6 +45,8 @@ Holder& holder() {
     static auto* const instance = new Holder;
     return *instance;
 }
+// Before main: a fork while another thread makes it would leave a copy that waits for ever.
+[[maybe_unused]] auto& holder_made = holder();
 
 Deadline Listener::earliest() {
     const std::lock_guard guard(mutex);

@@ -17,6 +17,10 @@ Identity& identity() {
     static auto* const self = new Identity;
     return *self;
 }
+namespace {
+// Before main: a fork while another thread makes it would leave a copy that waits for ever.
+[[maybe_unused]] auto& identity_made = identity();
+}  // namespace
 
 std::vector<int> next_child_path() {
     auto path = identity().path;

@@ -23,6 +23,8 @@ Images& images() {
     static auto* const instance = new Images;
     return *instance;
 }
+// Before main: a fork while another thread makes it would leave a copy that waits for ever.
+[[maybe_unused]] auto& images_made = images();
 
 }  // namespace
 

@@ -55,6 +55,8 @@ ForkGate& fork_gate() {
     static auto* const instance = new ForkGate;
     return *instance;
 }
+// Before main: a fork while another thread makes it would leave a copy that waits for ever.
+[[maybe_unused]] auto& fork_gate_made = fork_gate();
 
 platform::Newborn fork(Birth birth, message::Call& call, int report) {
     // What is buffered would be written twice, by the parent and by its copy.
