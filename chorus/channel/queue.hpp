@@ -149,9 +149,15 @@ public:
         } else {
             values.push_back(get(deadline));
             while (values.size() < most) {
-                auto more = try_get();
-                if (!more) break;
-                values.push_back(*std::move(more));
+                try {
+                    auto more = try_get();
+                    if (!more) break;
+                    values.push_back(*std::move(more));
+                } catch (const ShutDown&) {
+                    break;  // what was got is the caller's
+                } catch (const OsError&) {
+                    break;  // the item is still there: the next call tells
+                }
             }
         }
         return values;

@@ -17,8 +17,8 @@ Putting::Putting(QueueCore& core, std::size_t bytes, Deadline deadline, std::spa
 void Putting::end() noexcept { core_.end_put(); }
 std::byte* Putting::add(std::size_t bytes) { return core_.add(bytes); }
 void Putting::commit() {
-    holds_ = false;
     core_.finish_put();
+    holds_ = false;
 }
 
 LongMessage::LongMessage(QueuePointer core, std::size_t bytes, Deadline deadline)
@@ -71,7 +71,7 @@ message::Attachments Getting::attachments() { return core_.open_parcel(parcel_);
 
 bool Getting::is_long() const noexcept { return block_ != Blocks::none; }
 void Getting::commit() {
-    if (parcel_ != 0) {
+    if (parcel_ != 0 || core_.has_parcels()) {
         core_.commit_get();
         core_.throw_away_parcels();
         end();

@@ -83,9 +83,9 @@ struct ReceivedMessage {
 };
 /// Receives one message into the buffer.
 ReceivedMessage receive_message(int socket, std::span<std::byte> buffer);
-/// The same without waiting: of size 0 also when there is none.
-ReceivedMessage try_receive_message(int socket, std::span<std::byte> buffer);
-/// Leaves it there; the descriptors are new ones for the same files.
+/// Throws the next message away, with its descriptors. Returns false if there is none.
+bool discard_message(int socket) noexcept;
+/// Without waiting, of size 0 if there is none. Leaves it there; the descriptors are new ones for the same files.
 ReceivedMessage peek_at_message(int socket, std::span<std::byte> buffer);
 
 struct Waited {

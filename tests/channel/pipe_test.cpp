@@ -514,6 +514,36 @@ TEST_P(Pipe, a_killed_sender_tears_nothing_and_what_it_had_sent_arrives) {
     }
 }
 
+// Who received last lives, but has closed its end; the only one that still had it is killed.
+TEST(PipeOf, an_end_handed_on_breaks_with_the_last_who_has_it) {
+    auto [reader, writer] = mp::Pipe({.duplex = false});
+    mp::Event received;
+    mp::Process first(
+        +[](mp::Connection from, mp::Event event) {
+            from.recv<std::string>();
+            from.close();
+            event.set();
+            for (;;) ::pause();
+        },
+        reader, received);
+    mp::Process second(
+        +[](mp::Connection) {
+            for (;;) ::pause();
+        },
+        reader);
+    first.start();
+    second.start();
+    reader.close();
+    writer.send("first");
+    received.wait();
+    writer.send("somebody is there still");
+    second.kill();
+    second.join();
+    EXPECT_THROW(writer.send("nobody"), chorus::BrokenPipe);
+    first.kill();
+    first.join();
+}
+
 TEST_P(Pipe, a_killed_receiver_breaks_the_pipe) {
     for (const bool blocked : {false, true}) {
         auto [reader, writer] = mp::Pipe({.duplex = false, .max_bytes = 100'000});

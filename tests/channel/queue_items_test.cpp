@@ -1,4 +1,5 @@
 // What goes through mp::Queue: items of every size and kind, in batches, lent and borrowed, within limits.
+#include <fstream>
 #include <map>
 #include <numeric>
 #include <optional>
@@ -537,6 +538,40 @@ TEST(QueueOf, what_is_borrowed_outlives_the_thread_that_borrowed_it) {
     for (unsigned i = 2; i < 5; ++i) queue.put(pattern(1U << 20, i));  // as much memory as there is
     const auto bytes = borrowed->span();
     EXPECT_EQ(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()), value);
+}
+
+TEST(QueueOf, what_get_many_got_before_the_shutdown_is_not_lost) {
+    mp::Queue<std::vector<std::string>> queue;
+    for (int i = 0; i < 3; ++i) queue.put({std::to_string(i)});
+    queue.shutdown();
+    EXPECT_EQ(queue.get_many(10), (std::vector<std::vector<std::string>>{{"0"}, {"1"}, {"2"}}));
+    EXPECT_THROW(queue.get_many(10), chorus::ShutDown);
+}
+
+// Positions in the ring are 32 bits of 8 bytes each.
+TEST(QueueOf, memory_does_not_grow_with_what_has_passed) {
+    const auto kilobytes = [] {
+        std::ifstream file("/proc/self/status");
+        for (std::string word; file >> word;) {
+            if (word != "RssShmem:") continue;
+            long shared = 0;
+            file >> shared;
+            return shared;
+        }
+        return 0L;
+    };
+    mp::Queue<std::string> queue(4);
+    const std::string value(120 * kib, 'x');
+    constexpr std::size_t passing = std::size_t{36} << 30;
+    long after_a_while = 0;
+    for (std::size_t passed = 0; passed < passing; passed += value.size()) {
+        queue.put(value);
+        if (passed % 1009 == 0) queue.put(std::string(passed % 100, 'y'));  // so that it does not end the same each time
+        ASSERT_EQ(queue.borrow().span().size(), value.size());
+        if (queue.qsize() != 0) queue.borrow();
+        if (passed == 1000 * value.size()) after_a_while = kilobytes();
+    }
+    EXPECT_LE(kilobytes(), after_a_while + 64);
 }
 
 TEST(QueueOf, ten_thousand_long_items_are_no_limit) {

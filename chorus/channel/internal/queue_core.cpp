@@ -18,7 +18,7 @@ namespace chorus::channel {
 /// that is the commit by which it takes over.
 struct alignas(64) QueueCore::Ring {
     std::uint32_t capacity = 0;  ///< units, a power of two
-    std::uint32_t start = 0;     ///< position of its first unit
+    sync::Word start{0};         ///< a position of its first unit; of the last ring, now and then a later one (renew_start)
     sync::Word next{0};          ///< the block of the ring that took over, plus 1
 };
 
@@ -76,11 +76,25 @@ private:
     bool in_time_;
 };
 
-// Sleeps while the word, the bell and the phase stay as they are.
+// Gives a side's lock back at the end of a scope.
+class TakenSide {
+public:
+    explicit TakenSide(Side& side) noexcept : side_(side) {}
+    ~TakenSide() { side_.lock.give_back(); }
+    TakenSide(const TakenSide&) = delete;
+    TakenSide& operator=(const TakenSide&) = delete;
+
+private:
+    Side& side_;
+};
+
+// Sleeps while the word, the bell and the phase stay as they are. The system looks at them one by one, and begins to wait on each as it goes:
+// the bell comes before the word, so that who changes the word and is killed before it rings finds the sleeper on the bell, or the sleeper
+// finds the word changed.
 void sleep_on(const sync::Word& watched, std::uint32_t seen, const sync::Bell& bell, sync::Word& phase, Deadline deadline) {
     const std::uint32_t before = phase.load();
     const platform::WakesAtDeath handed_on(phase);
-    const std::array<platform::WordHolds, 3> words{{{&watched, seen}, {&bell.word(), sync::Bell::marked}, {&phase, before}}};
+    const std::array<platform::WordHolds, 3> words{{{&bell.word(), sync::Bell::marked}, {&phase, before}, {&watched, seen}}};
     platform::shared_futex_wait_on_all(words, deadline);
     // Who shuts down and is killed has had one sleeper woken, who wakes the rest.
     if (phase.load() != before) platform::shared_futex_wake_all(phase);
@@ -145,7 +159,8 @@ QueueCore::Ends QueueCore::create_pipe(std::uint64_t max_bytes) {
 void QueueCore::make_first_ring(std::uint64_t wanted) {
     const std::uint64_t bytes = std::clamp(wanted, smallest_ring, usual_ring);
     const std::uint32_t first = blocks_.make(sizeof(Ring) + bytes, Block::a_ring);
-    new (blocks_.address(first)) Ring{static_cast<std::uint32_t>(bytes / unit), 0, {}};
+    auto* const ring = new (blocks_.address(first)) Ring;
+    ring->capacity = static_cast<std::uint32_t>(bytes / unit);
 }
 
 void QueueCore::remember(const std::shared_ptr<QueueCore>& core) {
@@ -275,8 +290,10 @@ void QueueCore::recover_side(Side& side) {
     side.lock.trust_again();
     // It may have rung and not said so, or said that it is about to: who waits is rung for once more.
     Side& other = &side == &state_.puts ? state_.gets : state_.puts;
-    const int socket = &side == &state_.puts ? sockets_.of_puts() : sockets_.of_gets();
-    other.box.filled = 1;
+    const bool is_puts = &side == &state_.puts;
+    const int socket = is_puts ? sockets_.of_puts() : is_pipe_ && !sockets_.gets ? -1 : sockets_.of_gets();
+    // A pipe's sending end cannot ring for itself: the next one who receives does.
+    other.box.filled = socket >= 0 ? 1 : 0;
     if (socket >= 0) platform::post(socket, as_bytes(bell_number));
 }
 
@@ -341,7 +358,7 @@ Deadline for_the_lock(Deadline deadline) {
 // Whether this process knows the ring in which the side works, and it is the last one.
 bool QueueCore::is_in_view(const View& view, const Side& side) const noexcept {
     return view.ring != nullptr && view.block == side.ring.load(std::memory_order_relaxed) && view.copy == memory::copy_number() &&
-           view.ring->next.load(std::memory_order_acquire) == 0;
+           view.capacity == view.ring->capacity && view.ring->next.load(std::memory_order_acquire) == 0;
 }
 
 // ---- putting -------------------------------------------------------------------------------------
@@ -431,6 +448,9 @@ bool QueueCore::is_within_limits(std::uint64_t bytes) {
     if (state_.max_bytes == 0) return true;
     side.other = state_.gets.index.load(std::memory_order_acquire);
     if (put_index_ == side.other) return true;
+    if (is_within_bytes(put_index_, bytes)) return true;
+    if (state_.sweep == 0) return false;
+    sweep();  // somebody was killed: not all that lies there belongs to the queue
     return is_within_bytes(put_index_, bytes);
 }
 
@@ -451,19 +471,31 @@ std::uint64_t QueueCore::bytes_in_blocks() const noexcept {
 bool QueueCore::has_room(std::uint32_t units) {
     const auto fits = [&] {
         const auto& ring = *put_view_.ring;
-        const std::uint32_t oldest = static_cast<std::int32_t>(state_.puts.other.position - ring.start) < 0 ? ring.start : state_.puts.other.position;
+        const std::uint32_t start = ring.start.load(std::memory_order_relaxed);
+        const std::uint32_t oldest = static_cast<std::int32_t>(state_.puts.other.position - start) < 0 ? start : state_.puts.other.position;
         const std::uint32_t used = put_index_.position - oldest;
-        const std::uint32_t at = (put_index_.position - ring.start) & (put_view_.capacity - 1);
+        const std::uint32_t at = (put_index_.position - start) & (put_view_.capacity - 1);
         const std::uint32_t to_end = put_view_.capacity - at;
         return used + (units <= to_end ? units : to_end + units) <= put_view_.capacity;
     };
-    if (fits()) return true;
+    const bool is_from_an_older_ring = static_cast<std::int32_t>(state_.puts.other.position - put_view_.ring->start) < 0;  // the quick way needs it newer
+    if (!is_from_an_older_ring && fits()) return true;
     state_.puts.other = state_.gets.index.load(std::memory_order_acquire);
+    renew_start();
     return fits();
 }
 
+// Positions wrap: before a ring is so old that its start could be taken for a later one, the start moves on by whole rounds. Only when
+// the gets work in this ring too, so that nobody compares the start with a position any more.
+void QueueCore::renew_start() noexcept {
+    auto& ring = *put_view_.ring;
+    const std::uint32_t start = ring.start.load(std::memory_order_relaxed);
+    if (put_index_.position - start < largest_distance / 4 || state_.gets.ring.load() != put_view_.block) return;
+    ring.start = start + ((state_.puts.other.position - start) & ~(put_view_.capacity - 1));
+}
+
 bool QueueCore::may_grow() const noexcept {
-    return put_index_.position - state_.puts.other.position < largest_distance - 2 * std::uint64_t{put_view_.capacity} - 2 * longest_in_ring;
+    return put_index_.position - state_.puts.other.position + 2 * std::uint64_t{put_view_.capacity} + 2 * longest_in_ring < largest_distance;
 }
 
 // Requires: nothing was added that is not committed.
@@ -562,8 +594,9 @@ void QueueCore::sweep() {
         const std::uint32_t owner = blocks_[i].owner;
         needed = Block::is_of_a_dead_process(owner);
     }
-    if (!needed || !take_side(state_.gets, Deadline(grace))) return;
     std::vector<bool> used(table.count);
+    if (!needed || !take_side(state_.gets, Deadline(grace))) return;
+    const TakenSide taken(state_.gets);
     std::uint32_t ring = state_.gets.ring;
     Index at = state_.gets.index;
     const Index end = state_.puts.index;
@@ -592,7 +625,6 @@ void QueueCore::sweep() {
         if (!used[i] && (owner == Block::the_queue || owner == Block::a_ring || Block::is_of_a_dead_process(owner))) give_block(i);
     }
     state_.sweep = 0;
-    end_get();
 }
 
 // ---- by descriptor -------------------------------------------------------------------------------
@@ -608,9 +640,7 @@ void QueueCore::ring_box(Box& box, int socket) {
 
 // Requires: as above; there is nothing that a message in the socket could be about.
 void QueueCore::empty_box(Box& box, int socket) {
-    if (box.filled == 0) return;
-    std::uint64_t number = 0;
-    while (platform::try_receive_message(socket, std::as_writable_bytes(std::span(&number, 1))).size != 0) {
+    while (platform::discard_message(socket)) {
     }
     box.filled = 0;
 }
@@ -629,6 +659,7 @@ bool QueueCore::enclose(std::span<const message::Attachment> attachments) {
     if (!same()) {
         parcels.count = 0;
         const std::uint64_t number = ++parcels.last;  // first of all: if we are killed it is not used again
+        parcels.are_there = 1;
         std::vector<int> descriptors;
         for (const auto& attached : attachments) descriptors.push_back(attached.descriptor);
         const auto posted = platform::post(sockets_.of_puts(), as_bytes(number), descriptors);
@@ -657,7 +688,7 @@ message::Attachments QueueCore::open_parcel(std::uint64_t wanted) {
             for (auto& descriptor : peeked.descriptors) descriptors.push_back(descriptor.release());
             return message::Attachments(std::move(descriptors));
         }
-        platform::try_receive_message(sockets_.of_gets(), buffer);
+        platform::discard_message(sockets_.of_gets());
     }
 }
 
@@ -668,6 +699,7 @@ void QueueCore::throw_away_parcels() {
     if (!is_something()) {
         state_.parcels.count = 0;
         empty_box(state_.gets.box, sockets_.of_gets());
+        state_.parcels.are_there = 0;
     }
     state_.puts.lock.give_back();
 }
@@ -705,13 +737,13 @@ bool QueueCore::has_room_or_will_ring(std::uint64_t bytes, Deadline deadline) {
         follow_puts();
         put_index_ = state_.puts.index.load(std::memory_order_relaxed);
         if (take_side(state_.gets, deadline)) {
+            const TakenSide taken(state_.gets);
             state_.puts.other = state_.gets.index.load();
             room = (is_within_limits(bytes) && !socket_is_full_) || put_index_ == state_.puts.other || state_.phase.load() != QueueState::open;
             if (!room) {
                 state_.puts.box.wanted = 1;
                 empty_box(state_.puts.box, sockets_.of_puts());
             }
-            end_get();
         }
     } catch (...) {
         end_put();
@@ -814,6 +846,7 @@ bool QueueCore::try_begin_get(Deadline deadline) {
         throw;
     }
     const std::uint32_t phase = state_.phase.load();
+    if (has_parcels()) throw_away_parcels();  // of who was killed after it had taken the last item
     const bool something = get_index_.position != side.other.position || get_index_.position != (side.other = state_.puts.index.load()).position;
     if (something && phase != QueueState::immediate) return true;
     end_get();

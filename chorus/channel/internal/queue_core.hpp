@@ -61,6 +61,7 @@ struct Parcels {
 
     std::uint64_t last = 0;
     std::uint32_t count = 0;  ///< names of the last one; 0: it cannot be used again
+    sync::Word are_there{0};  ///< some may be in the socket
     std::uint64_t names[most_names]{};
 };
 
@@ -160,6 +161,7 @@ public:
 
     /// The descriptors of a message, before the commit. Throws: OsError if this process can have no more.
     message::Attachments open_parcel(std::uint64_t parcel);
+    bool has_parcels() const noexcept { return state_.parcels.are_there.load(std::memory_order_relaxed) != 0; }
     void throw_away_parcels();
 
     /// To be looked at by poll: readable when there is something to get (or to put, on a pipe's sending end).
@@ -172,7 +174,10 @@ public:
     bool wait_for_something(Deadline deadline);
     int sending_descriptor() const noexcept { return sockets_.of_puts(); }
     /// A pipe's receiving end is closed by this process.
-    void depart() noexcept { state_.departures.fetch_add(1); }
+    void depart() noexcept {
+        state_.departures.fetch_add(1);
+        state_.last_getter = sync::nobody;  // until the next one has received, each send asks whether anybody is there
+    }
 
     void task_done();
     bool join(Deadline deadline);
@@ -207,6 +212,7 @@ private:
     void recover_side(Side& side);
     void finish(Side& side, Side& other, Index index);
     bool has_room(std::uint32_t units);
+    void renew_start() noexcept;
     bool may_grow() const noexcept;
     void grow(std::uint32_t units);
     std::byte* reserve(std::uint32_t units);

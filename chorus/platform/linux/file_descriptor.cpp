@@ -193,7 +193,10 @@ Posted post(int socket, std::span<const std::byte> bytes, std::span<const int> d
 }
 
 ReceivedMessage receive_message(int socket, std::span<std::byte> buffer) { return receive_one(socket, buffer, 0); }
-ReceivedMessage try_receive_message(int socket, std::span<std::byte> buffer) { return receive_one(socket, buffer, MSG_DONTWAIT); }
+bool discard_message(int socket) noexcept {
+    std::byte first{};
+    return ::recv(socket, &first, 1, MSG_DONTWAIT) > 0;  // where no descriptors are asked for, the system closes them
+}
 ReceivedMessage peek_at_message(int socket, std::span<std::byte> buffer) { return receive_one(socket, buffer, MSG_DONTWAIT | MSG_PEEK); }
 
 ReadySet::ReadySet() : epoll_(above_standard_streams(check(::epoll_create1(EPOLL_CLOEXEC), "make an epoll set"))) {}

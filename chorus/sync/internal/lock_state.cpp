@@ -92,7 +92,7 @@ LockState::Taken LockState::take_after_sleep(std::uint32_t self, Deadline deadli
     }
 }
 
-bool LockState::give_back() noexcept {
+bool LockState::give_back_slowly() noexcept {
     std::uint32_t value = word_.load(std::memory_order_relaxed);
     if (home_ == Home::thread) {
         do {

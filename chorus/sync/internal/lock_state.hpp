@@ -23,12 +23,12 @@ public:
     enum class Taken { cleanly, after_owner_died, not_in_time };
     /// Not recursive: one who holds it waits for itself.
     Taken take(Deadline deadline) {
-        if (take_if_free(home_ == Home::thread ? known_name<Home::thread>() : known_name<Home::process>())) [[likely]]
+        if (take_if_free(known_self())) [[likely]]
             return Taken::cleanly;
         return take_slowly(deadline);
     }
     /// Returns false if nobody holds it.
-    bool give_back() noexcept;
+    bool give_back() noexcept { return give_back_if_unwanted(known_self()) || give_back_slowly(); }
 
     bool is_taken() const noexcept { return owner() != nobody; }
     bool is_mine() const { return owner() == me(home_); }
@@ -47,7 +47,9 @@ private:
     static constexpr std::uint32_t suspect = 1U << 30;
     static constexpr std::uint32_t waited_for = 1U << 31;
 
+    std::uint32_t known_self() const noexcept { return home_ == Home::thread ? known_name<Home::thread>() : known_name<Home::process>(); }
     Taken take_slowly(Deadline deadline);
+    bool give_back_slowly() noexcept;
     bool take_at_once(std::uint32_t self, std::uint32_t flags, Taken& how) noexcept;
     Taken take_after_sleep(std::uint32_t self, Deadline deadline);
 

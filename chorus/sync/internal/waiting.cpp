@@ -42,15 +42,17 @@ void Bell::wake_sleepers(Home home, std::uint32_t most) noexcept {
 
 bool sleep(Home home, const Word& watched, std::uint32_t seen, const Bell& bell, Deadline deadline, std::span<const LifeId> watched_lives) {
     std::array<platform::WordHolds, platform::most_words_to_wait_on> words;
-    words[0] = {&watched, seen};
-    words[1] = {&bell.word(), Bell::marked};
-    std::size_t count = 2;
+    // The watched word comes last: the system begins to wait on each as it goes, and who changes the word and is killed before it rings must find
+    // the sleeper on the bell already.
+    words[0] = {&bell.word(), Bell::marked};
+    std::size_t count = 1;
     for (const LifeId id : watched_lives) {
-        if (count == words.size()) break;
+        if (count + 1 == words.size()) break;
         const auto life = watch(id, As::waiter);
         if (!life) return true;
         words[count++] = *life;
     }
+    words[count++] = {&watched, seen};
     const auto waited = std::span(words).first(count);
     return home == Home::process ? platform::shared_futex_wait_on_all(waited, deadline) : platform::futex_wait_on_all(waited, deadline);
 }
