@@ -36,7 +36,7 @@ void meet_broken_barrier(AnyBarrier barrier, Semaphore done) {
         done.release();
         return;
     }
-    REQUIRE(!"BrokenBarrierError");
+    REQUIRE(false && "BrokenBarrierError");
 }
 
 template <class AnyBarrier>
