@@ -307,7 +307,7 @@ void QueueCore::finish(Side& side, Side& other, Index index) {
         other.bell.ring(Home::process, 1);
         return;
     }
-    std::atomic_thread_fence(std::memory_order_seq_cst);
+    side.index.store(index);  // once more, in the order that the exchange would have given it
     other.bell.ring(Home::process, 1);
     side.lock.give_back();
 }
