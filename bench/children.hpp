@@ -5,7 +5,9 @@
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <new>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -45,6 +47,18 @@ inline void pin(int cpu) {
     CPU_ZERO(&set);
     CPU_SET(static_cast<std::size_t>(cpu), &set);
     if (::sched_setaffinity(0, sizeof set, &set) != 0) fail("sched_setaffinity");
+}
+
+/// Until it sleeps in the kernel: a child that has settled.
+inline void wait_until_asleep(pid_t pid) {
+    for (;;) {
+        std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+        std::string text;
+        std::getline(file, text);
+        const auto end = text.rfind(')');
+        if (end != std::string::npos && text.compare(end + 1, 2, " S") == 0) return;
+        ::sched_yield();
+    }
 }
 
 /// Children of this process, killed when they go out of scope or when it dies.

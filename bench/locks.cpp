@@ -3,6 +3,7 @@
 //     bench_locks [--quick]
 #include <cstdint>
 #include <cstring>
+#include <future>
 #include <mutex>
 #include <thread>
 
@@ -85,9 +86,8 @@ int main(int argc, char** argv) {
     std::uint64_t counter = 0;
 
     // A process with one thread is spared what locks cost in all others.
-    std::jthread another([](const std::stop_token& stop) {
-        while (!stop.stop_requested()) std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    });
+    std::promise<void> end;
+    std::jthread another([until = end.get_future()]() mutable { until.wait(); });
     {
         mp::Lock ours;
         RobustMutex rival;
@@ -106,4 +106,5 @@ int main(int argc, char** argv) {
         if (round % 2 != 0) mine.push_back(fought_over<mt::Lock>(500'000));
     }
     emit("lock", "mt::Lock, two threads", median(mine), "std::mutex", median(theirs), median(mine) / median(theirs), spread(mine));
+    end.set_value();
 }

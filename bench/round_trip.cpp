@@ -2,7 +2,6 @@
 //
 //     bench_round_trip [--quick]
 #include <cstring>
-#include <fstream>
 #include <string>
 
 #include "bare_ring.hpp"
@@ -14,17 +13,6 @@ namespace {
 using namespace bench;
 
 void at_once(pid_t) {}
-
-// Until it sleeps in the kernel.
-void wait_until_asleep(pid_t pid) {
-    for (;;) {
-        std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-        std::string text;
-        std::getline(file, text);
-        const auto end = text.rfind(')');
-        if (end != std::string::npos && text.compare(end + 1, 2, " S") == 0) return;
-    }
-}
 
 template <class Rival, class Before>
 void race(const std::string& row, const char* rival, int asker, int echo, Before before, bool quick) {

@@ -15,6 +15,7 @@
 
 #include <chorus/chorus.hpp>
 
+#include "children.hpp"
 #include "rows.hpp"
 
 extern char** environ;
@@ -72,22 +73,10 @@ double proportional_bytes(int pid) {
     return 0;
 }
 
-// Children that have settled: all of them sleep in pause().
-void wait_until_asleep(int pid) {
-    for (;;) {
-        std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-        std::string text;
-        std::getline(file, text);
-        const auto end = text.rfind(')');
-        if (end != std::string::npos && text[end + 2] == 'S') return;
-        std::this_thread::yield();
-    }
-}
-
 double average_bytes(const std::vector<int>& pids) {
     double sum = 0;
     for (const int pid : pids) {
-        wait_until_asleep(pid);
+        bench::wait_until_asleep(pid);
         sum += proportional_bytes(pid);
     }
     return sum / static_cast<double>(pids.size());

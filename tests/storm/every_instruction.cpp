@@ -125,24 +125,8 @@ void acquire(mp::Lock& lock) {
     }
 }
 
-Trial put() {
-    mp::Queue<std::uint64_t> queue;
-    queue.put(1);
-    queue.get();
-    return {[queue]() mutable { queue.put(2); },
-            [queue](bool finished) mutable {
-                const auto item = queue.try_get();
-                if (finished && item != 2U) return false;
-                if (item && *item != 2U) return false;
-                queue.put(3);
-                return queue.get() == 3 && queue.empty();
-            }};
-}
-
-// Once a process knows the queue there is a quicker way.
-Trial put_quickly() {
-    mp::Queue<std::uint64_t> queue;
-    queue.put(0);
+Trial put_into(
+    mp::Queue<std::uint64_t> queue, std::function<void()> before = [] {}) {
     return {[queue]() mutable { queue.put(2); },
             [queue](bool finished) mutable {
                 const auto item = queue.try_get();
@@ -151,11 +135,23 @@ Trial put_quickly() {
                 queue.put(3);
                 return queue.get() == 3 && queue.empty();
             },
-            [queue]() mutable {
-                queue.put(1);
-                queue.get();
-                queue.get();
-            }};
+            std::move(before)};
+}
+
+Trial put() {
+    mp::Queue<std::uint64_t> queue;
+    queue.put(1);
+    queue.get();
+    return put_into(queue);
+}
+
+// Once a process knows the queue there is a quicker way.
+Trial put_quickly() {
+    mp::Queue<std::uint64_t> queue;
+    return put_into(queue, [queue]() mutable {
+        queue.put(1);
+        queue.get();
+    });
 }
 
 Trial put_wakes() {
@@ -208,8 +204,8 @@ Trial put_grows() {
             }};
 }
 
-Trial get() {
-    mp::Queue<std::uint64_t> queue;
+Trial get_from(
+    mp::Queue<std::uint64_t> queue, std::function<void()> before = [] {}) {
     queue.put(1);
     queue.put(2);
     return {[queue]() mutable { queue.get(); },
@@ -219,20 +215,16 @@ Trial get() {
                 if (!item || (finished && *item != 2U)) return false;
                 if (*item == 1U) item = queue.try_get();
                 return item == 2U && queue.empty();
-            }};
+            },
+            std::move(before)};
 }
+
+Trial get() { return get_from(mp::Queue<std::uint64_t>()); }
 
 Trial get_quickly() {
     mp::Queue<std::uint64_t> queue;
-    for (std::uint64_t i = 0; i < 3; ++i) queue.put(i);
-    return {[queue]() mutable { queue.get(); },
-            [queue](bool finished) mutable {
-                auto item = queue.try_get();
-                if (!item || (finished && *item != 2U)) return false;
-                if (*item == 1U) item = queue.try_get();
-                return item == 2U && queue.empty();
-            },
-            [queue]() mutable { queue.get(); }};
+    queue.put(0);
+    return get_from(queue, [queue]() mutable { queue.get(); });
 }
 
 Trial get_long() {
