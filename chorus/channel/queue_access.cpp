@@ -37,6 +37,7 @@ LongMessage::~LongMessage() {
 }
 
 void LongMessage::put(std::size_t bytes, Deadline deadline, std::span<const message::Attachment> attachments) {
+    if (copy_ != memory::copy_number()) throw UsageError("this memory was lent before a fork: only the process that it was lent to may put it");
     core_->begin_put(bytes, deadline, attachments);
     const bool added = core_->add_block(block_, bytes);
     added ? core_->finish_put() : core_->end_put();

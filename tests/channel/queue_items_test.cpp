@@ -1,4 +1,5 @@
 // What goes through mp::Queue: items of every size and kind, in batches, lent and borrowed, within limits.
+#include <array>
 #include <fstream>
 #include <map>
 #include <numeric>
@@ -8,6 +9,7 @@
 #include <variant>
 
 #include <sys/epoll.h>
+#include <sys/resource.h>
 
 #include <channel/channel_support.hpp>
 
@@ -451,6 +453,55 @@ TEST(QueueOf, more_descriptors_than_go_with_one_item_are_refused) {
     EXPECT_EQ(queue.get(chorus::now).size(), 100U);
 }
 
+TEST(QueueOf, more_handles_than_the_system_keeps_under_way_wait_for_room) {
+    mp::Queue<std::pair<int, mp::Queue<int>>> queue;
+    const auto with_number = [](int number) {
+        mp::Queue<int> inner;
+        inner.put(number);
+        return std::pair(number, inner);
+    };
+    int sent = 0;
+    std::string refusal;
+    while (refusal.empty() && sent < 5000) {
+        try {
+            queue.put(with_number(sent), chorus::now);
+            ++sent;
+        } catch (const chorus::Full& full) {
+            refusal = full.what();
+        }
+    }
+    EXPECT_GT(sent, 100);
+    EXPECT_THAT(refusal, HasSubstr("descriptors"));
+    EXPECT_EQ(queue.qsize(), std::size_t(sent));
+    std::thread more([&, sent] {
+        for (int i = sent; i < 2 * sent; ++i) queue.put(with_number(i));
+    });
+    for (int i = 0; i < 2 * sent; ++i) {
+        auto [number, inner] = queue.get(10s);
+        ASSERT_EQ(number, i);
+        ASSERT_EQ(inner.get(chorus::now), i);
+    }
+    more.join();
+}
+
+TEST(QueueOf, a_process_with_no_more_descriptors_loses_no_item) {
+    mp::Queue<mp::Queue<int>> queue;
+    for (int i = 0; i < 2; ++i) {
+        mp::Queue<int> inner;
+        inner.put(i);
+        queue.put(inner);
+    }
+    rlimit limit{};
+    ::getrlimit(RLIMIT_NOFILE, &limit);
+    const rlimit none{3, limit.rlim_max};
+    ::setrlimit(RLIMIT_NOFILE, &none);
+    const std::string message = message_of_exception<chorus::OsError>([&] { queue.get(chorus::now); });
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+    EXPECT_THAT(message, HasSubstr("descriptors"));
+    EXPECT_EQ(queue.qsize(), 2U);
+    for (int i = 0; i < 2; ++i) EXPECT_EQ(queue.get(chorus::now).get(chorus::now), i);
+}
+
 TEST(QueueOf, a_queue_of_another_type_is_refused_where_it_arrives) {
     auto [left, right] = mp::Pipe();
     mp::Queue<int> queue;
@@ -638,6 +689,23 @@ TEST(QueueOf, what_was_borrowed_stays_when_a_copy_of_the_process_drops_it) {
     EXPECT_TRUE(text_of(kept->span()) == pattern(mib, 1));
 }
 
+TEST(QueueOf, what_was_lent_is_not_put_by_a_copy_of_the_process) {
+    mp::Queue<std::string> queue;
+    auto loan = queue.loan(mib);
+    EXPECT_EQ(in_plain_fork([&] {
+                  try {
+                      queue.put(std::move(loan));
+                  } catch (const chorus::UsageError& error) {
+                      return std::string_view(error.what()).find("fork") != std::string_view::npos ? 0 : 2;
+                  }
+                  return 1;
+              }),
+              0);
+    EXPECT_TRUE(queue.empty());
+    queue.put(std::move(loan));
+    EXPECT_EQ(queue.get().size(), mib);
+}
+
 // ---- by descriptor -----------------------------------------------------------------------------
 
 TEST(QueueOf, the_descriptor_is_readable_while_there_is_something) {
@@ -722,6 +790,32 @@ TEST(QueueOf, copies_made_by_a_plain_fork_know_each_other) {
         ::waitpid(copy, nullptr, 0);
         queue.put(2, 5s);
         while (queue.get(5s) != 2) {
+        }
+    }
+}
+
+TEST(QueueOf, one_killed_in_join_keeps_nobody_there) {
+    for (int round = 0; round < 50; ++round) {
+        mp::Queue<int> queue;
+        queue.put(round);
+        std::array<pid_t, 3> waiting{};
+        for (pid_t& copy : waiting) {
+            copy = ::fork();
+            if (copy == 0) {
+                queue.join();
+                ::_exit(0);
+            }
+        }
+        for (const pid_t copy : waiting) wait_until_asleep(copy);
+        if (round % 2 == 0) ::kill(waiting[0], SIGKILL);
+        queue.get();
+        queue.task_done();
+        if (round % 2 == 1) ::kill(waiting[0], SIGKILL);
+        ::waitpid(waiting[0], nullptr, 0);
+        for (const pid_t copy : {waiting[1], waiting[2]}) {
+            int status = -1;
+            ::waitpid(copy, &status, 0);
+            ASSERT_EQ(status, 0);
         }
     }
 }

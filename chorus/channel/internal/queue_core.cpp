@@ -399,6 +399,9 @@ void QueueCore::begin_put(std::uint64_t bytes, Deadline deadline, std::span<cons
                                  : wait_in_line(state_.puts, watched, deadline, attempt);
     if (begun) return;
     if (is_pipe() && is_hung_up(sockets_.of_puts())) throw BrokenPipe("the pipe's other end is closed: nobody is left to receive");
+    if (!attachments.empty() && socket_is_full_ && !full()) {
+        throw Full("the queue holds " + std::to_string(size()) + " items, and the system keeps no more descriptors under way: take some out first");
+    }
     throw Full("the queue is full: " + std::to_string(size()) + " items are in it" +
                (state_.max_items != 0 ? " of at most " + std::to_string(state_.max_items) : std::string()) + ", and none was taken in time");
 }
@@ -647,6 +650,7 @@ void QueueCore::empty_box(Box& box, int socket) {
 
 bool QueueCore::enclose(std::span<const message::Attachment> attachments) {
     parcel_ = 0;
+    socket_is_full_ = false;
     if (attachments.empty()) return true;
     auto& parcels = state_.parcels;
     const auto same = [&] {

@@ -247,7 +247,7 @@ private:
     Index put_index_;           ///< the side's index and what was added since
     std::uint64_t parcel_ = 0;  ///< of what is being added
     std::uint32_t seen_departures_ = 0;
-    bool socket_is_full_ = false;  ///< of parcels
+    std::atomic<bool> socket_is_full_{false};  ///< of parcels
     alignas(64) View get_view_;
     Index get_index_;
 };
