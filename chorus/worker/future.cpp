@@ -1,11 +1,11 @@
 #include <chorus/worker/future.hpp>
 
-#include <condition_variable>
 #include <cstdio>
-#include <mutex>
-#include <vector>
 
+#include <chorus/message/callable.hpp>
 #include <chorus/message/outcome.hpp>
+#include <chorus/platform/futex.hpp>
+#include <chorus/sync/internal/waiting.hpp>
 
 namespace chorus::worker {
 namespace {
@@ -19,103 +19,150 @@ void call(const std::function<void()>& function, const char* what) {
     }
 }
 
-void call_back(const std::vector<std::function<void()>>& callbacks) {
-    for (const auto& callback : callbacks) call(callback, "a future's callback");
-}
-
-bool ended(FutureState::Phase phase) { return phase == FutureState::Phase::finished || phase == FutureState::Phase::cancelled; }
+void call_back(const std::function<void()>& callback) { call(callback, "a future's callback"); }
 
 }  // namespace
 
-struct FutureState::Core {
-    std::mutex mutex;
-    std::condition_variable done;
-    Phase phase = Phase::pending;
-    std::exception_ptr error;
-    std::function<void()> stopper;
-    std::vector<std::function<void()>> callbacks;
+struct FutureState::Callback {
+    std::function<void()> function;
+    Callback* next = nullptr;
+
+    /// In place of a list: no more callbacks, they are called at once.
+    static Callback* closed() noexcept { return reinterpret_cast<Callback*>(&nothing); }
+    static char nothing;
 };
 
-FutureState::FutureState() : core_(std::make_unique<Core>()) {}
-FutureState::~FutureState() = default;
+char FutureState::Callback::nothing = 0;
 
-FutureState::Phase FutureState::phase() const {
-    const std::lock_guard guard(core_->mutex);
-    return core_->phase;
+FutureState::~FutureState() {
+    for (Callback* each = callbacks_.load(); each != nullptr && each != Callback::closed();) delete std::exchange(each, each->next);
 }
 
-bool FutureState::is_done() const { return ended(phase()); }
-
-void FutureState::wait_done(Deadline deadline) const {
-    std::unique_lock lock(core_->mutex);
-    const auto is_there = [this] { return ended(core_->phase); };
-    if (deadline.is_never()) {
-        core_->done.wait(lock, is_there);
-    } else if (!core_->done.wait_until(lock, deadline.when(), is_there)) {
-        throw TimedOut("the result was not there in time; the work goes on");
+FutureState::Phase FutureState::phase() const noexcept {
+    switch (word_.load(std::memory_order_acquire) & step_mask) {
+        case pending: return Phase::pending;
+        case cancelled: return Phase::cancelled;
+        case finished: return Phase::finished;
+        default: return Phase::running;
     }
 }
 
-void FutureState::set_stopper(std::function<void()> stop) {
-    const std::lock_guard guard(core_->mutex);
-    if (!ended(core_->phase)) core_->stopper = std::move(stop);
+bool FutureState::wait_until_done(Deadline deadline) const {
+    if (is_done()) return true;
+    if (deadline.has_passed()) return false;
+    return sleep_until_done(deadline);
+}
+
+void FutureState::wait_done(Deadline deadline) const {
+    if (!wait_until_done(deadline)) throw TimedOut("the result was not there in time; the work goes on");
+}
+
+bool FutureState::sleep_until_done(Deadline deadline) const {
+    if (sync::look_for([this] { return is_done(); })) return true;
+    for (;;) {
+        const std::uint32_t seen = word_.fetch_or(somebody_waits) | somebody_waits;
+        if ((seen & step_mask) >= cancelled) return true;
+        if (!platform::futex_wait(word_, seen, deadline) && !is_done()) return false;
+    }
+}
+
+void FutureState::set_stopper(std::function<void()> stop) { stopper_ = std::move(stop); }
+
+void FutureState::stop() {
+    if (stopper_) call(stopper_, "stopping what a cancelled future stood for");
+}
+
+bool FutureState::move_to_ending(bool from_running) noexcept {
+    std::uint32_t seen = word_.load();
+    while ((seen & step_mask) == pending || (from_running && (seen & step_mask) == running)) {
+        if (word_.compare_exchange_weak(seen, (seen & somebody_waits) | ending)) return true;
+    }
+    return false;
 }
 
 // First it is decided that the future is cancelled, and then the work is stopped: the other way round the
 // work's violent end might be heard of in between, and be taken for the result.
 bool FutureState::cancel() {
-    std::function<void()> stop;
-    std::vector<std::function<void()>> callbacks;
-    {
-        const std::lock_guard guard(core_->mutex);
-        if (ended(core_->phase)) return core_->phase == Phase::cancelled;
-        if (core_->phase == Phase::running && !core_->stopper) return false;
-        core_->error = std::make_exception_ptr(Cancelled("the work was cancelled"));
-        core_->phase = Phase::cancelled;
-        stop = std::exchange(core_->stopper, nullptr);
-        callbacks.swap(core_->callbacks);
+    if (!move_to_ending(can_stop())) {
+        while ((word_.load() & step_mask) == ending) sync::give_way();  // somebody is about to say how it ended
+        return phase() == Phase::cancelled;
     }
-    if (stop) call(stop, "stopping what a cancelled future stood for");
-    core_->done.notify_all();
-    call_back(callbacks);
+    error_ = std::make_exception_ptr(Cancelled("the work was cancelled"));
+    stop();
+    end_as(cancelled);
     return true;
 }
 
-std::exception_ptr FutureState::error() const {
-    const std::lock_guard guard(core_->mutex);
-    return core_->error;
+bool FutureState::begin_to_end() noexcept { return move_to_ending(true); }
+void FutureState::end() noexcept { end_as(finished); }
+
+void FutureState::give_up(std::exception_ptr error) noexcept {
+    error_ = std::move(error);
+    end_as(finished);
+}
+
+void FutureState::end_as(Step step) noexcept {
+    stopper_ = nullptr;  // it may hold a descriptor
+    if ((word_.exchange(step) & somebody_waits) != 0) platform::futex_wake_all(word_);
+    Callback* newest = callbacks_.exchange(Callback::closed());
+    Callback* oldest = nullptr;
+    while (newest != nullptr) {
+        Callback* const next = newest->next;
+        newest->next = std::exchange(oldest, newest);
+        newest = next;
+    }
+    while (oldest != nullptr) {
+        call_back(oldest->function);
+        delete std::exchange(oldest, oldest->next);
+    }
 }
 
 void FutureState::add_callback(std::function<void()> callback) {
-    {
-        const std::lock_guard guard(core_->mutex);
-        if (!ended(core_->phase)) return core_->callbacks.push_back(std::move(callback));
-    }
-    call_back({std::move(callback)});
+    auto added = std::make_unique<Callback>();
+    added->function = std::move(callback);
+    Callback* newest = callbacks_.load();
+    do {
+        if (newest == Callback::closed()) return call_back(added->function);
+        added->next = newest;
+    } while (!callbacks_.compare_exchange_weak(newest, added.get()));
+    added.release();
 }
 
-void FutureState::set_running() {
-    const std::lock_guard guard(core_->mutex);
-    if (core_->phase == Phase::pending) core_->phase = Phase::running;
+bool FutureState::set_running() noexcept {
+    std::uint32_t seen = word_.load();
+    while ((seen & step_mask) == pending) {
+        if (word_.compare_exchange_weak(seen, (seen & somebody_waits) | running)) return true;
+    }
+    return (seen & step_mask) == running;
+}
+
+void FutureState::set_pending() noexcept {
+    std::uint32_t seen = word_.load();
+    while ((seen & step_mask) == running) {
+        if (word_.compare_exchange_weak(seen, (seen & somebody_waits) | pending)) return;
+    }
 }
 
 bool FutureState::set_error(std::exception_ptr error) {
-    return finish([&] { core_->error = std::move(error); });
+    if (!begin_to_end()) return false;
+    give_up(std::move(error));
+    return true;
 }
 
-bool FutureState::finish(const std::function<void()>& store) {
-    std::vector<std::function<void()>> callbacks;
-    {
-        const std::lock_guard guard(core_->mutex);
-        if (ended(core_->phase)) return false;
-        store();
-        core_->phase = Phase::finished;
-        callbacks.swap(core_->callbacks);
-        core_->stopper = nullptr;
+void write_future(std::ostream& out, const FutureState& state, const std::type_info& type) {
+    out << "<Future at " << static_cast<const void*>(&state) << " state=";
+    switch (state.phase()) {
+        case FutureState::Phase::pending: out << "pending"; break;
+        case FutureState::Phase::running: out << "running"; break;
+        case FutureState::Phase::cancelled: out << "cancelled"; break;
+        case FutureState::Phase::finished:
+            if (const auto error = state.error()) {
+                out << "finished raised " << message::describe(error).type;
+            } else {
+                out << "finished returned " << message::readable_type(type);
+            }
     }
-    core_->done.notify_all();
-    call_back(callbacks);
-    return true;
+    out << ">";
 }
 
 }  // namespace chorus::worker

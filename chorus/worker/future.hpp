@@ -7,11 +7,15 @@
 // Death: if the worker dies, the future ends with WorkerDied, TimedOut or OutOfMemory; it never hangs.
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <ostream>
 #include <type_traits>
+#include <typeinfo>
 #include <utility>
 #include <variant>
 
@@ -23,48 +27,84 @@ namespace chorus {
 namespace worker {
 
 /// A future's state without its value's type.
+///
+/// One word says how far it is, and who moves it out of pending or running may write the rest: so a result, an
+/// exception and a cancellation that come at the same time are decided by one compare-and-swap.
 class FutureState {
 public:
-    enum class Phase { pending, running, cancelled, finished };
+    enum class Phase : std::uint32_t { pending, running, cancelled, finished };
 
-    FutureState();
+    FutureState() noexcept = default;
     virtual ~FutureState();
+    FutureState(const FutureState&) = delete;
+    FutureState& operator=(const FutureState&) = delete;
 
-    Phase phase() const;
-    bool is_done() const;
+    Phase phase() const noexcept;
+    bool is_done() const noexcept { return (word_.load(std::memory_order_acquire) & step_mask) >= cancelled; }
+    /// Returns false when the deadline passed first.
+    bool wait_until_done(Deadline deadline) const;
     /// Throws: TimedOut when the deadline passes first.
     void wait_done(Deadline deadline) const;
 
-    /// What ends the work once it runs. What it throws is reported on stderr.
+    /// What ends the work once it runs; without it running work is not cancelled. What it throws is reported on stderr.
+    /// Requires: nobody else has the future yet.
     void set_stopper(std::function<void()> stop);
     bool cancel();
 
     /// The thrown exception; null if there is none. Requires: is_done().
-    std::exception_ptr error() const;
+    std::exception_ptr error() const { return error_; }
 
     /// Runs at once if it is done already. What a callback throws is reported on stderr.
     void add_callback(std::function<void()> callback);
 
-    void set_running();
+    /// Returns false if it is done already: by cancel().
+    bool set_running() noexcept;
+    /// It will be tried again: pending once more, if it is not done.
+    void set_pending() noexcept;
     /// Each ends the future once; later ones are ignored and return false.
     bool set_error(std::exception_ptr error);
 
 protected:
-    /// `store` puts value or error in place under the lock.
-    bool finish(const std::function<void()>& store);
+    /// From now on only the caller may end it, and must. Returns false if it is done, or somebody else is at it.
+    bool begin_to_end() noexcept;
+    void end() noexcept;
+    void give_up(std::exception_ptr error) noexcept;
+
+    /// Waits as this kind of work is waited for: who can do something for it meanwhile does.
+    virtual bool sleep_until_done(Deadline deadline) const;
+    /// Whether the work can be ended once it runs.
+    virtual bool can_stop() const noexcept { return stopper_ != nullptr; }
+    /// Ends it. It is cancelled already: what becomes of it is ignored.
+    virtual void stop();
 
 private:
-    struct Core;
-    std::unique_ptr<Core> core_;
+    enum Step : std::uint32_t { pending, running, ending, cancelled, finished, step_mask = 7, somebody_waits = 8 };
+    struct Callback;
+
+    bool move_to_ending(bool from_running) noexcept;
+    void end_as(Step step) noexcept;
+
+    mutable std::atomic<std::uint32_t> word_{pending};
+    std::exception_ptr error_;
+    std::function<void()> stopper_;
+    std::atomic<Callback*> callbacks_{nullptr};  ///< the newest first
 };
 
 template <class T>
-class TypedFutureState final : public FutureState {
+class TypedFutureState : public FutureState {
 public:
     using Stored = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
 
     bool set_value(Stored value) {
-        return finish([&] { value_.emplace(std::move(value)); });
+        if (!begin_to_end()) return false;
+        try {
+            value_.emplace(std::move(value));
+        } catch (...) {
+            give_up(std::current_exception());
+            return true;
+        }
+        end();
+        return true;
     }
     /// Requires: it is done, without an error.
     Stored& value() { return *value_; }
@@ -72,6 +112,8 @@ public:
 private:
     std::optional<Stored> value_;
 };
+
+void write_future(std::ostream& out, const FutureState& state, const std::type_info& type);
 
 }  // namespace worker
 
@@ -115,10 +157,53 @@ public:
         state_->add_callback([future = *this, function = std::move(function)]() mutable { function(future); });
     }
 
+    /// A future for what the function makes of the value, in the thread that ends this one; at once if it is done
+    /// already. An exception or a cancellation passes the function by.
+    template <class Function>
+    auto then(Function function) const {
+        using Result = std::decay_t<decltype(call_with_value(function, *this))>;
+        auto next = std::make_shared<worker::TypedFutureState<Result>>();
+        state_->add_callback([future = *this, next, function = std::move(function)]() mutable {
+            if (future.cancelled()) {
+                next->cancel();
+                return;
+            }
+            try {
+                if constexpr (std::is_void_v<Result>) {
+                    call_with_value(function, future);
+                    next->set_value({});
+                } else {
+                    next->set_value(call_with_value(function, future));
+                }
+            } catch (...) {
+                next->set_error(std::current_exception());
+            }
+        });
+        return Future<Result>(std::move(next));
+    }
+
+    /// <Future at 0x55d0c0 state=finished returned int>; pending, running, cancelled, finished raised Type.
+    friend std::ostream& operator<<(std::ostream& out, const Future& future) {
+        worker::write_future(out, *future.state_, typeid(T));
+        return out;
+    }
+    friend bool operator==(const Future& a, const Future& b) noexcept { return a.state_ == b.state_; }
+
     /// For Chorus itself.
+    const std::shared_ptr<worker::TypedFutureState<T>>& state() const noexcept { return state_; }
     explicit Future(std::shared_ptr<worker::TypedFutureState<T>> state) : state_(std::move(state)) {}
 
 private:
+    template <class Function>
+    static decltype(auto) call_with_value(Function& function, const Future& future) {
+        if constexpr (std::is_void_v<T>) {
+            future.get();
+            return function();
+        } else {
+            return function(future.get());
+        }
+    }
+
     std::shared_ptr<worker::TypedFutureState<T>> state_;
 };
 
