@@ -88,6 +88,12 @@ private:
     std::string stack_;
 };
 
+/// A pool has no workers and can have none: their initializer failed, or none can be started. what() says why.
+class BrokenPool : public Error {
+public:
+    using Error::Error;
+};
+
 /// An exception of a type that cannot be rebuilt here was thrown in a worker process.
 class RemoteError : public Error {
 public:

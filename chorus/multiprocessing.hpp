@@ -13,6 +13,7 @@
 #include <chorus/memory/shared_memory.hpp>
 
 #include <chorus/memory/raw_value.hpp>
+#include <chorus/pool/pool.hpp>
 #include <chorus/sync/barrier.hpp>
 #include <chorus/sync/condition.hpp>
 #include <chorus/sync/event.hpp>

@@ -8,6 +8,7 @@
 #include <chorus/deadline.hpp>
 #include <chorus/errors.hpp>
 #include <chorus/memory/raw_value.hpp>
+#include <chorus/pool/pool.hpp>
 #include <chorus/sync/barrier.hpp>
 #include <chorus/sync/condition.hpp>
 #include <chorus/sync/event.hpp>

@@ -16,6 +16,7 @@ Putting::Putting(QueueCore& core, std::size_t bytes, Deadline deadline, std::spa
 }
 void Putting::end() noexcept { core_.end_put(); }
 std::byte* Putting::add(std::size_t bytes) { return core_.add(bytes); }
+std::uint32_t Putting::position() const noexcept { return core_.put_at(); }
 void Putting::commit() {
     core_.finish_put();
     holds_ = false;
@@ -36,14 +37,16 @@ LongMessage::~LongMessage() {
     if (core_ && copy_ == memory::copy_number()) core_->give_block(block_);
 }
 
-void LongMessage::put(std::size_t bytes, Deadline deadline, std::span<const message::Attachment> attachments) {
+std::uint32_t LongMessage::put(std::size_t bytes, Deadline deadline, std::span<const message::Attachment> attachments) {
     if (copy_ != memory::copy_number()) throw UsageError("this memory was lent before a fork: only the process that it was lent to may put it");
     core_->begin_put(bytes, deadline, attachments);
     const bool added = core_->add_block(block_, bytes);
+    const std::uint32_t position = core_->put_at();
     added ? core_->finish_put() : core_->end_put();
     if (!added) throw Full("the queue is full");
     core_ = nullptr;
     bytes_ = {};
+    return position;
 }
 
 Getting::Getting(QueueCore& core, Deadline deadline) : core_(core), block_(Blocks::none) {
@@ -65,8 +68,11 @@ bool Getting::next() {
     bytes_ = message.bytes;
     block_ = message.block;
     parcel_ = message.parcel;
+    retracted_ = message.retracted;
     return true;
 }
+
+std::uint32_t Getting::number() const noexcept { return core_.number(); }
 
 message::Attachments Getting::attachments() { return core_.open_parcel(parcel_); }
 
@@ -105,10 +111,15 @@ QueuePointer read_queue(message::Reader& in, const std::type_info& item) {
 std::size_t size_of(const QueueCore& core) noexcept { return core.size(); }
 bool is_full(const QueueCore& core) noexcept { return core.full(); }
 bool is_long(std::size_t bytes) noexcept { return QueueCore::is_long(bytes); }
+std::uint32_t taken_from(const QueueCore& core) noexcept { return core.taken(); }
+bool retract(QueueCore& core, std::uint32_t position) { return core.retract(position); }
 void task_done(QueueCore& core) { core.task_done(); }
 bool join(QueueCore& core, Deadline deadline) { return core.join(deadline); }
 void shut_down(QueueCore& core, bool immediately) { core.shut_down(immediately); }
 bool is_shut_down(const QueueCore& core) noexcept { return core.is_shut_down(); }
+
+bool is_ready_or_will_ring(QueueCore& core) { return core.is_ready_or_will_ring({}); }
+void stop_ringing(QueueCore& core) { core.stop_ringing(); }
 
 int descriptor_of(QueueCore& core) {
     core.is_ready_or_will_ring({});

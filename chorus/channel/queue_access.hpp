@@ -36,6 +36,8 @@ public:
     std::byte* add(std::size_t bytes);
     /// All that was added is in the queue, and others may put.
     void commit();
+    /// For retract(): where the last message that was added lies. To be asked before the commit.
+    std::uint32_t position() const noexcept;
 
 private:
     void end() noexcept;
@@ -55,7 +57,8 @@ public:
     ~LongMessage();
 
     std::span<std::byte> bytes() const noexcept { return bytes_; }
-    void put(std::size_t bytes, Deadline deadline, std::span<const message::Attachment> attachments = {});
+    /// Returns: for retract().
+    std::uint32_t put(std::size_t bytes, Deadline deadline, std::span<const message::Attachment> attachments = {});
     const QueuePointer& core() const noexcept { return core_; }
 
 private:
@@ -82,6 +85,9 @@ public:
     /// It lies in memory of its own, which is the caller's from the commit until release().
     bool is_long() const noexcept;
     std::uint32_t block() const noexcept { return block_; }
+    bool is_retracted() const noexcept { return retracted_; }
+    /// Of this message, among all that are ever taken from the queue: 1, 2, … To be asked before the commit.
+    std::uint32_t number() const noexcept;
     /// The descriptors that came with it; to be asked for before the commit. Throws: OsError if this process can have
     /// no more.
     message::Attachments attachments();
@@ -95,6 +101,7 @@ private:
     std::span<const std::byte> bytes_;
     std::uint32_t block_;
     std::uint64_t parcel_ = 0;
+    bool retracted_ = false;
 };
 
 /// Frees the memory of a long message that was taken.
@@ -122,10 +129,20 @@ QueuePointer read_queue(message::Reader& in, const std::type_info& item);
 std::size_t size_of(const QueueCore& core) noexcept;
 bool is_full(const QueueCore& core) noexcept;
 bool is_long(std::size_t bytes) noexcept;
+/// How many have been taken, wrapping at 2^32.
+std::uint32_t taken_from(const QueueCore& core) noexcept;
+/// Marks a message that is still in the queue, by its position: who takes it finds is_retracted(). Returns false if it
+/// has been taken.
+bool retract(QueueCore& core, std::uint32_t position);
 void task_done(QueueCore& core);
 bool join(QueueCore& core, Deadline deadline);
 void shut_down(QueueCore& core, bool immediately);
 bool is_shut_down(const QueueCore& core) noexcept;
+
+/// Whether get would not wait. If not, descriptor_of() becomes readable when that changes.
+bool is_ready_or_will_ring(QueueCore& core);
+/// The descriptor says nothing any more, until somebody asks the above again.
+void stop_ringing(QueueCore& core);
 
 /// For poll and epoll. From now on it is readable when there is something to get.
 int descriptor_of(QueueCore& core);

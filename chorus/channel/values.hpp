@@ -42,7 +42,8 @@ void put_message(const QueuePointer& core, std::size_t bytes, Deadline deadline,
     if (is_long(bytes)) {
         LongMessage message(core, bytes, deadline);
         fill(message.bytes().data());
-        return message.put(bytes, deadline, attachments);
+        message.put(bytes, deadline, attachments);
+        return;
     }
     Putting putting(*core, bytes, deadline, attachments);
     fill(putting.first());

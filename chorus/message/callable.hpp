@@ -180,6 +180,9 @@ public:
         }
     }
 
+    /// Runs it, and returns its value.
+    decltype(auto) call() { return call_with(function_, args_); }
+
     void encode(Writer& out) const override {
         if constexpr (Travels) {
             write_function(out, reinterpret_cast<const void*>(&enter<Function, Args...>));
@@ -240,6 +243,19 @@ constexpr bool can_travel() {
         return false;
     } else {
         return TravellingShape<WithoutNames<Function>, Arranged<Function, Args...>>::callable;
+    }
+}
+
+/// The same for a call that stays in this process.
+template <class Function, class... Args>
+constexpr bool can_be_called_here() {
+    if constexpr (!Arrange<std::decay_t<Function>>::template right<Args...>) {
+        return false;
+    } else {
+        return []<class... Each>(std::type_identity<std::tuple<Each...>>) {
+            using Stored = WithoutNames<Function>;
+            return std::is_invocable_v<Stored&, std::decay_t<Each>...> || std::is_invocable_v<Stored&, std::decay_t<Each>&...>;
+        }(std::type_identity<Arranged<Function, Args...>>{});
     }
 }
 

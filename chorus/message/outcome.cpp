@@ -191,7 +191,7 @@ public:
                 std::range_error, std::overflow_error, std::underflow_error, std::system_error, std::ios_base::failure, std::filesystem::filesystem_error,
                 std::future_error, std::regex_error, std::bad_alloc, std::bad_array_new_length, std::bad_cast, std::bad_any_cast, std::bad_typeid,
                 std::bad_exception, std::bad_optional_access, std::bad_variant_access, std::bad_function_call, std::bad_weak_ptr, Error, UsageError, OsError,
-                FileExists, FileNotFound, TimedOut, Cancelled, OutOfMemory, WorkerDied, RemoteError, DecodeError, BinaryMismatch>();
+                FileExists, FileNotFound, TimedOut, Cancelled, OutOfMemory, WorkerDied, BrokenPool, RemoteError, DecodeError, BinaryMismatch>();
     }
 
     bool add(const std::type_info& type, std::unique_ptr<ExceptionCodec> codec) {

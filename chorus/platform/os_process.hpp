@@ -41,6 +41,11 @@ std::string signal_name(int signal);
 
 [[noreturn]] void leave_at_once(int code) noexcept;
 
+/// From now on SIGINT does nothing to this process, unless it says otherwise later.
+void ignore_interrupts() noexcept;
+/// Sleeps until some signal came.
+void wait_for_signal() noexcept;
+
 // ---- making processes -------------------------------------------------------------------------
 
 struct Newborn {

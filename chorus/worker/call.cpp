@@ -32,18 +32,8 @@ Started start_call(CallOptions options, std::unique_ptr<message::Call> call) {
 }
 
 std::exception_ptr death(const Started& started, int exitcode, const Report& report) {
-    if (exitcode >= 0) {
-        return std::make_exception_ptr(WorkerDied("left with exit code " + std::to_string(exitcode) + " before it gave a result", exitcode, ""));
-    }
-    const auto stack = report.stack();
-    std::string what = "killed by " + platform::signal_name(-exitcode);
-    if (!stack.top.empty()) what += " in " + stack.top;
-    if (started.options.memory != 0) {
-        what += " (it was allowed " + std::to_string(started.options.memory) + " bytes of memory)";
-    } else if (exitcode == -SIGKILL) {
-        what += " (by somebody, or by the system for want of memory)";
-    }
-    return std::make_exception_ptr(WorkerDied(what, exitcode, stack.text));
+    auto death = death_of(exitcode, report, started.options.memory);
+    return std::make_exception_ptr(WorkerDied(death.what, death.exitcode, std::move(death.stack)));
 }
 
 // What became of a child that has ended. The value is taken, or the error returned.

@@ -40,7 +40,7 @@ FutureState::~FutureState() {
 
 FutureState::Phase FutureState::phase() const noexcept {
     switch (word_.load(std::memory_order_acquire) & step_mask) {
-        case pending: return Phase::pending;
+        case pending: return has_begun() ? Phase::running : Phase::pending;
         case cancelled: return Phase::cancelled;
         case finished: return Phase::finished;
         default: return Phase::running;
@@ -50,7 +50,7 @@ FutureState::Phase FutureState::phase() const noexcept {
 bool FutureState::wait_until_done(Deadline deadline) const {
     if (is_done()) return true;
     if (deadline.has_passed()) return false;
-    return sleep_until_done(deadline);
+    return help_until_done(deadline);
 }
 
 void FutureState::wait_done(Deadline deadline) const {

@@ -43,6 +43,8 @@ public:
     bool is_done() const noexcept { return (word_.load(std::memory_order_acquire) & step_mask) >= cancelled; }
     /// Returns false when the deadline passed first.
     bool wait_until_done(Deadline deadline) const;
+    /// The same, and does nothing for it.
+    bool sleep_until_done(Deadline deadline) const;
     /// Throws: TimedOut when the deadline passes first.
     void wait_done(Deadline deadline) const;
 
@@ -71,7 +73,9 @@ protected:
     void give_up(std::exception_ptr error) noexcept;
 
     /// Waits as this kind of work is waited for: who can do something for it meanwhile does.
-    virtual bool sleep_until_done(Deadline deadline) const;
+    virtual bool help_until_done(Deadline deadline) const { return sleep_until_done(deadline); }
+    /// Whether it runs although nobody has said so: asked of what is pending.
+    virtual bool has_begun() const noexcept { return false; }
     /// Whether the work can be ended once it runs.
     virtual bool can_stop() const noexcept { return stopper_ != nullptr; }
     /// Ends it. It is cancelled already: what becomes of it is ignored.

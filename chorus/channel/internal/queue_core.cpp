@@ -28,7 +28,7 @@ using sync::Home;
 
 /// In front of each message in a ring.
 struct Record {
-    enum Kind : std::uint32_t { message, message_with_parcel, block, padding };
+    enum Kind : std::uint32_t { message, message_with_parcel, block, padding, retracted = 8 /* may be added to each */ };
     std::uint32_t bytes = 0;
     Kind kind = message;
 };
@@ -378,6 +378,7 @@ std::byte* QueueCore::begin_put_quickly(std::uint64_t bytes) noexcept {
                              (state_.max_bytes == 0 || is_within_bytes(index, bytes));
         if (is_room) [[likely]] {
             parcel_ = 0;
+            put_at_ = index.position;
             put_index_ = {index.position + units, index.items + 1};
             std::byte* const place = put_view_.data + std::size_t{at} * unit;
             *reinterpret_cast<Record*>(place) = {static_cast<std::uint32_t>(bytes), Record::message};
@@ -522,6 +523,7 @@ std::byte* QueueCore::reserve(std::uint32_t units) {
         put_index_.position += to_end;
         at = 0;
     }
+    put_at_ = put_index_.position;
     put_index_.position += units;
     ++put_index_.items;
     return put_view_.data + std::size_t{at} * unit;
@@ -619,7 +621,7 @@ void QueueCore::sweep() {
         if (at.position == end.position) break;
         const auto* const place = view.data + std::size_t{(at.position - view.ring->start) & (view.capacity - 1)} * unit;
         const auto record = *reinterpret_cast<const Record*>(place);
-        if (record.kind == Record::block) used[reinterpret_cast<const BlockRecord*>(place + sizeof(Record))->block] = true;
+        if ((record.kind & ~std::uint32_t{Record::retracted}) == Record::block) used[reinterpret_cast<const BlockRecord*>(place + sizeof(Record))->block] = true;
         at.position += record.kind == Record::padding ? record.bytes : units_for(record.bytes);
     }
     state_.puts.ring = view.block;
@@ -720,11 +722,21 @@ bool QueueCore::is_ready_or_will_ring(Deadline deadline) {
     const bool is_ready = ready();
     if (!is_ready) {
         state_.gets.box.wanted = 1;
-        state_.parcels.count = 0;
-        empty_box(state_.gets.box, sockets_.of_gets());
+        if (state_.gets.box.filled.load(std::memory_order_relaxed) != 0 || has_parcels()) {
+            state_.parcels.count = 0;
+            empty_box(state_.gets.box, sockets_.of_gets());
+        }
     }
     state_.puts.lock.give_back();
     return is_ready;
+}
+
+void QueueCore::stop_ringing() {
+    take_side(state_.puts, {});
+    state_.gets.box.wanted = 0;
+    // A parcel may be somebody's, who would miss it: bells alone are taken out.
+    if (state_.gets.box.filled.load(std::memory_order_relaxed) != 0 && !has_parcels()) empty_box(state_.gets.box, sockets_.of_gets());
+    state_.puts.lock.give_back();
 }
 
 bool QueueCore::wait_for_something(Deadline deadline) {
@@ -898,23 +910,42 @@ bool QueueCore::next(Message& message) {
         const std::uint32_t at = (get_index_.position - get_view_.ring->start) & (get_view_.capacity - 1);
         const std::byte* const place = get_view_.data + std::size_t{at} * unit;
         const auto record = *reinterpret_cast<const Record*>(place);
-        if (record.kind == Record::padding) {
+        const std::uint32_t kind = record.kind & ~std::uint32_t{Record::retracted};
+        if (kind == Record::padding) {
             get_index_.position += record.bytes;
             continue;
         }
         get_index_.position += units_for(record.bytes);
         ++get_index_.items;
-        message = {{place + sizeof(Record), record.bytes}, Blocks::none, 0};
-        if (record.kind == Record::message_with_parcel) {
+        message = {{place + sizeof(Record), record.bytes}, Blocks::none, 0, kind != record.kind};
+        if (kind == Record::message_with_parcel) {
             std::memcpy(&message.parcel, message.bytes.data(), sizeof message.parcel);
             message.bytes = message.bytes.subspan(sizeof message.parcel);
-        } else if (record.kind == Record::block) {
+        } else if (kind == Record::block) {
             const auto found = *reinterpret_cast<const BlockRecord*>(place + sizeof(Record));
             blocks_[found.block].owner = Block::this_process();
-            message = {{blocks_.address(found.block), found.bytes}, found.block, found.parcel};
+            message = {{blocks_.address(found.block), found.bytes}, found.block, found.parcel, message.retracted};
         }
         return true;
     }
+}
+
+bool QueueCore::retract(std::uint32_t position) {
+    take_side(state_.gets, {});
+    const TakenSide taken(state_.gets);
+    const Index index = state_.gets.index.load(std::memory_order_relaxed);
+    if (static_cast<std::int32_t>(position - index.position) < 0 || state_.phase.load() == QueueState::immediate) return false;
+    View view;
+    look_at(view, state_.gets.ring.load(std::memory_order_relaxed));
+    while (const std::uint32_t next = view.ring->next.load(std::memory_order_acquire)) {
+        View next_view;
+        look_at(next_view, next - 1);
+        if (static_cast<std::int32_t>(position - next_view.ring->start) < 0) break;
+        view = next_view;
+    }
+    auto& record = *reinterpret_cast<Record*>(view.data + std::size_t{(position - view.ring->start) & (view.capacity - 1)} * unit);
+    record.kind = static_cast<Record::Kind>(record.kind | Record::retracted);
+    return true;
 }
 
 void QueueCore::commit_get() {

@@ -148,6 +148,7 @@ public:
         std::span<const std::byte> bytes;
         std::uint32_t block = Blocks::none;  ///< in which it lies
         std::uint64_t parcel = 0;            ///< that belongs to it
+        bool retracted = false;
     };
     /// Both begin_get and next, where nothing is in the way: else false, and nothing has happened.
     bool begin_get_quickly(Message& message) noexcept;
@@ -169,6 +170,7 @@ public:
     /// Whether get would not wait. If not, the descriptor becomes readable when that changes. May wait a moment for
     /// another call to finish.
     bool is_ready_or_will_ring(Deadline deadline);
+    void stop_ringing();
     bool is_something() const noexcept;
     /// Returns false when the deadline passed. A pipe's end that is gone counts as something.
     bool wait_for_something(Deadline deadline);
@@ -178,6 +180,15 @@ public:
         state_.departures.fetch_add(1);
         state_.last_getter = sync::nobody;  // until the next one has received, each send asks whether anybody is there
     }
+
+    /// Where the last message that was added lies, for retract. Requires: the lock of the puts is held.
+    std::uint32_t put_at() const noexcept { return put_at_; }
+    /// Marks a message that is still in the queue: who takes it is told. Returns false if it has been taken. To be asked
+    /// before a thousand million bytes more have been put.
+    bool retract(std::uint32_t position);
+    /// The number of the message being taken: the first one's is 1. Requires: the lock of the gets is held.
+    std::uint32_t number() const noexcept { return get_index_.items; }
+    std::uint32_t taken() const noexcept { return state_.gets.index.load().items; }
 
     void task_done();
     bool join(Deadline deadline);
@@ -245,6 +256,7 @@ private:
     // Used under the side's lock.
     alignas(64) View put_view_;
     Index put_index_;           ///< the side's index and what was added since
+    std::uint32_t put_at_ = 0;  ///< the last message that was added
     std::uint64_t parcel_ = 0;  ///< of what is being added
     std::uint32_t seen_departures_ = 0;
     std::atomic<bool> socket_is_full_{false};  ///< of parcels

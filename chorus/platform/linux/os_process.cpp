@@ -122,6 +122,9 @@ void (*const volatile bound_exit)(int) = ::_exit;
 
 }  // namespace
 
+void ignore_interrupts() noexcept { ::signal(SIGINT, SIG_IGN); }
+void wait_for_signal() noexcept { ::pause(); }
+
 [[gnu::hot]] void leave_at_once(int code) noexcept {
     bound_exit(code);
     __builtin_unreachable();

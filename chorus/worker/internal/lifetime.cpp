@@ -106,6 +106,7 @@ void join_everything() noexcept;
 }  // namespace
 
 constinit Begun begun_here;
+constinit std::atomic<bool (*)()> finish_above{nullptr};
 
 bool has_begun() noexcept { return begun; }
 bool is_ending() noexcept { return ending; }
@@ -145,7 +146,9 @@ namespace {
         if (begun_here.threads) main_thread_has_ended();
         // Whoever is joined may have started others.
         for (bool waited = true; waited;) {
-            waited = begun_here.threads && join_threads();
+            const auto above = finish_above.load();
+            waited = above != nullptr && above();
+            waited = (begun_here.threads && join_threads()) || waited;
             waited = (begun_here.children && join_children()) || waited;
             waited = (begun_here.futures && finish_futures()) || waited;
         }

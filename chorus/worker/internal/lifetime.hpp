@@ -25,6 +25,9 @@ struct Begun {
 };
 extern constinit Begun begun_here;
 
+/// What a room above sees to at the end, before threads and children are joined. Returns false if there was nothing to do.
+extern constinit std::atomic<bool (*)()> finish_above;
+
 /// All that is to be done before statics are destroyed; once, however often it is called. A thread that
 /// calls it (through std::exit) while another is at it takes the process's end over: it waits until all
 /// is done and goes on to leave with its own exit code, and the other does not return.

@@ -1,5 +1,6 @@
 #include <chorus/worker/internal/report.hpp>
 
+#include <csignal>
 #include <cstring>
 #include <new>
 
@@ -100,6 +101,19 @@ std::exception_ptr Report::exception() {
     message::Reader in(outcome_);
     const bool unknown = static_cast<message::Ending>(outcome_.front()) == message::Ending::unknown_exception;
     return message::read_exception(in, unknown ? stack().text : "");
+}
+
+Death death_of(int exitcode, const Report& report, std::size_t memory_limit) {
+    if (exitcode >= 0) return {"left with exit code " + std::to_string(exitcode) + " before it gave a result", exitcode, ""};
+    const auto stack = report.stack();
+    std::string what = "killed by " + platform::signal_name(-exitcode);
+    if (!stack.top.empty()) what += " in " + stack.top;
+    if (memory_limit != 0) {
+        what += " (it was allowed " + std::to_string(memory_limit) + " bytes of memory)";
+    } else if (exitcode == -SIGKILL) {
+        what += " (by somebody, or by the system for want of memory)";
+    }
+    return {what, exitcode, stack.text};
 }
 
 platform::SymbolizedStack Report::stack() const {

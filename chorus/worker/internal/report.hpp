@@ -58,4 +58,12 @@ private:
     std::span<const std::byte> outcome_;  ///< empty if there is none
 };
 
+/// Why a child ended without a result, for people; its exit code or signal; its stack.
+struct Death {
+    std::string what;
+    int exitcode = 0;
+    std::string stack;
+};
+Death death_of(int exitcode, const Report& report, std::size_t memory_limit);
+
 }  // namespace chorus::worker

@@ -1,0 +1,88 @@
+// Crew: the workers of a pool, and how tasks reach them. One for threads, one for processes; the same face.
+//
+// Threads: every function may be called from any thread, also from tasks and callbacks.
+// Death: told by each crew.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <chorus/deadline.hpp>
+#include <chorus/message/callable.hpp>
+#include <chorus/worker/call.hpp>
+#include <chorus/worker/future.hpp>
+
+namespace chorus {
+
+/// What may be said about a task before its function.
+struct TaskOptions {
+    std::optional<Timeout> timeout{};  ///< of each attempt, from when a worker has begun it: TimedOut
+    std::size_t memory = 0;            ///< bytes that it may allocate in a worker process, 0 for no limit: OutOfMemory
+    int retries = 0;                   ///< how often it is given out again after its worker died
+    int timeout_retries = 0;           ///< the same after a timeout
+};
+
+struct ShutdownPoolOptions {
+    bool wait = true;             ///< until all that was submitted is done, and the workers are gone
+    bool cancel_futures = false;  ///< what no worker has begun is cancelled
+};
+
+namespace pool {
+
+class Task;
+
+struct CrewOptions {
+    std::size_t workers = 0;                       ///< at most; 0: as many as there are usable CPUs
+    std::string name{};                            ///< in front of the workers' numbers
+    std::shared_ptr<message::Call> initializer{};  ///< of processes
+    std::function<void()> initialise{};            ///< of threads
+    std::size_t max_tasks_per_child = 0;           ///< 0: no limit
+    std::size_t memory = 0;                        ///< bytes that a worker process may allocate; 0: no limit
+};
+
+class Crew {
+public:
+    Crew() = default;
+    virtual ~Crew() = default;
+    Crew(const Crew&) = delete;
+    Crew& operator=(const Crew&) = delete;
+
+    /// Throws: UsageError after close, BrokenPool.
+    virtual void submit(std::shared_ptr<Task> task) = 0;
+    /// The task's future has been cancelled: it shall not begin, or be ended.
+    virtual void cancelled(Task& task) noexcept = 0;
+    virtual bool has_begun(const Task& task) const noexcept = 0;
+    virtual bool can_stop_running() const noexcept = 0;
+    /// Waits for a task of this crew, and does meanwhile what there is to do for it. Returns false when the deadline
+    /// passed first.
+    virtual bool wait_for(const worker::FutureState& future, Deadline deadline) = 0;
+
+    virtual std::size_t size() const noexcept = 0;
+    /// Throws: UsageError for none.
+    virtual void resize(std::size_t workers) = 0;
+    /// Tasks that are not done.
+    virtual std::size_t unfinished() const = 0;
+
+    /// Nothing can be submitted any more.
+    virtual void close() noexcept = 0;
+    virtual bool is_closed() const noexcept = 0;
+    /// Waits until all is done and the workers are gone. Returns false when the deadline passed first.
+    virtual bool join(Deadline deadline) = 0;
+    virtual void cancel_waiting() noexcept = 0;
+    /// Ends the workers at once where that can be done, and cancels all that is not done.
+    virtual void terminate() noexcept = 0;
+    /// For the end of the pool's scope, and of the program: no more is submitted, all is done, or cancelled where it has
+    /// not begun. Does nothing in a copy of the process that made the crew. Returns false if there was nothing to do.
+    virtual bool finish(bool cancel_what_waits) noexcept = 0;
+    virtual std::vector<int> worker_pids() const = 0;
+};
+
+std::shared_ptr<Crew> make_process_crew(CrewOptions options);
+std::shared_ptr<Crew> make_thread_crew(CrewOptions options);
+
+}  // namespace pool
+}  // namespace chorus

@@ -1,0 +1,204 @@
+// imap: results one after the other, from a range that may be endless.
+//
+// Threads: one at a time for each range of results.
+// Death: as the pool's.
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <exception>
+#include <functional>
+#include <iterator>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <chorus/pool/crew.hpp>
+#include <chorus/worker/future.hpp>
+
+namespace chorus {
+
+struct ImapOptions {
+    std::size_t chunksize = 1;   ///< items to a task
+    std::size_t buffersize = 0;  ///< tasks on their way at most; 0: enough to keep the workers busy
+    std::size_t max_bytes = 0;   ///< of the arguments on their way, at most, but for one task; 0: no limit
+    TaskOptions task{};          ///< for each task
+};
+
+namespace pool {
+
+/// Takes items from a range, a few at a time.
+template <class View>
+class Source {
+public:
+    explicit Source(View view) : view_(std::move(view)) {}
+
+    std::vector<std::ranges::range_value_t<View>> take(std::size_t most) {
+        std::vector<std::ranges::range_value_t<View>> items;
+        while (items.size() < most) {
+            if (is_at_item_) {
+                is_at_item_ = false;
+                ++*at_;
+            }
+            if (!at_) at_.emplace(std::ranges::begin(view_));
+            if (*at_ == std::ranges::end(view_)) break;
+            items.push_back(**at_);
+            is_at_item_ = true;  // moved on only when the next one is wanted: exactly as many are taken as were asked for
+        }
+        return items;
+    }
+
+private:
+    View view_;
+    std::optional<std::ranges::iterator_t<View>> at_;
+    bool is_at_item_ = false;
+};
+
+/// A range of results, to be iterated once. Dropped before its end, it cancels what no worker has begun.
+template <class Result, bool ordered>
+class Results {
+    using Part = std::vector<Result>;
+    using Feed = std::function<std::optional<Future<Part>>()>;
+
+public:
+    Results(std::shared_ptr<Crew> crew, Feed feed, std::size_t window) : state_(std::make_unique<State>(std::move(crew), std::move(feed), window)) {}
+
+    /// The next result; nothing at the end. Throws: what became of it instead, TimedOut; it may be called again.
+    std::optional<Result> next(Deadline deadline = {}) { return state_->next(deadline); }
+
+    class iterator {
+    public:
+        using iterator_category = std::input_iterator_tag;
+        using value_type = Result;
+        using difference_type = std::ptrdiff_t;
+        using pointer = Result*;
+        using reference = Result&;
+
+        iterator() = default;
+        explicit iterator(Results* results) : results_(results) { ++*this; }
+        Result& operator*() const noexcept { return **item_; }
+        iterator& operator++() {
+            item_ = std::make_shared<std::optional<Result>>(results_->next());
+            if (!*item_) results_ = nullptr;
+            return *this;
+        }
+        void operator++(int) { ++*this; }
+        friend bool operator==(const iterator& a, const iterator& b) noexcept { return a.results_ == b.results_; }
+
+    private:
+        Results* results_ = nullptr;
+        std::shared_ptr<std::optional<Result>> item_;
+    };
+    iterator begin() { return iterator(this); }
+    iterator end() { return {}; }
+
+private:
+    // What has ended, in the order in which it did; shared with callbacks that may come late.
+    struct Arrivals {
+        std::mutex mutex;
+        std::deque<Future<Part>> ended;
+        std::shared_ptr<worker::TypedFutureState<void>> bell;
+    };
+
+    class State {
+    public:
+        State(std::shared_ptr<Crew> crew, Feed feed, std::size_t window) : crew_(std::move(crew)), feed_(std::move(feed)), window_(window) {}
+        ~State() {
+            for (const auto& future : on_the_way_) {
+                if (!future.running()) future.cancel();
+            }
+        }
+        State(const State&) = delete;
+        State& operator=(const State&) = delete;
+
+        std::optional<Result> next(Deadline deadline) {
+            while (at_ == part_.size()) {
+                fill();
+                if (on_the_way_.empty()) {
+                    if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
+                    return std::nullopt;
+                }
+                const Future<Part> future = take(deadline);
+                part_.clear();
+                at_ = 0;
+                part_ = std::move(part_of(future));
+            }
+            return std::move(part_[at_++]);
+        }
+
+    private:
+        static Part& part_of(const Future<Part>& future) {
+            if (const auto error = future.state()->error()) std::rethrow_exception(error);
+            return future.state()->value();
+        }
+
+        void fill() {
+            while (!at_end_ && !failure_ && on_the_way_.size() < window_) {
+                try {
+                    auto future = feed_();
+                    if (!future) {
+                        at_end_ = true;
+                        return;
+                    }
+                    if constexpr (!ordered) {
+                        future->add_done_callback([arrivals = arrivals_](const Future<Part>& done) {
+                            std::shared_ptr<worker::TypedFutureState<void>> bell;
+                            {
+                                const std::lock_guard guard(arrivals->mutex);
+                                arrivals->ended.push_back(done);
+                                bell = std::exchange(arrivals->bell, nullptr);
+                            }
+                            if (bell) bell->set_value({});
+                        });
+                    }
+                    on_the_way_.push_back(std::move(*future));
+                } catch (...) {
+                    failure_ = std::current_exception();  // of the range: told when its turn has come
+                }
+            }
+        }
+
+        // The next one that has ended; it is not on its way any more.
+        Future<Part> take(Deadline deadline) {
+            if constexpr (ordered) {
+                on_the_way_.front().state()->wait_done(deadline);
+                Future<Part> first = std::move(on_the_way_.front());
+                on_the_way_.pop_front();
+                return first;
+            } else {
+                for (;;) {
+                    std::shared_ptr<worker::TypedFutureState<void>> bell;
+                    {
+                        const std::lock_guard guard(arrivals_->mutex);
+                        if (!arrivals_->ended.empty()) {
+                            Future<Part> first = std::move(arrivals_->ended.front());
+                            arrivals_->ended.pop_front();
+                            std::erase(on_the_way_, first);
+                            return first;
+                        }
+                        bell = arrivals_->bell = std::make_shared<worker::TypedFutureState<void>>();
+                    }
+                    if (!crew_->wait_for(*bell, deadline)) throw TimedOut("no result came in time; the work goes on");
+                }
+            }
+        }
+
+        std::shared_ptr<Crew> crew_;
+        Feed feed_;
+        std::size_t window_;
+        std::deque<Future<Part>> on_the_way_;
+        std::shared_ptr<Arrivals> arrivals_ = std::make_shared<Arrivals>();
+        Part part_;
+        std::size_t at_ = 0;
+        bool at_end_ = false;
+        std::exception_ptr failure_;
+    };
+
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace pool
+}  // namespace chorus

@@ -1,0 +1,230 @@
+#include <chorus/pool/internal/process_worker.hpp>
+
+#include <csignal>
+#include <cstring>
+#include <vector>
+
+#include <chorus/memory/internal/region.hpp>
+#include <chorus/message/outcome.hpp>
+#include <chorus/platform/crash.hpp>
+#include <chorus/platform/os_process.hpp>
+#include <chorus/platform/symbols.hpp>
+
+namespace chorus::pool {
+namespace {
+
+template <class T>
+std::span<const std::byte> as_bytes(const T& value) {
+    return std::as_bytes(std::span(&value, 1));
+}
+
+// The answer to one task, in memory that is used again and again.
+class Answer {
+public:
+    explicit Answer(std::vector<std::byte>& memory) : memory_(memory), out_(std::move(memory)) {}
+    ~Answer() { memory_ = out_.take(); }
+    Answer(const Answer&) = delete;
+    Answer& operator=(const Answer&) = delete;
+
+    void run(message::Call& call) {
+        struct Errand {
+            message::Call& call;
+            message::Writer& out;
+        } errand{call, out_};
+        out_.write_text("");
+        out_.write_raw(message::Ending::value);
+        platform::watch_exceptions(
+            [](void* context) {
+                auto& here = *static_cast<Errand*>(context);
+                here.call.invoke(&here.out);
+            },
+            &errand);
+    }
+
+    void say(std::exception_ptr thrown) {
+        message::Writer exception;
+        const bool known = message::write_exception(exception, std::move(thrown));
+        out_ = message::Writer(out_.take());
+        out_.write_text(known ? "" : platform::symbolize(platform::last_throw(), platform::memory_map(), false).text);
+        const auto bytes = exception.buffered();
+        out_.write(bytes.data(), bytes.size());
+    }
+
+    std::span<const std::byte> bytes() const noexcept { return out_.buffered(); }
+    const std::vector<message::Attachment>& attachments() const noexcept { return out_.attachments(); }
+
+private:
+    std::vector<std::byte>& memory_;
+    message::Writer out_;
+};
+
+class Worker {
+public:
+    explicit Worker(WorkerKit kit) : kit_(std::move(kit)) {}
+
+    void run(message::Call* initializer) {
+        platform::ignore_interrupts();  // Ctrl-C is for who submitted the work
+        if (kit_.memory != 0) platform::limit_memory(kit_.memory);
+        if (initializer != nullptr && !initialise(*initializer)) return;
+        kit_.note->stage = Note::ready;
+        say({0, kit_.number, AnswerHeader::ready});
+        try {
+            for (std::uint64_t done = 0; kit_.max_tasks == 0 || done < kit_.max_tasks;) {
+                if (serve_one()) ++done;
+            }
+        } catch (const ShutDown&) {
+        }
+        kit_.note->stage = Note::leaving;
+    }
+
+private:
+    void say(AnswerHeader header, std::span<const std::byte> rest = {}, std::span<const message::Attachment> attachments = {}) {
+        post(kit_.answers, as_bytes(header), rest, attachments);
+    }
+
+    bool initialise(message::Call& initializer) {
+        Answer answer(memory_);
+        try {
+            answer.run(initializer);
+            return true;
+        } catch (const SystemExit&) {
+            throw;
+        } catch (...) {
+            answer.say(std::current_exception());
+        }
+        say({0, kit_.number, AnswerHeader::not_initialised}, answer.bytes());
+        return false;
+    }
+
+    // Returns false for what was retracted.
+    bool serve_one() {
+        auto& note = *kit_.note;
+        channel::Getting getting(*kit_.tasks, {});
+        TaskHeader header;
+        if (getting.bytes().size() < sizeof header) throw DecodeError("message cut short: a task without its number");
+        std::memcpy(&header, getting.bytes().data(), sizeof header);
+        const bool retracted = getting.is_retracted();
+        if (!retracted) {
+            note.item = getting.number();
+            note.doing = Note::with(header.id, Note::taking);
+        }
+        auto attachments = getting.attachments();
+        if (getting.is_long()) {
+            getting.commit();
+            const channel::TakenBlock block(kit_.tasks, getting.block());
+            if (!retracted) run_task(header, getting.bytes().subspan(sizeof header), attachments);
+        } else {
+            task_.assign(getting.bytes().begin() + sizeof header, getting.bytes().end());
+            getting.commit();
+            if (!retracted) run_task(header, task_, attachments);
+        }
+        return !retracted;
+    }
+
+    void run_task(const TaskHeader& header, std::span<const std::byte> bytes, message::Attachments& attachments) {
+        step(header.id, Note::taking, Note::running);
+        if (header.tell_when_begun != 0) say({header.id, kit_.number, AnswerHeader::begun});
+        Answer answer(memory_);
+        const std::uint64_t memory = header.memory != 0 ? header.memory : kit_.memory;
+        bool limit_moved = header.memory != 0;
+        if (limit_moved) platform::limit_memory(memory);
+        try {
+            message::WrittenCall call(message::Reader(bytes, &attachments));
+            answer.run(call);
+        } catch (const SystemExit&) {
+            throw;
+        } catch (const std::bad_alloc&) {
+            if (memory != 0) platform::lift_memory_limit();  // for what has to be said
+            limit_moved = memory != 0;
+            answer.say(memory == 0 ? std::current_exception() : out_of_memory(memory));
+        } catch (...) {
+            answer.say(std::current_exception());
+        }
+        if (limit_moved) kit_.memory == 0 ? platform::lift_memory_limit() : platform::limit_memory(kit_.memory);
+        step(header.id, Note::running, Note::answered);
+        try {
+            say({header.id, kit_.number, AnswerHeader::outcome}, answer.bytes(), answer.attachments());
+        } catch (...) {  // no memory for a long one, or too many descriptors
+            answer.say(std::current_exception());
+            say({header.id, kit_.number, AnswerHeader::outcome}, answer.bytes());
+        }
+    }
+
+    static std::exception_ptr out_of_memory(std::uint64_t memory) {
+        return std::make_exception_ptr(OutOfMemory("the task needed more than the " + std::to_string(memory) + " bytes that .memory allows it"));
+    }
+
+    void step(std::uint64_t id, Note::Step from, Note::Step to) {
+        std::uint64_t seen = Note::with(id, from);
+        if (kit_.note->doing.compare_exchange_strong(seen, Note::with(id, to))) [[likely]]
+            return;
+        for (;;) platform::wait_for_signal();  // doomed: the pool's process is about to kill this one
+    }
+
+    WorkerKit kit_;
+    std::vector<std::byte> task_;
+    std::vector<std::byte> memory_;
+};
+
+void enter_worker(message::Reader& call, message::Writer*) {
+    WorkerKit kit;
+    kit.tasks = channel::read_queue(call, typeid(TaskItem));
+    kit.answers = channel::read_queue(call, typeid(AnswerItem));
+    kit.note = memory::object_at<Note>(memory::read_place(call, sizeof(Note)));
+    kit.number = call.read_raw<std::uint32_t>();
+    kit.max_tasks = call.read_raw<std::uint64_t>();
+    kit.memory = call.read_raw<std::uint64_t>();
+    std::unique_ptr<message::Call> initializer;
+    if (call.read_raw<bool>()) initializer = std::make_unique<message::WrittenCall>(call);
+    Worker(std::move(kit)).run(initializer.get());
+}
+
+class WorkerCall final : public message::Call {
+public:
+    WorkerCall(WorkerKit kit, std::shared_ptr<message::Call> initializer) : kit_(std::move(kit)), initializer_(std::move(initializer)) {}
+
+    void invoke(message::Writer*) override { Worker(kit_).run(initializer_.get()); }
+    void encode(message::Writer& out) const override {
+        message::write_function(out, reinterpret_cast<const void*>(&enter_worker));
+        channel::write_queue(out, kit_.tasks);
+        channel::write_queue(out, kit_.answers);
+        memory::write_place(out, memory::place_of(kit_.note));
+        out.write_raw(kit_.number);
+        out.write_raw(kit_.max_tasks);
+        out.write_raw(kit_.memory);
+        out.write_raw(initializer_ != nullptr);
+        if (initializer_) initializer_->encode(out);
+    }
+    std::string function_name() const override { return ""; }
+
+private:
+    WorkerKit kit_;
+    std::shared_ptr<message::Call> initializer_;
+};
+
+}  // namespace
+
+std::unique_ptr<message::Call> make_worker_call(WorkerKit kit, std::shared_ptr<message::Call> initializer) {
+    return std::make_unique<WorkerCall>(std::move(kit), std::move(initializer));
+}
+
+std::uint32_t post(const channel::QueuePointer& queue, std::span<const std::byte> first, std::span<const std::byte> second,
+                   std::span<const message::Attachment> attachments) {
+    const std::size_t size = first.size() + second.size();
+    const auto fill = [&](std::byte* place) {
+        std::memcpy(place, first.data(), first.size());
+        if (!second.empty()) std::memcpy(place + first.size(), second.data(), second.size());
+    };
+    if (channel::is_long(size)) {
+        channel::LongMessage message(queue, size, {});
+        fill(message.bytes().data());
+        return message.put(size, {}, attachments);
+    }
+    channel::Putting putting(*queue, size, {}, attachments);
+    fill(putting.first());
+    const auto position = putting.position();
+    putting.commit();
+    return position;
+}
+
+}  // namespace chorus::pool

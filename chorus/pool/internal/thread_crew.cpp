@@ -1,0 +1,231 @@
+// The crew of threads: one queue of tasks, and threads that take from it.
+#include <condition_variable>
+#include <cstdio>
+#include <map>
+#include <mutex>
+
+#include <chorus/channel/thread_queue.hpp>
+#include <chorus/memory/internal/region.hpp>
+#include <chorus/message/outcome.hpp>
+#include <chorus/platform/os_process.hpp>
+#include <chorus/pool/internal/crews.hpp>
+#include <chorus/pool/task.hpp>
+#include <chorus/worker/thread.hpp>
+
+namespace chorus::pool {
+namespace {
+
+class ThreadCrew final : public Crew, public std::enable_shared_from_this<ThreadCrew> {
+public:
+    explicit ThreadCrew(CrewOptions options) : options_(std::move(options)), wanted_(options_.workers), copy_(memory::copy_number()) {
+        static std::atomic<int> pools{0};
+        if (options_.name.empty()) options_.name = "ThreadPool-" + std::to_string(pools.fetch_add(1) + 1);
+    }
+
+    void submit(TaskPointer task) override {
+        if (task->options.timeout) throw UsageError("a thread cannot be ended, so its task can have no timeout: use mp::Pool, or get(deadline)");
+        {
+            const std::lock_guard guard(mutex_);
+            require_open();
+            task->number = ++submitted_;
+            ++unfinished_;
+            if (threads_ < std::min(wanted_, unfinished_.load())) start_one();
+        }
+        tasks_.put(std::move(task));
+        if (is_broken_) break_down("");  // meanwhile: nobody else would see to this one
+    }
+
+    void cancelled(Task& task) noexcept override { task.drop_call(); }
+    bool has_begun(const Task&) const noexcept override { return false; }
+    bool can_stop_running() const noexcept override { return false; }
+
+    bool wait_for(const worker::FutureState& future, Deadline deadline) override {
+        // A task that waits for another one of its pool does it itself: else all threads could wait for what none is left to do.
+        while (current_ == this && !future.is_done()) {
+            auto task = tasks_.try_get();
+            if (!task) break;
+            serve(*task);
+        }
+        return future.sleep_until_done(deadline);
+    }
+
+    std::size_t size() const noexcept override {
+        const std::lock_guard guard(mutex_);
+        return wanted_;
+    }
+    void resize(std::size_t workers) override {
+        if (workers == 0) throw UsageError("a pool needs one worker or more, asked for 0");
+        const std::lock_guard guard(mutex_);
+        require_open();
+        wanted_ = workers;
+        while (threads_ < std::min(wanted_, unfinished_.load())) start_one();
+    }
+    std::size_t unfinished() const override { return unfinished_; }
+
+    void close() noexcept override {
+        const std::lock_guard guard(mutex_);
+        closed_ = true;
+        if (unfinished_ == 0) tasks_.shutdown();
+    }
+    bool is_closed() const noexcept override {
+        const std::lock_guard guard(mutex_);
+        return closed_;
+    }
+    bool join(Deadline deadline) override {
+        if (is_a_copy()) return true;
+        if (current_ == this) throw UsageError("a pool cannot be joined by its own tasks: they would wait for themselves");
+        std::unique_lock lock(mutex_);
+        if (!closed_) throw UsageError("the pool is still open: close() it before join()");
+        const auto is_gone = [this] { return unfinished_ == 0 && threads_ == 0; };
+        if (!deadline.is_never()) return changed_.wait_until(lock, deadline.when(), is_gone);
+        changed_.wait(lock, is_gone);
+        return true;
+    }
+    bool finish(bool cancel_what_waits) noexcept override {
+        if (is_a_copy()) return false;
+        close();
+        if (cancel_what_waits) cancel_waiting();
+        {
+            const std::lock_guard guard(mutex_);
+            if ((unfinished_ == 0 && threads_ == 0) || current_ == this) return false;
+        }
+        join({});
+        return true;
+    }
+    void cancel_waiting() noexcept override {
+        while (auto task = take_waiting()) {
+            (*task)->future().cancel();
+            done_with(*task);
+        }
+    }
+    void terminate() noexcept override {
+        if (is_a_copy()) return;
+        close();
+        cancel_waiting();
+    }
+    std::vector<int> worker_pids() const override { return {}; }
+
+private:
+    bool is_a_copy() const noexcept { return copy_ != memory::copy_number(); }
+
+    // The functions below, up to start_one: mutex_ is held.
+    void require_open() const {
+        if (is_a_copy()) throw UsageError("this pool was made by another process, and its threads are there: make one here");
+        if (broken_) throw BrokenPool(*broken_);
+        if (closed_) throw UsageError("the pool is closed: nothing more can be submitted");
+    }
+
+    void start_one() {
+        if (!begun_) finish_at_the_end(shared_from_this());
+        begun_ = true;
+        const std::string name = options_.name + "_" + std::to_string(started_);
+        try {
+            threading::Thread thread({.name = name, .daemon = true}, [crew = shared_from_this()] { crew->work(); });
+            thread.start();
+        } catch (const std::exception& error) {
+            if (threads_ > 0) return;  // those that are there go on
+            --unfinished_;
+            throw BrokenPool(std::string("the pool can start no thread: ") + error.what());
+        }
+        ++started_;
+        ++threads_;
+    }
+
+    std::optional<TaskPointer> take_waiting() noexcept {
+        try {
+            return tasks_.try_get();
+        } catch (const ShutDown&) {
+            return std::nullopt;
+        }
+    }
+
+    void done_with(TaskPointer& task) {
+        task->drop_call();
+        task = nullptr;
+        if (unfinished_.fetch_sub(1) != 1) return;
+        const std::lock_guard guard(mutex_);
+        if (closed_) tasks_.shutdown();
+        changed_.notify_all();
+    }
+
+    void serve(TaskPointer& task) {
+        if (task->future().set_running()) task->run();
+        done_with(task);
+    }
+
+    bool initialise() {
+        if (!options_.initialise) return true;
+        try {
+            options_.initialise();
+            return true;
+        } catch (...) {
+            const auto failure = message::describe(std::current_exception());
+            break_down("the initializer of the pool's workers failed: " + failure.type + ": " + failure.message);
+            return false;
+        }
+    }
+
+    void break_down(const std::string& why) {
+        {
+            const std::lock_guard guard(mutex_);
+            if (!broken_) broken_ = why;
+            closed_ = true;
+            is_broken_ = true;
+        }
+        while (auto task = take_waiting()) {
+            (*task)->future().set_error(std::make_exception_ptr(BrokenPool(*broken_)));
+            done_with(*task);
+        }
+    }
+
+    bool shall_leave() {
+        const std::lock_guard guard(mutex_);
+        return threads_ > wanted_;
+    }
+
+    void work() noexcept {
+        current_ = this;
+        if (initialise()) {
+            try {
+                for (std::size_t done = 0; !shall_leave() && (options_.max_tasks_per_child == 0 || done < options_.max_tasks_per_child); ++done) {
+                    auto task = tasks_.get();
+                    serve(task);
+                }
+            } catch (const ShutDown&) {
+            }
+        }
+        current_ = nullptr;
+        const std::lock_guard guard(mutex_);
+        --threads_;
+        if (!broken_ && threads_ < std::min(wanted_, unfinished_.load())) start_one();
+        changed_.notify_all();
+    }
+
+    CrewOptions options_;
+    std::size_t wanted_;
+    const std::uint32_t copy_;  ///< of the process that has made it
+    threading::Queue<TaskPointer> tasks_;
+    std::atomic<std::size_t> unfinished_{0};
+    std::atomic<bool> is_broken_{false};
+    mutable std::mutex mutex_;  ///< guards what follows
+    std::condition_variable changed_;
+    std::size_t threads_ = 0;
+    std::size_t started_ = 0;
+    std::uint64_t submitted_ = 0;
+    bool begun_ = false;
+    bool closed_ = false;
+    std::optional<std::string> broken_;
+
+    static thread_local ThreadCrew* current_;  ///< whose thread this is
+};
+
+thread_local ThreadCrew* ThreadCrew::current_ = nullptr;
+
+}  // namespace
+
+std::shared_ptr<Crew> make_thread_crew(CrewOptions options) {
+    if (options.workers == 0) options.workers = static_cast<std::size_t>(platform::usable_cpus());
+    return std::make_shared<ThreadCrew>(std::move(options));
+}
+
+}  // namespace chorus::pool

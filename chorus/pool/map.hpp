@@ -1,0 +1,187 @@
+// map: a call for each item, many items to a task, and their results gathered in order.
+//
+// Threads: as the pool's.
+// Death: as the pool's; a chunk of items is a task.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <chorus/pool/crew.hpp>
+#include <chorus/worker/future.hpp>
+
+namespace chorus {
+
+struct MapOptions {
+    std::size_t chunksize = 0;  ///< items to a task; 0: about a quarter of each worker's share, as Python's
+    TaskOptions task{};         ///< for each task
+};
+
+namespace pool {
+
+std::size_t chunk_size(std::size_t wanted, std::size_t items, std::size_t workers) noexcept;
+
+template <class Function>
+struct OneByOne {
+    Function function;
+    template <class Item>
+        requires std::invocable<Function&, Item>
+    decltype(auto) operator()(Item&& item) {
+        return std::invoke(function, std::forward<Item>(item));
+    }
+    template <class Item>
+        requires(!std::invocable<Function&, Item> && std::invocable<Function&, std::remove_reference_t<Item>>)
+    decltype(auto) operator()(Item&& item) {
+        return std::invoke(function, std::move(item));
+    }
+};
+
+template <class Function>
+struct Spread {
+    Function function;
+    template <class Item>
+        requires requires(Function& f, Item& item) { std::apply(f, item); }
+    decltype(auto) operator()(Item&& item) {
+        return std::apply(function, std::forward<Item>(item));
+    }
+};
+
+/// Where results are gathered: a function that returns nothing gives a monostate for each item.
+template <class Result>
+struct Collected {
+    using Item = std::conditional_t<std::is_void_v<Result>, std::monostate, Result>;
+};
+
+/// A chunk's call.
+template <class Each>
+struct EachOf {
+    Each each;
+
+    template <class Item>
+    auto operator()(std::vector<Item> items) {
+        using Result = std::decay_t<std::invoke_result_t<Each&, Item&>>;
+        std::vector<typename Collected<Result>::Item> results;
+        results.reserve(items.size());
+        for (auto&& item : items) {
+            if constexpr (std::is_void_v<Result>) {
+                each(item);
+                results.emplace_back();
+            } else {
+                results.push_back(each(item));
+            }
+        }
+        return results;
+    }
+};
+
+/// The results of all chunks: a future's state.
+template <class Result>
+class MapJob final : public worker::TypedFutureState<std::conditional_t<std::is_void_v<Result>, void, std::vector<typename Collected<Result>::Item>>>,
+                     public std::enable_shared_from_this<MapJob<Result>> {
+    using Part = std::vector<typename Collected<Result>::Item>;
+
+public:
+    using Value = std::conditional_t<std::is_void_v<Result>, void, Part>;
+
+    MapJob(std::shared_ptr<Crew> crew, std::size_t parts) : crew_(std::move(crew)), parts_(parts), futures_(parts), left_(parts) {
+        if (parts == 0) give_value();
+    }
+
+    void add(std::size_t number, Future<Part> future) {
+        {
+            const std::lock_guard guard(mutex_);
+            futures_[number] = future.state();
+        }
+        future.add_done_callback([job = this->shared_from_this(), number](const Future<Part>& done) { job->take(number, done); });
+    }
+
+protected:
+    bool help_until_done(Deadline deadline) const override {
+        const auto crew = crew_;
+        return crew->wait_for(*this, deadline);
+    }
+    bool has_begun() const noexcept override { return left_ < parts_.size(); }
+    bool can_stop() const noexcept override { return true; }
+    void stop() override {
+        std::vector<std::shared_ptr<worker::FutureState>> all;
+        {
+            const std::lock_guard guard(mutex_);
+            all.assign(futures_.begin(), futures_.end());
+        }
+        for (const auto& each : all) {
+            if (each) each->cancel();
+        }
+    }
+
+private:
+    void take(std::size_t number, const Future<Part>& done) {
+        {
+            const std::lock_guard guard(mutex_);
+            futures_[number] = nullptr;
+            if (const auto error = done.state()->error()) {
+                if (!error_ || number < failed_) {
+                    error_ = error;
+                    failed_ = number;
+                }
+            } else {
+                parts_[number] = std::move(done.state()->value());
+            }
+        }
+        if (left_.fetch_sub(1) == 1) give_value();
+    }
+
+    void give_value() {
+        if (error_) {
+            this->set_error(error_);
+        } else if constexpr (std::is_void_v<Result>) {
+            this->set_value({});
+        } else if (parts_.size() == 1) {
+            this->set_value(std::move(parts_.front()));
+        } else {
+            Part all;
+            std::size_t count = 0;
+            for (const auto& part : parts_) count += part.size();
+            all.reserve(count);
+            for (auto& part : parts_) {
+                all.insert(all.end(), std::make_move_iterator(part.begin()), std::make_move_iterator(part.end()));
+                Part().swap(part);
+            }
+            this->set_value(std::move(all));
+        }
+    }
+
+    std::shared_ptr<Crew> crew_;
+    std::mutex mutex_;
+    std::vector<Part> parts_;
+    std::vector<std::shared_ptr<worker::FutureState>> futures_;
+    std::exception_ptr error_;
+    std::size_t failed_ = 0;
+    std::atomic<std::size_t> left_;
+};
+
+}  // namespace pool
+
+template <class Each>
+struct codec<pool::EachOf<Each>> {
+    using Function = decltype(Each::function);
+    static void write(message::Writer& out, const pool::EachOf<Each>& chunk) {
+        if constexpr (!message::Stateless<Function>) message::encode(out, chunk.each.function);
+    }
+    static pool::EachOf<Each> read(message::Reader& in) {
+        if constexpr (message::Stateless<Function>) {
+            return {Each{Function{}}};
+        } else {
+            return {Each{message::decode<Function>(in)}};
+        }
+    }
+};
+
+}  // namespace chorus

@@ -1,0 +1,289 @@
+// Pool: many workers for many calls. The same program text with threads and with processes:
+//
+//     mp::Pool pool(4);                                     // or mt::Pool
+//     chorus::Future<int> f = pool.submit(square, 3);
+//     std::vector<int> ys = pool.map(square, xs);
+//     for (int y : pool.imap(square, endless_range)) …
+//
+// Names follow Python's multiprocessing.Pool and concurrent.futures.Executor. Where those two differ, leaving a
+// pool's scope waits for what was submitted, as the executor does; while unwinding from an exception it cancels what no worker
+// has begun. Workers start when they are needed.
+//
+// Threads: every function may be called from any thread. Callbacks of futures run in a thread of the pool, or in one that
+//          waits for a future of it.
+// Death: a worker process that dies fails the task it had begun with WorkerDied, or it is given out again if its
+//        `.retries` say so; each other task gets its own answer, once. The worker is replaced. Of what it had not begun
+//        nothing is lost. Threads do not die alone.
+#pragma once
+
+#include <concepts>
+#include <exception>
+#include <iterator>
+#include <memory>
+#include <ranges>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <chorus/pool/imap.hpp>
+#include <chorus/pool/map.hpp>
+#include <chorus/pool/task.hpp>
+
+namespace chorus::pool {
+
+// What a pool's workers are, for its typed face.
+struct Processes {
+    static constexpr bool travels = true;
+    template <class Arg>
+    using Kept = message::Travelling<Arg>;
+    template <class Function, class... Args>
+    static constexpr bool can_take = message::can_travel<Function, Args...>();
+    template <class... Parts>
+    static auto make_call(Parts&&... parts) {
+        return message::make_travelling_call(std::forward<Parts>(parts)...);
+    }
+    static std::shared_ptr<Crew> make_crew(CrewOptions options) { return make_process_crew(std::move(options)); }
+};
+
+struct Threads {
+    static constexpr bool travels = false;
+    template <class Arg>
+    using Kept = std::decay_t<Arg>;
+    template <class Function, class... Args>
+    static constexpr bool can_take = message::can_be_called_here<Function, Args...>();
+    template <class... Parts>
+    static auto make_call(Parts&&... parts) {
+        return message::make_local_call(std::forward<Parts>(parts)...);
+    }
+    static std::shared_ptr<Crew> make_crew(CrewOptions options) { return make_thread_crew(std::move(options)); }
+};
+
+/// A function that each worker calls before its first task: `.initializer = setup`, `.initializer = {setup, 3}`.
+template <class Kind>
+class Initializer {
+public:
+    Initializer() = default;
+    template <class Function, class... Args>
+        requires(!std::same_as<std::remove_cvref_t<Function>, Initializer>)
+    Initializer(Function&& function, Args&&... args) {
+        if constexpr (Kind::travels) {
+            call = Kind::make_call(std::forward<Function>(function), std::forward<Args>(args)...);
+        } else {
+            here = [function = std::decay_t<Function>(std::forward<Function>(function)), args = std::make_tuple(std::forward<Args>(args)...)] {
+                std::apply(function, args);
+            };
+        }
+    }
+    std::shared_ptr<message::Call> call;
+    std::function<void()> here;
+};
+
+template <class Kind>
+struct PoolOptions {
+    Initializer<Kind> initializer{};
+    std::size_t max_tasks_per_child = 0;  ///< then the worker makes place for a fresh one; 0: no limit
+    std::size_t memory = 0;               ///< bytes that a worker process may allocate: OutOfMemory; 0: no limit
+    std::string name{};                   ///< of the workers, in front of their numbers
+};
+
+template <class Kind>
+class BasicPool {
+public:
+    using Options = PoolOptions<Kind>;
+
+    /// As many workers as there are usable CPUs.
+    BasicPool() : BasicPool(Options{}) {}
+    explicit BasicPool(Options options) : BasicPool(0, std::move(options), false) {}
+    /// Throws: UsageError for 0 workers.
+    explicit BasicPool(std::integral auto workers, Options options = {}) : BasicPool(checked(workers), std::move(options), true) {}
+    BasicPool(const BasicPool&) = delete;
+    BasicPool& operator=(const BasicPool&) = delete;
+    /// Waits for what was submitted; cancels what has not begun if an exception passes by.
+    ~BasicPool() { crew_->finish(std::uncaught_exceptions() > exceptions_); }
+
+    // ---- one call ----
+
+    /// A future for function(args…), which a worker will call. Function and arguments are as for Process and Thread. An
+    /// argument that cannot be written is the future's error. Throws: UsageError after close(), BrokenPool.
+    template <class Function, class... Args>
+    auto submit(TaskOptions options, Function&& function, Args&&... args) {
+        if constexpr (!Kind::template can_take<Function, Args...>) {
+            Kind::make_call(std::forward<Function>(function), std::forward<Args>(args)...);  // says why
+            return Future<message::RefusedCall>(nullptr);
+        } else {
+            return std::apply(
+                [&]<class... Each>(Each&&... each) {
+                    using Submitted = CallTask<Kind::travels, message::WithoutNames<Function>, typename Kind::template Kept<Each>...>;
+                    auto task = std::make_shared<Submitted>(crew_, message::without_names(std::forward<Function>(function)), std::forward<Each>(each)...);
+                    task->options = options;
+                    crew_->submit(task);
+                    return Future<typename Submitted::Value>(std::move(task));
+                },
+                message::Arrange<std::decay_t<Function>>::arguments(std::forward<Args>(args)...));
+        }
+    }
+    template <class Function, class... Args>
+        requires(!std::same_as<std::remove_cvref_t<Function>, TaskOptions>)
+    auto submit(Function&& function, Args&&... args) {
+        return submit(TaskOptions{}, std::forward<Function>(function), std::forward<Args>(args)...);
+    }
+    /// Python's names for it.
+    template <class... Parts>
+    auto apply_async(Parts&&... parts) {
+        return submit(std::forward<Parts>(parts)...);
+    }
+    /// The value, at once.
+    template <class... Parts>
+    auto apply(Parts&&... parts) {
+        return submit(std::forward<Parts>(parts)...).get();
+    }
+
+    // ---- many calls ----
+
+    /// function(item) for each item, in the order of the items. Throws: what the function throws, once all are done: the
+    /// exception of the first of those that failed.
+    template <class Function, std::ranges::input_range Range>
+    auto map(MapOptions options, Function function, Range&& items) {
+        return map_async(std::move(options), std::move(function), std::forward<Range>(items)).get();
+    }
+    template <class Function, std::ranges::input_range Range>
+    auto map(Function function, Range&& items) {
+        return map(MapOptions{}, std::move(function), std::forward<Range>(items));
+    }
+    template <class Function, std::ranges::input_range Range>
+    auto map_async(MapOptions options, Function function, Range&& items) {
+        return start_map(std::move(options), OneByOne<Function>{std::move(function)}, std::forward<Range>(items));
+    }
+    template <class Function, std::ranges::input_range Range>
+    auto map_async(Function function, Range&& items) {
+        return map_async(MapOptions{}, std::move(function), std::forward<Range>(items));
+    }
+    /// function(a, b, …) for each item, which is a tuple, a pair or an array.
+    template <class Function, std::ranges::input_range Range>
+    auto starmap(MapOptions options, Function function, Range&& items) {
+        return starmap_async(std::move(options), std::move(function), std::forward<Range>(items)).get();
+    }
+    template <class Function, std::ranges::input_range Range>
+    auto starmap(Function function, Range&& items) {
+        return starmap(MapOptions{}, std::move(function), std::forward<Range>(items));
+    }
+    template <class Function, std::ranges::input_range Range>
+    auto starmap_async(MapOptions options, Function function, Range&& items) {
+        return start_map(std::move(options), Spread<Function>{std::move(function)}, std::forward<Range>(items));
+    }
+    template <class Function, std::ranges::input_range Range>
+    auto starmap_async(Function function, Range&& items) {
+        return starmap_async(MapOptions{}, std::move(function), std::forward<Range>(items));
+    }
+
+    /// The same lazily, to be iterated once: items are taken from the range as results are asked for, and only a bounded number is on
+    /// its way. An exception, of the range too, comes where its result would have come; then the rest can go on. The
+    /// range must live as long, unless it was moved in.
+    template <class Function, std::ranges::input_range Range>
+    auto imap(ImapOptions options, Function function, Range&& items) {
+        return start_imap<true>(options, std::move(function), std::forward<Range>(items));
+    }
+    template <class Function, std::ranges::input_range Range>
+    auto imap(Function function, Range&& items) {
+        return imap(ImapOptions{}, std::move(function), std::forward<Range>(items));
+    }
+    /// Each result as soon as it is there.
+    template <class Function, std::ranges::input_range Range>
+    auto imap_unordered(ImapOptions options, Function function, Range&& items) {
+        return start_imap<false>(options, std::move(function), std::forward<Range>(items));
+    }
+    template <class Function, std::ranges::input_range Range>
+    auto imap_unordered(Function function, Range&& items) {
+        return imap_unordered(ImapOptions{}, std::move(function), std::forward<Range>(items));
+    }
+
+    // ---- the end, and what can be asked ----
+
+    /// Nothing more can be submitted; workers leave when all is done.
+    void close() { crew_->close(); }
+    /// Waits for that. Returns: false when the deadline passed first. Throws: UsageError before close().
+    bool join(Deadline deadline = {}) { return crew_->join(deadline); }
+    /// close(), and join() if asked to wait.
+    void shutdown(ShutdownPoolOptions options = {}) {
+        crew_->close();
+        if (options.cancel_futures) crew_->cancel_waiting();
+        if (options.wait) crew_->join({});
+    }
+    /// Ends worker processes at once, and cancels all that is not done. Threads end what they have begun.
+    void terminate() { crew_->terminate(); }
+    void kill_workers() { crew_->terminate(); }
+
+    std::size_t size() const { return crew_->size(); }
+    /// Workers that are too many leave when they have nothing to do. Throws: UsageError for 0.
+    void resize(std::integral auto workers) { crew_->resize(checked(workers)); }
+    std::size_t unfinished() const { return crew_->unfinished(); }
+    /// The living workers; none if they are threads.
+    std::vector<int> worker_pids() const { return crew_->worker_pids(); }
+
+private:
+    BasicPool(std::size_t workers, Options options, bool) : crew_(Kind::make_crew(crew_options(workers, std::move(options)))) {}
+
+    static std::size_t checked(std::integral auto workers) {
+        if (workers <= 0) throw UsageError("a pool needs one worker or more, asked for " + std::to_string(workers));
+        return static_cast<std::size_t>(workers);
+    }
+    static CrewOptions crew_options(std::size_t workers, Options options) {
+        if (!Kind::travels && options.memory != 0) throw UsageError("the memory of one thread cannot be limited: use mp::Pool");
+        return {workers,       std::move(options.name), std::move(options.initializer.call), std::move(options.initializer.here), options.max_tasks_per_child,
+                options.memory};
+    }
+
+    template <class Each, class Range>
+    auto start_map(MapOptions options, Each each, Range&& range) {
+        using Item = std::ranges::range_value_t<Range>;
+        using Chunk = EachOf<Each>;
+        static_assert(std::invocable<Each&, Item&>, "pool.map: the function cannot be called with an item of the range");
+        using Result = std::decay_t<std::invoke_result_t<Each&, Item&>>;
+        std::vector<Item> items;
+        if constexpr (std::ranges::sized_range<Range>) items.reserve(static_cast<std::size_t>(std::ranges::size(range)));
+        for (auto&& item : range) items.push_back(std::forward<decltype(item)>(item));
+        const std::size_t chunk = chunk_size(options.chunksize, items.size(), crew_->size());
+        auto job = std::make_shared<MapJob<Result>>(crew_, chunk == 0 ? 0 : (items.size() + chunk - 1) / chunk);
+        std::size_t number = 0;
+        for (std::size_t at = 0; at < items.size(); at += chunk, ++number) {
+            const auto begin = items.begin() + static_cast<std::ptrdiff_t>(at);
+            const auto end = items.begin() + static_cast<std::ptrdiff_t>(std::min(items.size(), at + chunk));
+            std::vector<Item> part(std::make_move_iterator(begin), std::make_move_iterator(end));
+            job->add(number, submit(options.task, Chunk{each}, std::move(part)));
+        }
+        return Future<typename MapJob<Result>::Value>(std::move(job));
+    }
+
+    template <bool ordered, class Function, class Range>
+    auto start_imap(ImapOptions options, Function function, Range&& range) {
+        using Item = std::ranges::range_value_t<Range>;
+        using Each = OneByOne<Function>;
+        static_assert(std::invocable<Each&, Item&>, "pool.imap: the function cannot be called with an item of the range");
+        using Result = typename Collected<std::decay_t<std::invoke_result_t<Each&, Item&>>>::Item;
+        if (options.chunksize == 0) throw UsageError("imap: a chunk holds one item or more");
+        auto source = std::make_shared<Source<std::views::all_t<Range>>>(std::views::all(std::forward<Range>(range)));
+        auto feed = [this, source, options, each = Each{std::move(function)}]() -> std::optional<Future<std::vector<Result>>> {
+            auto part = source->take(options.chunksize);
+            if (part.empty()) return std::nullopt;
+            return submit(options.task, EachOf<Each>{each}, std::move(part));
+        };
+        const std::size_t window = options.buffersize != 0 ? options.buffersize : 2 * crew_->size() + 2;
+        return Results<Result, ordered>(crew_, std::move(feed), window);
+    }
+
+    std::shared_ptr<Crew> crew_;
+    int exceptions_ = std::uncaught_exceptions();
+};
+
+}  // namespace chorus::pool
+
+namespace chorus::multiprocessing {
+using Pool = pool::BasicPool<pool::Processes>;
+using PoolOptions = pool::PoolOptions<pool::Processes>;
+}  // namespace chorus::multiprocessing
+
+namespace chorus::threading {
+using Pool = pool::BasicPool<pool::Threads>;
+using PoolOptions = pool::PoolOptions<pool::Threads>;
+}  // namespace chorus::threading
