@@ -81,6 +81,25 @@ struct Due {
     friend bool operator<(const Due& a, const Due& b) { return std::tie(a.when, a.id) < std::tie(b.when, b.id); }
 };
 
+// Outlives the crew, so that its thread can let go of it before it says that it has.
+struct Gone {
+    std::mutex mutex;
+    std::condition_variable changed;
+    bool is_gone = false;
+
+    void tell() {
+        const std::lock_guard guard(mutex);
+        is_gone = true;
+        changed.notify_all();
+    }
+    bool wait(Deadline deadline) {
+        std::unique_lock lock(mutex);
+        if (!deadline.is_never()) return changed.wait_until(lock, deadline.when(), [this] { return is_gone; });
+        changed.wait(lock, [this] { return is_gone; });
+        return true;
+    }
+};
+
 class ProcessCrew final : public Crew, public std::enable_shared_from_this<ProcessCrew> {
 public:
     explicit ProcessCrew(CrewOptions options) : options_(std::move(options)), wanted_(options_.workers), copy_(memory::copy_number()) {}
@@ -161,11 +180,11 @@ private:
     // Made with the first task: a pool that is a static object begins nothing in the images that only start workers.
     channel::QueuePointer tasks_;
     channel::QueuePointer answers_;
+    platform::SignalMask signals_{};
     platform::ReadySet ready_;
     platform::Doorbell bell_;
 
     mutable std::mutex mutex_;  ///< guards what follows
-    std::condition_variable changed_;
     std::vector<Slot> slots_;
     std::vector<std::uint32_t> free_;
     std::size_t unfinished_ = 0;
@@ -176,7 +195,8 @@ private:
     bool begun_ = false;
     bool closed_ = false;
     bool sent_home_ = false;
-    bool gone_ = false;
+    int died_unready_ = 0;  ///< workers, one after the other
+    const std::shared_ptr<Gone> gone_ = std::make_shared<Gone>();
     std::optional<std::string> broken_;
 
     std::atomic<const void*> leader_{nullptr};
@@ -203,11 +223,15 @@ void ProcessCrew::begin() {
     ready_.add(channel::descriptor_of(*answers_), answers_tag);
     auto self = std::make_unique<std::shared_ptr<ProcessCrew>>(shared_from_this());
     const platform::SignalsBlocked blocked;  // the program's handlers run in the program's threads
+    signals_ = blocked.before();
     platform::start_thread(
         [](void* argument) -> void* {
             platform::name_this_thread("chorus-pool");
-            const std::unique_ptr<std::shared_ptr<ProcessCrew>> crew(static_cast<std::shared_ptr<ProcessCrew>*>(argument));
+            std::unique_ptr<std::shared_ptr<ProcessCrew>> crew(static_cast<std::shared_ptr<ProcessCrew>*>(argument));
+            const auto gone = (*crew)->gone_;
             (*crew)->supervise();
+            crew.reset();
+            gone->tell();
             return nullptr;
         },
         self.get(), 0);
@@ -244,7 +268,7 @@ TaskPointer ProcessCrew::remove(std::uint64_t id) {
     if (slot.generation != static_cast<std::uint32_t>(id) || !slot.task) return nullptr;
     ++slot.generation;
     free_.push_back(static_cast<std::uint32_t>(place));
-    if (--unfinished_ == 0) changed_.notify_all();
+    --unfinished_;
     return std::exchange(slot.task, nullptr);
 }
 
@@ -504,7 +528,11 @@ void ProcessCrew::heed(Heard heard, std::span<const std::byte> rest) {
         }
         case AnswerHeader::died: return heed_death(header.worker);
         case AnswerHeader::look_again: return heed_lost(header.id);
-        case AnswerHeader::ready:
+        case AnswerHeader::ready: {
+            const std::lock_guard guard(mutex_);
+            died_unready_ = 0;
+            return;
+        }
         case AnswerHeader::wake_up: return;
     }
 }
@@ -553,7 +581,6 @@ void ProcessCrew::heed_death(std::uint32_t number) {
         auto found = members_.extract(number);
         if (found.empty()) return;
         member = std::move(found.mapped());
-        if (members_.empty()) changed_.notify_all();
     }
     bell_.ring();  // for another one in its place
     worker::poll(*member.process);
@@ -564,17 +591,17 @@ void ProcessCrew::heed_death(std::uint32_t number) {
     }();
     const auto death = [&] { return worker::death_of(exitcode, report, options_.memory); };
     if (member.note->stage == Note::starting) {
-        bool closed = false;
+        constexpr int enough = 3;  // one may be killed by somebody; so many mean that none will ever be ready
+        int times = 0;
         {
             const std::lock_guard guard(mutex_);
-            closed = closed_;
+            times = ++died_unready_;
+            if (closed_ && unfinished_ == 0) return;
         }
-        if (!closed || unfinished() > 0) {
-            const auto died = death();
-            break_down("a worker of the pool died before it was ready" + std::string(options_.initializer ? ", in its initializer" : "") + ": " + died.what +
-                       (died.stack.empty() ? "" : "\n" + died.stack));
-        }
-        return;
+        if (times < enough) return;
+        const auto died = death();
+        return break_down(std::to_string(times) + " workers of the pool, one after the other, died before they were ready" +
+                          (options_.initializer ? ", in its initializer" : "") + ": " + died.what + (died.stack.empty() ? "" : "\n" + died.stack));
     }
     const std::uint64_t doing = member.note->doing;
     const std::uint64_t id = doing >> 3;
@@ -652,9 +679,6 @@ void ProcessCrew::supervise() noexcept {
         std::fprintf(stderr, "chorus: a pool's thread: %s\n", error.what());
         break_down(error.what());
     }
-    const std::lock_guard guard(mutex_);
-    gone_ = true;
-    changed_.notify_all();
 }
 
 void ProcessCrew::tell_of_death(std::uint32_t number) {
@@ -734,7 +758,7 @@ void ProcessCrew::start_one() {
         const std::lock_guard guard(mutex_);
         member.number = ++last_member_;
     }
-    WorkerKit kit{tasks_, answers_, member.note, member.number, options_.max_tasks_per_child, options_.memory};
+    WorkerKit kit{tasks_, answers_, member.note, member.number, options_.max_tasks_per_child, options_.memory, signals_};
     const std::string name = options_.name.empty() ? "" : options_.name + "-" + std::to_string(member.number);
     member.process = worker::make_process_state(name, false, make_worker_call(std::move(kit), options_.initializer), "PoolWorker", std::nullopt);
     member.process->report = worker::make_report();
@@ -781,12 +805,12 @@ void ProcessCrew::close() noexcept {
 bool ProcessCrew::join(Deadline deadline) {
     if (is_a_copy()) return true;
     if (leader_.load() == this_thread()) throw UsageError("a pool cannot be joined from a callback of its own futures: it would wait for itself");
-    std::unique_lock lock(mutex_);
-    if (!closed_) throw UsageError("the pool is still open: close() it before join()");
-    const auto is_gone = [this] { return gone_ || !begun_; };
-    if (!deadline.is_never()) return changed_.wait_until(lock, deadline.when(), is_gone);
-    changed_.wait(lock, is_gone);
-    return true;
+    {
+        const std::lock_guard guard(mutex_);
+        if (!closed_) throw UsageError("the pool is still open: close() it before join()");
+        if (!begun_) return true;
+    }
+    return gone_->wait(deadline);
 }
 
 void ProcessCrew::cancel_waiting() noexcept {
@@ -826,9 +850,10 @@ bool ProcessCrew::finish(bool cancel_what_waits) noexcept {
     const bool ends_itself = leader_.load() == this_thread();  // in a callback, of which nobody else can wait
     {
         const std::lock_guard guard(mutex_);
-        if (!begun_ || gone_ || ends_itself) return false;
+        if (!begun_ || ends_itself) return false;
     }
-    join({});
+    if (gone_->wait(now)) return false;
+    gone_->wait({});
     return true;
 }
 

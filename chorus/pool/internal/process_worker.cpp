@@ -63,6 +63,7 @@ public:
     explicit Worker(WorkerKit kit) : kit_(std::move(kit)) {}
 
     void run(message::Call* initializer) {
+        platform::set_signal_mask(kit_.signals);
         platform::ignore_interrupts();  // Ctrl-C is for who submitted the work
         if (kit_.memory != 0) platform::limit_memory(kit_.memory);
         if (initializer != nullptr && !initialise(*initializer)) return;
@@ -174,6 +175,7 @@ void enter_worker(message::Reader& call, message::Writer*) {
     kit.number = call.read_raw<std::uint32_t>();
     kit.max_tasks = call.read_raw<std::uint64_t>();
     kit.memory = call.read_raw<std::uint64_t>();
+    kit.signals = call.read_raw<platform::SignalMask>();
     std::unique_ptr<message::Call> initializer;
     if (call.read_raw<bool>()) initializer = std::make_unique<message::WrittenCall>(call);
     Worker(std::move(kit)).run(initializer.get());
@@ -192,6 +194,7 @@ public:
         out.write_raw(kit_.number);
         out.write_raw(kit_.max_tasks);
         out.write_raw(kit_.memory);
+        out.write_raw(kit_.signals);
         out.write_raw(initializer_ != nullptr);
         if (initializer_) initializer_->encode(out);
     }

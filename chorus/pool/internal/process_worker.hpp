@@ -6,6 +6,7 @@
 
 #include <chorus/channel/queue_access.hpp>
 #include <chorus/message/callable.hpp>
+#include <chorus/platform/os_process.hpp>
 #include <chorus/pool/internal/note.hpp>
 
 namespace chorus::pool {
@@ -17,7 +18,8 @@ struct WorkerKit {
     std::shared_ptr<Note> note;
     std::uint32_t number = 0;
     std::uint64_t max_tasks = 0;
-    std::uint64_t memory = 0;  ///< bytes that it may allocate; 0: no limit
+    std::uint64_t memory = 0;        ///< bytes that it may allocate; 0: no limit
+    platform::SignalMask signals{};  ///< the program's; a worker is started by a thread that blocks them all
 };
 
 /// The call that a worker process is started with.

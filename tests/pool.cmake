@@ -1,0 +1,2 @@
+chorus_test(pool/pool)
+chorus_test(pool/worker_death)

@@ -1,0 +1,402 @@
+// Pool: what holds with threads and with processes, however they are started.
+#include <atomic>
+#include <list>
+#include <map>
+#include <ranges>
+#include <set>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <unistd.h>
+
+#include <support/start_methods.hpp>
+
+using namespace std::chrono_literals;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+namespace {
+
+int square(int x) { return x * x; }
+int add(int a, int b) { return a + b; }
+int refuse_7(int x) {
+    if (x == 7) throw std::out_of_range("seven");
+    return x;
+}
+int wait_a_moment(int milliseconds) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
+    return milliseconds;
+}
+void do_nothing(int) {}
+int who(int) { return ::getpid(); }
+std::string pattern_of(std::size_t size) { return std::string(size, 'x'); }
+
+struct WithThreads {
+    using Pool = mt::Pool;
+    static constexpr const char* method = nullptr;
+};
+template <int which>
+struct WithProcesses {
+    using Pool = mp::Pool;
+    static constexpr const char* method = which == 0 ? "forkserver" : which == 1 ? "spawn" : "fork";
+};
+
+template <class Kind>
+class PoolOf : public testing::Test {
+protected:
+    using Pool = typename Kind::Pool;
+    static constexpr bool is_process = Kind::method != nullptr;
+    void SetUp() override {
+        if constexpr (is_process) mp::set_start_method(Kind::method, true);
+    }
+};
+
+struct KindNames {
+    template <class Kind>
+    static std::string GetName(int) {
+        return Kind::method == nullptr ? "threads" : Kind::method;
+    }
+};
+using Kinds = testing::Types<WithThreads, WithProcesses<0>, WithProcesses<1>, WithProcesses<2>>;
+TYPED_TEST_SUITE(PoolOf, Kinds, KindNames);
+
+TYPED_TEST(PoolOf, test_submit) {
+    typename TypeParam::Pool pool(2);
+    auto future = pool.submit(square, 3);
+    EXPECT_EQ(future.get(), 9);
+    EXPECT_TRUE(future.done());
+    EXPECT_FALSE(future.running());
+    EXPECT_EQ(pool.apply(add, 2, 3), 5);
+    EXPECT_EQ(pool.apply_async(add, 2, 3).get(), 5);
+    pool.submit(do_nothing, 1).get();
+}
+
+TYPED_TEST(PoolOf, test_map) {
+    typename TypeParam::Pool pool(2);
+    std::vector<int> numbers(1000);
+    for (int i = 0; i < 1000; ++i) numbers[static_cast<std::size_t>(i)] = i;
+    for (const std::size_t chunk : {0U, 1U, 7U, 1000U, 5000U}) {
+        const auto squares = pool.map({.chunksize = chunk}, square, numbers);
+        ASSERT_EQ(squares.size(), 1000U);
+        for (int i = 0; i < 1000; ++i) ASSERT_EQ(squares[static_cast<std::size_t>(i)], i * i);
+    }
+    EXPECT_THAT(pool.map(square, std::list<int>{1, 2, 3}), ElementsAre(1, 4, 9));
+    EXPECT_THAT(pool.map(square, std::views::iota(1, 4)), ElementsAre(1, 4, 9));
+    EXPECT_TRUE(pool.map({.chunksize = 53}, square, std::vector<int>{}).empty());
+    pool.map(do_nothing, numbers);
+    EXPECT_EQ(pool.map_async(square, numbers).get(10s).size(), 1000U);
+}
+
+TYPED_TEST(PoolOf, test_starmap) {
+    typename TypeParam::Pool pool(2);
+    EXPECT_THAT(pool.starmap(add, std::vector<std::pair<int, int>>{{1, 2}, {3, 4}}), ElementsAre(3, 7));
+    EXPECT_THAT(pool.starmap_async(add, std::vector<std::tuple<int, int>>{{1, 2}}).get(), ElementsAre(3));
+}
+
+TYPED_TEST(PoolOf, test_imap_over_an_endless_range) {
+    typename TypeParam::Pool pool(2);
+    int at = 0;
+    for (const int y : pool.imap(square, std::views::iota(0))) {
+        ASSERT_EQ(y, at * at);
+        if (++at == 200) break;
+    }
+    at = 0;
+    for (const int y : pool.imap({.chunksize = 10}, square, std::views::iota(0, 95))) {
+        ASSERT_EQ(y, at * at);
+        ++at;
+    }
+    EXPECT_EQ(at, 95);
+}
+
+TYPED_TEST(PoolOf, test_map_buffersize_when_buffer_is_full) {
+    typename TypeParam::Pool pool(2);
+    int fetched = 0;
+    auto counted = std::views::iota(0) | std::views::transform([&](int x) { return ++fetched, x; });
+    auto results = pool.imap({.buffersize = 3}, square, counted);
+    EXPECT_EQ(results.next(), 0);
+    EXPECT_EQ(fetched, 3);
+    EXPECT_EQ(results.next(), 1);
+    EXPECT_EQ(fetched, 4);
+}
+
+TYPED_TEST(PoolOf, test_imap_unordered) {
+    typename TypeParam::Pool pool(2);
+    std::multiset<int> seen;
+    for (const int y : pool.imap_unordered(square, std::views::iota(0, 300))) seen.insert(y);
+    EXPECT_EQ(seen.size(), 300U);
+    for (int i = 0; i < 300; ++i) EXPECT_EQ(seen.count(i * i), 1U);
+}
+
+TYPED_TEST(PoolOf, test_imap_handle_iterable_exception) {
+    typename TypeParam::Pool pool(2);
+    auto broken = std::views::iota(0) | std::views::transform([](int x) { return x == 5 ? throw std::domain_error("the range") : x; });
+    auto results = pool.imap(square, broken);
+    for (int i = 0; i < 5; ++i) ASSERT_EQ(results.next(), i * i);
+    EXPECT_THROW(results.next(), std::domain_error);
+    EXPECT_THROW(pool.map(square, std::views::iota(0, 10) | std::views::transform([](int x) { return x == 5 ? throw std::domain_error("the range") : x; })),
+                 std::domain_error);
+    EXPECT_EQ(pool.apply(square, 2), 4) << "the pool goes on";
+}
+
+TYPED_TEST(PoolOf, an_exception_comes_where_its_result_would_have_come) {
+    typename TypeParam::Pool pool(2);
+    EXPECT_THROW(pool.submit(refuse_7, 7).get(), std::out_of_range);
+    EXPECT_THROW(pool.map(refuse_7, std::views::iota(0, 20)), std::out_of_range);
+    auto results = pool.imap(refuse_7, std::views::iota(0, 10));
+    for (int i = 0; i < 7; ++i) ASSERT_EQ(results.next(), i);
+    EXPECT_THROW(results.next(), std::out_of_range);
+    EXPECT_EQ(results.next(), 8) << "the rest goes on";
+}
+
+TYPED_TEST(PoolOf, test_make_pool) {
+    using AnyPool = typename TypeParam::Pool;
+    EXPECT_THROW(AnyPool(0), chorus::UsageError);
+    EXPECT_THROW(AnyPool(-1), chorus::UsageError);
+    EXPECT_GE(AnyPool().size(), 1U);
+}
+
+TYPED_TEST(PoolOf, test_context) {
+    typename TypeParam::Pool pool(2);
+    auto future = pool.submit(wait_a_moment, 50);
+    EXPECT_THROW(pool.join(), chorus::UsageError) << "it is still open";
+    pool.close();
+    EXPECT_THROW(pool.submit(square, 1), chorus::UsageError);
+    EXPECT_TRUE(pool.join(10s));
+    EXPECT_EQ(future.get(chorus::now), 50);
+    EXPECT_TRUE(pool.worker_pids().empty());
+    pool.shutdown();
+}
+
+TYPED_TEST(PoolOf, test_context_manager_shutdown) {
+    std::vector<chorus::Future<int>> futures;
+    {
+        typename TypeParam::Pool pool(3);
+        for (int i = 0; i < 30; ++i) futures.push_back(pool.submit(square, i));
+    }
+    for (int i = 0; i < 30; ++i) EXPECT_EQ(futures[static_cast<std::size_t>(i)].get(chorus::now), i * i);
+}
+
+TYPED_TEST(PoolOf, leaving_by_an_exception_cancels_what_has_not_begun) {
+    std::vector<chorus::Future<int>> futures;
+    try {
+        typename TypeParam::Pool pool(1);
+        for (int i = 0; i < 100; ++i) futures.push_back(pool.submit(wait_a_moment, 20));
+        throw std::runtime_error("on purpose");
+    } catch (const std::runtime_error&) {
+    }
+    std::size_t cancelled = 0;
+    for (const auto& each : futures) {
+        ASSERT_TRUE(each.done());
+        cancelled += each.cancelled() ? 1U : 0U;
+    }
+    EXPECT_GE(cancelled, 90U);
+}
+
+TYPED_TEST(PoolOf, test_cancel_futures) {
+    typename TypeParam::Pool pool(2);
+    std::vector<chorus::Future<int>> futures;
+    for (int i = 0; i < 100; ++i) futures.push_back(pool.submit(wait_a_moment, 20));
+    futures[0].get();
+    pool.shutdown({.wait = true, .cancel_futures = true});
+    std::size_t cancelled = 0;
+    for (const auto& each : futures) {
+        ASSERT_TRUE(each.done());
+        if (each.cancelled()) ++cancelled;
+    }
+    EXPECT_GT(cancelled, 50U);
+    EXPECT_LT(cancelled, 100U);
+}
+
+TYPED_TEST(PoolOf, what_is_cancelled_before_it_begins_never_runs) {
+    typename TypeParam::Pool pool(1);
+    mp::Event ran;
+    auto first = pool.submit(wait_a_moment, 100);
+    auto second = pool.submit([](mp::Event event) { event.set(); }, ran);
+    EXPECT_TRUE(second.cancel());
+    EXPECT_TRUE(second.cancelled());
+    EXPECT_THROW(second.get(), chorus::Cancelled);
+    EXPECT_TRUE(second.cancel()) << "again";
+    first.get();
+    pool.apply(square, 1);
+    EXPECT_FALSE(ran.is_set());
+    EXPECT_FALSE(first.cancel()) << "it is done";
+}
+
+TYPED_TEST(PoolOf, test_terminate) {
+    typename TypeParam::Pool pool(2);
+    std::vector<chorus::Future<int>> futures;
+    for (int i = 0; i < 10'000; ++i) futures.push_back(pool.submit(wait_a_moment, 100));
+    futures[0].get();
+    const auto before = std::chrono::steady_clock::now();
+    pool.terminate();
+    EXPECT_TRUE(pool.join(30s));
+    EXPECT_LT(std::chrono::steady_clock::now() - before, 20s) << "not the 500 s that they would take";
+    for (const auto& each : futures) ASSERT_TRUE(each.done());
+    EXPECT_THROW(pool.submit(square, 1), chorus::UsageError);
+}
+
+TYPED_TEST(PoolOf, callbacks_and_then) {
+    typename TypeParam::Pool pool(2);
+    EXPECT_EQ(pool.submit(square, 3).then([](int x) { return std::to_string(x); }).get(), "9");
+    EXPECT_THROW(pool.submit(refuse_7, 7).then([](int x) { return x; }).get(), std::out_of_range);
+    // A callback may wait for another task of the pool.
+    auto nested = pool.submit(square, 3).then([&](int x) { return pool.apply(add, x, 1); });
+    EXPECT_EQ(nested.get(10s), 10);
+}
+
+TYPED_TEST(PoolOf, a_callback_runs_though_nobody_waits) {
+    typename TypeParam::Pool pool(2);
+    std::atomic<bool> called{false};
+    pool.submit(square, 3).add_done_callback([&](const chorus::Future<int>& done) { called = done.get() == 9; });
+    for (int i = 0; i < 10'000 && !called; ++i) std::this_thread::sleep_for(1ms);
+    EXPECT_TRUE(called);
+}
+
+TYPED_TEST(PoolOf, several_threads_submit_and_wait) {
+    typename TypeParam::Pool pool(2);
+    std::vector<std::thread> threads;
+    std::atomic<int> right{0};
+    for (int t = 0; t < 4; ++t) {
+        threads.emplace_back([&, t] {
+            for (int i = 0; i < 200; ++i) right += pool.submit(add, t, i).get() == t + i ? 1 : 0;
+        });
+    }
+    for (auto& thread : threads) thread.join();
+    EXPECT_EQ(right, 800);
+}
+
+TYPED_TEST(PoolOf, get_with_a_deadline) {
+    typename TypeParam::Pool pool(1);
+    auto future = pool.submit(wait_a_moment, 300);
+    EXPECT_THROW(future.get(10ms), chorus::TimedOut);
+    EXPECT_EQ(future.get(10s), 300);
+}
+
+TYPED_TEST(PoolOf, large_arguments_and_results) {
+    typename TypeParam::Pool pool(2);
+    const std::vector<double> numbers(1U << 20, 1.5);
+    const auto doubled = pool.apply(
+        [](std::vector<double> x) {
+            for (auto& each : x) each *= 2;
+            return x;
+        },
+        numbers);
+    EXPECT_EQ(doubled, std::vector<double>(1U << 20, 3.0));
+    for (const std::size_t size : {0U, 1U, 100'000U, 131'040U, 131'072U, 200'000U, 20'000'000U}) EXPECT_EQ(pool.apply(pattern_of, size).size(), size);
+}
+
+TYPED_TEST(PoolOf, a_handle_may_be_an_argument_and_a_result) {
+    typename TypeParam::Pool pool(2);
+    mp::Queue<int> queue;
+    for (int i = 0; i < 50; ++i) pool.submit([](mp::Queue<int> there, int x) { there.put(x); }, queue, i);
+    std::multiset<int> seen;
+    for (int i = 0; i < 50; ++i) seen.insert(queue.get(10s));
+    EXPECT_EQ(seen.size(), 50U);
+    auto made = pool.apply([] {
+        mp::Queue<int> inner;
+        inner.put(5);
+        return inner;
+    });
+    EXPECT_EQ(made.get(10s), 5);
+}
+
+int workers_first = 0;
+void set_up(int value) { workers_first = value; }
+int set_up_to(int) { return workers_first; }
+
+TYPED_TEST(PoolOf, test_pool_initializer) {
+    typename TypeParam::Pool pool(2, {.initializer = {set_up, 42}});
+    for (const int each : pool.map(set_up_to, std::views::iota(0, 20))) EXPECT_EQ(each, 42);
+}
+
+void fail_to_set_up() { throw std::runtime_error("no table"); }
+
+TYPED_TEST(PoolOf, a_failing_initializer_breaks_the_pool) {
+    typename TypeParam::Pool pool(2, {.initializer = fail_to_set_up});
+    std::vector<chorus::Future<int>> futures;
+    try {
+        for (int i = 0; i < 10; ++i) futures.push_back(pool.submit(square, i));
+    } catch (const chorus::BrokenPool&) {
+    }
+    for (const auto& each : futures) {
+        try {
+            each.get(10s);
+            ADD_FAILURE();
+        } catch (const chorus::BrokenPool& error) {
+            EXPECT_THAT(error.what(), HasSubstr("no table"));
+        }
+    }
+    EXPECT_THROW(pool.submit(square, 1), chorus::BrokenPool);
+}
+
+TYPED_TEST(PoolOf, workers_are_changed_after_so_many_tasks) {
+    typename TypeParam::Pool pool(2, {.max_tasks_per_child = 3});
+    std::vector<chorus::Future<int>> futures;
+    for (int i = 0; i < 60; ++i) futures.push_back(pool.submit(who, i));
+    std::map<int, int> tasks;
+    for (const auto& each : futures) ++tasks[each.get(20s)];
+    if (TestFixture::is_process) {
+        EXPECT_GE(tasks.size(), 20U);
+        for (const auto& [pid, count] : tasks) EXPECT_LE(count, 3);
+    }
+}
+
+TYPED_TEST(PoolOf, test_idle_process_reuse_one) {
+    typename TypeParam::Pool pool(4);
+    std::set<int> seen;
+    for (int i = 0; i < 20; ++i) seen.insert(pool.apply(who, i));
+    EXPECT_EQ(seen.size(), 1U);
+    EXPECT_LE(pool.worker_pids().size(), 1U);
+}
+
+TYPED_TEST(PoolOf, test_saturation_and_resize) {
+    typename TypeParam::Pool pool(3);
+    std::vector<chorus::Future<int>> futures;
+    for (int i = 0; i < 45; ++i) futures.push_back(pool.submit(wait_a_moment, 5));
+    for (const auto& each : futures) each.get();
+    EXPECT_EQ(pool.worker_pids().size(), TestFixture::is_process ? 3U : 0U);
+    EXPECT_THROW(pool.resize(0), chorus::UsageError);
+    pool.resize(5);
+    EXPECT_EQ(pool.size(), 5U);
+}
+
+TYPED_TEST(PoolOf, text_form_of_futures) {
+    typename TypeParam::Pool pool(1);
+    auto future = pool.submit(refuse_7, 7);
+    EXPECT_THROW(future.get(), std::out_of_range);
+    std::ostringstream text;
+    text << future;
+    EXPECT_THAT(text.str(), HasSubstr("state=finished raised std::out_of_range>"));
+}
+
+TYPED_TEST(PoolOf, pools_within_pools) {
+    typename TypeParam::Pool pool(2);
+    const auto sums = pool.map(
+        [](int x) {
+            mp::Pool processes(2);
+            mt::Pool threads(2);
+            return processes.apply(square, x) + threads.apply(square, x);
+        },
+        std::vector<int>{1, 2, 3});
+    EXPECT_THAT(sums, ElementsAre(2, 8, 18));
+}
+
+TEST(ThreadPool, tasks_that_wait_for_tasks_of_their_pool_do_not_stop_it) {
+    mt::Pool pool(2);
+    std::vector<chorus::Future<int>> futures;
+    for (int i = 0; i < 20; ++i) futures.push_back(pool.submit([&pool, i] { return pool.submit(square, i).get() + 1; }));
+    for (int i = 0; i < 20; ++i) EXPECT_EQ(futures[static_cast<std::size_t>(i)].get(10s), i * i + 1);
+}
+
+TEST(ThreadPool, takes_what_cannot_travel) {
+    mt::Pool pool(2);
+    int here = 0;
+    pool.submit([&] { here = 5; }).get();
+    EXPECT_EQ(here, 5);
+    EXPECT_THROW(pool.submit({.timeout = 1s}, square, 3), chorus::UsageError);
+}
+
+}  // namespace

@@ -1,0 +1,155 @@
+// What a pool's user sees when worker processes die: one task fails, and nothing else.
+#include <csignal>
+#include <cstdlib>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <unistd.h>
+
+#include <support/start_methods.hpp>
+
+using namespace std::chrono_literals;
+using testing::HasSubstr;
+
+namespace {
+
+class PoolDeath : public EachStartMethod {};
+FOR_EACH_START_METHOD(PoolDeath);
+
+int square(int x) { return x * x; }
+int die_of(int signal) {
+    ::raise(signal);
+    return 0;
+}
+int leave(int code) { ::_exit(code); }
+int for_ever(int) {
+    for (;;) ::pause();
+}
+int throw_a_number(int x) { throw x; }
+
+template <class Exception>
+std::string failure_of(const chorus::Future<int>& future) {
+    try {
+        future.get(20s);
+    } catch (const Exception& error) {
+        return error.what();
+    }
+    ADD_FAILURE() << "no exception";
+    return "";
+}
+
+TEST_P(PoolDeath, costs_its_task_only) {
+    mp::Pool pool(2);
+    std::vector<chorus::Future<int>> futures;
+    for (int i = 0; i < 60; ++i) futures.push_back(i % 10 == 5 ? pool.submit(die_of, SIGKILL) : pool.submit(square, i));
+    for (int i = 0; i < 60; ++i) {
+        const auto& future = futures[static_cast<std::size_t>(i)];
+        if (i % 10 == 5) {
+            EXPECT_THAT(failure_of<chorus::WorkerDied>(future), HasSubstr("task " + std::to_string(i + 1) + " (die_of): its worker was killed by SIGKILL"));
+        } else {
+            EXPECT_EQ(future.get(20s), i * i);
+        }
+    }
+}
+
+TEST_P(PoolDeath, says_how_and_where) {
+    mp::Pool pool(1);
+    const auto crashed = pool.submit(die_of, SIGSEGV);
+    EXPECT_THAT(failure_of<chorus::WorkerDied>(crashed), HasSubstr("SIGSEGV in"));
+    EXPECT_THAT(failure_of<chorus::WorkerDied>(pool.submit(leave, 3)), HasSubstr("exit code 3"));
+    EXPECT_THAT(failure_of<chorus::RemoteError>(pool.submit(throw_a_number, 3)), HasSubstr("int"));
+    EXPECT_EQ(pool.apply(square, 3), 9);
+}
+
+TEST_P(PoolDeath, a_task_that_kills_each_worker_it_meets_is_given_up) {
+    mp::Pool pool(2);
+    EXPECT_THAT(failure_of<chorus::WorkerDied>(pool.submit({.retries = 2}, die_of, SIGKILL)), HasSubstr("for the 3. time"));
+    EXPECT_EQ(pool.apply(square, 3), 9);
+}
+
+int die_once(mp::RawValue<int> deaths) {
+    deaths.value() += 1;
+    if (deaths.value() == 1) ::raise(SIGKILL);
+    return deaths.value();
+}
+
+TEST_P(PoolDeath, a_task_may_be_tried_again) {
+    mp::Pool pool(2);
+    mp::RawValue<int> deaths(0);
+    EXPECT_EQ(pool.submit({.retries = 1}, die_once, deaths).get(20s), 2);
+}
+
+TEST_P(PoolDeath, a_timeout_ends_the_worker_also_a_stopped_one) {
+    mp::Pool pool(2);
+    EXPECT_THAT(failure_of<chorus::TimedOut>(pool.submit({.timeout = 100ms}, for_ever, 1)), HasSubstr("timeout of 0.1"));
+    failure_of<chorus::TimedOut>(pool.submit({.timeout = 100ms}, die_of, SIGSTOP));
+    EXPECT_EQ(pool.submit({.timeout = 20s}, square, 3).get(), 9);
+}
+
+TEST_P(PoolDeath, cancel_ends_a_running_task) {
+    mp::Pool pool(1);
+    auto future = pool.submit(for_ever, 1);
+    while (!future.running()) std::this_thread::sleep_for(1ms);
+    auto next = pool.submit(square, 3);
+    EXPECT_TRUE(future.cancel());
+    EXPECT_THROW(future.get(), chorus::Cancelled);
+    EXPECT_EQ(next.get(20s), 9);
+}
+
+TEST_P(PoolDeath, an_idle_worker_killed_is_only_replaced) {
+    mp::Pool pool(2);
+    for (int i = 0; i < 20; ++i) {
+        ASSERT_EQ(pool.submit(square, i).get(20s), i * i);
+        for (const int pid : pool.worker_pids()) ::kill(pid, SIGKILL);
+    }
+}
+
+TEST_P(PoolDeath, in_the_initializer_breaks_the_pool) {
+    mp::Pool pool(2, {.initializer = [] { ::raise(SIGSEGV); }});
+    EXPECT_THAT(failure_of<chorus::BrokenPool>(pool.submit(square, 1)), HasSubstr("initializer"));
+    EXPECT_THROW(pool.submit(square, 1), chorus::BrokenPool);
+}
+
+TEST_P(PoolDeath, while_it_is_shut_down_does_not_hang_it) {
+    mp::Pool pool(2);
+    std::vector<chorus::Future<int>> futures;
+    for (int i = 0; i < 20; ++i) futures.push_back(pool.submit(die_of, SIGKILL));
+    pool.close();
+    EXPECT_TRUE(pool.join(30s));
+    for (const auto& each : futures) EXPECT_TRUE(each.done());
+}
+
+TEST_P(PoolDeath, killed_at_random_all_others_are_right) {
+    mp::Pool pool(2);
+    std::atomic<bool> stop{false};
+    std::jthread killer([&] {
+        unsigned random = 1;
+        while (!stop) {
+            const auto pids = pool.worker_pids();
+            if (!pids.empty()) ::kill(pids[(random = random * 1664525U + 1013904223U) % pids.size()], SIGKILL);
+            std::this_thread::sleep_for(3ms);
+        }
+    });
+    std::vector<chorus::Future<int>> futures;
+    for (int i = 0; i < 20'000; ++i) futures.push_back(pool.submit(square, i % 1000));
+    int right = 0;
+    int died = 0;
+    int others = 0;
+    for (int i = 0; i < 20'000; ++i) {
+        try {
+            right += futures[static_cast<std::size_t>(i)].get(60s) == (i % 1000) * (i % 1000) ? 1 : 0;
+        } catch (const chorus::WorkerDied&) {
+            ++died;
+        } catch (const std::exception& error) {
+            if (++others == 1) ADD_FAILURE() << error.what();
+        }
+    }
+    stop = true;
+    killer.join();
+    EXPECT_EQ(right + died, 20'000);
+    EXPECT_LT(died, 2000);
+}
+
+}  // namespace
