@@ -173,10 +173,15 @@ template <class Each>
 struct codec<pool::EachOf<Each>> {
     using Function = decltype(Each::function);
     static void write(message::Writer& out, const pool::EachOf<Each>& chunk) {
-        if constexpr (!message::Stateless<Function>) message::encode(out, chunk.each.function);
+        if constexpr (message::Stateless<Function>) {
+            out.write_raw('\0');
+        } else {
+            message::encode(out, chunk.each.function);
+        }
     }
     static pool::EachOf<Each> read(message::Reader& in) {
         if constexpr (message::Stateless<Function>) {
+            in.read_raw<char>();
             return {Each{Function{}}};
         } else {
             return {Each{message::decode<Function>(in)}};

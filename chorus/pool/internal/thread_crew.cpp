@@ -74,11 +74,19 @@ public:
     bool join(Deadline deadline) override {
         if (is_a_copy()) return true;
         if (current_ == this) throw UsageError("a pool cannot be joined by its own tasks: they would wait for themselves");
-        std::unique_lock lock(mutex_);
-        if (!closed_) throw UsageError("the pool is still open: close() it before join()");
-        const auto is_gone = [this] { return unfinished_ == 0 && threads_ == 0; };
-        if (!deadline.is_never()) return changed_.wait_until(lock, deadline.when(), is_gone);
-        changed_.wait(lock, is_gone);
+        std::vector<threading::Thread> handles;
+        {
+            std::unique_lock lock(mutex_);
+            if (!closed_) throw UsageError("the pool is still open: close() it before join()");
+            const auto is_gone = [this] { return unfinished_ == 0 && threads_ == 0; };
+            if (deadline.is_never()) {
+                changed_.wait(lock, is_gone);
+            } else if (!changed_.wait_until(lock, deadline.when(), is_gone)) {
+                return false;
+            }
+            handles = handles_;
+        }
+        for (auto& each : handles) each.join();  // they have nothing left to do
         return true;
     }
     bool finish(bool cancel_what_waits) noexcept override {
@@ -87,10 +95,10 @@ public:
         if (cancel_what_waits) cancel_waiting();
         {
             const std::lock_guard guard(mutex_);
-            if ((unfinished_ == 0 && threads_ == 0) || current_ == this) return false;
+            if (!begun_ || current_ == this) return false;
         }
         join({});
-        return true;
+        return !finished_.exchange(true);
     }
     void cancel_waiting() noexcept override {
         while (auto task = take_waiting()) {
@@ -122,6 +130,8 @@ private:
         try {
             threading::Thread thread({.name = name, .daemon = true}, [crew = shared_from_this()] { crew->work(); });
             thread.start();
+            std::erase_if(handles_, [](const auto& each) { return !each.is_alive(); });
+            handles_.push_back(thread);
         } catch (const std::exception& error) {
             if (threads_ > 0) return;  // those that are there go on
             --unfinished_;
@@ -209,11 +219,13 @@ private:
     std::atomic<bool> is_broken_{false};
     mutable std::mutex mutex_;  ///< guards what follows
     std::condition_variable changed_;
+    std::vector<threading::Thread> handles_;
     std::size_t threads_ = 0;
     std::size_t started_ = 0;
     std::uint64_t submitted_ = 0;
     bool begun_ = false;
     bool closed_ = false;
+    std::atomic<bool> finished_{false};
     std::optional<std::string> broken_;
 
     static thread_local ThreadCrew* current_;  ///< whose thread this is
