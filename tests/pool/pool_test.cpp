@@ -297,7 +297,7 @@ TYPED_TEST(PoolOf, a_handle_may_be_an_argument) {
     EXPECT_EQ(seen.size(), 50U);
 }
 
-int workers_first = 0;
+thread_local int workers_first = 0;
 void set_up(int value) { workers_first = value; }
 int set_up_to(int) { return workers_first; }
 

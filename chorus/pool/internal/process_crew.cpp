@@ -591,7 +591,8 @@ void ProcessCrew::heed_death(std::uint32_t number) {
     }();
     const auto death = [&] { return worker::death_of(exitcode, report, options_.memory); };
     if (member.note->stage == Note::starting) {
-        constexpr int enough = 3;  // one may be killed by somebody; so many mean that none will ever be ready
+        // Some may be killed by somebody; so many, one after the other, mean that none will ever be ready.
+        const int enough = exitcode == -SIGKILL ? 100 : 3;
         int times = 0;
         {
             const std::lock_guard guard(mutex_);
