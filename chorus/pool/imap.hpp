@@ -24,7 +24,6 @@ namespace chorus {
 struct ImapOptions {
     std::size_t chunksize = 1;   ///< items to a task
     std::size_t buffersize = 0;  ///< tasks on their way at most; 0: enough to keep the workers busy
-    std::size_t max_bytes = 0;   ///< of the arguments on their way, at most, but for one task; 0: no limit
     TaskOptions task{};          ///< for each task
 };
 
