@@ -621,7 +621,8 @@ void QueueCore::sweep() {
         if (at.position == end.position) break;
         const auto* const place = view.data + std::size_t{(at.position - view.ring->start) & (view.capacity - 1)} * unit;
         const auto record = *reinterpret_cast<const Record*>(place);
-        if ((record.kind & ~std::uint32_t{Record::retracted}) == Record::block) used[reinterpret_cast<const BlockRecord*>(place + sizeof(Record))->block] = true;
+        if ((record.kind & ~std::uint32_t{Record::retracted}) == Record::block)
+            used[reinterpret_cast<const BlockRecord*>(place + sizeof(Record))->block] = true;
         at.position += record.kind == Record::padding ? record.bytes : units_for(record.bytes);
     }
     state_.puts.ring = view.block;
