@@ -132,7 +132,7 @@ bool is_long(std::size_t bytes) noexcept;
 /// How many have been taken, wrapping at 2^32.
 std::uint32_t taken_from(const QueueCore& core) noexcept;
 /// Marks a message that is still in the queue, by its position: who takes it finds is_retracted(). Returns false if it
-/// has been taken.
+/// has been taken. Positions are used again after 32 GiB: of a message taken so long ago the caller must know.
 bool retract(QueueCore& core, std::uint32_t position);
 void task_done(QueueCore& core);
 bool join(QueueCore& core, Deadline deadline);

@@ -706,6 +706,33 @@ TEST(QueueOf, what_was_lent_is_not_put_by_a_copy_of_the_process) {
     EXPECT_EQ(queue.get().size(), mib);
 }
 
+TEST(QueueOf, a_message_still_in_it_may_be_retracted) {
+    mp::Queue<std::vector<std::byte>> queue;
+    std::vector<std::uint32_t> positions;
+    for (int i = 0; i < 20'000; ++i) {  // through several rings
+        chorus::channel::Putting putting(*queue.core(), 64, {});
+        std::memcpy(putting.first(), &i, sizeof i);
+        positions.push_back(putting.position());
+        putting.commit();
+    }
+    {
+        chorus::channel::Getting first(*queue.core(), {});
+        first.commit();
+    }
+    EXPECT_FALSE(chorus::channel::retract(*queue.core(), positions[0])) << "it has been taken";
+    for (std::size_t i = 1; i < positions.size(); i += 3) EXPECT_TRUE(chorus::channel::retract(*queue.core(), positions[i]));
+    for (int i = 1; i < 20'000; ++i) {
+        chorus::channel::Getting getting(*queue.core(), chorus::now);
+        int number = 0;
+        std::memcpy(&number, getting.bytes().data(), sizeof number);
+        ASSERT_EQ(number, i);
+        ASSERT_EQ(getting.is_retracted(), i % 3 == 1);
+        ASSERT_EQ(getting.number(), unsigned(i + 1));
+        getting.commit();
+    }
+    EXPECT_FALSE(chorus::channel::retract(*queue.core(), positions.back()));
+}
+
 // ---- by descriptor -----------------------------------------------------------------------------
 
 TEST(QueueOf, the_descriptor_is_readable_while_there_is_something) {

@@ -27,6 +27,10 @@ int leave(int code) { ::_exit(code); }
 int for_ever(int) {
     for (;;) ::pause();
 }
+int begin_and_go_on_for_ever(mp::Event begun) {
+    begun.set();
+    return for_ever(0);
+}
 int throw_a_number(int x) { throw x; }
 
 template <class Exception>
@@ -90,8 +94,10 @@ TEST_P(PoolDeath, a_timeout_ends_the_worker_also_a_stopped_one) {
 
 TEST_P(PoolDeath, cancel_ends_a_running_task) {
     mp::Pool pool(1);
-    auto future = pool.submit(for_ever, 1);
-    while (!future.running()) std::this_thread::sleep_for(1ms);
+    mp::Event begun;
+    auto future = pool.submit(begin_and_go_on_for_ever, begun);
+    ASSERT_TRUE(begun.wait(20s));
+    EXPECT_TRUE(future.running());
     auto next = pool.submit(square, 3);
     EXPECT_TRUE(future.cancel());
     EXPECT_THROW(future.get(), chorus::Cancelled);

@@ -935,7 +935,8 @@ bool QueueCore::retract(std::uint32_t position) {
     take_side(state_.gets, {});
     const TakenSide taken(state_.gets);
     const Index index = state_.gets.index.load(std::memory_order_relaxed);
-    if (static_cast<std::int32_t>(position - index.position) < 0 || state_.phase.load() == QueueState::immediate) return false;
+    const std::uint32_t waiting = state_.puts.index.load().position - index.position;
+    if (position - index.position >= waiting || state_.phase.load() == QueueState::immediate) return false;
     View view;
     look_at(view, state_.gets.ring.load(std::memory_order_relaxed));
     while (const std::uint32_t next = view.ring->next.load(std::memory_order_acquire)) {

@@ -183,8 +183,8 @@ public:
 
     /// Where the last message that was added lies, for retract. Requires: the lock of the puts is held.
     std::uint32_t put_at() const noexcept { return put_at_; }
-    /// Marks a message that is still in the queue: who takes it is told. Returns false if it has been taken. To be asked
-    /// before a thousand million bytes more have been put.
+    /// Marks a message that is still in the queue: who takes it is told. Returns false if it has been taken. Positions are
+    /// used again after 32 GiB: of a message taken so long ago the caller must know.
     bool retract(std::uint32_t position);
     /// The number of the message being taken: the first one's is 1. Requires: the lock of the gets is held.
     std::uint32_t number() const noexcept { return get_index_.items; }

@@ -23,7 +23,6 @@
 #include <chorus/channel/queue_access.hpp>
 #include <chorus/memory/internal/region.hpp>
 #include <chorus/message/outcome.hpp>
-#include <chorus/platform/fork_mutex.hpp>
 #include <chorus/platform/os_process.hpp>
 #include <chorus/platform/os_thread.hpp>
 #include <chorus/pool/internal/crews.hpp>
@@ -144,6 +143,8 @@ private:
     TaskPointer find(std::uint64_t id) const;
     TaskPointer remove(std::uint64_t id);
     bool needs_worker() const noexcept { return members_.size() < std::min(wanted_, unfinished_) && !broken_; }
+    bool is_begun(std::uint64_t id) const noexcept;
+    bool take_back(const Task& task) noexcept;
     void doom(std::uint64_t id) noexcept;
 
     void give_out(const TaskPointer& task, message::Writer& out);
@@ -365,7 +366,18 @@ void ProcessCrew::give_out_again(const TaskPointer& task) {
     if (done) task->drop_call();
 }
 
-// Requires: mutex_. Only the worker that has this very task is killed: see note.hpp.
+// Requires: mutex_, as the next two do.
+bool ProcessCrew::is_begun(std::uint64_t id) const noexcept {
+    return std::any_of(members_.begin(), members_.end(), [&](const auto& each) {
+        const auto doing = each.second.note->doing.load();
+        return doing >> 3 == id && (doing & Note::step_mask) != Note::taking;
+    });
+}
+
+// Returns whether no worker will begin it. One that has run for so long that its position means another message by now is begun.
+bool ProcessCrew::take_back(const Task& task) noexcept { return task.is_placed && !is_begun(task.id) && channel::retract(*tasks_, task.position); }
+
+// Only the worker that has this very task is killed: see note.hpp.
 void ProcessCrew::doom(std::uint64_t id) noexcept {
     for (auto& [number, member] : members_) {
         std::uint64_t seen = member.note->doing.load();
@@ -382,7 +394,7 @@ void ProcessCrew::cancelled(Task& task) noexcept {
     {
         const std::lock_guard guard(mutex_);
         held = remove(task.id);
-        if (held && !(held->is_placed && channel::retract(*tasks_, held->position))) doom(task.id);
+        if (held && !take_back(*held)) doom(task.id);
         if (held && held->is_encoding) held = nullptr;  // who gives it out again sees that it is done
     }
     if (held) held->drop_call();
@@ -391,10 +403,7 @@ void ProcessCrew::cancelled(Task& task) noexcept {
 
 bool ProcessCrew::has_begun(const Task& task) const noexcept {
     const std::lock_guard guard(mutex_);
-    return std::any_of(members_.begin(), members_.end(), [&](const auto& each) {
-        const auto doing = each.second.note->doing.load();
-        return doing >> 3 == task.id && (doing & Note::step_mask) != Note::taking;
-    });
+    return is_begun(task.id);
 }
 
 void ProcessCrew::fail_all(const std::function<std::exception_ptr()>& error) {
@@ -820,7 +829,7 @@ void ProcessCrew::cancel_waiting() noexcept {
         const std::lock_guard guard(mutex_);
         if (!begun_) return;
         for (const auto& slot : slots_) {
-            if (slot.task && slot.task->is_placed && channel::retract(*tasks_, slot.task->position)) waiting.push_back(slot.task);
+            if (slot.task && take_back(*slot.task)) waiting.push_back(slot.task);
         }
     }
     for (const auto& task : waiting) task->future().cancel();
