@@ -9,11 +9,13 @@
 #include <chorus/errors.hpp>
 #include <chorus/memory/raw_value.hpp>
 #include <chorus/pool/pool.hpp>
+#include <chorus/pool/task_group.hpp>
 #include <chorus/sync/barrier.hpp>
 #include <chorus/sync/condition.hpp>
 #include <chorus/sync/event.hpp>
 #include <chorus/sync/lock.hpp>
 #include <chorus/sync/semaphore.hpp>
+#include <chorus/sync/stop_token.hpp>
 #include <chorus/sync/value.hpp>
 #include <chorus/worker/local.hpp>
 #include <chorus/worker/print.hpp>

@@ -1,2 +1,3 @@
 chorus_test(pool/pool)
 chorus_test(pool/worker_death)
+chorus_test(pool/completion)

@@ -57,9 +57,11 @@ public:
     virtual void cancelled(Task& task) noexcept = 0;
     virtual bool has_begun(const Task& task) const noexcept = 0;
     virtual bool can_stop_running() const noexcept = 0;
-    /// Waits for a task of this crew, and does meanwhile what there is to do for it. Returns false when the deadline
-    /// passed first.
+    /// Waits for something that depends on tasks of this crew, and does meanwhile what there is to do for them. Returns
+    /// false when the deadline passed first.
     virtual bool wait_for(const worker::FutureState& future, Deadline deadline) = 0;
+    /// Some future has ended: whoever waits in wait_for() looks again.
+    virtual void wake_waiting() noexcept = 0;
 
     virtual std::size_t size() const noexcept = 0;
     /// Throws: UsageError for none.

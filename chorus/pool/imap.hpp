@@ -10,14 +10,13 @@
 #include <functional>
 #include <iterator>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <utility>
 #include <variant>
 #include <vector>
 
 #include <chorus/pool/crew.hpp>
-#include <chorus/worker/future.hpp>
+#include <chorus/worker/completion.hpp>
 
 namespace chorus {
 
@@ -63,7 +62,7 @@ class Results {
     using Feed = std::function<std::optional<Future<Part>>()>;
 
 public:
-    Results(std::shared_ptr<Crew> crew, Feed feed, std::size_t window) : state_(std::make_unique<State>(std::move(crew), std::move(feed), window)) {}
+    Results(Feed feed, std::size_t window) : state_(std::make_unique<State>(std::move(feed), window)) {}
 
     /// The next result; nothing at the end. Throws: what became of it instead, TimedOut; it may be called again.
     std::optional<Result> next(Deadline deadline = {}) { return state_->next(deadline); }
@@ -95,16 +94,9 @@ public:
     iterator end() { return {}; }
 
 private:
-    // What has ended, in the order in which it did; shared with callbacks that may come late.
-    struct Arrivals {
-        std::mutex mutex;
-        std::deque<Future<Part>> ended;
-        std::shared_ptr<worker::TypedFutureState<void>> bell;
-    };
-
     class State {
     public:
-        State(std::shared_ptr<Crew> crew, Feed feed, std::size_t window) : crew_(std::move(crew)), feed_(std::move(feed)), window_(window) {}
+        State(Feed feed, std::size_t window) : feed_(std::move(feed)), window_(window) {}
         ~State() {
             for (const auto& future : on_the_way_) {
                 if (!future.running()) future.cancel();
@@ -142,17 +134,7 @@ private:
                         at_end_ = true;
                         return;
                     }
-                    if constexpr (!ordered) {
-                        future->add_done_callback([arrivals = arrivals_](const Future<Part>& done) {
-                            std::shared_ptr<worker::TypedFutureState<void>> bell;
-                            {
-                                const std::lock_guard guard(arrivals->mutex);
-                                arrivals->ended.push_back(done);
-                                bell = std::exchange(arrivals->bell, nullptr);
-                            }
-                            if (bell) bell->set_value({});
-                        });
-                    }
+                    if constexpr (!ordered) arrivals_.expect(future->state());
                     on_the_way_.push_back(std::move(*future));
                 } catch (...) {
                     failure_ = std::current_exception();  // of the range: told when its turn has come
@@ -168,28 +150,18 @@ private:
                 on_the_way_.pop_front();
                 return first;
             } else {
-                for (;;) {
-                    std::shared_ptr<worker::TypedFutureState<void>> bell;
-                    {
-                        const std::lock_guard guard(arrivals_->mutex);
-                        if (!arrivals_->ended.empty()) {
-                            Future<Part> first = std::move(arrivals_->ended.front());
-                            arrivals_->ended.pop_front();
-                            std::erase(on_the_way_, first);
-                            return first;
-                        }
-                        bell = arrivals_->bell = std::make_shared<worker::TypedFutureState<void>>();
-                    }
-                    if (!crew_->wait_for(*bell, deadline)) throw TimedOut("no result came in time; the work goes on");
-                }
+                const auto ended = arrivals_.next(deadline);
+                if (!ended) throw TimedOut("no result came in time; the work goes on");
+                Future<Part> first(std::static_pointer_cast<worker::TypedFutureState<Part>>(ended));
+                std::erase(on_the_way_, first);
+                return first;
             }
         }
 
-        std::shared_ptr<Crew> crew_;
         Feed feed_;
         std::size_t window_;
         std::deque<Future<Part>> on_the_way_;
-        std::shared_ptr<Arrivals> arrivals_ = std::make_shared<Arrivals>();
+        worker::Arrivals arrivals_;
         Part part_;
         std::size_t at_ = 0;
         bool at_end_ = false;

@@ -103,11 +103,13 @@ public:
         future.add_done_callback([job = this->shared_from_this(), number](const Future<Part>& done) { job->take(number, done); });
     }
 
-protected:
-    bool help_until_done(Deadline deadline) const override {
+    bool help_until(const worker::FutureState& goal, Deadline deadline) const override {
         const auto crew = crew_;
-        return crew->wait_for(*this, deadline);
+        return crew->wait_for(goal, deadline);
     }
+    const void* helped() const noexcept override { return crew_.get(); }
+
+protected:
     bool has_begun() const noexcept override { return left_ < parts_.size(); }
     bool can_stop() const noexcept override { return true; }
     void stop() override {

@@ -269,7 +269,7 @@ private:
             return submit(options.task, EachOf<Each>{each}, std::move(part));
         };
         const std::size_t window = options.buffersize != 0 ? options.buffersize : 2 * crew_->size() + 2;
-        return Results<Result, ordered>(crew_, std::move(feed), window);
+        return Results<Result, ordered>(std::move(feed), window);
     }
 
     std::shared_ptr<Crew> crew_;

@@ -93,11 +93,14 @@ public:
     void drop_call() noexcept override { call_.reset(); }
     std::string function_name() const override { return call_ ? call_->function_name() : ""; }
 
-protected:
-    bool help_until_done(Deadline deadline) const override {
+    bool help_until(const worker::FutureState& goal, Deadline deadline) const override {
         const auto crew = crew_;
-        return crew->wait_for(*this, deadline);
+        return crew->wait_for(goal, deadline);
     }
+    const void* helped() const noexcept override { return crew_.get(); }
+
+protected:
+    void wake_helper() const noexcept override { crew_->wake_waiting(); }
     bool has_begun() const noexcept override { return crew_->has_begun(*this); }
     bool can_stop() const noexcept override { return crew_->can_stop_running(); }
     void stop() override { crew_->cancelled(*this); }

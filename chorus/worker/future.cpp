@@ -26,16 +26,30 @@ void call_back(const std::function<void()>& callback) { call(callback, "a future
 struct FutureState::Callback {
     std::function<void()> function;
     Callback* next = nullptr;
-
-    /// In place of a list: no more callbacks, they are called at once.
-    static Callback* closed() noexcept { return reinterpret_cast<Callback*>(&nothing); }
-    static char nothing;
 };
 
-char FutureState::Callback::nothing = 0;
+namespace {
+constexpr std::uintptr_t locked = 1;
+constexpr std::uintptr_t closed = 2;  ///< in place of a list: no more callbacks, they are called at once
+}  // namespace
 
 FutureState::~FutureState() {
-    for (Callback* each = callbacks_.load(); each != nullptr && each != Callback::closed();) delete std::exchange(each, each->next);
+    const auto list = callbacks_.load();
+    if (list == closed) return;
+    for (auto* each = reinterpret_cast<Callback*>(list); each != nullptr;) delete std::exchange(each, each->next);
+}
+
+// Returns the list, which is the caller's until it stores one; null also when it is closed, and then it is not locked.
+FutureState::Callback* FutureState::lock_callbacks() noexcept {
+    for (std::uintptr_t seen = callbacks_.load();;) {
+        if (seen == closed) return nullptr;
+        if ((seen & locked) != 0) {
+            sync::give_way();
+            seen = callbacks_.load();
+        } else if (callbacks_.compare_exchange_weak(seen, seen | locked)) {
+            return reinterpret_cast<Callback*>(seen);
+        }
+    }
 }
 
 FutureState::Phase FutureState::phase() const noexcept {
@@ -50,7 +64,7 @@ FutureState::Phase FutureState::phase() const noexcept {
 bool FutureState::wait_until_done(Deadline deadline) const {
     if (is_done()) return true;
     if (deadline.has_passed()) return false;
-    return help_until_done(deadline);
+    return help_until(*this, deadline);
 }
 
 void FutureState::wait_done(Deadline deadline) const {
@@ -104,7 +118,11 @@ void FutureState::give_up(std::exception_ptr error) noexcept {
 void FutureState::end_as(Step step) noexcept {
     stopper_ = nullptr;  // it may hold a descriptor
     if ((word_.exchange(step) & somebody_waits) != 0) platform::futex_wake_all(word_);
-    Callback* newest = callbacks_.exchange(Callback::closed());
+    wake_helper();
+    std::uintptr_t none = 0;
+    if (callbacks_.compare_exchange_strong(none, closed)) return;
+    Callback* newest = lock_callbacks();
+    callbacks_ = closed;
     Callback* oldest = nullptr;
     while (newest != nullptr) {
         Callback* const next = newest->next;
@@ -115,17 +133,32 @@ void FutureState::end_as(Step step) noexcept {
         call_back(oldest->function);
         delete std::exchange(oldest, oldest->next);
     }
+    wake_helper();
 }
 
-void FutureState::add_callback(std::function<void()> callback) {
+FutureState::Callback* FutureState::add_callback(std::function<void()> callback) {
     auto added = std::make_unique<Callback>();
     added->function = std::move(callback);
-    Callback* newest = callbacks_.load();
-    do {
-        if (newest == Callback::closed()) return call_back(added->function);
-        added->next = newest;
-    } while (!callbacks_.compare_exchange_weak(newest, added.get()));
-    added.release();
+    added->next = lock_callbacks();
+    if (callbacks_.load() == closed) {
+        call_back(added->function);
+        return nullptr;
+    }
+    callbacks_ = reinterpret_cast<std::uintptr_t>(added.get());
+    return added.release();
+}
+
+void FutureState::remove_callback(Callback* callback) noexcept {
+    Callback* list = lock_callbacks();
+    if (callbacks_.load() == closed) return;
+    for (Callback** each = &list; *each != nullptr; each = &(*each)->next) {
+        if (*each != callback) continue;
+        *each = callback->next;
+        callbacks_ = reinterpret_cast<std::uintptr_t>(list);
+        delete callback;
+        return;
+    }
+    callbacks_ = reinterpret_cast<std::uintptr_t>(list);
 }
 
 bool FutureState::set_running() noexcept {

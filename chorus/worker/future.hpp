@@ -40,7 +40,7 @@ public:
     FutureState& operator=(const FutureState&) = delete;
 
     Phase phase() const noexcept;
-    bool is_done() const noexcept { return (word_.load(std::memory_order_acquire) & step_mask) >= cancelled; }
+    bool is_done() const noexcept { return (word_.load() & step_mask) >= cancelled; }
     /// Returns false when the deadline passed first.
     bool wait_until_done(Deadline deadline) const;
     /// The same, and does nothing for it.
@@ -56,8 +56,17 @@ public:
     /// The thrown exception; null if there is none. Requires: is_done().
     std::exception_ptr error() const { return error_; }
 
-    /// Runs at once if it is done already. What a callback throws is reported on stderr.
-    void add_callback(std::function<void()> callback);
+    struct Callback;
+    /// Runs at once if it is done already, and then returns null. What a callback throws is reported on stderr.
+    Callback* add_callback(std::function<void()> callback);
+    /// Nothing is done if it runs, or has run. Requires: a callback added to this future, removed once.
+    void remove_callback(Callback* callback) noexcept;
+
+    /// Waits for another future as it waits for itself: who can do something for this one meanwhile does. Returns false when the
+    /// deadline passed first.
+    virtual bool help_until(const FutureState& goal, Deadline deadline) const { return goal.sleep_until_done(deadline); }
+    /// Whom it would help: equal for all futures whose waiters do the same work. Null: nobody.
+    virtual const void* helped() const noexcept { return nullptr; }
 
     /// Returns false if it is done already: by cancel().
     bool set_running() noexcept;
@@ -72,8 +81,8 @@ protected:
     void end() noexcept;
     void give_up(std::exception_ptr error) noexcept;
 
-    /// Waits as this kind of work is waited for: who can do something for it meanwhile does.
-    virtual bool help_until_done(Deadline deadline) const { return sleep_until_done(deadline); }
+    /// Called when it is done, and again after its callbacks: who helps until then has to look again.
+    virtual void wake_helper() const noexcept {}
     /// Whether it runs although nobody has said so: asked of what is pending.
     virtual bool has_begun() const noexcept { return false; }
     /// Whether the work can be ended once it runs.
@@ -83,15 +92,15 @@ protected:
 
 private:
     enum Step : std::uint32_t { pending, running, ending, cancelled, finished, step_mask = 7, somebody_waits = 8 };
-    struct Callback;
 
     bool move_to_ending(bool from_running) noexcept;
     void end_as(Step step) noexcept;
+    Callback* lock_callbacks() noexcept;
 
     mutable std::atomic<std::uint32_t> word_{pending};
     std::exception_ptr error_;
     std::function<void()> stopper_;
-    std::atomic<Callback*> callbacks_{nullptr};  ///< the newest first
+    std::atomic<std::uintptr_t> callbacks_{0};  ///< the newest first; the lowest bit: somebody changes them
 };
 
 template <class T>
@@ -124,6 +133,8 @@ void write_future(std::ostream& out, const FutureState& state, const std::type_i
 template <class T>
 class Future {
 public:
+    using Value = T;
+
     /// The value, or the exception thrown again. May be repeated. Blocks: until it is there.
     /// Throws: TimedOut when the deadline passes first, Cancelled after cancel().
     T get(Deadline deadline = {}) const {

@@ -12,7 +12,7 @@
 
 #include <unistd.h>
 
-#include <support/start_methods.hpp>
+#include <support/pool_kinds.hpp>
 
 using namespace std::chrono_literals;
 using testing::ElementsAre;
@@ -34,33 +34,8 @@ void do_nothing(int) {}
 int who(int) { return ::getpid(); }
 std::string pattern_of(std::size_t size) { return std::string(size, 'x'); }
 
-struct WithThreads {
-    using Pool = mt::Pool;
-    static constexpr const char* method = nullptr;
-};
-template <int which>
-struct WithProcesses {
-    using Pool = mp::Pool;
-    static constexpr const char* method = which == 0 ? "forkserver" : which == 1 ? "spawn" : "fork";
-};
-
 template <class Kind>
-class PoolOf : public testing::Test {
-protected:
-    using Pool = typename Kind::Pool;
-    static constexpr bool is_process = Kind::method != nullptr;
-    void SetUp() override {
-        if constexpr (is_process) mp::set_start_method(Kind::method, true);
-    }
-};
-
-struct KindNames {
-    template <class Kind>
-    static std::string GetName(int) {
-        return Kind::method == nullptr ? "threads" : Kind::method;
-    }
-};
-using Kinds = testing::Types<WithThreads, WithProcesses<0>, WithProcesses<1>, WithProcesses<2>>;
+using PoolOf = WithEachKind<Kind>;
 TYPED_TEST_SUITE(PoolOf, Kinds, KindNames);
 
 TYPED_TEST(PoolOf, test_submit) {

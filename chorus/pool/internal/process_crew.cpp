@@ -108,6 +108,7 @@ public:
     bool has_begun(const Task& task) const noexcept override;
     bool can_stop_running() const noexcept override { return true; }
     bool wait_for(const worker::FutureState& future, Deadline deadline) override;
+    void wake_waiting() noexcept override;
 
     std::size_t size() const noexcept override {
         const std::lock_guard guard(mutex_);
@@ -155,6 +156,7 @@ private:
     // ---- the leader ----
     bool lead() noexcept;
     void stop_leading();
+    bool lead_until(const worker::FutureState& future, Deadline deadline);
     bool hear_one(Deadline deadline);
     bool take_what_came(Deadline deadline);
     void heed(Heard heard, std::span<const std::byte> rest);
@@ -201,6 +203,7 @@ private:
     std::optional<std::string> broken_;
 
     std::atomic<const void*> leader_{nullptr};
+    std::atomic<bool> leader_waits_{false};  ///< for a future, which somebody else may end
     // The leader's.
     std::list<Heard> heard_;
     std::vector<std::byte> memory_;
@@ -398,7 +401,6 @@ void ProcessCrew::cancelled(Task& task) noexcept {
         if (held && held->is_encoding) held = nullptr;  // who gives it out again sees that it is done
     }
     if (held) held->drop_call();
-    if (leader_.load() != nullptr) say({0, 0, AnswerHeader::wake_up});
 }
 
 bool ProcessCrew::has_begun(const Task& task) const noexcept {
@@ -444,30 +446,41 @@ bool ProcessCrew::lead() noexcept {
 }
 
 void ProcessCrew::stop_leading() {
+    leader_waits_ = false;
     leader_ = nullptr;
     if (channel::is_ready_or_will_ring(*answers_) || !heard_.empty()) bell_.ring();
 }
 
+// Requires: the caller is the leader.
+bool ProcessCrew::lead_until(const worker::FutureState& future, Deadline deadline) {
+    for (;;) {
+        if (heard_.empty()) leader_waits_ = true;  // before it looks: whoever ends the future afterwards sees this
+        if (future.is_done()) return true;
+        if (!hear_one(deadline) && deadline.has_passed()) return future.is_done();
+    }
+}
+
 bool ProcessCrew::wait_for(const worker::FutureState& future, Deadline deadline) {
+    if (leader_.load() == this_thread()) return lead_until(future, deadline);  // in a callback: what it waits for can only come through here
     while (!future.is_done()) {
-        if (leader_.load() == this_thread()) {  // in a callback: what it waits for can only come through here
-            if (!hear_one(deadline) && deadline.has_passed()) return future.is_done();
-        } else if (lead()) {
-            try {
-                channel::stop_ringing(*answers_);
-                while (!future.is_done() && hear_one(deadline)) {
-                }
-            } catch (...) {
-                stop_leading();
-                throw;
-            }
+        if (!lead()) return future.sleep_until_done(deadline);
+        bool done = false;
+        try {
+            channel::stop_ringing(*answers_);
+            done = lead_until(future, deadline);
+        } catch (...) {
             stop_leading();
-            if (deadline.has_passed()) return future.is_done();
-        } else {
-            return future.sleep_until_done(deadline);
+            throw;
         }
+        stop_leading();
+        if (!done) return false;
     }
     return true;
+}
+
+void ProcessCrew::wake_waiting() noexcept {
+    if (!leader_waits_.load() || leader_.load() == this_thread() || is_a_copy()) return;
+    if (leader_waits_.exchange(false)) say({0, 0, AnswerHeader::wake_up});
 }
 
 // Returns false when nothing came in time.
@@ -736,7 +749,6 @@ void ProcessCrew::end_what_is_late() {
         task->future().set_error(std::make_exception_ptr(TimedOut("task " + std::to_string(task->number) + (function.empty() ? "" : " (" + function + ")") +
                                                                   " took longer than its timeout of " +
                                                                   std::to_string(task->options.timeout->duration().count()) + " s, and its worker was ended")));
-        if (leader_.load() != nullptr) say({0, 0, AnswerHeader::wake_up});
     }
 }
 
@@ -849,7 +861,6 @@ void ProcessCrew::terminate() noexcept {
         }
     }
     fail_all(nullptr);
-    say({0, 0, AnswerHeader::wake_up});
     bell_.ring();
 }
 

@@ -49,6 +49,8 @@ public:
         return future.sleep_until_done(deadline);
     }
 
+    void wake_waiting() noexcept override {}
+
     std::size_t size() const noexcept override {
         const std::lock_guard guard(mutex_);
         return wanted_;
