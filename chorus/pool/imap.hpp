@@ -16,11 +16,13 @@
 #include <vector>
 
 #include <chorus/pool/crew.hpp>
+#include <chorus/pool/progress.hpp>
 #include <chorus/worker/completion.hpp>
 
 namespace chorus {
 
 struct ImapOptions {
+    ShowProgress progress{};     ///< a name: draws a bar; a function: is called with each Progress
     std::size_t chunksize = 1;   ///< items to a task
     std::size_t buffersize = 0;  ///< tasks on their way at most; 0: enough to keep the workers busy
     TaskOptions task{};          ///< for each task
@@ -62,7 +64,7 @@ class Results {
     using Feed = std::function<std::optional<Future<Part>>()>;
 
 public:
-    Results(Feed feed, std::size_t window) : state_(std::make_unique<State>(std::move(feed), window)) {}
+    Results(Feed feed, std::size_t window, std::shared_ptr<ProgressMeter> meter) : state_(std::make_unique<State>(std::move(feed), window, std::move(meter))) {}
 
     /// The next result; nothing at the end. Throws: what became of it instead, TimedOut; it may be called again.
     std::optional<Result> next(Deadline deadline = {}) { return state_->next(deadline); }
@@ -96,7 +98,7 @@ public:
 private:
     class State {
     public:
-        State(Feed feed, std::size_t window) : feed_(std::move(feed)), window_(window) {}
+        State(Feed feed, std::size_t window, std::shared_ptr<ProgressMeter> meter) : feed_(std::move(feed)), window_(window), meter_(std::move(meter)) {}
         ~State() {
             for (const auto& future : on_the_way_) {
                 if (!future.running()) future.cancel();
@@ -110,6 +112,7 @@ private:
                 fill();
                 if (on_the_way_.empty()) {
                     if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
+                    if (meter_) meter_->end();
                     return std::nullopt;
                 }
                 const Future<Part> future = take(deadline);
@@ -160,6 +163,7 @@ private:
 
         Feed feed_;
         std::size_t window_;
+        std::shared_ptr<ProgressMeter> meter_;
         std::deque<Future<Part>> on_the_way_;
         worker::Arrivals arrivals_;
         Part part_;

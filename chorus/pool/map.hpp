@@ -16,11 +16,13 @@
 #include <vector>
 
 #include <chorus/pool/crew.hpp>
+#include <chorus/pool/progress.hpp>
 #include <chorus/worker/future.hpp>
 
 namespace chorus {
 
 struct MapOptions {
+    ShowProgress progress{};    ///< a name: draws a bar; a function: is called with each Progress
     std::size_t chunksize = 0;  ///< items to a task; 0: about a quarter of each worker's share, as Python's
     TaskOptions task{};         ///< for each task
 };

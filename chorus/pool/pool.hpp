@@ -20,6 +20,7 @@
 #include <exception>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <ranges>
 #include <string>
 #include <type_traits>
@@ -28,6 +29,7 @@
 
 #include <chorus/pool/imap.hpp>
 #include <chorus/pool/map.hpp>
+#include <chorus/pool/progress.hpp>
 #include <chorus/pool/task.hpp>
 
 namespace chorus::pool {
@@ -245,12 +247,16 @@ private:
         for (auto&& item : range) items.push_back(std::forward<decltype(item)>(item));
         const std::size_t chunk = chunk_size(options.chunksize, items.size(), crew_->size());
         auto job = std::make_shared<MapJob<Result>>(crew_, chunk == 0 ? 0 : (items.size() + chunk - 1) / chunk);
+        const auto meter = make_meter(options.progress, items.size());
         std::size_t number = 0;
         for (std::size_t at = 0; at < items.size(); at += chunk, ++number) {
             const auto begin = items.begin() + static_cast<std::ptrdiff_t>(at);
             const auto end = items.begin() + static_cast<std::ptrdiff_t>(std::min(items.size(), at + chunk));
             std::vector<Item> part(std::make_move_iterator(begin), std::make_move_iterator(end));
-            job->add(number, submit(options.task, Chunk{each}, std::move(part)));
+            const std::size_t count = part.size();
+            auto future = submit(options.task, Chunk{each}, std::move(part));
+            watch(future, meter, count);
+            job->add(number, std::move(future));
         }
         return Future<typename MapJob<Result>::Value>(std::move(job));
     }
@@ -262,14 +268,26 @@ private:
         static_assert(std::invocable<Each&, Item&>, "pool.imap: the function cannot be called with an item of the range");
         using Result = typename Collected<std::decay_t<std::invoke_result_t<Each&, Item&>>>::Item;
         if (options.chunksize == 0) throw UsageError("imap: a chunk holds one item or more");
+        std::optional<std::size_t> total;
+        if constexpr (std::ranges::sized_range<Range>) total = static_cast<std::size_t>(std::ranges::size(range));
+        const auto meter = make_meter(options.progress, total);
         auto source = std::make_shared<Source<std::views::all_t<Range>>>(std::views::all(std::forward<Range>(range)));
-        auto feed = [this, source, options, each = Each{std::move(function)}]() -> std::optional<Future<std::vector<Result>>> {
+        auto feed = [this, source, options, meter, each = Each{std::move(function)}]() -> std::optional<Future<std::vector<Result>>> {
             auto part = source->take(options.chunksize);
             if (part.empty()) return std::nullopt;
-            return submit(options.task, EachOf<Each>{each}, std::move(part));
+            const std::size_t count = part.size();
+            auto future = submit(options.task, EachOf<Each>{each}, std::move(part));
+            watch(future, meter, count);
+            return future;
         };
         const std::size_t window = options.buffersize != 0 ? options.buffersize : 2 * crew_->size() + 2;
-        return Results<Result, ordered>(std::move(feed), window);
+        return Results<Result, ordered>(std::move(feed), window, meter);
+    }
+
+    // Of the callbacks of a future it is the first: what is shown is never behind what a caller has got.
+    template <class Part>
+    static void watch(const Future<Part>& future, const std::shared_ptr<ProgressMeter>& meter, std::size_t items) {
+        if (meter) future.add_done_callback([meter, items](const Future<Part>& done) { meter->add(items, done.state()->error() != nullptr); });
     }
 
     std::shared_ptr<Crew> crew_;

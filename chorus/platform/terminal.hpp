@@ -1,0 +1,20 @@
+// What a standard stream leads to, for those who draw on it.
+//
+// Threads: any.
+// Death: nothing is held.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace chorus::platform {
+
+struct StreamKind {
+    enum Leads : std::uint8_t { nowhere, to_a_file, to_a_terminal } leads = nowhere;
+    std::size_t columns = 80;  ///< of the terminal
+};
+
+/// Of descriptor 2.
+StreamKind standard_error() noexcept;
+
+}  // namespace chorus::platform

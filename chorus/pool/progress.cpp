@@ -1,0 +1,144 @@
+#include <chorus/pool/progress.hpp>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+
+#include <chorus/platform/file_descriptor.hpp>
+#include <chorus/platform/terminal.hpp>
+
+namespace chorus {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr int standard_error = 2;
+constexpr auto between_bars = 100ms;
+constexpr auto between_lines = 5s;
+
+std::string clock_time(double seconds) {
+    const auto whole = static_cast<long long>(seconds + 0.5);
+    char text[48];
+    if (whole < 3600) {
+        std::snprintf(text, sizeof text, "%lld:%02lld", whole / 60, whole % 60);
+    } else {
+        std::snprintf(text, sizeof text, "%lld:%02lld:%02lld", whole / 3600, whole / 60 % 60, whole % 60);
+    }
+    return text;
+}
+
+std::string rate_of(const Progress& progress) {
+    const double rate = progress.rate();
+    char text[48];
+    if (rate >= 1e6) {
+        std::snprintf(text, sizeof text, "%.1f M/s", rate / 1e6);
+    } else if (rate >= 1e4) {
+        std::snprintf(text, sizeof text, "%.1f k/s", rate / 1e3);
+    } else {
+        std::snprintf(text, sizeof text, rate < 10 ? "%.2f/s" : "%.0f/s", rate);
+    }
+    return text;
+}
+
+}  // namespace
+
+std::optional<double> Progress::left() const noexcept {
+    if (!total || rate() <= 0) return std::nullopt;
+    return static_cast<double>(*total - std::min(done, *total)) / rate();
+}
+
+std::string progress_line(const std::string& name, const Progress& progress, std::size_t columns) {
+    const bool complete = progress.total && progress.done >= *progress.total;
+    std::string numbers = std::to_string(progress.done);
+    if (progress.total) numbers += "/" + std::to_string(*progress.total);
+    numbers += "  " + rate_of(progress) + "  ";
+    if (complete || !progress.total) {
+        numbers += clock_time(progress.seconds);
+    } else {
+        const auto left = progress.left();
+        numbers += (left ? clock_time(*left) : "-:--") + " left";
+    }
+    if (progress.failed != 0) numbers += "  " + std::to_string(progress.failed) + " failed";
+
+    std::string line = name.empty() ? "" : name + "  ";
+    const double part = !progress.total        ? 0
+                        : *progress.total == 0 ? 1
+                                               : std::min(1.0, static_cast<double>(progress.done) / static_cast<double>(*progress.total));
+    constexpr std::size_t least_cells = 8;
+    constexpr std::size_t percent = sizeof "100%  [" "]  " - 1;
+    if (progress.total && columns >= line.size() + percent + least_cells + numbers.size()) {  // a narrow terminal gets the numbers alone
+        const std::size_t cells = std::min<std::size_t>(40, columns - line.size() - percent - numbers.size());
+        const auto full = static_cast<std::size_t>(part * static_cast<double>(cells));
+        char text[16];
+        std::snprintf(text, sizeof text, "%3d%%  ", static_cast<int>(part * 100));
+        line += text + ("[" + std::string(full, '#') + std::string(cells - full, '.') + "]  ");
+    }
+    return (line + numbers).substr(0, columns);
+}
+
+namespace pool {
+
+ProgressMeter::ProgressMeter(ShowProgress how, std::optional<std::size_t> total) : show_(std::move(how)) {
+    progress_.total = total;
+    if (show_.bar() && std::getenv("NO_PROGRESS") == nullptr) {
+        const auto leads = platform::standard_error().leads;
+        if (leads != platform::StreamKind::nowhere) drawing_ = leads == platform::StreamKind::to_a_terminal ? Drawing::bar : Drawing::lines;
+    }
+    if (total == 0) {
+        end();
+    } else if (drawing_ == Drawing::bar) {
+        show(false);
+    }
+}
+
+ProgressMeter::~ProgressMeter() {
+    if (ended_ || drawing_ != Drawing::bar) return;
+    write(progress_line(*show_.bar(), progress_, platform::standard_error().columns - 1), true);  // what comes next begins on a line of its own
+}
+
+void ProgressMeter::add(std::size_t items, bool failed) {
+    const std::lock_guard guard(mutex_);
+    progress_.done += items;
+    if (failed) progress_.failed += items;
+    if (ended_) return;
+    ended_ = progress_.done == progress_.total;
+    show(ended_);
+}
+
+void ProgressMeter::end() {
+    const std::lock_guard guard(mutex_);
+    if (std::exchange(ended_, true)) return;
+    if (!progress_.total) progress_.total = progress_.done;
+    show(true);
+}
+
+void ProgressMeter::show(bool at_end) {
+    const auto now = Clock::now();
+    progress_.seconds = std::chrono::duration<double>(now - begin_).count();
+    if (show_.display()) return show_.display()(progress_);
+    if (drawing_ == Drawing::bar) {
+        if (!at_end && progress_.done != 0 && now - shown_at_ < between_bars) return;
+        shown_at_ = now;
+        write(progress_line(*show_.bar(), progress_, platform::standard_error().columns - 1), at_end);
+    } else if (drawing_ == Drawing::lines) {
+        const std::size_t tenth = progress_.total.value_or(0) / 10;
+        if (!at_end && (now - shown_at_ < between_lines || progress_.done - shown_done_ < tenth)) return;
+        shown_at_ = now;
+        shown_done_ = progress_.done;
+        write(progress_line(*show_.bar(), progress_, 120), at_end);
+    }
+}
+
+// In one piece. A display that cannot be written is none of the work's business.
+void ProgressMeter::write(std::string line, bool whole) const {
+    if (drawing_ == Drawing::bar) line = "\r" + line + "\x1b[K" + (whole ? "\n" : "");
+    if (drawing_ == Drawing::lines) line += '\n';
+    platform::write_all(standard_error, line.data(), line.size());
+}
+
+std::shared_ptr<ProgressMeter> make_meter(const ShowProgress& show, std::optional<std::size_t> total) {
+    return show ? std::make_shared<ProgressMeter>(show, total) : nullptr;
+}
+
+}  // namespace pool
+}  // namespace chorus

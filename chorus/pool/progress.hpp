@@ -1,0 +1,97 @@
+// Progress: how far a map or an imap has come, for somebody who looks on.
+//
+//     pool.map({.progress = "squares"}, square, xs);                        // a bar on the terminal
+//     pool.map({.progress = [](const chorus::Progress& p) { … }}, square, xs);  // a display of one's own
+//
+// The bar goes to standard error: drawn again and again on a terminal, at most ten times a second; elsewhere as plain
+// lines, each tenth of the work but not more than one in five seconds, and one at the end. Nothing is shown if standard error is closed, or if
+// the environment has NO_PROGRESS.
+//
+// Threads: a display of one's own is called by the threads that run the pool's callbacks, one call at a time.
+// Death: a chunk whose worker died counts as failed.
+#pragma once
+
+#include <chrono>
+#include <concepts>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace chorus {
+
+struct Progress {
+    std::size_t done = 0;                ///< items, with those that failed
+    std::optional<std::size_t> total{};  ///< items; nothing while that is not known
+    std::size_t failed = 0;              ///< items of which no result came: their chunk threw, died or was cancelled
+    double seconds = 0;                  ///< since the beginning
+
+    /// Items a second; 0 before the first.
+    double rate() const noexcept { return seconds > 0 ? static_cast<double>(done) / seconds : 0; }
+    /// Seconds, if it goes on like this.
+    std::optional<double> left() const noexcept;
+};
+
+/// A line as the bar shows it, of so many columns at most.
+std::string progress_line(const std::string& name, const Progress& progress, std::size_t columns);
+
+/// What `.progress` may be: nothing, the name of a bar, or a function that takes a Progress.
+class ShowProgress {
+public:
+    ShowProgress() = default;
+    ShowProgress(std::string name) : bar_(std::move(name)) {}
+    ShowProgress(const char* name) : bar_(name) {}
+    template <std::invocable<const Progress&> Display>
+    ShowProgress(Display display) : display_(std::move(display)) {}
+
+    explicit operator bool() const noexcept { return bar_.has_value() || display_ != nullptr; }
+    const std::optional<std::string>& bar() const noexcept { return bar_; }
+    const std::function<void(const Progress&)>& display() const noexcept { return display_; }
+
+private:
+    std::optional<std::string> bar_;
+    std::function<void(const Progress&)> display_;
+};
+
+namespace pool {
+
+/// Counts one job's items, and shows it.
+/// Threads: any.
+class ProgressMeter {
+public:
+    using Clock = std::chrono::steady_clock;
+
+    ProgressMeter(ShowProgress how, std::optional<std::size_t> total);
+    ~ProgressMeter();
+    ProgressMeter(const ProgressMeter&) = delete;
+    ProgressMeter& operator=(const ProgressMeter&) = delete;
+
+    /// So many items more have ended. Throws: what a display of one's own throws.
+    void add(std::size_t items, bool failed);
+    /// There will be no more; for who did not know the total. Throws: as add().
+    void end();
+
+private:
+    enum class Drawing { none, bar, lines };
+
+    void show(bool at_end);
+    void write(std::string line, bool whole) const;
+
+    const ShowProgress show_;
+    const Clock::time_point begin_ = Clock::now();
+    Drawing drawing_ = Drawing::none;
+    std::mutex mutex_;
+    Progress progress_;
+    Clock::time_point shown_at_ = begin_;
+    std::size_t shown_done_ = 0;
+    bool ended_ = false;
+};
+
+/// Null if nothing is to be shown.
+std::shared_ptr<ProgressMeter> make_meter(const ShowProgress& show, std::optional<std::size_t> total);
+
+}  // namespace pool
+}  // namespace chorus

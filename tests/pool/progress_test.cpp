@@ -1,0 +1,173 @@
+// What somebody sees who looks on while a map or an imap runs.
+#include <algorithm>
+#include <cstdlib>
+#include <ranges>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include <fcntl.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <support/pool_kinds.hpp>
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::StartsWith;
+
+namespace {
+
+int square(int x) { return x * x; }
+int fails_on_odd(int x) { return x % 2 == 1 ? throw std::out_of_range("odd") : x; }
+
+// ---- the line ----
+
+chorus::Progress at(std::size_t done, std::optional<std::size_t> total, std::size_t failed, double seconds) {
+    chorus::Progress progress;
+    progress.done = done;
+    progress.total = total;
+    progress.failed = failed;
+    progress.seconds = seconds;
+    return progress;
+}
+
+TEST(ProgressLine, shows_part_rate_and_time_left) {
+    EXPECT_EQ(chorus::progress_line("squares", at(250, 1000, 0, 5), 120),
+              "squares   25%  [##########..............................]  250/1000  50/s  0:15 left");
+}
+TEST(ProgressLine, counts_what_failed) { EXPECT_THAT(chorus::progress_line("squares", at(250, 1000, 3, 5), 120), HasSubstr("left  3 failed")); }
+TEST(ProgressLine, at_the_end_says_how_long_it_took) {
+    EXPECT_EQ(chorus::progress_line("", at(1000, 1000, 0, 3725), 120), "100%  [########################################]  1000/1000  0.27/s  1:02:05");
+}
+TEST(ProgressLine, before_the_first_nothing_is_foretold) { EXPECT_THAT(chorus::progress_line("", at(0, 10, 0, 0), 120), HasSubstr("-:-- left")); }
+TEST(ProgressLine, without_a_total_there_is_no_bar) {
+    EXPECT_EQ(chorus::progress_line("lines", at(2'500'000, {}, 0, 1), 120), "lines  2500000  2.5 M/s  0:01");
+}
+TEST(ProgressLine, fits_into_a_narrow_terminal) {
+    EXPECT_EQ(chorus::progress_line("squares", at(250, 1000, 0, 5), 40), "squares  250/1000  50/s  0:15 left");
+    EXPECT_EQ(chorus::progress_line("squares", at(250, 1000, 0, 5), 12), "squares  250");
+    EXPECT_EQ(chorus::progress_line("squares", at(250, 1000, 0, 5), 0), "");
+}
+
+// ---- a display of one's own ----
+
+template <class Kind>
+using ProgressOf = WithEachKind<Kind>;
+TYPED_TEST_SUITE(ProgressOf, Kinds, KindNames);
+
+TYPED_TEST(ProgressOf, a_map_tells_of_each_chunk) {
+    std::vector<chorus::Progress> seen;  // the calls come one at a time
+    typename TypeParam::Pool pool(2);
+    pool.map({.progress = [&](const chorus::Progress& now) { seen.push_back(now); }, .chunksize = 10}, square, std::views::iota(0, 95));
+    ASSERT_EQ(seen.size(), 10u);
+    EXPECT_TRUE(std::ranges::is_sorted(seen, {}, &chorus::Progress::done));
+    EXPECT_EQ(seen.back().done, 95u);
+    EXPECT_TRUE(std::ranges::all_of(seen, [](const auto& each) { return each.total == 95u && each.failed == 0; }));
+}
+
+TYPED_TEST(ProgressOf, failures_are_counted) {
+    chorus::Progress last;
+    typename TypeParam::Pool pool(2);
+    EXPECT_THROW(pool.map({.progress = [&](const chorus::Progress& now) { last = now; }, .chunksize = 1}, fails_on_odd, std::views::iota(0, 10)),
+                 std::out_of_range);
+    EXPECT_EQ(last.done, 10u);
+    EXPECT_EQ(last.failed, 5u);
+}
+
+TYPED_TEST(ProgressOf, an_imap_learns_its_total_at_the_end) {
+    std::vector<chorus::Progress> seen;
+    typename TypeParam::Pool pool(2);
+    auto numbers = std::views::iota(0) | std::views::take_while([](int x) { return x < 20; });
+    int sum = 0;
+    for (const int each : pool.imap({.progress = [&](const chorus::Progress& now) { seen.push_back(now); }}, square, numbers)) sum += each;
+    EXPECT_EQ(sum, 2470);
+    ASSERT_EQ(seen.size(), 21u);
+    EXPECT_EQ(seen.front().total, std::nullopt);
+    EXPECT_EQ(seen.back().total, 20u);
+    EXPECT_EQ(seen.back().done, 20u);
+}
+
+TYPED_TEST(ProgressOf, nothing_to_do_is_done_at_once) {
+    std::vector<chorus::Progress> seen;
+    typename TypeParam::Pool pool(2);
+    pool.map({.progress = [&](const chorus::Progress& now) { seen.push_back(now); }}, square, std::vector<int>{});
+    ASSERT_EQ(seen.size(), 1u);
+    EXPECT_EQ(seen.back().total, 0u);
+}
+
+// ---- the bar ----
+
+enum class Into { terminal, file, nowhere };
+
+// What a program's standard error shows. Runs in a process of its own: descriptor 2 is the whole process's.
+std::string shown(Into into, bool by_processes, bool complete) {
+    int reads = -1;
+    if (into == Into::terminal) {
+        reads = ::posix_openpt(O_RDWR | O_NOCTTY);
+        ::grantpt(reads);
+        ::unlockpt(reads);
+        const int terminal = ::open(::ptsname(reads), O_RDWR | O_NOCTTY);
+        termios raw{};
+        ::tcgetattr(terminal, &raw);
+        ::cfmakeraw(&raw);
+        ::tcsetattr(terminal, TCSANOW, &raw);
+        ::dup2(terminal, STDERR_FILENO);
+    } else if (into == Into::file) {
+        int ends[2];
+        if (::pipe(ends) != 0) return "no pipe";
+        reads = ends[0];
+        ::dup2(ends[1], STDERR_FILENO);
+    } else {
+        ::close(STDERR_FILENO);
+    }
+    const auto work = [&](auto pool) {
+        if (complete) {
+            pool->map({.progress = "squares", .chunksize = 1}, square, std::views::iota(0, 20));
+        } else {
+            auto results = pool->imap({.progress = "squares"}, square, std::views::iota(0));
+            results.next();
+        }
+    };
+    by_processes ? work(std::make_unique<mp::Pool>(2)) : work(std::make_unique<mt::Pool>(2));
+    if (into == Into::nowhere) return ::fcntl(STDERR_FILENO, F_GETFD) == -1 ? "" : "somebody has opened it";
+    ::fcntl(reads, F_SETFL, O_NONBLOCK);
+    std::string text(65536, '\0');
+    const auto size = ::read(reads, text.data(), text.size());
+    text.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
+    return text;
+}
+
+class ProgressBar : public testing::TestWithParam<bool> {};
+INSTANTIATE_TEST_SUITE_P(Pools, ProgressBar, testing::Bool(), [](const auto& each) { return each.param ? "processes" : "threads"; });
+
+TEST_P(ProgressBar, is_drawn_on_a_terminal) {
+    const auto text = mp::run(shown, Into::terminal, GetParam(), true);
+    EXPECT_THAT(text, StartsWith("\rsquares    0%  ["));
+    EXPECT_THAT(text, HasSubstr("\rsquares  100%  [##############"));
+    EXPECT_TRUE(text.ends_with("\x1b[K\n")) << text;
+    EXPECT_EQ(std::ranges::count(text, '\n'), 1);
+}
+
+TEST_P(ProgressBar, left_before_the_end_it_leaves_a_line_behind) {
+    const auto text = mp::run(shown, Into::terminal, GetParam(), false);
+    EXPECT_TRUE(text.ends_with("\x1b[K\n")) << text;
+}
+
+TEST_P(ProgressBar, is_plain_lines_elsewhere) {
+    const auto text = mp::run(shown, Into::file, GetParam(), true);
+    EXPECT_THAT(text, AllOf(StartsWith("squares  100%  ["), HasSubstr("20/20"), Not(HasSubstr("\r")), Not(HasSubstr("\x1b"))));
+    EXPECT_EQ(std::ranges::count(text, '\n'), 1);
+}
+
+TEST_P(ProgressBar, a_closed_standard_error_is_left_alone) { EXPECT_THAT(mp::run(shown, Into::nowhere, GetParam(), true), IsEmpty()); }
+
+std::string shown_without_progress(bool by_processes) {
+    ::setenv("NO_PROGRESS", "1", 1);
+    return shown(Into::terminal, by_processes, true);
+}
+TEST_P(ProgressBar, is_silent_where_nobody_wants_it) { EXPECT_THAT(mp::run(shown_without_progress, GetParam()), IsEmpty()); }
+
+}  // namespace
