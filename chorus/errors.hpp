@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -71,7 +72,15 @@ public:
 /// A worker process ended without giving its result: by a signal, or by leaving early.
 class WorkerDied : public Error {
 public:
-    WorkerDied(const std::string& what, int exitcode, std::string stack) : Error(what), exitcode_(exitcode), stack_(std::move(stack)) {}
+    /// What a pool knows besides.
+    struct Circumstances {
+        std::uint64_t task = 0;
+        std::size_t memory = 0;
+        std::string last_lines;
+    };
+    WorkerDied(const std::string& what, int exitcode, std::string stack) : WorkerDied(what, exitcode, std::move(stack), Circumstances()) {}
+    WorkerDied(const std::string& what, int exitcode, std::string stack, Circumstances circumstances)
+        : Error(what), exitcode_(exitcode), stack_(std::move(stack)), circumstances_(std::move(circumstances)) {}
 
     /// The signal that killed the worker, or 0 if it left by an exit.
     int signal() const noexcept { return exitcode_ < 0 ? -exitcode_ : 0; }
@@ -83,9 +92,18 @@ public:
     /// dying worker. Empty where nothing could run any more (SIGKILL, _exit).
     const std::string& stack() const noexcept { return stack_; }
 
+    /// The task that a pool's worker was at: 1, 2, … in the order of their submission; 0 for run() and async().
+    std::uint64_t task() const noexcept { return circumstances_.task; }
+    /// Bytes that the worker had in memory at most; 0 where the system does not tell. It counts what it was copied from, also
+    /// where that was its parent (fork), or where it shared its parent's memory until it became a fresh image (spawn).
+    std::size_t memory() const noexcept { return circumstances_.memory; }
+    /// What a pool's worker wrote to standard error last, as many lines as the pool's `.last_lines` asks for.
+    const std::string& last_lines() const noexcept { return circumstances_.last_lines; }
+
 private:
     int exitcode_;
     std::string stack_;
+    Circumstances circumstances_;
 };
 
 /// A pool has no workers and can have none: their initializer failed, or none can be started. what() says why.

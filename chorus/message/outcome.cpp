@@ -159,11 +159,19 @@ struct codec<WorkerDied> {
         out.write_text(error.what());
         out.write_raw(error.exitcode());
         out.write_text(error.stack());
+        out.write_raw(error.task());
+        out.write_raw(std::uint64_t{error.memory()});
+        out.write_text(error.last_lines());
     }
     static WorkerDied read(message::Reader& in) {
         const std::string what = in.read_text();
         const int exitcode = in.read_raw<int>();
-        return {what, exitcode, in.read_text()};
+        std::string stack = in.read_text();
+        WorkerDied::Circumstances circumstances;
+        circumstances.task = in.read_raw<std::uint64_t>();
+        circumstances.memory = static_cast<std::size_t>(in.read_raw<std::uint64_t>());
+        circumstances.last_lines = in.read_text();
+        return {what, exitcode, std::move(stack), std::move(circumstances)};
     }
 };
 

@@ -59,6 +59,10 @@ DescriptorPair make_message_sockets();
 /// Returns false when the deadline passed first.
 bool wait_readable(int descriptor, Deadline deadline = {});
 
+/// Reads what is there, without waiting if the descriptor is non-blocking. Returns: bytes; 0 at the end; -1 if nothing is there now.
+std::ptrdiff_t read_some(int descriptor, void* into, std::size_t most) noexcept;
+/// Bytes that wait in a pipe.
+std::size_t bytes_to_read(int pipe) noexcept;
 /// Writes all of it, waiting where the descriptor is non-blocking.
 /// Returns 0, or the errno of the write that failed. Never raises SIGPIPE itself.
 int write_all(int descriptor, const void* data, std::size_t size) noexcept;

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -25,13 +26,19 @@ FileDescriptor open_process(int pid);
 /// A descriptor that is readable once this process's parent, known by its number, has ended.
 FileDescriptor open_parent(int pid);
 bool process_has_ended(int process);
+/// By SIGSTOP or the like. Requires: a child that was not collected yet.
+bool process_is_stopped(int pid) noexcept;
 /// Returns false when the process has ended.
 bool signal_process(int process, int signal);
 
-/// The exit code (0…255, or -SIGNAL) of a child that has ended, collected from the system. Somebody
-/// else in this program may have collected it first (`waitpid(-1)`, SIGCHLD ignored): then the system
-/// is asked in another way, and nullopt means that it no longer knows.
-std::optional<int> collect_exit_code(int process);
+/// What the system tells of a child that has ended.
+struct Ended {
+    int exitcode = 0;             ///< 0…255, or -SIGNAL
+    std::size_t peak_memory = 0;  ///< bytes that were resident at most, before an exec too; 0: not known
+};
+/// Collects it from the system. Somebody else in this program may have collected it first (`waitpid(-1)`, SIGCHLD ignored): then the
+/// system is asked in another way, and nullopt means that it no longer knows.
+std::optional<Ended> collect(int process);
 
 /// Waits for a child and forgets its status, where it has no handle.
 void collect_child(int pid) noexcept;
@@ -132,6 +139,9 @@ Surroundings surroundings();
 /// Takes them over. The descriptors are in the order directory (if any), then open streams.
 void take_surroundings(bool has_directory, const std::array<bool, 3>& open, std::span<const FileDescriptor> descriptors);
 
+/// Makes this descriptor, which may be a non-blocking one, the process's standard error.
+void take_standard_error(int descriptor);
+
 /// Lets go of streams and directory that were taken over: /dev/null and / are kept for that.
 class IdleStreams {
 public:
@@ -151,6 +161,12 @@ void take_allowances(const Allowances& bytes) noexcept;
 /// Bounds what this process may allocate from now on; lifting makes room for a last report.
 void limit_memory(std::size_t bytes);
 void lift_memory_limit() noexcept;
+
+/// Once this process has used so much CPU time more, all its threads together, SIGXCPU kills it. Throws: OsError.
+void limit_cpu_time(std::chrono::nanoseconds more);
+void lift_cpu_time_limit() noexcept;
+/// Whether it was SIGXCPU that ended a process.
+bool is_cpu_time_signal(int exitcode) noexcept;
 
 /// What a process is to the system and cannot hand on to one that exists already: its users, groups and
 /// capabilities, its process group and session, its root directory, and what it has renounced.

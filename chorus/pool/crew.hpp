@@ -20,10 +20,12 @@ namespace chorus {
 
 /// What may be said about a task before its function.
 struct TaskOptions {
-    std::optional<Timeout> timeout{};  ///< of each attempt, from when a worker has begun it: TimedOut
-    std::size_t memory = 0;            ///< bytes that it may allocate in a worker process, 0 for no limit: OutOfMemory
-    int retries = 0;                   ///< how often it is given out again after its worker died
-    int timeout_retries = 0;           ///< the same after a timeout
+    std::optional<Timeout> timeout{};   ///< of each attempt, from when a worker has begun it: TimedOut
+    std::optional<Timeout> cpu_time{};  ///< that each attempt may use, all threads of it together: TimedOut
+    std::size_t memory = 0;             ///< bytes that it may allocate in a worker process, 0 for no limit: OutOfMemory
+    int retries = 0;                    ///< how often it is given out again after its worker died
+    int timeout_retries = 0;            ///< the same after it was TimedOut
+    std::size_t weight = 0;             ///< its part of the pool's .budget; 0: it needs none
 };
 
 struct ShutdownPoolOptions {
@@ -42,6 +44,10 @@ struct CrewOptions {
     std::function<void()> initialise{};            ///< of threads
     std::size_t max_tasks_per_child = 0;           ///< 0: no limit
     std::size_t memory = 0;                        ///< bytes that a worker process may allocate; 0: no limit
+    std::optional<Timeout> timeout{};              ///< of tasks that say nothing else, and of the initializer
+    std::optional<Timeout> cpu_time{};             ///< of tasks that say nothing else
+    std::size_t budget = 0;                        ///< of weights at once; 0: no limit
+    std::size_t last_lines = 0;                    ///< of a worker's standard error; 0: none is kept
 };
 
 class Crew {

@@ -4,6 +4,7 @@
 // Death: as the pool's.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <deque>
 #include <exception>
@@ -22,10 +23,11 @@
 namespace chorus {
 
 struct ImapOptions {
-    ShowProgress progress{};     ///< a name: draws a bar; a function: is called with each Progress
-    std::size_t chunksize = 1;   ///< items to a task
-    std::size_t buffersize = 0;  ///< tasks on their way at most; 0: enough to keep the workers busy
-    TaskOptions task{};          ///< for each task
+    ShowProgress progress{};                     ///< a name: draws a bar; a function: is called with each Progress
+    std::size_t chunksize = 1;                   ///< items to a task
+    std::size_t buffersize = 0;                  ///< tasks on their way at most, or done and not asked for; 0: enough to keep the workers busy
+    std::size_t bytes = std::size_t{256} << 20;  ///< of their arguments and results between processes; one task goes in any case
+    TaskOptions task{};                          ///< for each task
 };
 
 namespace pool {
@@ -57,14 +59,25 @@ private:
     bool is_at_item_ = false;
 };
 
+/// A chunk that was submitted, and the bytes that it has on its way.
+template <class Part>
+struct OnTheWay {
+    Future<Part> future;
+    const std::atomic<std::size_t>* bytes;  ///< live as long as the future
+};
+struct Window {
+    std::size_t tasks;
+    std::size_t bytes;
+};
+
 /// A range of results, to be iterated once. Dropped before its end, it cancels what no worker has begun.
 template <class Result, bool ordered>
 class Results {
     using Part = std::vector<Result>;
-    using Feed = std::function<std::optional<Future<Part>>()>;
+    using Feed = std::function<std::optional<OnTheWay<Part>>()>;
 
 public:
-    Results(Feed feed, std::size_t window, std::shared_ptr<ProgressMeter> meter) : state_(std::make_unique<State>(std::move(feed), window, std::move(meter))) {}
+    Results(Feed feed, Window window, std::shared_ptr<ProgressMeter> meter) : state_(std::make_unique<State>(std::move(feed), window, std::move(meter))) {}
 
     /// The next result; nothing at the end. Throws: what became of it instead, TimedOut; it may be called again.
     std::optional<Result> next(Deadline deadline = {}) { return state_->next(deadline); }
@@ -98,10 +111,10 @@ public:
 private:
     class State {
     public:
-        State(Feed feed, std::size_t window, std::shared_ptr<ProgressMeter> meter) : feed_(std::move(feed)), window_(window), meter_(std::move(meter)) {}
+        State(Feed feed, Window window, std::shared_ptr<ProgressMeter> meter) : feed_(std::move(feed)), window_(window), meter_(std::move(meter)) {}
         ~State() {
-            for (const auto& future : on_the_way_) {
-                if (!future.running()) future.cancel();
+            for (const auto& each : on_the_way_) {
+                if (!each.future.running()) each.future.cancel();
             }
         }
         State(const State&) = delete;
@@ -130,15 +143,18 @@ private:
         }
 
         void fill() {
-            while (!at_end_ && !failure_ && on_the_way_.size() < window_) {
+            std::size_t bytes = 0;
+            for (const auto& each : on_the_way_) bytes += *each.bytes;
+            while (!at_end_ && !failure_ && (on_the_way_.empty() || (on_the_way_.size() < window_.tasks && bytes < window_.bytes))) {
                 try {
-                    auto future = feed_();
-                    if (!future) {
+                    auto next = feed_();
+                    if (!next) {
                         at_end_ = true;
                         return;
                     }
-                    if constexpr (!ordered) arrivals_.expect(future->state());
-                    on_the_way_.push_back(std::move(*future));
+                    bytes += *next->bytes;
+                    if constexpr (!ordered) arrivals_.expect(next->future.state());
+                    on_the_way_.push_back(std::move(*next));
                 } catch (...) {
                     failure_ = std::current_exception();  // of the range: told when its turn has come
                 }
@@ -148,23 +164,23 @@ private:
         // The next one that has ended; it is not on its way any more.
         Future<Part> take(Deadline deadline) {
             if constexpr (ordered) {
-                on_the_way_.front().state()->wait_done(deadline);
-                Future<Part> first = std::move(on_the_way_.front());
+                on_the_way_.front().future.state()->wait_done(deadline);
+                Future<Part> first = std::move(on_the_way_.front().future);
                 on_the_way_.pop_front();
                 return first;
             } else {
                 const auto ended = arrivals_.next(deadline);
                 if (!ended) throw TimedOut("no result came in time; the work goes on");
                 Future<Part> first(std::static_pointer_cast<worker::TypedFutureState<Part>>(ended));
-                std::erase(on_the_way_, first);
+                std::erase_if(on_the_way_, [&](const auto& each) { return each.future == first; });
                 return first;
             }
         }
 
         Feed feed_;
-        std::size_t window_;
+        Window window_;
         std::shared_ptr<ProgressMeter> meter_;
-        std::deque<Future<Part>> on_the_way_;
+        std::deque<OnTheWay<Part>> on_the_way_;
         worker::Arrivals arrivals_;
         Part part_;
         std::size_t at_ = 0;

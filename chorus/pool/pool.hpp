@@ -87,6 +87,10 @@ struct PoolOptions {
     std::size_t max_tasks_per_child = 0;  ///< then the worker makes place for a fresh one; 0: no limit
     std::size_t memory = 0;               ///< bytes that a worker process may allocate: OutOfMemory; 0: no limit
     std::string name{};                   ///< of the workers, in front of their numbers
+    std::optional<Timeout> timeout{};     ///< of each task that says nothing else, and of the initializer in a worker process
+    std::optional<Timeout> cpu_time{};    ///< of each task that says nothing else
+    std::size_t budget = 0;               ///< tasks are held back while their .weight does not fit into it; 0: none is
+    std::size_t last_lines = 10;          ///< of a worker's standard error that WorkerDied shows; 0: none, workers write to the program's own directly
 };
 
 template <class Kind>
@@ -231,9 +235,16 @@ private:
         return static_cast<std::size_t>(workers);
     }
     static CrewOptions crew_options(std::size_t workers, Options options) {
-        if (!Kind::travels && options.memory != 0) throw UsageError("the memory of one thread cannot be limited: use mp::Pool");
-        return {workers,       std::move(options.name), std::move(options.initializer.call), std::move(options.initializer.here), options.max_tasks_per_child,
-                options.memory};
+        return {.workers = workers,
+                .name = std::move(options.name),
+                .initializer = std::move(options.initializer.call),
+                .initialise = std::move(options.initializer.here),
+                .max_tasks_per_child = options.max_tasks_per_child,
+                .memory = options.memory,
+                .timeout = options.timeout,
+                .cpu_time = options.cpu_time,
+                .budget = options.budget,
+                .last_lines = options.last_lines};
     }
 
     template <class Each, class Range>
@@ -272,15 +283,16 @@ private:
         if constexpr (std::ranges::sized_range<Range>) total = static_cast<std::size_t>(std::ranges::size(range));
         const auto meter = make_meter(options.progress, total);
         auto source = std::make_shared<Source<std::views::all_t<Range>>>(std::views::all(std::forward<Range>(range)));
-        auto feed = [this, source, options, meter, each = Each{std::move(function)}]() -> std::optional<Future<std::vector<Result>>> {
+        auto feed = [this, source, options, meter, each = Each{std::move(function)}]() -> std::optional<OnTheWay<std::vector<Result>>> {
             auto part = source->take(options.chunksize);
             if (part.empty()) return std::nullopt;
             const std::size_t count = part.size();
             auto future = submit(options.task, EachOf<Each>{each}, std::move(part));
             watch(future, meter, count);
-            return future;
+            const auto* bytes = &dynamic_cast<const Task&>(*future.state()).bytes;
+            return OnTheWay<std::vector<Result>>{std::move(future), bytes};
         };
-        const std::size_t window = options.buffersize != 0 ? options.buffersize : 2 * crew_->size() + 2;
+        const Window window{options.buffersize != 0 ? options.buffersize : 2 * crew_->size() + 2, options.bytes};
         return Results<Result, ordered>(std::move(feed), window, meter);
     }
 

@@ -4,6 +4,7 @@
 // Death: of the worker that runs it: the crew fails its future, or gives the task out again.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -39,10 +40,13 @@ public:
     std::uint64_t number = 0;  ///< of the pool's tasks: 1, 2, …
     // The crew's own.
     std::uint64_t id = 0;
-    std::size_t bytes = 0;  ///< of the written call
+    std::atomic<std::size_t> bytes = 0;  ///< of the written call, and then of the written value
     std::uint32_t position = 0;
     bool is_placed = false;  ///< `position` is known
     bool is_encoding = false;
+    bool is_held_back = false;    ///< by the budget
+    std::size_t used = 0;         ///< of the budget
+    bool waits_to_begin = false;  ///< it has a timeout, which has not begun
     int deaths = 0;
     int late = 0;
 };

@@ -33,7 +33,9 @@ Started start_call(CallOptions options, std::unique_ptr<message::Call> call) {
 
 std::exception_ptr death(const Started& started, int exitcode, const Report& report) {
     auto death = death_of(exitcode, report, started.options.memory);
-    return std::make_exception_ptr(WorkerDied(death.what, death.exitcode, std::move(death.stack)));
+    WorkerDied::Circumstances circumstances;
+    circumstances.memory = started.process->peak_memory;
+    return std::make_exception_ptr(WorkerDied(death.what, death.exitcode, std::move(death.stack), std::move(circumstances)));
 }
 
 // What became of a child that has ended. The value is taken, or the error returned.

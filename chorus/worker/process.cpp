@@ -95,7 +95,9 @@ bool poll_locked(ProcessState& state) {
     if (state.phase != ProcessState::Phase::started) return state.phase == ProcessState::Phase::stopped;
     if (!platform::process_has_ended(state.process->get())) return false;
     remove_child(state.pid, state.process->get());
-    state.exitcode = platform::collect_exit_code(state.process->get()).value_or(255);
+    const auto ended = platform::collect(state.process->get()).value_or(platform::Ended{255, 0});
+    state.exitcode = ended.exitcode;
+    state.peak_memory = ended.peak_memory;
     state.phase = ProcessState::Phase::stopped;
     return true;
 }

@@ -1,11 +1,13 @@
 // What a pool's user sees when worker processes die: one task fails, and nothing else.
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <set>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <support/start_methods.hpp>
@@ -125,6 +127,101 @@ TEST_P(PoolDeath, while_it_is_shut_down_does_not_hang_it) {
     pool.close();
     EXPECT_TRUE(pool.join(30s));
     for (const auto& each : futures) EXPECT_TRUE(each.done());
+}
+
+chorus::WorkerDied death_in(mp::Pool& pool, int (*function)(int), int argument) {
+    try {
+        pool.submit(function, argument).get(60s);
+    } catch (const chorus::WorkerDied& error) {
+        return error;
+    }
+    ADD_FAILURE() << "it has not died";
+    return {"", 0, ""};
+}
+int complain_and_die(int lines) {
+    for (int i = 1; i <= lines; ++i) std::fprintf(stderr, "complaint %d\n", i);
+    ::raise(SIGKILL);
+    return 0;
+}
+int use_and_die(int mebibytes) {
+    std::vector<char> memory(static_cast<std::size_t>(mebibytes) << 20, 'x');
+    ::raise(SIGKILL);
+    return memory[0];
+}
+
+TEST_P(PoolDeath, tells_the_task_and_its_memory) {
+    mp::Pool pool(1);
+    EXPECT_EQ(pool.apply(square, 3), 9);
+    const auto died = death_in(pool, use_and_die, 200);
+    EXPECT_EQ(died.task(), 2u);
+    EXPECT_EQ(died.signal(), SIGKILL);
+    EXPECT_GE(died.memory(), std::size_t{200} << 20);
+    EXPECT_LE(died.memory(), std::size_t{600} << 20);
+    EXPECT_THAT(died.what(), HasSubstr("MiB in memory"));
+}
+
+// Standard error is the whole process's: in one of its own. Returns what came out, and what the exception says.
+std::pair<std::string, std::string> complaints(std::size_t last_lines) {
+    int ends[2];
+    if (::pipe(ends) != 0 || ::dup2(ends[1], STDERR_FILENO) < 0) return {};
+    ::close(ends[1]);
+    std::string kept;
+    {
+        mp::Pool pool(1, {.last_lines = last_lines});
+        const auto died = death_in(pool, complain_and_die, 20);
+        kept = died.last_lines();
+        EXPECT_EQ(std::string(died.what()).find("complaint 20") != std::string::npos, last_lines != 0);
+    }
+    std::string text(65536, '\0');
+    ::fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    const auto size = ::read(ends[0], text.data(), text.size());
+    text.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
+    return {text, kept};
+}
+std::string complaints_from(int first) {
+    std::string all;
+    for (int i = first; i <= 20; ++i) all += "complaint " + std::to_string(i) + "\n";
+    return all;
+}
+
+TEST_P(PoolDeath, tells_the_last_lines_of_standard_error_and_all_come_out) {
+    const auto [out, kept] = mp::run(complaints, 3);
+    EXPECT_EQ(out, complaints_from(1));
+    EXPECT_EQ(kept + "\n", complaints_from(18));
+}
+TEST_P(PoolDeath, nothing_is_kept_if_nobody_wants_it) {
+    const auto [out, kept] = mp::run(complaints, 0);
+    EXPECT_EQ(out, complaints_from(1));
+    EXPECT_EQ(kept, "");
+}
+
+int complain(int lines) {
+    const std::string line(1000, 'x');
+    for (int i = 0; i < lines; ++i) std::fprintf(stderr, "%s\n", line.c_str());
+    return lines;
+}
+std::size_t written_by_healthy_workers(int lines) {
+    int ends[2];
+    if (::pipe(ends) != 0 || ::dup2(ends[1], STDERR_FILENO) < 0) return 0;
+    ::close(ends[1]);
+    std::size_t read = 0;
+    std::thread reader([&] {
+        std::string text(65536, '\0');
+        while (const auto size = ::read(ends[0], text.data(), text.size())) read += static_cast<std::size_t>(size);
+    });
+    {
+        mp::Pool pool(2);
+        pool.map({.chunksize = 1}, complain, std::vector<int>(4, lines));
+    }
+    ::close(STDERR_FILENO);  // the last one: the reader comes to the end
+    reader.join();
+    return read;
+}
+TEST_P(PoolDeath, what_healthy_workers_write_comes_out_whole) { EXPECT_EQ(mp::run(written_by_healthy_workers, 500), 4u * 500 * 1001); }
+
+TEST_P(PoolDeath, by_exit_is_told_in_plain_words) {
+    mp::Pool pool(1);
+    EXPECT_THAT(failure_of<chorus::WorkerDied>(pool.submit(leave, 3)), HasSubstr("task 1 (leave): its worker left with exit code 3"));
 }
 
 TEST_P(PoolDeath, killed_at_random_all_others_are_right) {

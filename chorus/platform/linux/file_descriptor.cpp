@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -96,6 +97,17 @@ bool wait_readable(int descriptor, Deadline deadline) {
         if (ready == 0) return false;
         if (errno != EINTR) throw os_error("wait on a descriptor", errno);
     }
+}
+
+std::ptrdiff_t read_some(int descriptor, void* into, std::size_t most) noexcept {
+    const auto size = retry([&] { return ::read(descriptor, into, most); });
+    if (size >= 0) return size;
+    return errno == EAGAIN ? -1 : 0;
+}
+
+std::size_t bytes_to_read(int pipe) noexcept {
+    int bytes = 0;
+    return ::ioctl(pipe, FIONREAD, &bytes) == 0 && bytes > 0 ? static_cast<std::size_t>(bytes) : 0;
 }
 
 int write_all(int descriptor, const void* data, std::size_t size) noexcept {

@@ -89,6 +89,19 @@ bool process_has_ended(int process) {
     return retry([&] { return ::poll(&waited, 1, 0); }) > 0;
 }
 
+bool process_is_stopped(int pid) noexcept {
+    char path[32];
+    std::snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    const int file = ::open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0) return false;
+    char text[256];
+    const ssize_t size = retry([&] { return ::read(file, text, sizeof text - 1); });
+    ::close(file);
+    text[std::max<ssize_t>(size, 0)] = '\0';
+    const char* after_name = std::strrchr(text, ')');
+    return after_name != nullptr && std::strncmp(after_name, ") T", 3) == 0;
+}
+
 bool signal_process(int process, int signal) {
     const auto result = ::syscall(SYS_pidfd_send_signal, process, signal, nullptr, 0);
     if (result < 0 && errno == ESRCH) return false;
@@ -96,11 +109,16 @@ bool signal_process(int process, int signal) {
     return true;
 }
 
-std::optional<int> collect_exit_code(int process) {
+std::optional<Ended> collect(int process) {
     siginfo_t info{};
-    const int result = retry([&] { return ::waitid(wait_by_descriptor, static_cast<id_t>(process), &info, WEXITED | WNOHANG | __WALL); });
-    if (result < 0 || info.si_pid == 0) return exit_code_after_collection(process);
-    return info.si_code == CLD_EXITED ? info.si_status : -info.si_status;
+    rusage used{};
+    // The system call tells more than the C library passes on.
+    const auto result = retry([&] { return ::syscall(SYS_waitid, wait_by_descriptor, process, &info, WEXITED | WNOHANG | __WALL, &used); });
+    if (result < 0 || info.si_pid == 0) {
+        const auto exitcode = exit_code_after_collection(process);
+        return exitcode ? std::optional(Ended{*exitcode, 0}) : std::nullopt;
+    }
+    return Ended{info.si_code == CLD_EXITED ? info.si_status : -info.si_status, static_cast<std::size_t>(used.ru_maxrss) * 1024};
 }
 
 void collect_child(int pid) noexcept {
@@ -213,7 +231,7 @@ Newborn execute(const Program& program) {
     Newborn newborn{pid, above_standard_streams(process)};
     if (plan.error != 0) {
         wait_readable(newborn.process.get());
-        collect_exit_code(newborn.process.get());
+        collect(newborn.process.get());
         const bool by_proc = plan.error == ENOENT && program.path.starts_with("/proc/");
         throw os_error("start " + program.path + (by_proc ? " (is /proc mounted?)" : ""), plan.error);
     }
@@ -338,6 +356,12 @@ void take_surroundings(bool has_directory, const std::array<bool, 3>& open, std:
     }
 }
 
+void take_standard_error(int descriptor) {
+    const int flags = check(::fcntl(descriptor, F_GETFL), "ask how a descriptor is open");
+    check(::fcntl(descriptor, F_SETFL, flags & ~O_NONBLOCK), "let a descriptor block");  // as programs expect it
+    check(::dup2(descriptor, STDERR_FILENO), "hand standard error on");
+}
+
 IdleStreams::IdleStreams()
     : null_(above_standard_streams(check(::open("/dev/null", O_RDWR | O_CLOEXEC), "open /dev/null"))),
       root_(above_standard_streams(check(::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), "open /"))) {}
@@ -402,6 +426,46 @@ void limit_memory(std::size_t bytes) {
     bound.rlim_cur = std::min(limit, bound.rlim_max);
     check(::setrlimit(RLIMIT_DATA, &bound), "limit a process's memory");
 }
+
+namespace {
+
+// A copy made by fork has no timers.
+struct CpuTimer {
+    timer_t timer{};
+    int pid = 0;
+};
+CpuTimer cpu_timer;
+
+void set_cpu_timer(std::chrono::nanoseconds more) noexcept {
+    itimerspec when{};
+    when.it_value.tv_sec = static_cast<time_t>(more.count() / 1'000'000'000);
+    when.it_value.tv_nsec = static_cast<long>(more.count() % 1'000'000'000);
+    ::timer_settime(cpu_timer.timer, 0, &when, nullptr);
+}
+
+}  // namespace
+
+void limit_cpu_time(std::chrono::nanoseconds more) {
+    if (cpu_timer.pid != ::getpid()) {
+        sigevent event{};
+        event.sigev_notify = SIGEV_SIGNAL;
+        event.sigev_signo = SIGXCPU;
+        check(::timer_create(CLOCK_PROCESS_CPUTIME_ID, &event, &cpu_timer.timer), "limit a process's CPU time");
+        cpu_timer.pid = ::getpid();
+    }
+    ::signal(SIGXCPU, SIG_DFL);
+    sigset_t set;
+    ::sigemptyset(&set);
+    ::sigaddset(&set, SIGXCPU);
+    ::pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+    set_cpu_timer(std::max(more, std::chrono::nanoseconds(1)));  // 0 would mean never
+}
+
+void lift_cpu_time_limit() noexcept {
+    if (cpu_timer.pid == ::getpid()) set_cpu_timer({});
+}
+
+bool is_cpu_time_signal(int exitcode) noexcept { return exitcode == -SIGXCPU; }
 
 void lift_memory_limit() noexcept {
     struct rlimit bound {};

@@ -3,7 +3,8 @@
 // A worker notes which task it is about to take before it takes it: so its pool can tell, whenever it dies, whether a
 // task went with it. And it may answer only if it moves its note from `running` to `answered`: who wants to end the task
 // (its time is up, it was cancelled) moves it to `doomed` first. One of the two wins; a worker that lost waits to be killed,
-// and no other task is ever hit.
+// and no other task is ever hit. A worker that does nothing though there are tasks (somebody has stopped it) is ended in the
+// same way: `recalled` if it may have taken one, which another shall have.
 #pragma once
 
 #include <atomic>
@@ -12,9 +13,11 @@
 namespace chorus::pool {
 
 /// Layout: one cache line, in memory of both. Writers: the worker; of `doing` also the pool's process, which moves it
-/// from taking or running to doomed.
+/// to doomed or recalled. All by compare-and-swap.
 struct alignas(64) Note {
-    enum Step : std::uint64_t { idle, taking, running, answered, doomed, step_mask = 7 };
+    enum Step : std::uint64_t { idle, taking, running, answered, doomed, recalled, step_mask = 7 };
+    static constexpr Step step_of(std::uint64_t doing) noexcept { return static_cast<Step>(doing & step_mask); }
+    static constexpr std::uint64_t task_of(std::uint64_t doing) noexcept { return doing >> 3; }
     static constexpr std::uint64_t with(std::uint64_t task, Step step) noexcept { return task << 3 | step; }
 
     std::atomic<std::uint64_t> doing{0};  ///< the task's id and the step
@@ -26,9 +29,13 @@ struct alignas(64) Note {
 
 /// In front of a task's call.
 struct TaskHeader {
-    std::uint64_t id = 0;
-    std::uint64_t tell_when_begun : 1 = 0;
-    std::uint64_t memory : 63 = 0;  ///< bytes that it may allocate; 0: as the worker
+    enum Flags : std::uint64_t { none, tell_when_begun = 1, has_limits = 2 };  ///< limits: TaskLimits follow
+    std::uint64_t id = 0;                                                      ///< 0: no task; who takes it leaves
+    std::uint64_t flags = none;
+};
+struct TaskLimits {
+    std::uint64_t memory = 0;   ///< bytes that it may allocate; 0: as the worker
+    std::int64_t cpu_time = 0;  ///< nanoseconds; 0: no limit
 };
 
 /// In front of what the pool's process hears. It says some of it to itself, to hear all in one order.

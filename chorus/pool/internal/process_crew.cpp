@@ -25,7 +25,10 @@
 #include <chorus/message/outcome.hpp>
 #include <chorus/platform/os_process.hpp>
 #include <chorus/platform/os_thread.hpp>
+#include <chorus/pool/internal/budget.hpp>
 #include <chorus/pool/internal/crews.hpp>
+#include <chorus/pool/internal/last_words.hpp>
+#include <chorus/pool/internal/ledger.hpp>
 #include <chorus/pool/internal/note.hpp>
 #include <chorus/pool/internal/process_worker.hpp>
 #include <chorus/pool/task.hpp>
@@ -57,11 +60,16 @@ struct Member {
     std::uint32_t number = 0;
     worker::ProcessPointer process;
     std::shared_ptr<Note> note;
-};
+    std::shared_ptr<LastWords> words;  ///< null if none are kept
+    bool is_late = false;              ///< it was not ready in time, and killed for it
+    // It takes tasks before whoever starts it knows that it is there: then it is killed a moment later.
+    bool is_started = false;
+    bool is_killed = false;
 
-struct Slot {
-    std::uint32_t generation = 1;
-    TaskPointer task;
+    void kill() noexcept {
+        is_killed = true;
+        if (is_started) worker::send_signal(process, SIGKILL);
+    }
 };
 
 // What was heard, out of the queue.
@@ -99,9 +107,16 @@ struct Gone {
     }
 };
 
+std::string seconds(const Timeout& time) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%g s", time.duration().count());
+    return text;
+}
+
 class ProcessCrew final : public Crew, public std::enable_shared_from_this<ProcessCrew> {
 public:
-    explicit ProcessCrew(CrewOptions options) : options_(std::move(options)), wanted_(options_.workers), copy_(memory::copy_number()) {}
+    explicit ProcessCrew(CrewOptions options)
+        : options_(std::move(options)), wanted_(options_.workers), copy_(memory::copy_number()), budget_(options_.budget) {}
 
     void submit(TaskPointer task) override;
     void cancelled(Task& task) noexcept override;
@@ -117,7 +132,7 @@ public:
     void resize(std::size_t workers) override;
     std::size_t unfinished() const override {
         const std::lock_guard guard(mutex_);
-        return unfinished_;
+        return ledger_.size();
     }
     void close() noexcept override;
     bool is_closed() const noexcept override {
@@ -134,21 +149,28 @@ private:
     static constexpr std::uint64_t bell_tag = 0;
     static constexpr std::uint64_t answers_tag = 1;
     static constexpr std::uint64_t first_member_tag = 2;
+    static constexpr std::uint64_t start_of_member = std::uint64_t{1} << 63;  ///< among what is due, besides tasks' ids
 
     bool is_a_copy() const noexcept { return copy_ != memory::copy_number(); }
 
-    // ---- the ledger; mutex_ is held ----
+    // ---- the ledger; mutex_ is held, up to doom() ----
     void require_open() const;
+    void start_thread(void* (*run)(void*), void* argument);
     void begin();
-    std::uint64_t add(const TaskPointer& task);
-    TaskPointer find(std::uint64_t id) const;
+    bool enter(const TaskPointer& task);
     TaskPointer remove(std::uint64_t id);
-    bool needs_worker() const noexcept { return members_.size() < std::min(wanted_, unfinished_) && !broken_; }
+    void renew(Task& task);
+    void count_as_waiting(Task& task, bool waits) noexcept;
+    bool needs_worker() const noexcept { return members_.size() < std::min(wanted_, ledger_.size()) && !broken_; }
+    void not_due(std::uint64_t id) noexcept {
+        std::erase_if(due_, [&](const Due& due) { return due.id == id; });
+    }
     bool is_begun(std::uint64_t id) const noexcept;
-    bool take_back(const Task& task) noexcept;
+    bool take_back(const Task& task, std::uint64_t id) noexcept;
     void doom(std::uint64_t id) noexcept;
+    bool end_worker(Member& member, std::uint64_t& doing, Note::Step how) noexcept;
 
-    void give_out(const TaskPointer& task, message::Writer& out);
+    void give_out(const TaskPointer& task, const message::Writer& out, bool first_time);
     void give_out_again(const TaskPointer& task);
     void fail_all(const std::function<std::exception_ptr()>& error);
     void break_down(const std::string& why);
@@ -164,12 +186,22 @@ private:
     void heed_begun(const AnswerHeader& header);
     void heed_death(std::uint32_t number);
     void heed_lost(std::uint64_t id);
-    void lose(std::uint64_t id, const worker::Death& death);
+    TaskPointer lose(std::uint64_t id, int Task::*times, int TaskOptions::*retries);
+    using Limit = std::optional<Timeout> TaskOptions::*;
+    void fail_late(std::uint64_t id, Limit limit);
+    void fail_dead(std::uint64_t id, const worker::Death& death, const Member& member);
+
+    // ---- the clock; mutex_ is held ----
+    void start_clock();
+    void stop_clock();
+    void watch_the_clock() noexcept;
+    Deadline watch_ends() const;
+    void end_what_is_late() noexcept;
+    void end_who_does_nothing() noexcept;
 
     // ---- the crew's thread ----
     void supervise() noexcept;
-    Deadline next_due() const;
-    void end_what_is_late();
+    void let_in();
     void start_missing();
     void start_one();
     void send_home();
@@ -188,13 +220,23 @@ private:
     platform::Doorbell bell_;
 
     mutable std::mutex mutex_;  ///< guards what follows
-    std::vector<Slot> slots_;
-    std::vector<std::uint32_t> free_;
-    std::size_t unfinished_ = 0;
+    Ledger ledger_;
+    Budget budget_;
     std::uint64_t submitted_ = 0;
     std::map<std::uint32_t, Member> members_;
     std::uint32_t last_member_ = 0;
     std::set<Due> due_;
+    // Of tasks with a timeout: how many no worker has begun, the longest timeout of any, and what has gone on when somebody looked last.
+    std::size_t timed_waiting_ = 0;
+    std::chrono::duration<double> longest_timeout_{0};
+    struct Watched {
+        std::uint32_t taken = 0;
+        std::uint64_t heard = 0;
+        Deadline::Clock::time_point since;
+    };
+    std::optional<Watched> watched_;
+    enum class Clock { none, runs, ends, has_ended } clock_ = Clock::none;
+    std::condition_variable clock_changed_;
     bool begun_ = false;
     bool closed_ = false;
     bool sent_home_ = false;
@@ -204,6 +246,7 @@ private:
 
     std::atomic<const void*> leader_{nullptr};
     std::atomic<bool> leader_waits_{false};  ///< for a future, which somebody else may end
+    std::atomic<std::uint64_t> heard_so_far_{0};
     // The leader's.
     std::list<Heard> heard_;
     std::vector<std::byte> memory_;
@@ -219,6 +262,12 @@ void ProcessCrew::require_open() const {
     if (closed_) throw UsageError("the pool is closed: nothing more can be submitted");
 }
 
+void ProcessCrew::start_thread(void* (*run)(void*), void* argument) {
+    const platform::SignalsBlocked blocked;  // the program's handlers run in the program's threads
+    signals_ = blocked.before();
+    platform::start_thread(run, argument, 0);
+}
+
 void ProcessCrew::begin() {
     if (begun_) return;
     tasks_ = channel::make_queue(typeid(TaskItem), {});
@@ -226,9 +275,7 @@ void ProcessCrew::begin() {
     ready_.add(bell_.descriptor(), bell_tag);
     ready_.add(channel::descriptor_of(*answers_), answers_tag);
     auto self = std::make_unique<std::shared_ptr<ProcessCrew>>(shared_from_this());
-    const platform::SignalsBlocked blocked;  // the program's handlers run in the program's threads
-    signals_ = blocked.before();
-    platform::start_thread(
+    start_thread(
         [](void* argument) -> void* {
             platform::name_this_thread("chorus-pool");
             std::unique_ptr<std::shared_ptr<ProcessCrew>> crew(static_cast<std::shared_ptr<ProcessCrew>*>(argument));
@@ -238,124 +285,141 @@ void ProcessCrew::begin() {
             gone->tell();
             return nullptr;
         },
-        self.get(), 0);
+        self.get());
     self.release();
     begun_ = true;
     finish_at_the_end(shared_from_this());
 }
 
-std::uint64_t ProcessCrew::add(const TaskPointer& task) {
-    if (free_.empty()) {
-        free_.push_back(static_cast<std::uint32_t>(slots_.size()));
-        slots_.emplace_back();
-    }
-    const std::uint32_t place = free_.back();
-    free_.pop_back();
-    auto& slot = slots_[place];
-    slot.task = task;
-    task->id = std::uint64_t{place} << 32 | slot.generation;
-    task->is_placed = false;
-    ++unfinished_;
-    return task->id;
-}
-
-TaskPointer ProcessCrew::find(std::uint64_t id) const {
-    const std::uint64_t place = id >> 32;
-    if (place >= slots_.size() || slots_[place].generation != static_cast<std::uint32_t>(id)) return nullptr;
-    return slots_[place].task;
-}
-
 TaskPointer ProcessCrew::remove(std::uint64_t id) {
-    const std::uint64_t place = id >> 32;
-    if (place >= slots_.size()) return nullptr;
-    auto& slot = slots_[place];
-    if (slot.generation != static_cast<std::uint32_t>(id) || !slot.task) return nullptr;
-    ++slot.generation;
-    free_.push_back(static_cast<std::uint32_t>(place));
-    --unfinished_;
-    return std::exchange(slot.task, nullptr);
+    auto task = ledger_.remove(id);
+    if (!task) return nullptr;
+    count_as_waiting(*task, false);
+    const bool others_may_go = budget_.leave(*task);
+    if (others_may_go || (closed_ && ledger_.size() == 0)) bell_.ring();
+    return task;
+}
+
+// For another attempt.
+void ProcessCrew::renew(Task& task) {
+    ledger_.renew(task);
+    task.is_placed = false;
+    task.is_encoding = true;
+    count_as_waiting(task, true);
+}
+
+void ProcessCrew::count_as_waiting(Task& task, bool waits) noexcept {
+    if (!task.options.timeout || task.waits_to_begin == waits) return;
+    task.waits_to_begin = waits;
+    timed_waiting_ += waits ? 1 : std::size_t(-1);
+}
+
+bool has_limits(const TaskOptions& options) noexcept { return options.memory != 0 || options.cpu_time; }
+
+TaskHeader header_of(const Task& task) noexcept {
+    std::uint64_t flags = TaskHeader::none;
+    if (task.options.timeout) flags |= TaskHeader::tell_when_begun;
+    if (has_limits(task.options)) flags |= TaskHeader::has_limits;
+    return {task.id, flags};
+}
+
+// What follows the header.
+void write_task(message::Writer& out, const Task& task) {
+    if (has_limits(task.options)) {
+        TaskLimits limits;
+        limits.memory = task.options.memory;
+        if (task.options.cpu_time)
+            limits.cpu_time = std::max<std::int64_t>(1, std::chrono::nanoseconds(Deadline(task.options.cpu_time->duration()).remaining()).count());
+        out.write_raw(limits);
+    }
+    task.encode(out);
 }
 
 void ProcessCrew::submit(TaskPointer task) {
-    {
-        const std::lock_guard guard(mutex_);
-        require_open();
-        begin();
-        task->number = ++submitted_;
-    }
+    if (!task->options.timeout) task->options.timeout = options_.timeout;
+    if (!task->options.cpu_time) task->options.cpu_time = options_.cpu_time;
     message::Writer out(std::move(scratch()));
+    std::exception_ptr error;
     try {
-        out.write_raw(TaskHeader{0, task->options.timeout.has_value(), task->options.memory & ~(std::uint64_t{1} << 63)});
-        task->encode(out);
-        give_out(task, out);
+        write_task(out, *task);
     } catch (...) {
-        task->future().set_error(std::current_exception());
+        error = std::current_exception();
+    }
+    if (error) {
+        {
+            const std::lock_guard guard(mutex_);
+            require_open();
+            task->number = ++submitted_;
+        }
+        task->future().set_error(error);
+    } else {
+        give_out(task, out, true);
     }
     scratch() = out.take();
 }
 
+// Requires: mutex_. Returns false if let_in() will give it out.
+bool ProcessCrew::enter(const TaskPointer& task) {
+    require_open();
+    begin();
+    ledger_.add(task);
+    task->number = ++submitted_;
+    if (task->options.timeout) {
+        longest_timeout_ = std::max(longest_timeout_, task->options.timeout->duration());
+        start_clock();
+        if (!watched_) clock_changed_.notify_all();
+    }
+    count_as_waiting(*task, true);
+    return budget_.enter(task);
+}
+
 // Short tasks are put under the ledger's lock: so nobody sees one that is in the ledger and not yet in the queue.
-void ProcessCrew::give_out(const TaskPointer& task, message::Writer& out) {
-    const std::vector<message::Attachment> attachments = out.attachments();
-    std::vector<std::byte> bytes = out.take();
-    task->bytes = bytes.size();
+// Throws, the first time: UsageError after close(), BrokenPool, OsError. That it cannot be put is the task's error.
+void ProcessCrew::give_out(const TaskPointer& task, const message::Writer& out, bool first_time) {
+    const auto& attachments = out.attachments();
+    const auto bytes = out.buffered();
+    const bool is_short = attachments.empty() && !channel::is_long(sizeof(TaskHeader) + bytes.size());
+    std::exception_ptr error;
     bool ring = false;
-    const auto write_id = [&](std::uint64_t id) { std::memcpy(bytes.data(), &id, sizeof id); };
-    try {
-        if (attachments.empty() && !channel::is_long(bytes.size())) {
-            const std::lock_guard guard(mutex_);
-            require_open();
-            const auto id = add(task);
-            write_id(id);
-            try {
-                task->position = post(tasks_, bytes);
-            } catch (...) {
-                remove(id);
-                throw;
-            }
-            task->is_placed = true;
-            ring = needs_worker();
-        } else {
-            std::uint64_t id = 0;
-            {
-                const std::lock_guard guard(mutex_);
-                require_open();
-                id = add(task);
-                ring = needs_worker();
-            }
-            if (std::exchange(ring, false)) bell_.ring();
-            write_id(id);
-            std::uint32_t position = 0;
-            try {
-                position = post(tasks_, bytes, {}, attachments);
-            } catch (...) {
-                const std::lock_guard guard(mutex_);
-                remove(id);
-                throw;
-            }
-            const std::lock_guard guard(mutex_);
-            if (find(id) == task) {
-                task->position = position;
+    {
+        std::unique_lock lock(mutex_);
+        if (first_time) task->bytes = bytes.size();
+        if (first_time && !enter(task)) return;
+        if (!ledger_.has(*task)) return;  // it was cancelled meanwhile
+        ring = needs_worker();
+        const auto header = header_of(*task);
+        try {
+            if (is_short) {
+                task->position = post(tasks_, as_bytes(header), bytes);
                 task->is_placed = true;
             } else {
-                channel::retract(*tasks_, position);  // it was cancelled meanwhile, or is done
+                lock.unlock();
+                if (std::exchange(ring, false)) bell_.ring();  // if there is no room, who makes some has to be there
+                const auto position = post(tasks_, as_bytes(header), bytes, attachments);
+                lock.lock();
+                if (ledger_.find(header.id) == task) {
+                    task->position = position;
+                    task->is_placed = true;
+                } else {
+                    channel::retract(*tasks_, position);  // it was cancelled meanwhile, or is done
+                }
             }
+        } catch (...) {
+            error = std::current_exception();
+            if (!lock.owns_lock()) lock.lock();
+            remove(header.id);
         }
-    } catch (...) {
-        out = message::Writer(std::move(bytes));
-        throw;
     }
-    out = message::Writer(std::move(bytes));
     if (ring) bell_.ring();
+    if (error) task->future().set_error(error);
 }
 
 void ProcessCrew::give_out_again(const TaskPointer& task) {
-    message::Writer out;
     try {
-        out.write_raw(TaskHeader{0, task->options.timeout.has_value(), task->options.memory & ~(std::uint64_t{1} << 63)});
-        task->encode(out);
+        message::Writer out;
+        write_task(out, *task);
         task->future().set_pending();
-        give_out(task, out);
+        give_out(task, out, false);
     } catch (...) {
         task->future().set_error(std::current_exception());
     }
@@ -373,34 +437,59 @@ void ProcessCrew::give_out_again(const TaskPointer& task) {
 bool ProcessCrew::is_begun(std::uint64_t id) const noexcept {
     return std::any_of(members_.begin(), members_.end(), [&](const auto& each) {
         const auto doing = each.second.note->doing.load();
-        return doing >> 3 == id && (doing & Note::step_mask) != Note::taking;
+        return Note::task_of(doing) == id && Note::step_of(doing) != Note::taking;
     });
 }
 
-// Returns whether no worker will begin it. One that has run for so long that its position means another message by now is begun.
-bool ProcessCrew::take_back(const Task& task) noexcept { return task.is_placed && !is_begun(task.id) && channel::retract(*tasks_, task.position); }
+// Requires: not mutex_, as the queue's own lock may be with a worker that somebody has stopped: only the clock can end that
+// one, and needs mutex_. Returns whether no worker will begin the task. One that has run for so long that its position means another message by now is begun.
+bool ProcessCrew::take_back(const Task& task, std::uint64_t id) noexcept {
+    std::uint32_t position = 0;
+    {
+        const std::lock_guard guard(mutex_);
+        if (!task.is_placed || is_begun(id)) return false;
+        position = task.position;
+    }
+    return channel::retract(*tasks_, position);
+}
 
 // Only the worker that has this very task is killed: see note.hpp.
 void ProcessCrew::doom(std::uint64_t id) noexcept {
     for (auto& [number, member] : members_) {
         std::uint64_t seen = member.note->doing.load();
         while (seen == Note::with(id, Note::taking) || seen == Note::with(id, Note::running)) {
-            if (!member.note->doing.compare_exchange_weak(seen, Note::with(id, Note::doomed))) continue;
-            worker::send_signal(member.process, SIGKILL);
-            return;
+            if (end_worker(member, seen, Note::doomed)) return;
         }
     }
 }
 
+// Returns false, and what it does now, if it does something else by now.
+bool ProcessCrew::end_worker(Member& member, std::uint64_t& doing, Note::Step how) noexcept {
+    if (!member.note->doing.compare_exchange_strong(doing, Note::with(Note::task_of(doing), how))) return false;
+    member.kill();
+    return true;
+}
+
 void ProcessCrew::cancelled(Task& task) noexcept {
     TaskPointer held;
+    std::uint64_t id = 0;
+    bool was_held_back = false;
     {
         const std::lock_guard guard(mutex_);
-        held = remove(task.id);
-        if (held && !take_back(*held)) doom(task.id);
-        if (held && held->is_encoding) held = nullptr;  // who gives it out again sees that it is done
+        id = task.id;
+        held = remove(id);
+        was_held_back = task.is_held_back;
     }
-    if (held) held->drop_call();
+    if (!held) return;
+    if (!was_held_back && !take_back(task, id)) {
+        const std::lock_guard guard(mutex_);
+        doom(id);
+    }
+    {
+        const std::lock_guard guard(mutex_);
+        if (task.is_encoding) return;  // who gives it out again sees that it is done
+    }
+    task.drop_call();
 }
 
 bool ProcessCrew::has_begun(const Task& task) const noexcept {
@@ -412,10 +501,8 @@ void ProcessCrew::fail_all(const std::function<std::exception_ptr()>& error) {
     std::vector<TaskPointer> all;
     {
         const std::lock_guard guard(mutex_);
-        for (std::size_t place = 0; place < slots_.size(); ++place) {
-            if (!slots_[place].task) continue;
-            all.push_back(remove(std::uint64_t{place} << 32 | slots_[place].generation));
-        }
+        all = ledger_.all();
+        for (const auto& task : all) remove(task->id);
     }
     for (const auto& task : all) {
         if (error) {
@@ -432,7 +519,7 @@ void ProcessCrew::break_down(const std::string& why) {
         if (broken_) return;
         broken_ = why;
         closed_ = true;
-        for (auto& [number, member] : members_) worker::send_signal(member.process, SIGKILL);
+        for (auto& [number, member] : members_) member.kill();
     }
     fail_all([&] { return std::make_exception_ptr(BrokenPool(why)); });
     bell_.ring();
@@ -491,6 +578,7 @@ bool ProcessCrew::hear_one(Deadline deadline) {
     Heard heard = std::move(one.front());
     const auto rest = heard.block ? heard.long_rest : std::span<const std::byte>(memory_).subspan(heard.begin, heard.size);
     ++depth_;
+    heard_so_far_.fetch_add(1, std::memory_order_relaxed);
     try {
         heed(std::move(heard), rest);
     } catch (const std::exception& error) {
@@ -553,6 +641,7 @@ void ProcessCrew::heed(Heard heard, std::span<const std::byte> rest) {
         case AnswerHeader::ready: {
             const std::lock_guard guard(mutex_);
             died_unready_ = 0;
+            not_due(start_of_member | header.worker);
             return;
         }
         case AnswerHeader::wake_up: return;
@@ -564,10 +653,11 @@ void ProcessCrew::heed_outcome(Heard& heard, std::span<const std::byte> rest) {
     {
         const std::lock_guard guard(mutex_);
         task = remove(heard.header.id);
-        if (task && task->options.timeout) std::erase_if(due_, [&](const Due& due) { return due.id == heard.header.id; });
+        if (task && task->options.timeout) not_due(heard.header.id);
     }
     if (!task) return;  // of an older attempt, or cancelled
     task->drop_call();
+    task->bytes += rest.size();
     try {
         message::Reader in(rest, &heard.attachments);
         const std::string stack = in.read_text();
@@ -583,17 +673,15 @@ void ProcessCrew::heed_outcome(Heard& heard, std::span<const std::byte> rest) {
 }
 
 void ProcessCrew::heed_begun(const AnswerHeader& header) {
-    bool ring = false;
     {
         const std::lock_guard guard(mutex_);
-        const auto task = find(header.id);
+        const auto task = ledger_.find(header.id);
         if (!task || !task->options.timeout) return;
+        count_as_waiting(*task, false);
         task->future().set_running();
-        const auto when = Deadline(task->options.timeout->duration()).when();
-        ring = due_.empty() || when < due_.begin()->when;
-        due_.insert({when, header.id});
+        due_.insert({Deadline(task->options.timeout->duration()).when(), header.id});
     }
-    if (ring) bell_.ring();
+    clock_changed_.notify_all();
 }
 
 void ProcessCrew::heed_death(std::uint32_t number) {
@@ -611,15 +699,21 @@ void ProcessCrew::heed_death(std::uint32_t number) {
         const std::lock_guard guard(member.process->mutex);
         return member.process->exitcode.value_or(255);
     }();
-    const auto death = [&] { return worker::death_of(exitcode, report, options_.memory); };
+    const auto death = [&] {
+        auto died = worker::death_of(exitcode, report, options_.memory);
+        if (member.is_late) died.what = "not ready within the pool's .timeout of " + seconds(*options_.timeout) + ", and ended for it";
+        return died;
+    };
+    if (member.words) member.words->catch_up();  // all it has written comes out before the world hears of its end
     if (member.note->stage == Note::starting) {
         // Some may be killed by somebody; so many, one after the other, mean that none will ever be ready.
-        const int enough = exitcode == -SIGKILL ? 100 : 3;
+        const int enough = exitcode == -SIGKILL && !member.is_late ? 100 : 3;
         int times = 0;
         {
             const std::lock_guard guard(mutex_);
             times = ++died_unready_;
-            if (closed_ && unfinished_ == 0) return;
+            not_due(start_of_member | number);
+            if (closed_ && ledger_.size() == 0) return;
         }
         if (times < enough) return;
         const auto died = death();
@@ -627,16 +721,21 @@ void ProcessCrew::heed_death(std::uint32_t number) {
                           (options_.initializer ? ", in its initializer" : "") + ": " + died.what + (died.stack.empty() ? "" : "\n" + died.stack));
     }
     const std::uint64_t doing = member.note->doing;
-    const std::uint64_t id = doing >> 3;
-    const auto step = doing & Note::step_mask;
-    if (id == 0 || step == Note::doomed) return;
-    if (step != Note::taking) return lose(id, death());
+    const auto id = Note::task_of(doing);
+    const auto step = Note::step_of(doing);
+    if (id == 0) return;
+    if (step == Note::doomed) return fail_late(id, &TaskOptions::timeout);  // if nobody has seen to it yet
+    if (step != Note::taking && step != Note::recalled) {
+        return platform::is_cpu_time_signal(exitcode) ? fail_late(id, &TaskOptions::cpu_time) : fail_dead(id, death(), member);
+    }
     const std::uint32_t item = member.note->item;
     if (static_cast<std::int32_t>(channel::taken_from(*tasks_) - item) < 0) return;  // it is still in the queue
-    const std::lock_guard guard(mutex_);
-    const bool taken_by_another = std::any_of(members_.begin(), members_.end(), [&](const auto& each) { return each.second.note->item == item; });
+    {
+        const std::lock_guard guard(mutex_);
+        if (std::any_of(members_.begin(), members_.end(), [&](const auto& each) { return each.second.note->item == item; })) return;
+    }
     // Another may have taken it and be done with it already: then its answer is in the queue before what is said now.
-    if (!taken_by_another) say({id, number, AnswerHeader::look_again});
+    say({id, number, AnswerHeader::look_again});
 }
 
 // A task that went with a worker which had not begun it.
@@ -644,30 +743,152 @@ void ProcessCrew::heed_lost(std::uint64_t id) {
     TaskPointer task;
     {
         const std::lock_guard guard(mutex_);
-        task = remove(id);
-        if (task) task->is_encoding = true;
+        task = ledger_.find(id);
+        if (task) renew(*task);
     }
     if (task) give_out_again(task);
 }
 
-void ProcessCrew::lose(std::uint64_t id, const worker::Death& death) {
+// The attempt has failed. Returns null if there will be another one, or if the task is done already; else it is out of the ledger.
+TaskPointer ProcessCrew::lose(std::uint64_t id, int Task::*times, int TaskOptions::*retries) {
     TaskPointer task;
-    bool again = false;
     {
         const std::lock_guard guard(mutex_);
-        task = remove(id);
-        if (!task) return;
-        again = task->deaths++ < task->options.retries && !broken_;
-        task->is_encoding = again;
-        std::erase_if(due_, [&](const Due& due) { return due.id == id; });
+        task = ledger_.find(id);
+        if (!task) return nullptr;
+        not_due(id);
+        if ((*task.*times)++ >= task->options.*retries || broken_) return remove(id);
+        renew(*task);
     }
-    if (again) return give_out_again(task);
-    const std::string function = task->function_name();
-    task->drop_call();
-    const std::string attempts = task->deaths > 1 ? ", for the " + std::to_string(task->deaths) + ". time" : "";
+    give_out_again(task);
+    return nullptr;
+}
+
+// "task 7 (parse)". The call is not needed any more.
+std::string name_and_drop(Task& task) {
+    const std::string function = task.function_name();
+    task.drop_call();
+    return "task " + std::to_string(task.number) + (function.empty() ? "" : " (" + function + ")");
+}
+
+void ProcessCrew::fail_late(std::uint64_t id, Limit limit) {
+    const auto task = lose(id, &Task::late, &TaskOptions::timeout_retries);
+    if (!task) return;
+    const auto& time = task->options.*limit;
     task->future().set_error(std::make_exception_ptr(
-        WorkerDied("task " + std::to_string(task->number) + (function.empty() ? "" : " (" + function + ")") + ": its worker was " + death.what + attempts,
-                   death.exitcode, death.stack)));
+        TimedOut(name_and_drop(*task) + (limit == &TaskOptions::timeout ? " took longer than its timeout of " : " used more CPU time than its cpu_time of ") +
+                 (time ? seconds(*time) : "") + ", and its worker was ended")));
+}
+
+void ProcessCrew::fail_dead(std::uint64_t id, const worker::Death& death, const Member& member) {
+    const auto task = lose(id, &Task::deaths, &TaskOptions::retries);
+    if (!task) return;
+    WorkerDied::Circumstances circumstances;
+    circumstances.task = task->number;
+    circumstances.memory = member.process->peak_memory;
+    if (member.words) circumstances.last_lines = member.words->lines(options_.last_lines);
+    std::string what = name_and_drop(*task) + ": its worker " + (death.exitcode < 0 ? "was " : "") + death.what;
+    if (task->deaths > 1) what += ", for the " + std::to_string(task->deaths) + ". time";
+    if (circumstances.memory != 0) what += "; it had at most " + std::to_string((circumstances.memory + 0xfffff) >> 20) + " MiB in memory";
+    if (!circumstances.last_lines.empty()) what += "\nthe last lines of its standard error:\n" + circumstances.last_lines;
+    task->future().set_error(std::make_exception_ptr(WorkerDied(what, death.exitcode, death.stack, std::move(circumstances))));
+}
+
+// ---- the clock -------------------------------------------------------------------------------------
+
+// A thread of its own, begun with the first task that has a timeout. It takes no lock but the crew's, under which nobody waits
+// for a queue: so it can end a worker that was stopped with the queue's lock in its hands, and everybody else waits for that.
+void ProcessCrew::start_clock() {
+    if (clock_ != Clock::none) return;
+    start_thread(
+        [](void* crew) -> void* {
+            platform::name_this_thread("chorus-clock");
+            static_cast<ProcessCrew*>(crew)->watch_the_clock();
+            return nullptr;
+        },
+        this);
+    clock_ = Clock::runs;
+}
+
+void ProcessCrew::stop_clock() {
+    std::unique_lock lock(mutex_);
+    if (clock_ != Clock::runs) return;
+    clock_ = Clock::ends;
+    clock_changed_.notify_all();
+    clock_changed_.wait(lock, [&] { return clock_ == Clock::has_ended; });
+}
+
+void ProcessCrew::watch_the_clock() noexcept {
+    std::unique_lock lock(mutex_);
+    while (clock_ != Clock::ends) {
+        end_what_is_late();
+        end_who_does_nothing();
+        auto next = due_.empty() ? Deadline::Clock::time_point::max() : due_.begin()->when;
+        if (watched_) next = std::min(next, watch_ends().when());
+        if (next == Deadline::Clock::time_point::max()) {
+            clock_changed_.wait(lock);
+        } else {
+            clock_changed_.wait_until(lock, next);
+        }
+    }
+    clock_ = Clock::has_ended;
+    clock_changed_.notify_all();
+}
+
+// Whoever is late is killed; that its task has failed is heard with its death.
+void ProcessCrew::end_what_is_late() noexcept {
+    while (!due_.empty() && due_.begin()->when <= Deadline::Clock::now()) {
+        const std::uint64_t id = due_.begin()->id;
+        due_.erase(due_.begin());
+        if ((id & start_of_member) != 0) {
+            const auto found = members_.find(static_cast<std::uint32_t>(id));
+            if (found == members_.end() || found->second.note->stage != Note::starting) continue;
+            found->second.is_late = true;
+            found->second.kill();
+            continue;
+        }
+        for (auto& [number, member] : members_) {
+            // One that has answered and was not heard was stopped in the midst of it, or is late after all. If its answer is there, that
+            // is heard before its death.
+            std::uint64_t running = Note::with(id, Note::running);
+            std::uint64_t answered = Note::with(id, Note::answered);
+            if (end_worker(member, running, Note::doomed) || end_worker(member, answered, Note::doomed)) break;
+        }
+    }
+}
+
+Deadline ProcessCrew::watch_ends() const {
+    return Deadline(watched_->since + std::chrono::duration_cast<Deadline::Clock::duration>(std::min(longest_timeout_, std::chrono::duration<double>(1e9))));
+}
+
+// Somebody may have stopped a worker (SIGSTOP) where it keeps others from the tasks, or all that there are. So while tasks with a
+// timeout wait to be begun and nothing has gone on for as long as the longest of their timeouts, stopped workers are ended.
+void ProcessCrew::end_who_does_nothing() noexcept {
+    if (timed_waiting_ == 0) {
+        watched_.reset();
+        return;
+    }
+    const Watched seen{channel::taken_from(*tasks_), heard_so_far_.load(), Deadline::Clock::now()};
+    if (!watched_ || watched_->taken != seen.taken || watched_->heard != seen.heard) {
+        watched_ = seen;
+        return;
+    }
+    if (!watch_ends().has_passed()) return;
+    watched_ = seen;
+    for (auto& [number, member] : members_) {
+        if (!member.is_started || !platform::process_is_stopped(member.process->pid)) continue;
+        std::uint64_t doing = member.note->doing;
+        const auto task = ledger_.find(Note::task_of(doing));
+        switch (Note::step_of(doing)) {
+            case Note::running:
+                if (!task || !task->waits_to_begin) break;  // it says that it has begun
+                [[fallthrough]];
+            case Note::idle:  // or starting
+            case Note::answered: end_worker(member, doing, Note::doomed); break;
+            case Note::taking: end_worker(member, doing, Note::recalled); break;
+            default: break;
+        }
+    }
 }
 
 // ---- the crew's thread -----------------------------------------------------------------------------
@@ -676,7 +897,7 @@ void ProcessCrew::supervise() noexcept {
     try {
         while (!is_over()) {
             bool answers = false;
-            for (const auto tag : ready_.wait(next_due())) {
+            for (const auto tag : ready_.wait({})) {
                 if (tag == bell_tag) {
                     bell_.silence();
                 } else if (tag == answers_tag) {
@@ -694,7 +915,7 @@ void ProcessCrew::supervise() noexcept {
             } else if (answers) {
                 channel::stop_ringing(*answers_);  // the leader hears it
             }
-            end_what_is_late();
+            let_in();
             start_missing();
             send_home();
         }
@@ -702,6 +923,7 @@ void ProcessCrew::supervise() noexcept {
         std::fprintf(stderr, "chorus: a pool's thread: %s\n", error.what());
         break_down(error.what());
     }
+    stop_clock();
 }
 
 void ProcessCrew::tell_of_death(std::uint32_t number) {
@@ -714,41 +936,18 @@ void ProcessCrew::tell_of_death(std::uint32_t number) {
     say({0, number, AnswerHeader::died});
 }
 
-Deadline ProcessCrew::next_due() const {
-    const std::lock_guard guard(mutex_);
-    return due_.empty() ? Deadline() : Deadline(due_.begin()->when);
-}
-
-void ProcessCrew::end_what_is_late() {
+// Tasks that the budget held back.
+void ProcessCrew::let_in() {
     for (;;) {
         TaskPointer task;
-        bool again = false;
         {
             const std::lock_guard guard(mutex_);
-            if (due_.empty() || due_.begin()->when > Deadline::Clock::now()) return;
-            const std::uint64_t id = due_.begin()->id;
-            due_.erase(due_.begin());
-            if (!find(id)) continue;
-            const bool ended = std::any_of(members_.begin(), members_.end(), [&](auto& each) {
-                std::uint64_t seen = Note::with(id, Note::running);
-                if (!each.second.note->doing.compare_exchange_strong(seen, Note::with(id, Note::doomed))) return false;
-                worker::send_signal(each.second.process, SIGKILL);
-                return true;
-            });
-            if (!ended) continue;  // it has answered at this very moment, or its worker has died
-            task = remove(id);
-            again = task->late++ < task->options.timeout_retries;
-            task->is_encoding = again;
+            task = budget_.next();
+            if (!task) return;
+            if (!ledger_.has(*task)) continue;  // cancelled
+            renew(*task);
         }
-        if (again) {
-            give_out_again(task);
-            continue;
-        }
-        const std::string function = task->function_name();
-        task->drop_call();
-        task->future().set_error(std::make_exception_ptr(TimedOut("task " + std::to_string(task->number) + (function.empty() ? "" : " (" + function + ")") +
-                                                                  " took longer than its timeout of " +
-                                                                  std::to_string(task->options.timeout->duration().count()) + " s, and its worker was ended")));
+        give_out_again(task);
     }
 }
 
@@ -780,28 +979,58 @@ void ProcessCrew::start_one() {
         const std::lock_guard guard(mutex_);
         member.number = ++last_member_;
     }
-    WorkerKit kit{tasks_, answers_, member.note, member.number, options_.max_tasks_per_child, options_.memory, signals_};
+    WorkerKit kit{tasks_, answers_, member.note, member.number, options_.max_tasks_per_child, options_.memory, signals_, nullptr};
+    if (options_.last_lines != 0) {
+        try {
+            auto pipe = platform::make_pipe();
+            member.words = LastWords::pass_on(std::move(pipe.first));
+            kit.standard_error = std::make_shared<platform::FileDescriptor>(std::move(pipe.second));
+        } catch (const OsError&) {  // too many open files: the worker writes to the program's own
+            member.words = nullptr;
+        }
+    }
     const std::string name = options_.name.empty() ? "" : options_.name + "-" + std::to_string(member.number);
-    member.process = worker::make_process_state(name, false, make_worker_call(std::move(kit), options_.initializer), "PoolWorker", std::nullopt);
-    member.process->report = worker::make_report();
-    member.process->dies_with_parent = true;
-    worker::start(member.process);
+    const auto process = worker::make_process_state(name, false, make_worker_call(std::move(kit), options_.initializer), "PoolWorker", std::nullopt);
+    process->report = worker::make_report();
+    process->dies_with_parent = true;
+    member.process = process;
+    const auto number = member.number;
+    {
+        const std::lock_guard guard(mutex_);
+        if (options_.timeout) {
+            due_.insert({Deadline(options_.timeout->duration()).when(), start_of_member | number});
+            start_clock();
+            clock_changed_.notify_all();
+        }
+        members_.emplace(number, std::move(member));
+    }
+    try {
+        worker::start(process);
+    } catch (...) {
+        const std::lock_guard guard(mutex_);
+        members_.erase(number);
+        throw;
+    }
     const std::lock_guard guard(mutex_);
-    ready_.add(member.process->process->get(), first_member_tag + member.number);
-    if (broken_) worker::send_signal(member.process, SIGKILL);
-    members_.emplace(member.number, std::move(member));
+    auto& started = members_.at(number);
+    started.is_started = true;
+    if (started.is_killed || broken_) started.kill();
+    ready_.add(process->process->get(), first_member_tag + number);
 }
 
 void ProcessCrew::send_home() {
     const std::lock_guard guard(mutex_);
-    if (!closed_ || unfinished_ > 0 || sent_home_) return;
+    if (!closed_ || ledger_.size() > 0 || sent_home_) return;
     sent_home_ = true;
     channel::shut_down(*tasks_, false);
+    for (auto& [number, member] : members_) {
+        if (member.is_started) worker::send_signal(member.process, SIGCONT);  // whoever has stopped it: it is to go now
+    }
 }
 
 bool ProcessCrew::is_over() const {
     const std::lock_guard guard(mutex_);
-    return closed_ && unfinished_ == 0 && members_.empty();
+    return closed_ && ledger_.size() == 0 && members_.empty();
 }
 
 // ---- ending ----------------------------------------------------------------------------------------
@@ -812,6 +1041,8 @@ void ProcessCrew::resize(std::size_t workers) {
         const std::lock_guard guard(mutex_);
         require_open();
         wanted_ = workers;
+        // As many as are too many shall leave when they come to it. If one dies before, another may leave for it, and will be replaced.
+        for (std::size_t i = wanted_; i < members_.size(); ++i) post(tasks_, as_bytes(TaskHeader{}));
     }
     bell_.ring();
 }
@@ -836,15 +1067,14 @@ bool ProcessCrew::join(Deadline deadline) {
 }
 
 void ProcessCrew::cancel_waiting() noexcept {
-    std::vector<TaskPointer> waiting;
+    std::vector<std::pair<TaskPointer, std::uint64_t>> all;
     {
         const std::lock_guard guard(mutex_);
-        if (!begun_) return;
-        for (const auto& slot : slots_) {
-            if (slot.task && take_back(*slot.task)) waiting.push_back(slot.task);
-        }
+        for (const auto& task : ledger_.all()) all.emplace_back(task, task->is_held_back ? 0 : task->id);
     }
-    for (const auto& task : waiting) task->future().cancel();
+    for (const auto& [task, id] : all) {
+        if (id == 0 || take_back(*task, id)) task->future().cancel();
+    }
 }
 
 void ProcessCrew::terminate() noexcept {
@@ -854,12 +1084,12 @@ void ProcessCrew::terminate() noexcept {
         closed_ = true;
         if (!begun_) return;
         sent_home_ = true;
-        channel::shut_down(*tasks_, true);
         for (auto& [number, member] : members_) {
             if (member.note->stage == Note::starting) member.note->stage = Note::leaving;
-            worker::send_signal(member.process, SIGKILL);
+            member.kill();
         }
     }
+    channel::shut_down(*tasks_, true);
     fail_all(nullptr);
     bell_.ring();
 }
@@ -881,7 +1111,9 @@ bool ProcessCrew::finish(bool cancel_what_waits) noexcept {
 std::vector<int> ProcessCrew::worker_pids() const {
     const std::lock_guard guard(mutex_);
     std::vector<int> pids;
-    for (const auto& [number, member] : members_) pids.push_back(member.process->pid);
+    for (const auto& [number, member] : members_) {
+        if (member.is_started) pids.push_back(member.process->pid);
+    }
     return pids;
 }
 

@@ -65,6 +65,10 @@ public:
     void run(message::Call* initializer) {
         platform::set_signal_mask(kit_.signals);
         platform::ignore_interrupts();  // Ctrl-C is for who submitted the work
+        if (kit_.standard_error) {
+            platform::take_standard_error(kit_.standard_error->get());
+            kit_.standard_error->reset();
+        }
         if (kit_.memory != 0) platform::limit_memory(kit_.memory);
         if (initializer != nullptr && !initialise(*initializer)) return;
         kit_.note->stage = Note::ready;
@@ -97,17 +101,16 @@ private:
         return false;
     }
 
-    // Returns false for what was retracted.
+    // Returns false for what was retracted. Throws: ShutDown when there will be no more.
     bool serve_one() {
-        auto& note = *kit_.note;
         channel::Getting getting(*kit_.tasks, {});
         TaskHeader header;
         if (getting.bytes().size() < sizeof header) throw DecodeError("message cut short: a task without its number");
         std::memcpy(&header, getting.bytes().data(), sizeof header);
         const bool retracted = getting.is_retracted();
         if (!retracted) {
-            note.item = getting.number();
-            note.doing = Note::with(header.id, Note::taking);
+            kit_.note->item = getting.number();
+            begin_to_take(header.id);
         }
         auto attachments = getting.attachments();
         if (getting.is_long()) {
@@ -123,14 +126,18 @@ private:
     }
 
     void run_task(const TaskHeader& header, std::span<const std::byte> bytes, message::Attachments& attachments) {
+        if (header.id == 0) throw ShutDown("the pool has more workers than it wants");
         step(header.id, Note::taking, Note::running);
-        if (header.tell_when_begun != 0) say({header.id, kit_.number, AnswerHeader::begun});
+        if ((header.flags & TaskHeader::tell_when_begun) != 0) say({header.id, kit_.number, AnswerHeader::begun});
         Answer answer(memory_);
-        const std::uint64_t memory = header.memory != 0 ? header.memory : kit_.memory;
-        bool limit_moved = header.memory != 0;
+        message::Reader in(bytes, &attachments);
+        const auto limits = (header.flags & TaskHeader::has_limits) != 0 ? in.read_raw<TaskLimits>() : TaskLimits{};
+        const std::uint64_t memory = limits.memory != 0 ? limits.memory : kit_.memory;
+        bool limit_moved = limits.memory != 0;
         if (limit_moved) platform::limit_memory(memory);
+        if (limits.cpu_time != 0) platform::limit_cpu_time(std::chrono::nanoseconds(limits.cpu_time));
         try {
-            message::WrittenCall call(message::Reader(bytes, &attachments));
+            message::WrittenCall call(in);
             answer.run(call);
         } catch (const SystemExit&) {
             throw;
@@ -141,6 +148,7 @@ private:
         } catch (...) {
             answer.say(std::current_exception());
         }
+        if (limits.cpu_time != 0) platform::lift_cpu_time_limit();
         if (limit_moved) kit_.memory == 0 ? platform::lift_memory_limit() : platform::limit_memory(kit_.memory);
         step(header.id, Note::running, Note::answered);
         try {
@@ -155,11 +163,16 @@ private:
         return std::make_exception_ptr(OutOfMemory("the task needed more than the " + std::to_string(memory) + " bytes that .memory allows it"));
     }
 
+    void begin_to_take(std::uint64_t id) {
+        std::uint64_t seen = kit_.note->doing;
+        if (Note::step_of(seen) == Note::doomed || !kit_.note->doing.compare_exchange_strong(seen, Note::with(id, Note::taking))) wait_to_be_killed();
+    }
     void step(std::uint64_t id, Note::Step from, Note::Step to) {
         std::uint64_t seen = Note::with(id, from);
-        if (kit_.note->doing.compare_exchange_strong(seen, Note::with(id, to))) [[likely]]
-            return;
-        for (;;) platform::wait_for_signal();  // doomed: the pool's process is about to kill this one
+        if (!kit_.note->doing.compare_exchange_strong(seen, Note::with(id, to))) wait_to_be_killed();
+    }
+    [[noreturn]] static void wait_to_be_killed() {
+        for (;;) platform::wait_for_signal();
     }
 
     WorkerKit kit_;
@@ -176,6 +189,10 @@ void enter_worker(message::Reader& call, message::Writer*) {
     kit.max_tasks = call.read_raw<std::uint64_t>();
     kit.memory = call.read_raw<std::uint64_t>();
     kit.signals = call.read_raw<platform::SignalMask>();
+    if (call.read_raw<bool>()) {
+        const auto number = call.read_raw<std::uint32_t>();
+        kit.standard_error = std::make_shared<platform::FileDescriptor>(call.attachments()->take(number));
+    }
     std::unique_ptr<message::Call> initializer;
     if (call.read_raw<bool>()) initializer = std::make_unique<message::WrittenCall>(call);
     Worker(std::move(kit)).run(initializer.get());
@@ -195,6 +212,11 @@ public:
         out.write_raw(kit_.max_tasks);
         out.write_raw(kit_.memory);
         out.write_raw(kit_.signals);
+        out.write_raw(kit_.standard_error != nullptr);
+        if (kit_.standard_error) {
+            const int descriptor = kit_.standard_error->get();
+            out.write_raw(static_cast<std::uint32_t>(out.attach(descriptor, static_cast<std::uint64_t>(descriptor))));
+        }
         out.write_raw(initializer_ != nullptr);
         if (initializer_) initializer_->encode(out);
     }

@@ -18,8 +18,9 @@ struct WorkerKit {
     std::shared_ptr<Note> note;
     std::uint32_t number = 0;
     std::uint64_t max_tasks = 0;
-    std::uint64_t memory = 0;        ///< bytes that it may allocate; 0: no limit
-    platform::SignalMask signals{};  ///< the program's; a worker is started by a thread that blocks them all
+    std::uint64_t memory = 0;                                  ///< bytes that it may allocate; 0: no limit
+    platform::SignalMask signals{};                            ///< the program's; a worker is started by a thread that blocks them all
+    std::shared_ptr<platform::FileDescriptor> standard_error;  ///< a pipe to write to; null: the worker keeps the program's own
 };
 
 /// The call that a worker process is started with.

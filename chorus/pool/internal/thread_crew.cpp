@@ -8,6 +8,7 @@
 #include <chorus/memory/internal/region.hpp>
 #include <chorus/message/outcome.hpp>
 #include <chorus/platform/os_process.hpp>
+#include <chorus/pool/internal/budget.hpp>
 #include <chorus/pool/internal/crews.hpp>
 #include <chorus/pool/task.hpp>
 #include <chorus/worker/thread.hpp>
@@ -15,21 +16,31 @@
 namespace chorus::pool {
 namespace {
 
+constexpr auto no_limits =
+    "a thread cannot be ended, and what it uses cannot be told from what the others use: .timeout, .cpu_time and .memory are for mp::Pool; for a "
+    "limit on waiting use get(deadline)";
+
 class ThreadCrew final : public Crew, public std::enable_shared_from_this<ThreadCrew> {
 public:
-    explicit ThreadCrew(CrewOptions options) : options_(std::move(options)), wanted_(options_.workers), copy_(memory::copy_number()) {
+    explicit ThreadCrew(CrewOptions options) : options_(std::move(options)), wanted_(options_.workers), copy_(memory::copy_number()), budget_(options_.budget) {
+        if (options_.timeout || options_.cpu_time || options_.memory != 0) throw UsageError(no_limits);
         static std::atomic<int> pools{0};
         if (options_.name.empty()) options_.name = "ThreadPool-" + std::to_string(pools.fetch_add(1) + 1);
     }
 
     void submit(TaskPointer task) override {
-        if (task->options.timeout) throw UsageError("a thread cannot be ended, so its task can have no timeout: use mp::Pool, or get(deadline)");
+        if (task->options.timeout || task->options.cpu_time || task->options.memory != 0) throw UsageError(no_limits);
         {
             const std::lock_guard guard(mutex_);
             require_open();
             task->number = ++submitted_;
             ++unfinished_;
             if (threads_ < std::min(wanted_, unfinished_.load())) start_one();
+            if (current_ == this) {
+                budget_.enter_at_once(*task);  // who submitted it may wait for it, and has his own part until then
+            } else if (!budget_.enter(task)) {
+                return;
+            }
         }
         tasks_.put(std::move(task));
         if (is_broken_) break_down("");  // meanwhile: nobody else would see to this one
@@ -107,6 +118,12 @@ public:
             (*task)->future().cancel();
             done_with(*task);
         }
+        std::deque<TaskPointer> held_back;
+        {
+            const std::lock_guard guard(mutex_);
+            held_back = budget_.waiting();
+        }
+        for (const auto& task : held_back) task->future().cancel();  // they are let in, and passed over
     }
     void terminate() noexcept override {
         if (is_a_copy()) return;
@@ -153,11 +170,18 @@ private:
 
     void done_with(TaskPointer& task) {
         task->drop_call();
+        if (options_.budget != 0) let_in_after(*task);
         task = nullptr;
         if (unfinished_.fetch_sub(1) != 1) return;
         const std::lock_guard guard(mutex_);
         if (closed_) tasks_.shutdown();
         changed_.notify_all();
+    }
+
+    void let_in_after(Task& done) {
+        const std::lock_guard guard(mutex_);
+        budget_.leave(done);
+        while (auto next = budget_.next()) tasks_.put(std::move(next));
     }
 
     void serve(TaskPointer& task) {
@@ -221,6 +245,7 @@ private:
     std::atomic<bool> is_broken_{false};
     mutable std::mutex mutex_;  ///< guards what follows
     std::condition_variable changed_;
+    Budget budget_;
     std::vector<threading::Thread> handles_;
     std::size_t threads_ = 0;
     std::size_t started_ = 0;

@@ -59,7 +59,7 @@ void drop(Server& here) {
     here.socket.reset();
     if (!here.process) return;
     platform::wait_readable(here.process.get());
-    platform::collect_exit_code(here.process.get());
+    platform::collect(here.process.get());
     here.process.reset();
 }
 

@@ -40,6 +40,7 @@ struct ProcessState {
     Deadline::Clock::time_point born;                         ///< when its start was done
     std::shared_ptr<const platform::FileDescriptor> process;  ///< joiners keep it open while they wait
     std::optional<int> exitcode;
+    std::size_t peak_memory = 0;  ///< once it has ended; 0: not known
 };
 
 using ProcessPointer = std::shared_ptr<ProcessState>;

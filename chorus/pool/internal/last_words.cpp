@@ -1,0 +1,129 @@
+#include <chorus/pool/internal/last_words.hpp>
+
+#include <array>
+#include <map>
+#include <string_view>
+
+#include <chorus/memory/internal/region.hpp>
+#include <chorus/platform/fork_mutex.hpp>
+#include <chorus/platform/os_process.hpp>
+#include <chorus/platform/os_thread.hpp>
+
+namespace chorus::pool {
+namespace {
+
+constexpr int standard_error = 2;
+
+// The thread, and what it listens to. Lives for ever.
+class Relay {
+public:
+    void add(const std::shared_ptr<LastWords>& words) {
+        const std::lock_guard guard(mutex_);
+        const auto tag = ++last_;
+        words_.emplace(tag, words);
+        try {
+            ready_.add(words->descriptor(), tag);
+        } catch (...) {
+            words_.erase(tag);
+            throw;
+        }
+    }
+
+    void run() {
+        for (;;) {
+            for (const auto tag : ready_.wait({})) {
+                const auto words = find(tag);
+                if (!words->hear()) remove(tag);
+            }
+        }
+    }
+
+private:
+    std::shared_ptr<LastWords> find(std::uint64_t tag) {
+        const std::lock_guard guard(mutex_);
+        return words_.at(tag);
+    }
+    void remove(std::uint64_t tag) {
+        const std::lock_guard guard(mutex_);
+        ready_.remove(words_.at(tag)->descriptor());
+        words_.erase(tag);
+    }
+
+    std::mutex mutex_;
+    platform::ReadySet ready_;
+    std::map<std::uint64_t, std::shared_ptr<LastWords>> words_;
+    std::uint64_t last_ = 0;
+};
+
+struct Holder {
+    platform::ForkMutex mutex;
+    Relay* relay = nullptr;
+    std::uint32_t copy = 0;  ///< of the process that has it
+};
+Holder& holder() {
+    static auto* const instance = new Holder;
+    return *instance;
+}
+// Before main: a fork while another thread makes it would leave a copy that waits for ever.
+[[maybe_unused]] auto& holder_made = holder();
+
+Relay& running_relay() {
+    auto& here = holder();
+    const std::lock_guard guard(here.mutex);
+    if (here.relay == nullptr || here.copy != memory::copy_number()) {  // the thread is not in a copy
+        auto made = std::make_unique<Relay>();
+        const platform::SignalsBlocked blocked;  // the program's handlers run in the program's threads
+        platform::start_thread(
+            [](void* relay) -> void* {
+                platform::name_this_thread("chorus-stderr");
+                static_cast<Relay*>(relay)->run();
+                return nullptr;
+            },
+            made.get(), 0);
+        here.relay = made.release();
+        here.copy = memory::copy_number();
+    }
+    return *here.relay;
+}
+
+}  // namespace
+
+std::shared_ptr<LastWords> LastWords::pass_on(platform::FileDescriptor reading_end) {
+    auto words = std::make_shared<LastWords>(std::move(reading_end));
+    running_relay().add(words);
+    return words;
+}
+
+bool LastWords::hear() {
+    std::array<char, 16384> buffer;
+    for (;;) {
+        const std::lock_guard guard(mutex_);
+        const auto size = platform::read_some(pipe_.get(), buffer.data(), buffer.size());
+        if (size <= 0) return size < 0;
+        platform::write_all(standard_error, buffer.data(), static_cast<std::size_t>(size));
+        kept_.append(buffer.data(), static_cast<std::size_t>(size));
+        if (kept_.size() > 2 * most_kept) kept_.erase(0, kept_.size() - most_kept);
+        passed_on_ += static_cast<std::size_t>(size);
+        changed_.notify_all();
+    }
+}
+
+// By the relay's thread and no other, which blocks SIGPIPE: nobody else's program ends because nobody reads its standard error.
+void LastWords::catch_up() {
+    std::unique_lock lock(mutex_);
+    const std::size_t written = passed_on_ + platform::bytes_to_read(pipe_.get());
+    changed_.wait(lock, [&] { return passed_on_ >= written; });
+}
+
+std::string LastWords::lines(std::size_t most) {
+    const std::lock_guard guard(mutex_);
+    std::string_view text = kept_;
+    while (!text.empty() && text.back() == '\n') text.remove_suffix(1);
+    std::size_t begin = text.size();
+    for (std::size_t lines = 0; begin > 0; --begin) {
+        if (text[begin - 1] == '\n' && ++lines == most) break;
+    }
+    return std::string(text.substr(begin));
+}
+
+}  // namespace chorus::pool
