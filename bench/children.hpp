@@ -49,6 +49,21 @@ inline void pin(int cpu) {
     if (::sched_setaffinity(0, sizeof set, &set) != 0) fail("sched_setaffinity");
 }
 
+/// The calling thread on one CPU, as long as it is in scope.
+class Pinned {
+public:
+    explicit Pinned(int cpu) {
+        if (::sched_getaffinity(0, sizeof before_, &before_) != 0) fail("sched_getaffinity");
+        pin(cpu);
+    }
+    ~Pinned() { ::sched_setaffinity(0, sizeof before_, &before_); }
+    Pinned(const Pinned&) = delete;
+    Pinned& operator=(const Pinned&) = delete;
+
+private:
+    cpu_set_t before_;
+};
+
 /// Until it sleeps in the kernel: a child that has settled.
 inline void wait_until_asleep(pid_t pid) {
     for (;;) {

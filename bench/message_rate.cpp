@@ -3,7 +3,6 @@
 //
 //     bench_message_rate [--quick]
 #include <cstring>
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -15,25 +14,6 @@
 namespace {
 
 using namespace bench;
-
-struct Subject {
-    const char* name;
-    std::function<double()> measure;  ///< nanoseconds a message
-};
-
-// By turns, so that a machine which changes its speed on the way changes it for all. Each rival is a line.
-void race(const std::string& subject, const std::string& row, const Subject& ours, const std::vector<Subject>& rivals, int rounds) {
-    std::vector<double> mine;
-    std::vector<std::vector<double>> theirs(rivals.size());
-    for (int round = 0; round < rounds; ++round) {
-        if (round % 2 == 0) mine.push_back(ours.measure());
-        for (std::size_t i = 0; i < rivals.size(); ++i) theirs[i].push_back(rivals[i].measure());
-        if (round % 2 != 0) mine.push_back(ours.measure());
-    }
-    for (std::size_t i = 0; i < rivals.size(); ++i) {
-        emit(subject, row, median(mine), rivals[i].name, median(theirs[i]), median(mine) / median(theirs[i]), spread(mine));
-    }
-}
 
 template <class T>
 Subject rate_of(const char* name, std::size_t bytes, int ends, double seconds) {

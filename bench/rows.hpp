@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdio>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -61,6 +62,25 @@ void compare(const std::string& subject, const std::string& row, Ours&& ours_onc
         if (i % 2 != 0) mine.push_back(nanoseconds(ours));
     }
     emit(subject, row, median(mine) / batch, rival_name, median(theirs) / batch, median(mine) / median(theirs), spread(mine));
+}
+
+struct Subject {
+    const char* name;
+    std::function<double()> measure;  ///< nanoseconds, of whatever the row counts
+};
+
+/// The same for subjects that measure themselves. Each rival is a line.
+inline void race(const std::string& subject, const std::string& row, const Subject& ours, const std::vector<Subject>& rivals, int rounds) {
+    std::vector<double> mine;
+    std::vector<std::vector<double>> theirs(rivals.size());
+    for (int round = 0; round < rounds; ++round) {
+        if (round % 2 == 0) mine.push_back(ours.measure());
+        for (std::size_t i = 0; i < rivals.size(); ++i) theirs[i].push_back(rivals[i].measure());
+        if (round % 2 != 0) mine.push_back(ours.measure());
+    }
+    for (std::size_t i = 0; i < rivals.size(); ++i) {
+        emit(subject, row, median(mine), rivals[i].name, median(theirs[i]), median(mine) / median(theirs[i]), spread(mine));
+    }
 }
 
 }  // namespace bench
