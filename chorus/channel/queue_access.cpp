@@ -1,5 +1,7 @@
 #include <chorus/channel/queue_access.hpp>
 
+#include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include <chorus/channel/internal/queue_core.hpp>
@@ -47,6 +49,30 @@ std::uint32_t LongMessage::put(std::size_t bytes, Deadline deadline, std::span<c
     core_ = nullptr;
     bytes_ = {};
     return position;
+}
+
+// The header in front is less than this.
+const std::size_t GrowingMessage::threshold = QueueCore::longest_in_ring - 64;
+
+void GrowingMessage::write(std::span<const std::byte> bytes) {
+    const std::size_t needed = used_ + bytes.size();
+    if (!message_ || needed > message_->bytes().size()) {
+        LongMessage larger(queue_, message_ ? std::max(needed, 2 * message_->bytes().size()) : needed, {});
+        if (message_) std::memcpy(larger.bytes().data(), message_->bytes().data(), used_);
+        message_ = std::move(larger);
+    }
+    std::memcpy(message_->bytes().data() + used_, bytes.data(), bytes.size());
+    used_ = needed;
+}
+
+std::uint32_t GrowingMessage::put(std::span<const std::byte> front, std::span<const message::Attachment> attachments) {
+    std::memcpy(message_->bytes().data(), front.data(), front.size());
+    return message_->put(used_, {}, attachments);
+}
+
+void GrowingMessage::clear() noexcept {
+    message_.reset();
+    used_ = in_front_;
 }
 
 Getting::Getting(QueueCore& core, Deadline deadline) : core_(core), block_(Blocks::none) {

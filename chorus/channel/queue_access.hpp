@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <typeinfo>
@@ -66,6 +67,30 @@ private:
     std::uint32_t block_;
     std::uint32_t copy_;  ///< of the process: to another copy it is not lent
     std::span<std::byte> bytes_;
+};
+
+/// Writes a message of which nobody knows beforehand how long it will be: once it is too long for the ring it lies where it will be
+/// read, and is not copied again.
+class GrowingMessage final : public message::Sink {
+public:
+    /// How many bytes the Writer is to keep before it comes here.
+    static const std::size_t threshold;
+
+    /// So many bytes are left free in front.
+    GrowingMessage(QueuePointer queue, std::size_t in_front) : queue_(std::move(queue)), in_front_(in_front), used_(in_front) {}
+
+    /// Throws: Full, ShutDown, OsError when there is no memory for it.
+    void write(std::span<const std::byte> bytes) override;
+    /// Returns: for retract(). Requires: `front` is as long as what was left free.
+    std::uint32_t put(std::span<const std::byte> front, std::span<const message::Attachment> attachments);
+    /// Forgets what was written.
+    void clear() noexcept;
+
+private:
+    QueuePointer queue_;
+    std::size_t in_front_;
+    std::size_t used_;
+    std::optional<LongMessage> message_;
 };
 
 /// Takes messages under one lock, and by one commit.

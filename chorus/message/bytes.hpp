@@ -44,6 +44,9 @@ class Writer {
 public:
     Writer() = default;
     Writer(Sink& sink, std::size_t threshold) : sink_(&sink), threshold_(threshold) {}
+    Writer(Sink& sink, std::size_t threshold, std::vector<std::byte> buffer) noexcept : buffer_(std::move(buffer)), sink_(&sink), threshold_(threshold) {
+        buffer_.clear();
+    }
     /// Uses this memory, which take() gives back.
     explicit Writer(std::vector<std::byte> buffer) noexcept : buffer_(std::move(buffer)) { buffer_.clear(); }
 
@@ -119,6 +122,7 @@ public:
     }
     ~Attachments() { close(); }
 
+    bool empty() const noexcept { return descriptors_.empty(); }
     /// The caller owns it from now on; -1 if it was taken before. Throws: DecodeError if it did not come.
     int take(std::size_t number) {
         if (number >= descriptors_.size()) {

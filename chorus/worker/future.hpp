@@ -137,7 +137,7 @@ public:
 
     /// The value, or the exception thrown again. May be repeated. Blocks: until it is there.
     /// Throws: TimedOut when the deadline passes first, Cancelled after cancel().
-    T get(Deadline deadline = {}) const {
+    T get(Deadline deadline = {}) const& {
         state_->wait_done(deadline);
         if (const auto error = state_->error()) std::rethrow_exception(error);
         if constexpr (!std::is_void_v<T>) {
@@ -147,6 +147,16 @@ public:
                 return std::move(state_->value());
             }
         }
+    }
+
+    /// The same for a future that nobody keeps: the value is not copied.
+    T get(Deadline deadline = {}) && {
+        if constexpr (!std::is_void_v<T> && std::is_copy_constructible_v<T>) {
+            state_->wait_done(deadline);
+            const auto ours = state_;  // behind whoever had it and let it go
+            if (ours.use_count() == 2 && ours->error() == nullptr) return std::move(ours->value());
+        }
+        return std::as_const(*this).get(deadline);
     }
 
     /// Has ended: with a value, an exception, or by cancel().

@@ -140,6 +140,7 @@ public:
     std::byte* address(std::uint32_t block) { return blocks_.address(block); }
     void give_block(std::uint32_t block) noexcept { blocks_[block].owner.store(Block::nobody); }
     /// Whether a message of this size goes into a block.
+    static constexpr std::uint64_t longest_in_ring = 128 * 1024;
     static bool is_long(std::uint64_t bytes) noexcept { return bytes > longest_in_ring; }
 
     /// Takes the lock of the gets; there is a message. Throws: Empty, ShutDown.
@@ -199,7 +200,6 @@ public:
 
 private:
     static constexpr std::uint64_t unit = 8;
-    static constexpr std::uint64_t longest_in_ring = 128 * 1024;
     struct Ring;
     /// Where a ring lies in this process.
     struct View {

@@ -5,6 +5,8 @@
 #include <mutex>
 #include <new>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <chorus/platform/fork_mutex.hpp>
 #include <chorus/platform/os_process.hpp>
@@ -23,6 +25,9 @@ struct Regions {
     std::shared_ptr<Region> arena;  ///< where the next small object goes
     std::size_t arena_used = 0;
     std::uint64_t next_name = 0;  ///< 0: not chosen yet
+    bool keeps = false;
+    std::vector<std::shared_ptr<Region>> kept;
+    std::vector<std::shared_ptr<Region>> kept_longer;
 };
 
 // Never destroyed: handles may be static objects.
@@ -138,7 +143,30 @@ Place read_place(message::Reader& in, std::size_t size) {
         throw DecodeError("message damaged: an object of " + std::to_string(size) + " bytes is said to lie at " + std::to_string(offset) +
                           " in shared memory of " + std::to_string(region->size()));
     }
+    if (here.keeps && (here.kept.empty() || here.kept.back() != region)) here.kept.push_back(region);
     return {region, offset};
+}
+
+void keep_places() {
+    auto& here = regions();
+    const std::lock_guard guard(here.mutex);
+    here.keeps = true;
+}
+
+void forget_older_places() {
+    auto& here = regions();
+    std::vector<std::shared_ptr<Region>> forgotten;  // outlives the guard: a region's end takes the mutex itself
+    const std::lock_guard guard(here.mutex);
+    forgotten = std::exchange(here.kept_longer, std::exchange(here.kept, {}));
+}
+
+void forget_places() {
+    auto& here = regions();
+    std::vector<std::shared_ptr<Region>> kept;
+    std::vector<std::shared_ptr<Region>> kept_longer;
+    const std::lock_guard guard(here.mutex);
+    kept.swap(here.kept);
+    kept_longer.swap(here.kept_longer);
 }
 
 Place place_of(const std::shared_ptr<const void>& object) {
@@ -156,6 +184,7 @@ void leave_arena_to_its_maker() noexcept {
     ++copies_made;
     auto& here = regions();
     new (&here.arena) std::shared_ptr<Region>;  // let go of without asking: a copy's mutexes are held
+    here.keeps = false;
     here.next_name = 0;
 }
 

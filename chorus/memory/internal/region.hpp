@@ -60,6 +60,12 @@ void write_place(message::Writer& out, const Place& place);
 /// Throws: DecodeError if that many bytes do not lie there, Error if the message could not bring the region.
 Place read_place(message::Reader& in, std::size_t size);
 
+/// For a process that is told of the same places again and again: from now on what read_place() finds stays mapped until the
+/// second call of forget_older_places() after it, or forget_places(). Not in copies of the process.
+void keep_places();
+void forget_older_places();
+void forget_places();
+
 /// The object at a place, holding it. Requires: it lies there.
 template <class T>
 std::shared_ptr<T> object_at(const Place& place) {

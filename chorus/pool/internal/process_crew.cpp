@@ -113,6 +113,8 @@ std::string seconds(const Timeout& time) {
     return text;
 }
 
+using TaskMessage = Message<TaskHeader>;
+
 class ProcessCrew final : public Crew, public std::enable_shared_from_this<ProcessCrew> {
 public:
     explicit ProcessCrew(CrewOptions options)
@@ -170,7 +172,7 @@ private:
     void doom(std::uint64_t id) noexcept;
     bool end_worker(Member& member, std::uint64_t& doing, Note::Step how) noexcept;
 
-    void give_out(const TaskPointer& task, const message::Writer& out, bool first_time);
+    void give_out(const TaskPointer& task, TaskMessage& message, bool first_time);
     void give_out_again(const TaskPointer& task);
     void fail_all(const std::function<std::exception_ptr()>& error);
     void break_down(const std::string& why);
@@ -237,7 +239,7 @@ private:
     std::optional<Watched> watched_;
     enum class Clock { none, runs, ends, has_ended } clock_ = Clock::none;
     std::condition_variable clock_changed_;
-    bool begun_ = false;
+    std::atomic<bool> begun_{false};
     bool closed_ = false;
     bool sent_home_ = false;
     int died_unready_ = 0;  ///< workers, one after the other
@@ -338,30 +340,30 @@ void write_task(message::Writer& out, const Task& task) {
 void ProcessCrew::submit(TaskPointer task) {
     if (!task->options.timeout) task->options.timeout = options_.timeout;
     if (!task->options.cpu_time) task->options.cpu_time = options_.cpu_time;
-    message::Writer out(std::move(scratch()));
+    if (!begun_) {
+        const std::lock_guard guard(mutex_);
+        require_open();
+        begin();
+    }
+    TaskMessage message(tasks_, scratch());
     std::exception_ptr error;
     try {
-        write_task(out, *task);
+        write_task(message.out(), *task);
     } catch (...) {
         error = std::current_exception();
     }
-    if (error) {
-        {
-            const std::lock_guard guard(mutex_);
-            require_open();
-            task->number = ++submitted_;
-        }
-        task->future().set_error(error);
-    } else {
-        give_out(task, out, true);
+    if (!error) return give_out(task, message, true);
+    {
+        const std::lock_guard guard(mutex_);
+        require_open();
+        task->number = ++submitted_;
     }
-    scratch() = out.take();
+    task->future().set_error(error);
 }
 
 // Requires: mutex_. Returns false if let_in() will give it out.
 bool ProcessCrew::enter(const TaskPointer& task) {
     require_open();
-    begin();
     ledger_.add(task);
     task->number = ++submitted_;
     if (task->options.timeout) {
@@ -375,27 +377,24 @@ bool ProcessCrew::enter(const TaskPointer& task) {
 
 // Short tasks are put under the ledger's lock: so nobody sees one that is in the ledger and not yet in the queue.
 // Throws, the first time: UsageError after close(), BrokenPool, OsError. That it cannot be put is the task's error.
-void ProcessCrew::give_out(const TaskPointer& task, const message::Writer& out, bool first_time) {
-    const auto& attachments = out.attachments();
-    const auto bytes = out.buffered();
-    const bool is_short = attachments.empty() && !channel::is_long(sizeof(TaskHeader) + bytes.size());
+void ProcessCrew::give_out(const TaskPointer& task, TaskMessage& message, bool first_time) {
     std::exception_ptr error;
     bool ring = false;
     {
         std::unique_lock lock(mutex_);
-        if (first_time) task->bytes = bytes.size();
+        if (first_time) task->bytes = message.size();
         if (first_time && !enter(task)) return;
         if (!ledger_.has(*task)) return;  // it was cancelled meanwhile
         ring = needs_worker();
         const auto header = header_of(*task);
         try {
-            if (is_short) {
-                task->position = post(tasks_, as_bytes(header), bytes);
+            if (!message.is_long()) {
+                task->position = message.put(header);
                 task->is_placed = true;
             } else {
                 lock.unlock();
                 if (std::exchange(ring, false)) bell_.ring();  // if there is no room, who makes some has to be there
-                const auto position = post(tasks_, as_bytes(header), bytes, attachments);
+                const auto position = message.put(header);
                 lock.lock();
                 if (ledger_.find(header.id) == task) {
                     task->position = position;
@@ -416,10 +415,11 @@ void ProcessCrew::give_out(const TaskPointer& task, const message::Writer& out, 
 
 void ProcessCrew::give_out_again(const TaskPointer& task) {
     try {
-        message::Writer out;
-        write_task(out, *task);
+        std::vector<std::byte> memory;
+        TaskMessage message(tasks_, memory);
+        write_task(message.out(), *task);
         task->future().set_pending();
-        give_out(task, out, false);
+        give_out(task, message, false);
     } catch (...) {
         task->future().set_error(std::current_exception());
     }

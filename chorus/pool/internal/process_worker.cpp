@@ -2,6 +2,7 @@
 
 #include <csignal>
 #include <cstring>
+#include <optional>
 #include <vector>
 
 #include <chorus/memory/internal/region.hpp>
@@ -18,21 +19,18 @@ std::span<const std::byte> as_bytes(const T& value) {
     return std::as_bytes(std::span(&value, 1));
 }
 
-// The answer to one task, in memory that is used again and again.
+// The answer to one task.
 class Answer {
 public:
-    explicit Answer(std::vector<std::byte>& memory) : memory_(memory), out_(std::move(memory)) {}
-    ~Answer() { memory_ = out_.take(); }
-    Answer(const Answer&) = delete;
-    Answer& operator=(const Answer&) = delete;
+    Answer(const channel::QueuePointer& answers, std::vector<std::byte>& memory) : message_(answers, memory) {}
 
     void run(message::Call& call) {
         struct Errand {
             message::Call& call;
             message::Writer& out;
-        } errand{call, out_};
-        out_.write_text("");
-        out_.write_raw(message::Ending::value);
+        } errand{call, message_.out()};
+        message_.out().write_text("");
+        message_.out().write_raw(message::Ending::value);
         platform::watch_exceptions(
             [](void* context) {
                 auto& here = *static_cast<Errand*>(context);
@@ -41,21 +39,20 @@ public:
             &errand);
     }
 
+    // Instead of what was written.
     void say(std::exception_ptr thrown) {
         message::Writer exception;
         const bool known = message::write_exception(exception, std::move(thrown));
-        out_ = message::Writer(out_.take());
-        out_.write_text(known ? "" : platform::symbolize(platform::last_throw(), platform::memory_map(), false).text);
+        message_.clear();
+        message_.out().write_text(known ? "" : platform::symbolize(platform::last_throw(), platform::memory_map(), false).text);
         const auto bytes = exception.buffered();
-        out_.write(bytes.data(), bytes.size());
+        message_.out().write(bytes.data(), bytes.size());
     }
 
-    std::span<const std::byte> bytes() const noexcept { return out_.buffered(); }
-    const std::vector<message::Attachment>& attachments() const noexcept { return out_.attachments(); }
+    void put(const AnswerHeader& header) { message_.put(header); }
 
 private:
-    std::vector<std::byte>& memory_;
-    message::Writer out_;
+    Message<AnswerHeader> message_;
 };
 
 class Worker {
@@ -71,6 +68,7 @@ public:
         }
         if (kit_.memory != 0) platform::limit_memory(kit_.memory);
         if (initializer != nullptr && !initialise(*initializer)) return;
+        memory::keep_places();
         kit_.note->stage = Note::ready;
         say({0, kit_.number, AnswerHeader::ready});
         try {
@@ -83,12 +81,10 @@ public:
     }
 
 private:
-    void say(AnswerHeader header, std::span<const std::byte> rest = {}, std::span<const message::Attachment> attachments = {}) {
-        post(kit_.answers, as_bytes(header), rest, attachments);
-    }
+    void say(AnswerHeader header) { post(kit_.answers, as_bytes(header)); }
 
     bool initialise(message::Call& initializer) {
-        Answer answer(memory_);
+        Answer answer(kit_.answers, memory_);
         try {
             answer.run(initializer);
             return true;
@@ -97,13 +93,31 @@ private:
         } catch (...) {
             answer.say(std::current_exception());
         }
-        say({0, kit_.number, AnswerHeader::not_initialised}, answer.bytes());
+        answer.put({0, kit_.number, AnswerHeader::not_initialised});
         return false;
+    }
+
+    // What the arguments of the last tasks lay in stays mapped while there is work, for those of the next.
+    void get_next(std::optional<channel::Getting>& next) {
+        constexpr auto soon = std::chrono::milliseconds(10);
+        try {
+            if (places_kept_) {
+                memory::forget_older_places();
+                next.emplace(*kit_.tasks, soon);
+                return;
+            }
+        } catch (const Empty&) {
+            memory::forget_places();
+            places_kept_ = false;
+        }
+        next.emplace(*kit_.tasks, Deadline());
     }
 
     // Returns false for what was retracted. Throws: ShutDown when there will be no more.
     bool serve_one() {
-        channel::Getting getting(*kit_.tasks, {});
+        std::optional<channel::Getting> next;
+        get_next(next);
+        auto& getting = *next;
         TaskHeader header;
         if (getting.bytes().size() < sizeof header) throw DecodeError("message cut short: a task without its number");
         std::memcpy(&header, getting.bytes().data(), sizeof header);
@@ -129,7 +143,7 @@ private:
         if (header.id == 0) throw ShutDown("the pool has more workers than it wants");
         step(header.id, Note::taking, Note::running);
         if ((header.flags & TaskHeader::tell_when_begun) != 0) say({header.id, kit_.number, AnswerHeader::begun});
-        Answer answer(memory_);
+        Answer answer(kit_.answers, memory_);
         message::Reader in(bytes, &attachments);
         const auto limits = (header.flags & TaskHeader::has_limits) != 0 ? in.read_raw<TaskLimits>() : TaskLimits{};
         const std::uint64_t memory = limits.memory != 0 ? limits.memory : kit_.memory;
@@ -137,6 +151,7 @@ private:
         if (limit_moved) platform::limit_memory(memory);
         if (limits.cpu_time != 0) platform::limit_cpu_time(std::chrono::nanoseconds(limits.cpu_time));
         try {
+            places_kept_ = places_kept_ || !attachments.empty();
             message::WrittenCall call(in);
             answer.run(call);
         } catch (const SystemExit&) {
@@ -152,10 +167,10 @@ private:
         if (limit_moved) kit_.memory == 0 ? platform::lift_memory_limit() : platform::limit_memory(kit_.memory);
         step(header.id, Note::running, Note::answered);
         try {
-            say({header.id, kit_.number, AnswerHeader::outcome}, answer.bytes(), answer.attachments());
+            answer.put({header.id, kit_.number, AnswerHeader::outcome});
         } catch (...) {  // no memory for a long one, or too many descriptors
             answer.say(std::current_exception());
-            say({header.id, kit_.number, AnswerHeader::outcome}, answer.bytes());
+            answer.put({header.id, kit_.number, AnswerHeader::outcome});
         }
     }
 
@@ -176,6 +191,7 @@ private:
     }
 
     WorkerKit kit_;
+    bool places_kept_ = false;
     std::vector<std::byte> task_;
     std::vector<std::byte> memory_;
 };

@@ -30,6 +30,41 @@ std::unique_ptr<message::Call> make_worker_call(WorkerKit kit, std::shared_ptr<m
 std::uint32_t post(const channel::QueuePointer& queue, std::span<const std::byte> first, std::span<const std::byte> second = {},
                    std::span<const message::Attachment> attachments = {});
 
+/// A message for one of a pool's two queues: a header, and what a Writer writes. In memory that is used again and again.
+template <class Header>
+class Message {
+public:
+    Message(channel::QueuePointer queue, std::vector<std::byte>& memory)
+        : queue_(std::move(queue)), memory_(memory), long_(queue_, sizeof(Header)), out_(long_, channel::GrowingMessage::threshold, std::move(memory)) {}
+    ~Message() { memory_ = out_.take(); }
+    Message(const Message&) = delete;
+    Message& operator=(const Message&) = delete;
+
+    message::Writer& out() noexcept { return out_; }
+    std::size_t size() const noexcept { return out_.size(); }
+    /// It takes part in no queue's order while it is put: others may put theirs meanwhile.
+    bool is_long() const noexcept { return out_.has_spilled() || !out_.attachments().empty(); }
+
+    /// Begins anew.
+    void clear() noexcept {
+        long_.clear();
+        out_ = message::Writer(long_, channel::GrowingMessage::threshold, out_.take());
+    }
+    /// Once. Returns its position. Throws: OsError, ShutDown.
+    std::uint32_t put(const Header& header) {
+        const auto front = std::as_bytes(std::span(&header, 1));
+        if (!out_.has_spilled()) return post(queue_, front, out_.buffered(), out_.attachments());
+        out_.flush();
+        return long_.put(front, out_.attachments());
+    }
+
+private:
+    const channel::QueuePointer queue_;
+    std::vector<std::byte>& memory_;
+    channel::GrowingMessage long_;
+    message::Writer out_;
+};
+
 /// Types of the two queues' items, by which their handles know each other.
 struct TaskItem {};
 struct AnswerItem {};
