@@ -6,9 +6,11 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstring>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <tuple>
 #include <type_traits>
@@ -62,24 +64,81 @@ struct Collected {
     using Item = std::conditional_t<std::is_void_v<Result>, std::monostate, Result>;
 };
 
+/// Some of a job's items, which its chunks share. In a worker process numbers are read from the message, where they lie.
+template <class Item>
+class Slice {
+    using Items = std::vector<Item>;
+
+public:
+    static constexpr bool of_numbers = message::is_numbers_in_a_row<Items>;
+
+    Slice(std::shared_ptr<Items> items, std::size_t from, std::size_t to) : items_(std::move(items)), from_(from), size_(to - from) {}
+    explicit Slice(Items items) : Slice(std::make_shared<Items>(std::move(items)), 0, 0) { size_ = items_->size(); }
+
+    std::size_t size() const noexcept { return size_; }
+
+    template <class Visit>
+    void for_each(Visit visit) {
+        if (items_) {
+            const auto begin = items_->begin() + static_cast<std::ptrdiff_t>(from_);
+            const auto end = begin + static_cast<std::ptrdiff_t>(size_);
+            for (auto at = begin; at != end; ++at) {
+                auto&& item = *at;
+                visit(item);
+            }
+        } else if constexpr (of_numbers) {
+            for (std::size_t i = 0; i < size_; ++i) {
+                Item item;
+                std::memcpy(&item, in_message_.data() + i * sizeof item, sizeof item);
+                visit(item);
+            }
+        }
+    }
+
+    void write(message::Writer& out) const {
+        if constexpr (of_numbers) {
+            out.write_raw(size_);
+            out.write(items_->data() + from_, size_ * sizeof(Item));
+        } else {
+            message::encode(out, *items_);
+        }
+    }
+    static Slice read(message::Reader& in) {
+        if constexpr (of_numbers) {
+            const auto size = in.read_raw<std::size_t>();
+            return Slice(in.take(size > in.left() / sizeof(Item) ? in.left() + 1 : size * sizeof(Item)), size);
+        } else {
+            return Slice(message::decode<Items>(in));
+        }
+    }
+
+private:
+    Slice(std::span<const std::byte> in_message, std::size_t size) : size_(size), in_message_(in_message) {}
+
+    std::shared_ptr<Items> items_;  ///< all; null: they lie in the message. What is written and no numbers is all of them
+    std::size_t from_ = 0;
+    std::size_t size_ = 0;
+    std::span<const std::byte> in_message_;
+};
+
 /// A chunk's call.
 template <class Each>
 struct EachOf {
     Each each;
 
     template <class Item>
-    auto operator()(std::vector<Item> items) {
+    auto operator()(Slice<Item> items) {
         using Result = std::decay_t<std::invoke_result_t<Each&, Item&>>;
         std::vector<typename Collected<Result>::Item> results;
         results.reserve(items.size());
-        for (auto&& item : items) {
+        items.for_each([&](auto& item) {
             if constexpr (std::is_void_v<Result>) {
                 each(item);
                 results.emplace_back();
             } else {
                 results.push_back(each(item));
             }
-        }
+        });
         return results;
     }
 };
@@ -155,7 +214,11 @@ private:
             for (const auto& part : parts_) count += part.size();
             all.reserve(count);
             for (auto& part : parts_) {
-                all.insert(all.end(), std::make_move_iterator(part.begin()), std::make_move_iterator(part.end()));
+                if constexpr (std::is_trivially_copyable_v<typename Part::value_type>) {
+                    all.insert(all.end(), part.begin(), part.end());
+                } else {
+                    all.insert(all.end(), std::make_move_iterator(part.begin()), std::make_move_iterator(part.end()));
+                }
                 Part().swap(part);
             }
             this->set_value(std::move(all));
@@ -172,6 +235,12 @@ private:
 };
 
 }  // namespace pool
+
+template <class Item>
+struct codec<pool::Slice<Item>> {
+    static void write(message::Writer& out, const pool::Slice<Item>& items) { items.write(out); }
+    static pool::Slice<Item> read(message::Reader& in) { return pool::Slice<Item>::read(in); }
+};
 
 template <class Each>
 struct codec<pool::EachOf<Each>> {

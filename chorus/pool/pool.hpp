@@ -253,23 +253,45 @@ private:
         using Chunk = EachOf<Each>;
         static_assert(std::invocable<Each&, Item&>, "pool.map: the function cannot be called with an item of the range");
         using Result = std::decay_t<std::invoke_result_t<Each&, Item&>>;
-        std::vector<Item> items;
-        if constexpr (std::ranges::sized_range<Range>) items.reserve(static_cast<std::size_t>(std::ranges::size(range)));
-        for (auto&& item : range) items.push_back(std::forward<decltype(item)>(item));
-        const std::size_t chunk = chunk_size(options.chunksize, items.size(), crew_->size());
-        auto job = std::make_shared<MapJob<Result>>(crew_, chunk == 0 ? 0 : (items.size() + chunk - 1) / chunk);
-        const auto meter = make_meter(options.progress, items.size());
+        const auto items = std::make_shared<std::vector<Item>>(all_of(std::forward<Range>(range)));
+        const std::size_t chunk = chunk_size(options.chunksize, items->size(), crew_->size());
+        auto job = std::make_shared<MapJob<Result>>(crew_, chunk == 0 ? 0 : (items->size() + chunk - 1) / chunk);
+        const auto meter = make_meter(options.progress, items->size());
         std::size_t number = 0;
-        for (std::size_t at = 0; at < items.size(); at += chunk, ++number) {
-            const auto begin = items.begin() + static_cast<std::ptrdiff_t>(at);
-            const auto end = items.begin() + static_cast<std::ptrdiff_t>(std::min(items.size(), at + chunk));
-            std::vector<Item> part(std::make_move_iterator(begin), std::make_move_iterator(end));
-            const std::size_t count = part.size();
-            auto future = submit(options.task, Chunk{each}, std::move(part));
-            watch(future, meter, count);
+        for (std::size_t at = 0; at < items->size(); at += chunk, ++number) {
+            const std::size_t end = std::min(items->size(), at + chunk);
+            auto future = submit(options.task, Chunk{each}, slice(items, at, end));
+            watch(future, meter, end - at);
             job->add(number, std::move(future));
         }
         return Future<typename MapJob<Result>::Value>(std::move(job));
+    }
+
+    template <class Range>
+    static auto all_of(Range&& range) {
+        using Items = std::vector<std::ranges::range_value_t<Range>>;
+        if constexpr (std::same_as<Range, Items>) {
+            return Items(std::move(range));  // given away by who called
+        } else if constexpr (std::ranges::common_range<Range> && std::ranges::forward_range<Range>) {
+            return Items(std::ranges::begin(range), std::ranges::end(range));
+        } else {
+            Items items;
+            if constexpr (std::ranges::sized_range<Range>) items.reserve(static_cast<std::size_t>(std::ranges::size(range)));
+            for (auto&& item : range) items.push_back(std::forward<decltype(item)>(item));
+            return items;
+        }
+    }
+
+    // Where it is written, and is not a piece of memory, it has its items to itself.
+    template <class Item>
+    static Slice<Item> slice(const std::shared_ptr<std::vector<Item>>& items, std::size_t from, std::size_t to) {
+        if constexpr (!Kind::travels || Slice<Item>::of_numbers) {
+            return Slice<Item>(items, from, to);
+        } else {
+            const auto begin = items->begin() + static_cast<std::ptrdiff_t>(from);
+            const auto end = items->begin() + static_cast<std::ptrdiff_t>(to);
+            return Slice<Item>(std::vector<Item>(std::make_move_iterator(begin), std::make_move_iterator(end)));
+        }
     }
 
     template <bool ordered, class Function, class Range>
@@ -287,7 +309,7 @@ private:
             auto part = source->take(options.chunksize);
             if (part.empty()) return std::nullopt;
             const std::size_t count = part.size();
-            auto future = submit(options.task, EachOf<Each>{each}, std::move(part));
+            auto future = submit(options.task, EachOf<Each>{each}, Slice<Item>(std::move(part)));
             watch(future, meter, count);
             const auto* bytes = &dynamic_cast<const Task&>(*future.state()).bytes;
             return OnTheWay<std::vector<Result>>{std::move(future), bytes};
