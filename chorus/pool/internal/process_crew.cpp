@@ -277,17 +277,23 @@ void ProcessCrew::begin() {
     ready_.add(bell_.descriptor(), bell_tag);
     ready_.add(channel::descriptor_of(*answers_), answers_tag);
     auto self = std::make_unique<std::shared_ptr<ProcessCrew>>(shared_from_this());
-    start_thread(
-        [](void* argument) -> void* {
-            platform::name_this_thread("chorus-pool");
-            std::unique_ptr<std::shared_ptr<ProcessCrew>> crew(static_cast<std::shared_ptr<ProcessCrew>*>(argument));
-            const auto gone = (*crew)->gone_;
-            (*crew)->supervise();
-            crew.reset();
-            gone->tell();
-            return nullptr;
-        },
-        self.get());
+    try {
+        start_thread(
+            [](void* argument) -> void* {
+                platform::name_this_thread("chorus-pool");
+                std::unique_ptr<std::shared_ptr<ProcessCrew>> crew(static_cast<std::shared_ptr<ProcessCrew>*>(argument));
+                const auto gone = (*crew)->gone_;
+                (*crew)->supervise();
+                crew.reset();
+                gone->tell();
+                return nullptr;
+            },
+            self.get());
+    } catch (const std::exception& error) {  // the next task may find room for one
+        ready_.remove(bell_.descriptor());
+        ready_.remove(channel::descriptor_of(*answers_));
+        throw BrokenPool(std::string("the pool can start no thread: ") + error.what());
+    }
     self.release();
     begun_ = true;
     finish_at_the_end(shared_from_this());
