@@ -920,6 +920,8 @@ void ProcessCrew::supervise() noexcept {
                 stop_leading();
             } else if (answers) {
                 channel::stop_ringing(*answers_);  // the leader hears it
+                // Unless it has gone meanwhile: then it had asked for the ringing that was just stopped.
+                if (leader_.load() == nullptr) bell_.ring();
             }
             let_in();
             start_missing();
