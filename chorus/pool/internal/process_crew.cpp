@@ -174,7 +174,7 @@ private:
 
     void give_out(const TaskPointer& task, TaskMessage& message, bool first_time);
     void give_out_again(const TaskPointer& task);
-    void fail_all(const std::function<std::exception_ptr()>& error);
+    std::vector<TaskPointer> take_all();
     void break_down(const std::string& why);
 
     // ---- the leader ----
@@ -503,31 +503,24 @@ bool ProcessCrew::has_begun(const Task& task) const noexcept {
     return is_begun(task.id);
 }
 
-void ProcessCrew::fail_all(const std::function<std::exception_ptr()>& error) {
-    std::vector<TaskPointer> all;
-    {
-        const std::lock_guard guard(mutex_);
-        all = ledger_.all();
-        for (const auto& task : all) remove(task->id);
-    }
-    for (const auto& task : all) {
-        if (error) {
-            task->future().set_error(error());
-        } else {
-            task->future().cancel();
-        }
-    }
+// Requires: mutex_. Who ends the workers takes the tasks first: else a death could be heard before, and be what became of a task.
+std::vector<TaskPointer> ProcessCrew::take_all() {
+    auto all = ledger_.all();
+    for (const auto& task : all) remove(task->id);
+    return all;
 }
 
 void ProcessCrew::break_down(const std::string& why) {
+    std::vector<TaskPointer> all;
     {
         const std::lock_guard guard(mutex_);
         if (broken_) return;
         broken_ = why;
         closed_ = true;
+        all = take_all();
         for (auto& [number, member] : members_) member.kill();
     }
-    fail_all([&] { return std::make_exception_ptr(BrokenPool(why)); });
+    for (const auto& task : all) task->future().set_error(std::make_exception_ptr(BrokenPool(why)));
     bell_.ring();
 }
 
@@ -1087,10 +1080,12 @@ void ProcessCrew::cancel_waiting() noexcept {
 
 void ProcessCrew::terminate() noexcept {
     if (is_a_copy()) return;
+    std::vector<TaskPointer> all;
     {
         const std::lock_guard guard(mutex_);
         closed_ = true;
         if (!begun_) return;
+        all = take_all();
         sent_home_ = true;
         for (auto& [number, member] : members_) {
             if (member.note->stage == Note::starting) member.note->stage = Note::leaving;
@@ -1098,7 +1093,7 @@ void ProcessCrew::terminate() noexcept {
         }
     }
     channel::shut_down(*tasks_, true);
-    fail_all(nullptr);
+    for (const auto& task : all) task->future().cancel();
     bell_.ring();
 }
 
