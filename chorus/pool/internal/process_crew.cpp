@@ -346,6 +346,8 @@ void write_task(message::Writer& out, const Task& task) {
 void ProcessCrew::submit(TaskPointer task) {
     if (!task->options.timeout) task->options.timeout = options_.timeout;
     if (!task->options.cpu_time) task->options.cpu_time = options_.cpu_time;
+    // No worker could be started, and this thread's own objects may be destroyed already: one of them is used below.
+    if (worker::is_ending()) throw UsageError("nothing can be submitted to a pool any more: the program is ending");
     if (!begun_) {
         const std::lock_guard guard(mutex_);
         require_open();
@@ -370,11 +372,11 @@ void ProcessCrew::submit(TaskPointer task) {
 // Requires: mutex_. Returns false if let_in() will give it out.
 bool ProcessCrew::enter(const TaskPointer& task) {
     require_open();
+    if (task->options.timeout) start_clock();
     ledger_.add(task);
     task->number = ++submitted_;
     if (task->options.timeout) {
         longest_timeout_ = std::max(longest_timeout_, task->options.timeout->duration());
-        start_clock();
         if (!watched_) clock_changed_.notify_all();
     }
     count_as_waiting(*task, true);
