@@ -12,6 +12,7 @@ add_dependencies(worker_thread_test program_thread_exit program_thread_daemons p
 chorus_test(worker/timer)
 chorus_test(worker/local)
 chorus_test(worker/future)
+chorus_test(worker/future_states)
 chorus_test(worker/print)
 chorus_test(platform/deadline)
 chorus_test(platform/modules)
