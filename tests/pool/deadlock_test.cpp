@@ -1,0 +1,150 @@
+// What may go wrong on a task's way to a worker and back, as CPython's test_deadlock has it: the names are theirs. Python's pool is
+// broken by most of it; here it costs the task and nothing else.
+#include <string>
+#include <vector>
+
+#include <pool/calls.hpp>
+#include <pool/difficult.hpp>
+
+using namespace std::chrono_literals;
+using testing::HasSubstr;
+
+namespace {
+
+class Deadlock : public EachStartMethod {
+protected:
+    /// Whether it ended like this, and the pool goes on.
+    template <class Error>
+    static void expect_failure(mp::Pool& pool, const chorus::Future<int>& future, const std::string& what) {
+        try {
+            future.get(20s);
+            ADD_FAILURE() << "no exception";
+        } catch (const Error& error) {
+            EXPECT_THAT(error.what(), HasSubstr(what));
+        }
+        EXPECT_EQ(pool.submit(square, 3).get(20s), 9) << "the pool goes on";
+    }
+    template <class Error>
+    static void expect_failure(Difficult::When when, Difficult::How how, const std::string& what) {
+        mp::Pool pool(2);
+        expect_failure<Error>(pool, pool.submit(take_difficult, Difficult{when, how}), what);
+    }
+    template <class Error>
+    static void expect_failure_of_result(Difficult::When when, Difficult::How how, const std::string& what) {
+        mp::Pool pool(2);
+        expect_failure<Error>(pool, pool.submit(give_difficult, when, how).then([](const Difficult&) { return 1; }), what);
+    }
+};
+FOR_EACH_START_METHOD(Deadlock);
+
+int crash(int) { return ::raise(SIGSEGV); }
+int leave_early(int code) { throw chorus::SystemExit(code); }
+
+// ---- the task on its way ---------------------------------------------------------------------------
+
+TEST_P(Deadlock, test_error_at_task_pickle) { expect_failure<std::range_error>(Difficult::writing, Difficult::error, "difficult"); }
+
+TEST_P(Deadlock, test_exit_at_task_unpickle) {
+    expect_failure<chorus::WorkerDied>(Difficult::reading, Difficult::system_exit, "exit code 7");
+    expect_failure<chorus::WorkerDied>(Difficult::reading, Difficult::leave, "exit code 7");
+}
+
+TEST_P(Deadlock, test_error_at_task_unpickle) { expect_failure<std::range_error>(Difficult::reading, Difficult::error, "difficult"); }
+
+TEST_P(Deadlock, test_crash_at_task_unpickle) { expect_failure<chorus::WorkerDied>(Difficult::reading, Difficult::crash, "SIGSEGV"); }
+
+// ---- while it runs ---------------------------------------------------------------------------------
+
+TEST_P(Deadlock, test_crash_during_func_exec_on_worker) {
+    mp::Pool pool(2);
+    expect_failure<chorus::WorkerDied>(pool, pool.submit(crash, 1), "SIGSEGV");
+}
+
+TEST_P(Deadlock, test_exit_during_func_exec_on_worker) {
+    mp::Pool pool(2);
+    expect_failure<chorus::WorkerDied>(pool, pool.submit(leave_early, 7), "exit code 7");
+}
+
+TEST_P(Deadlock, test_error_during_func_exec_on_worker) {
+    mp::Pool pool(2);
+    expect_failure<std::out_of_range>(pool, pool.submit(refuse_odd, 7), "odd: 7");
+}
+
+// ---- the result on its way -------------------------------------------------------------------------
+
+TEST_P(Deadlock, test_crash_during_result_pickle_on_worker) { expect_failure_of_result<chorus::WorkerDied>(Difficult::writing, Difficult::crash, "SIGSEGV"); }
+
+TEST_P(Deadlock, test_exit_during_result_pickle_on_worker) {
+    expect_failure_of_result<chorus::WorkerDied>(Difficult::writing, Difficult::system_exit, "exit code 7");
+    expect_failure_of_result<chorus::WorkerDied>(Difficult::writing, Difficult::leave, "exit code 7");
+}
+
+TEST_P(Deadlock, test_error_during_result_pickle_on_worker) { expect_failure_of_result<std::range_error>(Difficult::writing, Difficult::error, "difficult"); }
+
+TEST_P(Deadlock, test_error_during_result_unpickle_in_result_handler) {
+    expect_failure_of_result<std::range_error>(Difficult::reading, Difficult::error, "difficult");
+}
+
+// It is read by whoever waits for it, here: the exit is theirs, and comes where the result would have come.
+TEST_P(Deadlock, test_exit_during_result_unpickle_in_result_handler) {
+    mp::Pool pool(2);
+    EXPECT_THROW(pool.submit(give_difficult, Difficult::reading, Difficult::system_exit).get(20s), chorus::SystemExit);
+    EXPECT_EQ(pool.submit(square, 3).get(20s), 9);
+}
+
+// ---- at its end, and under load --------------------------------------------------------------------
+
+TEST_P(Deadlock, test_shutdown_deadlock) {
+    mp::Semaphore begun(0);
+    mp::Semaphore go(0);
+    mp::Pool pool(2);
+    const auto future = pool.submit(
+        [](mp::Semaphore b, mp::Semaphore g) {
+            begin_and_await(b, g);
+            return crash(1);
+        },
+        begun, go);
+    await_begun(begun, 1);
+    pool.close();
+    go.release();
+    EXPECT_TRUE(pool.join(20s));
+    EXPECT_THROW(future.get(chorus::now), chorus::WorkerDied);
+}
+
+TEST_P(Deadlock, test_shutdown_deadlock_pickle) {
+    mp::Pool pool(2);
+    pool.apply(square, 42);
+    const auto future = pool.submit(take_difficult, Difficult{Difficult::writing, Difficult::error});
+    pool.shutdown({.wait = false});
+    EXPECT_THROW(future.get(20s), std::range_error);
+    EXPECT_TRUE(pool.join(20s));
+}
+
+TEST_P(Deadlock, test_crash_big_data) {
+    mp::Pool pool(2);
+    const std::vector<std::string> items(10, std::string(std::size_t{4} << 20, 'a'));
+    EXPECT_THROW(pool.map(
+                     {.chunksize = 1}, [](const std::string& text) { return crash(text.empty() ? 0 : 1); }, items),
+                 chorus::WorkerDied);
+    EXPECT_EQ(pool.submit(square, 3).get(20s), 9);
+}
+
+// A callback holds up the pool's own thread, so nobody hears what workers say or sees to new ones.
+TEST_P(Deadlock, test_gh105829_should_not_deadlock_if_wakeup_pipe_full) {
+    mt::Event held_up;
+    mt::Event go;
+    mp::Event first;
+    mp::Pool pool(2);
+    pool.submit(await, first, 1).add_done_callback([&](const chorus::Future<int>&) {
+        held_up.set();
+        go.wait();
+    });
+    first.set();
+    ASSERT_TRUE(held_up.wait(20s));
+    std::vector<chorus::Future<int>> futures;
+    for (int i = 0; i < 1000; ++i) futures.push_back(pool.submit(square, i));
+    go.set();
+    for (int i = 0; i < 1000; ++i) ASSERT_EQ(futures[static_cast<std::size_t>(i)].get(20s), i * i);
+}
+
+}  // namespace
