@@ -161,6 +161,22 @@ TYPED_TEST(ExecutorOf, test_broken_process_pool_traceback) {
     EXPECT_THAT(errors, SizeIs(3)) << "each has an exception of its own";
 }
 
+// Callbacks run also when a waiter has just heard other answers itself.
+TYPED_TEST(ExecutorOf, callbacks_run_after_somebody_has_waited_for_another_task) {
+    mp::Semaphore begun(0);
+    mp::Semaphore go(0);
+    mt::Queue<int> heard;
+    typename TypeParam::Pool pool(1);
+    for (int i = 0; i < 1000; ++i) {
+        const auto waited_for = pool.submit(square, 2);
+        pool.submit(begin_and_await, begun, go).add_done_callback([&](const chorus::Future<int>& done) { heard.put(done.get()); });
+        ASSERT_EQ(waited_for.get(20s), 4);
+        await_begun(begun, 1);
+        go.release();
+        ASSERT_EQ(heard.get(20s), 1) << "attempt " << i;
+    }
+}
+
 // ---- processes -------------------------------------------------------------------------------------
 
 class ProcessPool : public EachStartMethod {};

@@ -62,6 +62,7 @@ TEST_P(ProcessPool, no_descriptors_left_for_the_only_worker_breaks_the_pool) {
     const auto last = pool.submit(begin_and_await, begun, go);
     const auto never = pool.submit(square, 3);
     await_begun(begun, 1);
+    workers_of(pool, 1);  // its start is done: nothing more has to be opened for it
     const NoDescriptors none;
     go.release();
     EXPECT_EQ(last.get(20s), 1);

@@ -4,6 +4,7 @@
 
 #include <pool/calls.hpp>
 #include <support/run_program.hpp>
+#include <support/until_asleep.hpp>
 
 using namespace std::chrono_literals;
 using testing::ElementsAre;
@@ -58,6 +59,22 @@ TYPED_TEST(ShutdownOf, test_shutdown_no_wait) {
     for (int i = 0; i < 10; ++i) EXPECT_EQ(futures[static_cast<std::size_t>(i)].get(20s), i);
     EXPECT_TRUE(pool.join(20s));
     EXPECT_THAT(pool.worker_pids(), IsEmpty());
+}
+
+// Who waits hears the last answer itself: the pool's own thread has to learn that nothing is left to do.
+TYPED_TEST(ShutdownOf, closed_while_somebody_waits_for_the_last_task) {
+    mp::Semaphore begun(0);
+    mp::Semaphore go(0);
+    typename TypeParam::Pool pool(1);
+    const auto future = pool.submit(begin_and_await, begun, go);
+    await_begun(begun, 1);
+    pool.shutdown({.wait = false});
+    mt::Thread waiter([&] { EXPECT_EQ(future.get(20s), 1); });
+    waiter.start();
+    until_asleep(waiter);
+    go.release();
+    waiter.join();
+    EXPECT_TRUE(pool.join(20s));
 }
 
 TYPED_TEST(ShutdownOf, test_shutdown_no_wait_max_tasks_gh119592) {
