@@ -50,6 +50,9 @@ std::string signal_name(int signal);
 
 /// From now on SIGINT does nothing to this process, unless it says otherwise later.
 void ignore_interrupts() noexcept;
+/// From now on SIGINT, where it would just end this process, writes this line to standard error first. Not in copies of the
+/// process. A handler that the program has, or installs later, is left alone. Requires: the text lives for ever.
+void announce_interrupts(const char* line) noexcept;
 /// Sleeps until some signal came.
 void wait_for_signal() noexcept;
 

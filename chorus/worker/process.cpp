@@ -32,10 +32,16 @@ Children& children() {
 // Before main: a fork while another thread makes it would leave a copy that waits for ever.
 [[maybe_unused]] auto& children_made = children();
 
-void add_child(const ProcessPointer& state, int pid, int process) {
+// Before there is one: without a descriptor for the set it could not be known.
+void prepare_to_add_child() {
     auto& here = children();
     const std::lock_guard guard(here.mutex);
     if (!here.endings) here.endings.emplace();
+}
+
+void add_child(const ProcessPointer& state, int pid, int process) {
+    auto& here = children();
+    const std::lock_guard guard(here.mutex);
     here.by_pid[pid] = state;
     here.endings->add(process, static_cast<std::uint64_t>(pid));
 }
@@ -139,6 +145,7 @@ void start(const ProcessPointer& state) {
     lock.unlock();
     try {
         if (!call) throw UsageError("cannot start " + birth.identity.name + ": its function has been run here already");
+        prepare_to_add_child();
         auto newborn = start_child(method, std::move(birth), *call, state->report.get());
         auto process = std::make_shared<platform::FileDescriptor>(std::move(newborn.process));
         lock.lock();

@@ -178,7 +178,7 @@ class Bad(ThumbnailsTest):
         "truncated.jpg": "truncated",
         "truncated.png": "truncated",
     }
-    CRASH = r"task \d+: its worker was killed by SIGBUS in read_ppm at .*ppm\.cpp:\d+"
+    CRASH = r"task \d+: its worker was killed by SIGBUS in read_ppm at .*ppm\.cpp:\d+; it had at most \d+ MiB in memory"
 
     def make_hostile(self, *without):
         result = self.run_program(sys.executable, os.path.join(FOLDER, "make_hostile"), self.source)

@@ -141,6 +141,33 @@ void (*const volatile bound_exit)(int) = ::_exit;
 }  // namespace
 
 void ignore_interrupts() noexcept { ::signal(SIGINT, SIG_IGN); }
+
+namespace {
+
+const char* interrupt_line = nullptr;
+pid_t announcing = 0;
+
+void announce_and_end(int signal) {
+    if (::getpid() == announcing) {
+        if (::isatty(STDERR_FILENO) == 1) write_all(STDERR_FILENO, "\n", 1);  // behind ^C, or a bar half drawn
+        write_all(STDERR_FILENO, interrupt_line, std::strlen(interrupt_line));
+    }
+    ::raise(signal);  // by default again (SA_RESETHAND), and not blocked (SA_NODEFER): the end
+}
+
+}  // namespace
+
+void announce_interrupts(const char* line) noexcept {
+    struct sigaction now_set {};
+    if (::sigaction(SIGINT, nullptr, &now_set) != 0 || (now_set.sa_flags & SA_SIGINFO) != 0 || now_set.sa_handler != SIG_DFL) return;
+    interrupt_line = line;
+    announcing = ::getpid();
+    struct sigaction action {};
+    action.sa_handler = announce_and_end;
+    action.sa_flags = static_cast<int>(SA_RESETHAND) | SA_NODEFER;
+    ::sigaction(SIGINT, &action, nullptr);
+}
+
 void wait_for_signal() noexcept { ::pause(); }
 
 [[gnu::hot]] void leave_at_once(int code) noexcept {

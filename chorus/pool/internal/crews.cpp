@@ -3,6 +3,8 @@
 #include <mutex>
 
 #include <chorus/platform/fork_mutex.hpp>
+#include <chorus/platform/os_process.hpp>
+#include <chorus/worker/internal/identity.hpp>
 #include <chorus/worker/internal/lifetime.hpp>
 
 namespace chorus::pool {
@@ -35,6 +37,8 @@ bool finish_all() {
 }  // namespace
 
 void finish_at_the_end(const std::shared_ptr<Crew>& crew) {
+    // Ctrl-C ends this process as ever, and the system ends its workers with it. One line says so, and only the first process says it.
+    if (worker::identity().path.empty()) platform::announce_interrupts("chorus: interrupted: the workers are ended, what they had not done is lost\n");
     {
         const std::lock_guard guard(crews().mutex);
         std::erase_if(crews().all, [](const auto& each) { return each.expired(); });

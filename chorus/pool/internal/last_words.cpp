@@ -33,7 +33,9 @@ public:
         for (;;) {
             for (const auto tag : ready_.wait({})) {
                 const auto words = find(tag);
-                if (!words->hear()) remove(tag);
+                if (words->hear()) continue;
+                remove(tag);
+                words->end();
             }
         }
     }
@@ -109,10 +111,20 @@ bool LastWords::hear() {
 }
 
 // By the relay's thread and no other, which blocks SIGPIPE: nobody else's program ends because nobody reads its standard error.
+void LastWords::end() {
+    const std::lock_guard guard(mutex_);
+    pipe_.reset();
+    changed_.notify_all();
+}
+
 void LastWords::catch_up() {
     std::unique_lock lock(mutex_);
+    if (!pipe_) return;
+    platform::Waited pipe{.descriptor = pipe_.get()};
+    platform::wait_for_any({&pipe, 1}, now);
     const std::size_t written = passed_on_ + platform::bytes_to_read(pipe_.get());
-    changed_.wait(lock, [&] { return passed_on_ >= written; });
+    // If nobody is left who could write, it comes to its end.
+    changed_.wait(lock, [&] { return !pipe_ || (passed_on_ >= written && !pipe.hung_up); });
 }
 
 std::string LastWords::lines(std::size_t most) {

@@ -26,6 +26,8 @@ public:
 
     /// For the thread: passes on what is there. Returns false at the end of it.
     bool hear();
+    /// For the thread, then: lets go of the pipe.
+    void end();
     /// Blocks: until all that has been written until now is passed on.
     void catch_up();
     /// So many lines at most, the last ones of what was passed on.
@@ -35,8 +37,8 @@ public:
 private:
     static constexpr std::size_t most_kept = 8192;
 
-    const platform::FileDescriptor pipe_;
-    std::mutex mutex_;  ///< guards what follows
+    platform::FileDescriptor pipe_;  ///< none once it has come to its end
+    std::mutex mutex_;               ///< guards what follows, and the end of the pipe
     std::condition_variable changed_;
     std::string kept_;
     std::size_t passed_on_ = 0;  ///< bytes
