@@ -4,6 +4,7 @@
 // Death: as the pool's; a chunk of items is a task.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstring>
@@ -143,17 +144,47 @@ struct EachOf {
     }
 };
 
+/// A chunk's call in a thread, where its results have places.
+template <class Each, class Result>
+struct EachInto {
+    Each each;
+    Result* places;
+
+    template <class Item>
+    std::vector<Result> operator()(Slice<Item> items) {
+        items.for_each([&](auto& item) { *places++ = each(item); });
+        return {};
+    }
+};
+
 /// The results of all chunks: a future's state.
 template <class Result>
 class MapJob final : public worker::TypedFutureState<std::conditional_t<std::is_void_v<Result>, void, std::vector<typename Collected<Result>::Item>>>,
                      public std::enable_shared_from_this<MapJob<Result>> {
-    using Part = std::vector<typename Collected<Result>::Item>;
+    using Item = typename Collected<Result>::Item;
+    using Part = std::vector<Item>;
 
 public:
     using Value = std::conditional_t<std::is_void_v<Result>, void, Part>;
+    /// Each result has its place from the beginning; else the parts are put together at the end.
+    static constexpr bool has_places =
+        !std::is_void_v<Result> && !std::is_same_v<Item, bool> && std::is_trivially_copyable_v<Item> && std::is_default_constructible_v<Item>;
 
-    MapJob(std::shared_ptr<Crew> crew, std::size_t parts) : crew_(std::move(crew)), parts_(parts), futures_(parts), left_(parts) {
-        if (parts == 0) give_value();
+    MapJob(std::shared_ptr<Crew> crew, std::size_t items, std::size_t chunk)
+        : crew_(std::move(crew)), chunk_(chunk), futures_(chunk == 0 ? 0 : (items + chunk - 1) / chunk), left_(futures_.size()) {
+        if constexpr (has_places) {
+            all_.resize(items);
+        } else {
+            parts_.resize(futures_.size());
+        }
+        if (futures_.empty()) give_value();
+    }
+
+    /// Where the results of this chunk may be written by who makes them; it then gives an empty part.
+    Item* places(std::size_t number) noexcept
+        requires has_places
+    {
+        return all_.data() + number * chunk_;
     }
 
     void add(std::size_t number, Future<Part> future) {
@@ -171,7 +202,7 @@ public:
     const void* helped() const noexcept override { return crew_.get(); }
 
 protected:
-    bool has_begun() const noexcept override { return left_ < parts_.size(); }
+    bool has_begun() const noexcept override { return left_ < futures_.size(); }
     bool can_stop() const noexcept override { return true; }
     void stop() override {
         std::vector<std::shared_ptr<worker::FutureState>> all;
@@ -194,9 +225,12 @@ private:
                     error_ = error;
                     failed_ = number;
                 }
-            } else {
+            } else if constexpr (!has_places) {
                 parts_[number] = std::move(done.state()->value());
             }
+        }
+        if constexpr (has_places) {  // without the lock: nobody else has these places
+            if (!done.state()->error()) std::ranges::copy(done.state()->value(), places(number));
         }
         if (left_.fetch_sub(1) == 1) give_value();
     }
@@ -206,28 +240,27 @@ private:
             this->set_error(error_);
         } else if constexpr (std::is_void_v<Result>) {
             this->set_value({});
+        } else if constexpr (has_places) {
+            this->set_value(std::move(all_));
         } else if (parts_.size() == 1) {
             this->set_value(std::move(parts_.front()));
         } else {
-            Part all;
             std::size_t count = 0;
             for (const auto& part : parts_) count += part.size();
-            all.reserve(count);
+            all_.reserve(count);
             for (auto& part : parts_) {
-                if constexpr (std::is_trivially_copyable_v<typename Part::value_type>) {
-                    all.insert(all.end(), part.begin(), part.end());
-                } else {
-                    all.insert(all.end(), std::make_move_iterator(part.begin()), std::make_move_iterator(part.end()));
-                }
+                all_.insert(all_.end(), std::make_move_iterator(part.begin()), std::make_move_iterator(part.end()));
                 Part().swap(part);
             }
-            this->set_value(std::move(all));
+            this->set_value(std::move(all_));
         }
     }
 
     std::shared_ptr<Crew> crew_;
+    const std::size_t chunk_;  ///< items in each but the last
     std::mutex mutex_;
     std::vector<Part> parts_;
+    Part all_;
     std::vector<std::shared_ptr<worker::FutureState>> futures_;
     std::exception_ptr error_;
     std::size_t failed_ = 0;

@@ -250,17 +250,22 @@ private:
     template <class Each, class Range>
     auto start_map(MapOptions options, Each each, Range&& range) {
         using Item = std::ranges::range_value_t<Range>;
-        using Chunk = EachOf<Each>;
         static_assert(std::invocable<Each&, Item&>, "pool.map: the function cannot be called with an item of the range");
         using Result = std::decay_t<std::invoke_result_t<Each&, Item&>>;
         const auto items = std::make_shared<std::vector<Item>>(all_of(std::forward<Range>(range)));
         const std::size_t chunk = chunk_size(options.chunksize, items->size(), crew_->size());
-        auto job = std::make_shared<MapJob<Result>>(crew_, chunk == 0 ? 0 : (items->size() + chunk - 1) / chunk);
+        auto job = std::make_shared<MapJob<Result>>(crew_, items->size(), chunk);
         const auto meter = make_meter(options.progress, items->size());
         std::size_t number = 0;
         for (std::size_t at = 0; at < items->size(); at += chunk, ++number) {
             const std::size_t end = std::min(items->size(), at + chunk);
-            auto future = submit(options.task, Chunk{each}, slice(items, at, end));
+            auto future = [&] {
+                if constexpr (!Kind::travels && MapJob<Result>::has_places) {
+                    return submit(options.task, EachInto<Each, Result>{each, job->places(number)}, slice(items, at, end));
+                } else {
+                    return submit(options.task, EachOf<Each>{each}, slice(items, at, end));
+                }
+            }();
             watch(future, meter, end - at);
             job->add(number, std::move(future));
         }
