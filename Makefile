@@ -44,9 +44,10 @@ test-tsan:  ## tests of threads, and of processes started by spawn, with the thr
 	$(call build,tsan)
 	$(call run_tests,tsan)
 
-storm: setup  ## kill -9 at random, over all objects, and count: make storm SECONDS=60
-	@$(call build,release,storm)
+storm: setup  ## kill -9 at random, over all objects and a pool, and count: make storm SECONDS=60
+	@$(call build,release,storm pool_storm)
 	@build/release/tests/storm $(SECONDS)
+	@build/release/tests/pool_storm $(SECONDS)
 
 bench: setup  ## measure; one JSON line a row
 	@$(call build,release,bench)

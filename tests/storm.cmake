@@ -3,6 +3,10 @@ target_link_libraries(storm PRIVATE chorus::chorus chorus_warnings)
 add_test(NAME storm COMMAND storm 20)
 math(EXPR storm_limit "90 * ${SANITIZER_LIMIT}")
 set_tests_properties(storm PROPERTIES TIMEOUT ${storm_limit} RUN_SERIAL ON)
+add_executable(pool_storm storm/pool_storm.cpp)
+target_link_libraries(pool_storm PRIVATE chorus::chorus chorus_warnings)
+add_test(NAME storm_pool COMMAND pool_storm 20)
+set_tests_properties(storm_pool PROPERTIES TIMEOUT ${storm_limit} RUN_SERIAL ON)
 
 # Each operation, killed at each of its instructions; long ones, and all under the sanitizers, at some of them.
 add_executable(every_instruction storm/every_instruction.cpp)
