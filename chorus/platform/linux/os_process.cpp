@@ -512,13 +512,21 @@ int usable_cpus() noexcept {
     cpu_set_t set;
     CPU_ZERO(&set);
     int count = ::sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : all_cpus();
-    std::ifstream file("/sys/fs/cgroup/cpu.max");
-    std::string quota;
-    double period = 0;
-    if (file >> quota >> period && quota != "max" && period > 0) {
-        count = std::min(count, std::max(1, static_cast<int>(std::strtod(quota.c_str(), nullptr) / period)));
+    // A group of processes may be held to a share of time, or one of the groups that it belongs to.
+    std::string group = "/";
+    std::ifstream groups("/proc/self/cgroup");
+    for (std::string line; std::getline(groups, line);) {
+        if (line.starts_with("0::/")) group = line.substr(3);
     }
-    return std::max(count, 1);
+    for (;; group.erase(group.find_last_of('/'))) {
+        std::ifstream file("/sys/fs/cgroup" + group + "/cpu.max");
+        std::string quota;
+        double period = 0;
+        if (file >> quota >> period && quota != "max" && period > 0) {
+            count = std::min(count, std::max(1, static_cast<int>(std::strtod(quota.c_str(), nullptr) / period)));
+        }
+        if (group.find('/') == std::string::npos) return std::max(count, 1);
+    }
 }
 
 std::array<std::byte, 32> random_bytes() {
