@@ -57,12 +57,18 @@ const std::size_t GrowingMessage::threshold = QueueCore::longest_in_ring - 64;
 void GrowingMessage::write(std::span<const std::byte> bytes) {
     const std::size_t needed = used_ + bytes.size();
     if (!message_ || needed > message_->bytes().size()) {
-        LongMessage larger(queue_, message_ ? std::max(needed, 2 * message_->bytes().size()) : needed, {});
-        if (message_) std::memcpy(larger.bytes().data(), message_->bytes().data(), used_);
-        message_ = std::move(larger);
+        if (at_queue_ != nullptr) *at_queue_ = 1;
+        grow(needed);
+        if (at_queue_ != nullptr) *at_queue_ = 0;
     }
     std::memcpy(message_->bytes().data() + used_, bytes.data(), bytes.size());
     used_ = needed;
+}
+
+void GrowingMessage::grow(std::size_t needed) {
+    LongMessage larger(queue_, message_ ? std::max(needed, 2 * message_->bytes().size()) : needed, {});
+    if (message_) std::memcpy(larger.bytes().data(), message_->bytes().data(), used_);
+    message_ = std::move(larger);
 }
 
 std::uint32_t GrowingMessage::put(std::span<const std::byte> front, std::span<const message::Attachment> attachments) {
@@ -73,6 +79,7 @@ std::uint32_t GrowingMessage::put(std::span<const std::byte> front, std::span<co
 void GrowingMessage::clear() noexcept {
     message_.reset();
     used_ = in_front_;
+    if (at_queue_ != nullptr) *at_queue_ = 0;
 }
 
 Getting::Getting(QueueCore& core, Deadline deadline) : core_(core), block_(Blocks::none) {

@@ -4,6 +4,7 @@
 // Death: what was added and not committed has not been put; what was taken and not committed is still there.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -76,8 +77,9 @@ public:
     /// How many bytes the Writer is to keep before it comes here.
     static const std::size_t threshold;
 
-    /// So many bytes are left free in front.
-    GrowingMessage(QueuePointer queue, std::size_t in_front) : queue_(std::move(queue)), in_front_(in_front), used_(in_front) {}
+    /// So many bytes are left free in front. `at_queue`, if there is one, is 1 while a lock of the queue's is held.
+    GrowingMessage(QueuePointer queue, std::size_t in_front, std::atomic<std::uint32_t>* at_queue = nullptr)
+        : queue_(std::move(queue)), in_front_(in_front), used_(in_front), at_queue_(at_queue) {}
 
     /// Throws: Full, ShutDown, OsError when there is no memory for it.
     void write(std::span<const std::byte> bytes) override;
@@ -87,9 +89,12 @@ public:
     void clear() noexcept;
 
 private:
+    void grow(std::size_t needed);
+
     QueuePointer queue_;
     std::size_t in_front_;
     std::size_t used_;
+    std::atomic<std::uint32_t>* at_queue_;
     std::optional<LongMessage> message_;
 };
 

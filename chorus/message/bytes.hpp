@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -38,6 +39,8 @@ struct Attachment {
     int descriptor = -1;
     std::uint64_t name = 0;
 };
+
+class Attachments;
 
 /// Collects bytes. With a Sink, no more than `threshold` bytes are held; the rest has gone there.
 class Writer {
@@ -81,9 +84,12 @@ public:
         for (std::size_t i = 0; i < attachments_.size(); ++i) {
             if (attachments_[i].name == name) return i;
         }
+        if (kept_) descriptor = keep(descriptor);
         attachments_.push_back({descriptor, name});
         return attachments_.size() - 1;
     }
+    /// From now on what is attached need not stay open: the Writer keeps it open itself.
+    void keep_attachments();
     const std::vector<Attachment>& attachments() const noexcept { return attachments_; }
 
     std::size_t size() const noexcept { return spilled_ + buffer_.size(); }
@@ -93,6 +99,8 @@ public:
     std::vector<std::byte> take() noexcept { return std::move(buffer_); }
 
 private:
+    int keep(int descriptor);
+
     void spill(const std::byte* bytes, std::size_t size) {
         flush();
         if (size > threshold_) {
@@ -108,6 +116,7 @@ private:
     std::size_t threshold_ = 0;
     std::size_t spilled_ = 0;
     std::vector<Attachment> attachments_;
+    std::shared_ptr<Attachments> kept_;
 };
 
 /// Descriptors that came with a message. Those that nobody took are closed with it.
@@ -123,6 +132,8 @@ public:
     ~Attachments() { close(); }
 
     bool empty() const noexcept { return descriptors_.empty(); }
+    /// It is closed with the others.
+    void add(int descriptor) { descriptors_.push_back(descriptor); }
     /// The caller owns it from now on; -1 if it was taken before. Throws: DecodeError if it did not come.
     int take(std::size_t number) {
         if (number >= descriptors_.size()) {

@@ -97,25 +97,47 @@ ProgressMeter::~ProgressMeter() {
 }
 
 void ProgressMeter::add(std::size_t items, bool failed) {
-    const std::lock_guard guard(mutex_);
+    std::unique_lock lock(mutex_);
     progress_.done += items;
     if (failed) progress_.failed += items;
     if (ended_) return;
     ended_ = progress_.done == progress_.total;
     show(ended_);
+    call_display(lock);
 }
 
 void ProgressMeter::end() {
-    const std::lock_guard guard(mutex_);
+    std::unique_lock lock(mutex_);
     if (std::exchange(ended_, true)) return;
     if (!progress_.total) progress_.total = progress_.done;
     show(true);
+    call_display(lock);
+}
+
+// Without the lock: what it does may end other chunks in this very thread.
+void ProgressMeter::call_display(std::unique_lock<std::mutex>& lock) {
+    if (!show_.display()) return;
+    is_behind_ = true;
+    if (is_displayed_) return;
+    is_displayed_ = true;
+    try {
+        while (std::exchange(is_behind_, false)) {
+            const Progress now = progress_;
+            lock.unlock();
+            show_.display()(now);
+            lock.lock();
+        }
+    } catch (...) {
+        lock.lock();
+        is_displayed_ = false;
+        throw;
+    }
+    is_displayed_ = false;
 }
 
 void ProgressMeter::show(bool at_end) {
     const auto now = Clock::now();
     progress_.seconds = std::chrono::duration<double>(now - begin_).count();
-    if (show_.display()) return show_.display()(progress_);
     if (drawing_ == Drawing::bar) {
         if (!at_end && progress_.done != 0 && now - shown_at_ < between_bars) return;
         shown_at_ = now;

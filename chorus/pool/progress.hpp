@@ -7,7 +7,8 @@
 // lines, each tenth of the work but not more than one in five seconds, and one at the end. Nothing is shown if standard error is closed, or if
 // the environment has NO_PROGRESS.
 //
-// Threads: a display of one's own is called by the threads that run the pool's callbacks, one call at a time.
+// Threads: a display of one's own is called by the threads that run the pool's callbacks, one call at a time: what ends meanwhile
+//          is told in the next call. It may cancel, and wait for others of the pool's futures.
 // Death: a chunk whose worker died counts as failed.
 #pragma once
 
@@ -78,6 +79,7 @@ private:
     enum class Drawing { none, bar, lines };
 
     void show(bool at_end);
+    void call_display(std::unique_lock<std::mutex>& lock);
     void write(std::string line, bool whole) const;
 
     const ShowProgress show_;
@@ -88,6 +90,8 @@ private:
     Clock::time_point shown_at_ = begin_;
     std::size_t shown_done_ = 0;
     bool ended_ = false;
+    bool is_displayed_ = false;  ///< by somebody who is at it, and will look again
+    bool is_behind_ = false;
 };
 
 /// Null if nothing is to be shown.

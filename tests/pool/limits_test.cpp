@@ -182,8 +182,8 @@ int count_together(mp::Value<int> now, mp::Value<int> most, int weight) {
         now.value() += weight;
         most.value() = std::max(most.value(), now.value());
     }
-    volatile int sum = 0;
-    for (int i = 0; i < 100'000; ++i) sum = sum + i;
+    volatile unsigned sum = 0;
+    for (unsigned i = 0; i < 100'000; ++i) sum = sum + i;
     const auto lock = std::scoped_lock(now.get_lock());
     now.value() -= weight;
     return weight;
@@ -236,6 +236,20 @@ TYPED_TEST(BudgetOf, what_waits_for_it_can_be_cancelled) {
     go.set();
     EXPECT_EQ(third.get(20s), 9);
     EXPECT_TRUE(second.cancelled());
+}
+
+// It leaves nothing of its weight behind, however the cancelling meets who lets tasks in.
+TYPED_TEST(BudgetOf, is_whole_after_any_number_of_cancellations) {
+    typename TypeParam::Pool pool(2, {.budget = 10});
+    for (int round = 0; round < 300; ++round) {
+        const auto first = pool.submit({.weight = 6}, square, 2);
+        const auto second = pool.submit({.weight = 10}, square, 3);
+        const auto third = pool.submit({.weight = 4}, square, 4);
+        second.cancel();
+        EXPECT_EQ(first.get(20s), 4);
+        EXPECT_EQ(third.get(20s), 16);
+    }
+    EXPECT_EQ(pool.submit({.weight = 10}, square, 5).get(20s), 25);
 }
 
 TYPED_TEST(BudgetOf, shutdown_cancels_what_waits_for_it) {

@@ -275,6 +275,35 @@ thread_local int workers_first = 0;
 void set_up(int value) { workers_first = value; }
 int set_up_to(int) { return workers_first; }
 
+mp::Queue<int> make_queue(int size) {
+    mp::Queue<int> queue(1000);
+    for (int i = 0; i < size; ++i) queue.put(i);
+    return queue;
+}
+mp::Array<int> make_array(int size) {
+    mp::Array<int> array(std::vector<int>(static_cast<std::size_t>(size), 7));
+    return array;
+}
+TYPED_TEST(PoolOf, a_fresh_handle_may_be_a_result) {
+    typename TypeParam::Pool pool(1);
+    auto queue = pool.apply(make_queue, 3);
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(queue.get(), i);
+    const auto array = pool.apply(make_array, 100'000);
+    EXPECT_EQ(array.size(), 100'000U);
+    EXPECT_EQ(array.data()[99'999], 7);
+}
+
+TYPED_TEST(PoolOf, cancelling_may_meet_a_worker_that_takes_the_task) {
+    typename TypeParam::Pool pool(3);
+    for (int round = 0; round < 500; ++round) {
+        std::vector<chorus::Future<std::size_t>> futures;
+        for (int i = 0; i < 8; ++i) futures.push_back(pool.submit([](const std::string& text) { return text.size(); }, std::string(100, 'x')));
+        for (const auto& each : futures) {
+            EXPECT_TRUE(each.cancel() || each.get() == 100U);
+        }
+    }
+}
+
 TYPED_TEST(PoolOf, test_pool_initializer) {
     typename TypeParam::Pool pool(2, {.initializer = {set_up, 42}});
     for (const int each : pool.map(set_up_to, std::views::iota(0, 20))) EXPECT_EQ(each, 42);

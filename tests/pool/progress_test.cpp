@@ -62,7 +62,8 @@ TYPED_TEST(ProgressOf, a_map_tells_of_each_chunk) {
     std::vector<chorus::Progress> seen;  // the calls come one at a time
     typename TypeParam::Pool pool(2);
     pool.map({.progress = [&](const chorus::Progress& now) { seen.push_back(now); }, .chunksize = 10}, square, std::views::iota(0, 95));
-    ASSERT_EQ(seen.size(), 10u);
+    ASSERT_GE(seen.size(), 1u);
+    EXPECT_LE(seen.size(), 10u);  // chunks that end while it is called come together
     EXPECT_TRUE(std::ranges::is_sorted(seen, {}, &chorus::Progress::done));
     EXPECT_EQ(seen.back().done, 95u);
     EXPECT_TRUE(std::ranges::all_of(seen, [](const auto& each) { return each.total == 95u && each.failed == 0; }));
@@ -84,7 +85,7 @@ TYPED_TEST(ProgressOf, an_imap_learns_its_total_at_the_end) {
     int sum = 0;
     for (const int each : pool.imap({.progress = [&](const chorus::Progress& now) { seen.push_back(now); }}, square, numbers)) sum += each;
     EXPECT_EQ(sum, 2470);
-    ASSERT_EQ(seen.size(), 21u);
+    ASSERT_GE(seen.size(), 2u);
     EXPECT_EQ(seen.front().total, std::nullopt);
     EXPECT_EQ(seen.back().total, 20u);
     EXPECT_EQ(seen.back().done, 20u);
@@ -96,6 +97,21 @@ TYPED_TEST(ProgressOf, nothing_to_do_is_done_at_once) {
     pool.map({.progress = [&](const chorus::Progress& now) { seen.push_back(now); }}, square, std::vector<int>{});
     ASSERT_EQ(seen.size(), 1u);
     EXPECT_EQ(seen.back().total, 0u);
+}
+
+TYPED_TEST(ProgressOf, a_display_may_cancel_what_it_shows) {
+    std::optional<chorus::Future<std::vector<int>>> job;
+    mt::Event known;
+    typename TypeParam::Pool pool(2);
+    job = pool.map_async({.progress =
+                              [&](const chorus::Progress&) {
+                                  known.wait();
+                                  job->cancel();
+                              },
+                          .chunksize = 1},
+                         square, std::views::iota(0, 1000));
+    known.set();
+    EXPECT_THROW(job->get(), chorus::Cancelled);
 }
 
 // ---- the bar ----

@@ -20,18 +20,17 @@ void Budget::enter_at_once(Task& task) noexcept {
 }
 
 TaskPointer Budget::next() noexcept {
-    if (waiting_.empty()) return nullptr;
-    const bool is_gone = waiting_.front()->future().is_done();
-    if (!is_gone && !has_room_for(*waiting_.front())) return nullptr;
+    if (waiting_.empty() || !has_room_for(*waiting_.front())) return nullptr;
     TaskPointer task = std::move(waiting_.front());
     waiting_.pop_front();
     task->is_held_back = false;
-    if (!is_gone) enter_at_once(*task);
+    enter_at_once(*task);
     return task;
 }
 
-bool Budget::leave(Task& task) noexcept {
-    used_ -= std::exchange(task.used, 0);
+bool Budget::leave(const TaskPointer& task) noexcept {
+    used_ -= std::exchange(task->used, 0);
+    if (std::exchange(task->is_held_back, false)) std::erase(waiting_, task);
     return !waiting_.empty();
 }
 

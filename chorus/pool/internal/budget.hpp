@@ -22,11 +22,11 @@ public:
     bool enter(const TaskPointer& task);
     /// In spite of the budget.
     void enter_at_once(Task& task) noexcept;
-    /// The next one that may go now, null if there is none. What was cancelled meanwhile comes too.
+    /// The next one that may go now, null if there is none.
     TaskPointer next() noexcept;
     const std::deque<TaskPointer>& waiting() const noexcept { return waiting_; }
-    /// The task is done. Returns: whether somebody waits for what it used.
-    bool leave(Task& task) noexcept;
+    /// The task is done, or need not wait any more. Returns: whether others wait, who may go now.
+    bool leave(const TaskPointer& task) noexcept;
 
 private:
     bool has_room_for(const Task& task) const noexcept { return used_ == 0 || (used_ <= all_ && task.options.weight <= all_ - used_); }

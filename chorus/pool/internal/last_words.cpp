@@ -96,18 +96,18 @@ std::shared_ptr<LastWords> LastWords::pass_on(platform::FileDescriptor reading_e
     return words;
 }
 
+// Not more at a time: other workers write too.
 bool LastWords::hear() {
     std::array<char, 16384> buffer;
-    for (;;) {
-        const std::lock_guard guard(mutex_);
-        const auto size = platform::read_some(pipe_.get(), buffer.data(), buffer.size());
-        if (size <= 0) return size < 0;
-        platform::write_all(standard_error, buffer.data(), static_cast<std::size_t>(size));
-        kept_.append(buffer.data(), static_cast<std::size_t>(size));
-        if (kept_.size() > 2 * most_kept) kept_.erase(0, kept_.size() - most_kept);
-        passed_on_ += static_cast<std::size_t>(size);
-        changed_.notify_all();
-    }
+    const std::lock_guard guard(mutex_);
+    const auto size = platform::read_some(pipe_.get(), buffer.data(), buffer.size());
+    if (size <= 0) return size < 0;
+    platform::write_all(standard_error, buffer.data(), static_cast<std::size_t>(size));
+    kept_.append(buffer.data(), static_cast<std::size_t>(size));
+    if (kept_.size() > 2 * most_kept) kept_.erase(0, kept_.size() - most_kept);
+    passed_on_ += static_cast<std::size_t>(size);
+    changed_.notify_all();
+    return true;
 }
 
 // By the relay's thread and no other, which blocks SIGPIPE: nobody else's program ends because nobody reads its standard error.

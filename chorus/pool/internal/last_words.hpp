@@ -24,7 +24,7 @@ public:
 
     explicit LastWords(platform::FileDescriptor reading_end) noexcept : pipe_(std::move(reading_end)) {}
 
-    /// For the thread: passes on what is there. Returns false at the end of it.
+    /// For the thread: passes on some of what is there. Returns false at the end of it.
     bool hear();
     /// For the thread, then: lets go of the pipe.
     void end();

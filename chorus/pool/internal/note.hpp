@@ -23,6 +23,8 @@ struct alignas(64) Note {
     std::atomic<std::uint64_t> doing{0};  ///< the task's id and the step
     std::atomic<std::uint32_t> item{0};   ///< the message that is being taken, by its number in the queue of tasks
 
+    std::atomic<std::uint32_t> at_queue{0};  ///< it makes room for an answer, with a lock of the queue's in its hands
+
     enum Stage : std::uint32_t { starting, ready, leaving };
     std::atomic<std::uint32_t> stage{starting};
 };

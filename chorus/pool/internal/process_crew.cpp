@@ -68,7 +68,12 @@ struct Member {
 
     void kill() noexcept {
         is_killed = true;
-        if (is_started) worker::send_signal(process, SIGKILL);
+        if (!is_started) return;
+        try {
+            worker::send_signal(process, SIGKILL);
+        } catch (const std::exception& error) {
+            std::fprintf(stderr, "chorus: a worker of a pool cannot be killed: %s\n", error.what());
+        }
     }
 };
 
@@ -80,6 +85,7 @@ struct Heard {
     std::span<const std::byte> long_rest;
     std::optional<channel::TakenBlock> block;
     message::Attachments attachments;
+    std::exception_ptr error;
 };
 
 struct Due {
@@ -128,16 +134,19 @@ public:
     void wake_waiting() noexcept override;
 
     std::size_t size() const noexcept override {
+        if (is_a_copy()) return options_.workers;
         const std::lock_guard guard(mutex_);
         return wanted_;
     }
     void resize(std::size_t workers) override;
     std::size_t unfinished() const override {
+        if (is_a_copy()) return 0;
         const std::lock_guard guard(mutex_);
         return ledger_.size();
     }
     void close() noexcept override;
     bool is_closed() const noexcept override {
+        if (is_a_copy()) return true;
         const std::lock_guard guard(mutex_);
         return closed_;
     }
@@ -303,7 +312,7 @@ TaskPointer ProcessCrew::remove(std::uint64_t id) {
     auto task = ledger_.remove(id);
     if (!task) return nullptr;
     count_as_waiting(*task, false);
-    const bool others_may_go = budget_.leave(*task);
+    const bool others_may_go = budget_.leave(task);
     if (others_may_go || (closed_ && ledger_.size() == 0)) bell_.ring();
     return task;
 }
@@ -344,6 +353,7 @@ void write_task(message::Writer& out, const Task& task) {
 }
 
 void ProcessCrew::submit(TaskPointer task) {
+    if (is_a_copy()) require_open();  // before any lock: a thread that is not here may have it
     if (!task->options.timeout) task->options.timeout = options_.timeout;
     if (!task->options.cpu_time) task->options.cpu_time = options_.cpu_time;
     // No worker could be started, and this thread's own objects may be destroyed already: one of them is used below.
@@ -383,39 +393,40 @@ bool ProcessCrew::enter(const TaskPointer& task) {
     return budget_.enter(task);
 }
 
-// Short tasks are put under the ledger's lock: so nobody sees one that is in the ledger and not yet in the queue.
+// Nothing is put under the ledger's lock, for the reason that take_back() gives.
 // Throws, the first time: UsageError after close(), BrokenPool, OsError. That it cannot be put is the task's error.
 void ProcessCrew::give_out(const TaskPointer& task, TaskMessage& message, bool first_time) {
-    std::exception_ptr error;
+    TaskHeader header;
     bool ring = false;
     {
-        std::unique_lock lock(mutex_);
+        const std::lock_guard guard(mutex_);
         if (first_time) task->bytes = message.size();
         if (first_time && !enter(task)) return;
         if (!ledger_.has(*task)) return;  // it was cancelled meanwhile
         ring = needs_worker();
-        const auto header = header_of(*task);
-        try {
-            if (!message.is_long()) {
-                task->position = message.put(header);
+        header = header_of(*task);
+    }
+    if (message.is_long() && std::exchange(ring, false)) bell_.ring();  // if there is no room, who makes some has to be there
+    std::exception_ptr error;
+    try {
+        const auto position = message.put(header);
+        bool gone = false;
+        {
+            const std::lock_guard guard(mutex_);
+            gone = ledger_.find(header.id) != task;  // it was cancelled meanwhile, or is done
+            if (!gone) {
+                task->position = position;
                 task->is_placed = true;
-            } else {
-                lock.unlock();
-                if (std::exchange(ring, false)) bell_.ring();  // if there is no room, who makes some has to be there
-                const auto position = message.put(header);
-                lock.lock();
-                if (ledger_.find(header.id) == task) {
-                    task->position = position;
-                    task->is_placed = true;
-                } else {
-                    channel::retract(*tasks_, position);  // it was cancelled meanwhile, or is done
-                }
             }
-        } catch (...) {
-            error = std::current_exception();
-            if (!lock.owns_lock()) lock.lock();
-            remove(header.id);
         }
+        if (gone && !channel::retract(*tasks_, position)) {
+            const std::lock_guard guard(mutex_);
+            doom(header.id);
+        }
+    } catch (...) {
+        error = std::current_exception();
+        const std::lock_guard guard(mutex_);
+        remove(header.id);
     }
     if (ring) bell_.ring();
     if (error) task->future().set_error(error);
@@ -479,6 +490,7 @@ bool ProcessCrew::end_worker(Member& member, std::uint64_t& doing, Note::Step ho
 }
 
 void ProcessCrew::cancelled(Task& task) noexcept {
+    if (is_a_copy()) return;
     TaskPointer held;
     std::uint64_t id = 0;
     bool was_held_back = false;
@@ -501,6 +513,7 @@ void ProcessCrew::cancelled(Task& task) noexcept {
 }
 
 bool ProcessCrew::has_begun(const Task& task) const noexcept {
+    if (is_a_copy()) return false;
     const std::lock_guard guard(mutex_);
     return is_begun(task.id);
 }
@@ -535,8 +548,9 @@ bool ProcessCrew::lead() noexcept {
 
 void ProcessCrew::stop_leading() {
     leader_waits_ = false;
+    const bool something_left = !heard_.empty();
     leader_ = nullptr;
-    if (channel::is_ready_or_will_ring(*answers_) || !heard_.empty()) bell_.ring();
+    if (something_left || channel::is_ready_or_will_ring(*answers_)) bell_.ring();
 }
 
 // Requires: the caller is the leader.
@@ -603,7 +617,11 @@ bool ProcessCrew::take_what_came(Deadline deadline) {
             if (bytes.size() < sizeof heard.header) throw DecodeError("message cut short: an answer without its number");
             std::memcpy(&heard.header, bytes.data(), sizeof heard.header);
             const auto rest = bytes.subspan(sizeof heard.header);
-            heard.attachments = getting.attachments();
+            try {
+                heard.attachments = getting.attachments();
+            } catch (...) {
+                heard.error = std::current_exception();  // of the one task whose answer it is
+            }
             blocks.push_back(getting.block());
             if (getting.is_long()) {
                 heard.long_rest = rest;
@@ -660,6 +678,7 @@ void ProcessCrew::heed_outcome(Heard& heard, std::span<const std::byte> rest) {
     task->drop_call();
     task->bytes += rest.size();
     try {
+        if (heard.error) std::rethrow_exception(heard.error);
         message::Reader in(rest, &heard.attachments);
         const std::string stack = in.read_text();
         message::Reader from_ending = in;
@@ -725,7 +744,17 @@ void ProcessCrew::heed_death(std::uint32_t number) {
     const auto id = Note::task_of(doing);
     const auto step = Note::step_of(doing);
     if (id == 0) return;
-    if (step == Note::doomed) return fail_late(id, &TaskOptions::timeout);  // if nobody has seen to it yet
+    if (step == Note::doomed) {
+        const bool timed = [&] {
+            const std::lock_guard guard(mutex_);
+            const auto task = ledger_.find(id);
+            return !task || task->options.timeout;
+        }();
+        if (timed) return fail_late(id, &TaskOptions::timeout);
+        auto stopped = death();
+        stopped.what = "stopped by somebody while it held up others, and killed for it";
+        return fail_dead(id, stopped, member);
+    }
     if (step != Note::taking && step != Note::recalled) {
         return platform::is_cpu_time_signal(exitcode) ? fail_late(id, &TaskOptions::cpu_time) : fail_dead(id, death(), member);
     }
@@ -882,7 +911,7 @@ void ProcessCrew::end_who_does_nothing() noexcept {
         const auto task = ledger_.find(Note::task_of(doing));
         switch (Note::step_of(doing)) {
             case Note::running:
-                if (!task || !task->waits_to_begin) break;  // it says that it has begun
+                if ((!task || !task->waits_to_begin) && member.note->at_queue == 0) break;  // not at the queue, where it would hold up others
                 [[fallthrough]];
             case Note::idle:  // or starting
             case Note::answered: end_worker(member, doing, Note::doomed); break;
@@ -1014,21 +1043,31 @@ void ProcessCrew::start_one() {
         members_.erase(number);
         throw;
     }
-    const std::lock_guard guard(mutex_);
-    auto& started = members_.at(number);
-    started.is_started = true;
-    if (started.is_killed || broken_) started.kill();
-    ready_.add(process->process->get(), first_member_tag + number);
+    try {
+        const std::lock_guard guard(mutex_);
+        auto& started = members_.at(number);
+        started.is_started = true;
+        if (started.is_killed || broken_) started.kill();
+        ready_.add(process->process->get(), first_member_tag + number);
+    } catch (...) {  // nobody would hear of its end
+        worker::send_signal(process, SIGKILL);
+        worker::join(process, {});
+        say({0, number, AnswerHeader::died});
+        throw;
+    }
 }
 
 void ProcessCrew::send_home() {
-    const std::lock_guard guard(mutex_);
-    if (!closed_ || ledger_.size() > 0 || sent_home_) return;
-    sent_home_ = true;
-    channel::shut_down(*tasks_, false);
-    for (auto& [number, member] : members_) {
-        if (member.is_started) worker::send_signal(member.process, SIGCONT);  // whoever has stopped it: it is to go now
+    {
+        const std::lock_guard guard(mutex_);
+        if (!closed_ || ledger_.size() > 0 || sent_home_) return;
+        sent_home_ = true;
+        for (auto& [number, member] : members_) {
+            // Whoever has stopped it: it is to go now.
+            if (member.is_started && platform::process_is_stopped(member.process->pid)) worker::send_signal(member.process, SIGCONT);
+        }
     }
+    channel::shut_down(*tasks_, false);
 }
 
 bool ProcessCrew::is_over() const {
@@ -1040,17 +1079,21 @@ bool ProcessCrew::is_over() const {
 
 void ProcessCrew::resize(std::size_t workers) {
     if (workers == 0) throw UsageError("a pool needs one worker or more, asked for 0");
+    if (is_a_copy()) require_open();
+    std::size_t too_many = 0;
     {
         const std::lock_guard guard(mutex_);
         require_open();
         wanted_ = workers;
-        // As many as are too many shall leave when they come to it. If one dies before, another may leave for it, and will be replaced.
-        for (std::size_t i = wanted_; i < members_.size(); ++i) post(tasks_, as_bytes(TaskHeader{}));
+        if (members_.size() > wanted_) too_many = members_.size() - wanted_;
     }
+    // As many shall leave when they come to it. If one dies before, another may leave for it, and will be replaced.
+    for (; too_many > 0; --too_many) post(tasks_, as_bytes(TaskHeader{}));
     bell_.ring();
 }
 
 void ProcessCrew::close() noexcept {
+    if (is_a_copy()) return;
     {
         const std::lock_guard guard(mutex_);
         closed_ = true;
@@ -1070,6 +1113,7 @@ bool ProcessCrew::join(Deadline deadline) {
 }
 
 void ProcessCrew::cancel_waiting() noexcept {
+    if (is_a_copy()) return;
     std::vector<std::pair<TaskPointer, std::uint64_t>> all;
     {
         const std::lock_guard guard(mutex_);
@@ -1114,6 +1158,7 @@ bool ProcessCrew::finish(bool cancel_what_waits) noexcept {
 }
 
 std::vector<int> ProcessCrew::worker_pids() const {
+    if (is_a_copy()) return {};
     const std::lock_guard guard(mutex_);
     std::vector<int> pids;
     for (const auto& [number, member] : members_) {

@@ -22,13 +22,14 @@ std::span<const std::byte> as_bytes(const T& value) {
 // The answer to one task.
 class Answer {
 public:
-    Answer(const channel::QueuePointer& answers, std::vector<std::byte>& memory) : message_(answers, memory) {}
+    Answer(const WorkerKit& kit, std::vector<std::byte>& memory) : message_(kit.answers, memory, &kit.note->at_queue) {}
 
     void run(message::Call& call) {
         struct Errand {
             message::Call& call;
             message::Writer& out;
         } errand{call, message_.out()};
+        message_.out().keep_attachments();  // the value that they lead to is gone before they are sent
         message_.out().write_text("");
         message_.out().write_raw(message::Ending::value);
         platform::watch_exceptions(
@@ -84,7 +85,7 @@ private:
     void say(AnswerHeader header) { post(kit_.answers, as_bytes(header)); }
 
     bool initialise(message::Call& initializer) {
-        Answer answer(kit_.answers, memory_);
+        Answer answer(kit_, memory_);
         try {
             answer.run(initializer);
             return true;
@@ -143,7 +144,7 @@ private:
         if (header.id == 0) throw ShutDown("the pool has more workers than it wants");
         step(header.id, Note::taking, Note::running);
         if ((header.flags & TaskHeader::tell_when_begun) != 0) say({header.id, kit_.number, AnswerHeader::begun});
-        Answer answer(kit_.answers, memory_);
+        Answer answer(kit_, memory_);
         message::Reader in(bytes, &attachments);
         const auto limits = (header.flags & TaskHeader::has_limits) != 0 ? in.read_raw<TaskLimits>() : TaskLimits{};
         const std::uint64_t memory = limits.memory != 0 ? limits.memory : kit_.memory;

@@ -1,6 +1,7 @@
 // What a worker process of a pool does from its first step to its last.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 
@@ -34,8 +35,11 @@ std::uint32_t post(const channel::QueuePointer& queue, std::span<const std::byte
 template <class Header>
 class Message {
 public:
-    Message(channel::QueuePointer queue, std::vector<std::byte>& memory)
-        : queue_(std::move(queue)), memory_(memory), long_(queue_, sizeof(Header)), out_(long_, channel::GrowingMessage::threshold, std::move(memory)) {}
+    Message(channel::QueuePointer queue, std::vector<std::byte>& memory, std::atomic<std::uint32_t>* at_queue = nullptr)
+        : queue_(std::move(queue)),
+          memory_(memory),
+          long_(queue_, sizeof(Header), at_queue),
+          out_(long_, channel::GrowingMessage::threshold, std::move(memory)) {}
     ~Message() { memory_ = out_.take(); }
     Message(const Message&) = delete;
     Message& operator=(const Message&) = delete;

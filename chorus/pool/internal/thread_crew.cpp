@@ -1,4 +1,5 @@
 // The crew of threads: one queue of tasks, and threads that take from it.
+#include <algorithm>
 #include <condition_variable>
 #include <cstdio>
 #include <map>
@@ -35,7 +36,14 @@ public:
             require_open();
             task->number = ++submitted_;
             ++unfinished_;
-            if (threads_ < std::min(wanted_, unfinished_.load())) start_one();
+            if (threads_ < std::min(wanted_, unfinished_.load())) {
+                try {
+                    start_one();
+                } catch (...) {
+                    --unfinished_;
+                    throw;
+                }
+            }
             if (current_ == this) {
                 budget_.enter_at_once(*task);  // who submitted it may wait for it, and has his own part until then
             } else if (!budget_.enter(task)) {
@@ -46,7 +54,18 @@ public:
         if (is_broken_) break_down("");  // meanwhile: nobody else would see to this one
     }
 
-    void cancelled(Task& task) noexcept override { task.drop_call(); }
+    // Who takes it from the queue passes it over; one that the budget holds back need not wait for that.
+    void cancelled(Task& task) noexcept override {
+        if (options_.budget == 0 || is_a_copy()) return;
+        TaskPointer held_back;
+        {
+            const std::lock_guard guard(mutex_);
+            if (!task.is_held_back) return;
+            const auto& waiting = budget_.waiting();
+            held_back = *std::find_if(waiting.begin(), waiting.end(), [&](const auto& each) { return each.get() == &task; });
+        }
+        done_with(held_back);
+    }
     bool has_begun(const Task&) const noexcept override { return false; }
     bool can_stop_running() const noexcept override { return false; }
 
@@ -123,7 +142,7 @@ public:
             const std::lock_guard guard(mutex_);
             held_back = budget_.waiting();
         }
-        for (const auto& task : held_back) task->future().cancel();  // they are let in, and passed over
+        for (const auto& task : held_back) task->future().cancel();
     }
     void terminate() noexcept override {
         if (is_a_copy()) return;
@@ -153,7 +172,6 @@ private:
             handles_.push_back(thread);
         } catch (const std::exception& error) {
             if (threads_ > 0) return;  // those that are there go on
-            --unfinished_;
             throw BrokenPool(std::string("the pool can start no thread: ") + error.what());
         }
         ++started_;
@@ -170,7 +188,7 @@ private:
 
     void done_with(TaskPointer& task) {
         task->drop_call();
-        if (options_.budget != 0) let_in_after(*task);
+        if (options_.budget != 0) let_in_after(task);
         task = nullptr;
         if (unfinished_.fetch_sub(1) != 1) return;
         const std::lock_guard guard(mutex_);
@@ -178,7 +196,7 @@ private:
         changed_.notify_all();
     }
 
-    void let_in_after(Task& done) {
+    void let_in_after(const TaskPointer& done) {
         const std::lock_guard guard(mutex_);
         budget_.leave(done);
         while (auto next = budget_.next()) tasks_.put(std::move(next));
@@ -231,9 +249,18 @@ private:
             }
         }
         current_ = nullptr;
+        std::string failure;
+        {
+            const std::lock_guard guard(mutex_);
+            --threads_;
+            try {
+                if (!broken_ && threads_ < std::min(wanted_, unfinished_.load())) start_one();
+            } catch (const BrokenPool& error) {
+                failure = error.what();
+            }
+        }
+        if (!failure.empty()) break_down(failure);  // nobody is left to do what waits
         const std::lock_guard guard(mutex_);
-        --threads_;
-        if (!broken_ && threads_ < std::min(wanted_, unfinished_.load())) start_one();
         changed_.notify_all();
     }
 
