@@ -431,6 +431,27 @@ TEST(QueueHere, more_said_to_be_done_than_was_got_when_it_is_shut_down_at_once) 
     EXPECT_THROW(queue.task_done(), chorus::UsageError);
 }
 
+// Whoever is about to sleep has looked for the last time a moment ago.
+TEST(QueueHere, a_shutdown_is_not_slept_through) {
+    for (int round = 0; round < 5000; ++round) {
+        mp::Queue<int> queue;
+        std::atomic<bool> looks{false};
+        std::chrono::steady_clock::duration took{};
+        std::thread getter([&] {
+            looks = true;
+            const auto begin = std::chrono::steady_clock::now();
+            EXPECT_THROW(queue.get(20s), chorus::ShutDown);
+            took = std::chrono::steady_clock::now() - begin;
+        });
+        while (!looks) std::this_thread::yield();
+        for (const auto until = std::chrono::steady_clock::now() + round % 200 * 500ns; std::chrono::steady_clock::now() < until;) {
+        }
+        queue.shutdown();
+        getter.join();
+        ASSERT_LT(took, 20s) << "in round " << round;
+    }
+}
+
 TEST(QueueHere, test_shutdown_immediate_all_methods_in_many_threads) {
     for (const bool immediate : {false, true}) {
         mp::Queue<int> queue(4);

@@ -90,9 +90,8 @@ private:
 
 // Sleeps while the word, the bell and the phase stay as they are. The system looks at them one by one, and begins to wait on each as it goes:
 // the bell comes before the word, so that who changes the word and is killed before it rings finds the sleeper on the bell, or the sleeper
-// finds the word changed.
-void sleep_on(const sync::Word& watched, std::uint32_t seen, const sync::Bell& bell, sync::Word& phase, Deadline deadline) {
-    const std::uint32_t before = phase.load();
+// finds the word changed. What they held was read before the caller looked for the last time: or it could miss a change and sleep on it.
+void sleep_on(const sync::Word& watched, std::uint32_t seen, const sync::Bell& bell, sync::Word& phase, std::uint32_t before, Deadline deadline) {
     const platform::WakesAtDeath handed_on(phase);
     const std::array<platform::WordHolds, 3> words{{{&bell.word(), sync::Bell::marked}, {&phase, before}, {&watched, seen}}};
     platform::shared_futex_wait_on_all(words, deadline);
@@ -251,10 +250,11 @@ bool QueueCore::join(Deadline deadline) {
     if (all_done() || sync::look_for(all_done)) return true;
     for (;;) {
         const std::uint32_t seen = state_.done.load();
+        const std::uint32_t phase = state_.phase.load();
         state_.all_done.mark();
         if (all_done()) break;
         if (deadline.has_passed()) return false;
-        sleep_on(state_.done, seen, state_.all_done, state_.phase, deadline);
+        sleep_on(state_.done, seen, state_.all_done, state_.phase, phase, deadline);
     }
     state_.all_done.ring_all(Home::process);
     return true;
@@ -337,10 +337,11 @@ bool QueueCore::wait_in_line(Side& side, const sync::Word& watched, Deadline dea
     if (!place.in_time()) return false;
     for (;;) {
         seen = watched.load();
+        const std::uint32_t phase = state_.phase.load();
         side.bell.mark();
         if (attempt()) return true;
         if (deadline.has_passed()) return false;
-        sleep_on(watched, seen, side.bell, state_.phase, deadline);
+        sleep_on(watched, seen, side.bell, state_.phase, phase, deadline);
     }
 }
 
