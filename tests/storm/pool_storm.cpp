@@ -207,7 +207,7 @@ private:
                       never.wait_for(lock, stop, 60s, [] { return false; });
                       if (stop.stop_requested()) return;
                   }
-                  std::printf("hung 1, after %llu answers\n", number(storm.told_));
+                  std::printf("hung 1, after %llu answers to %llu tasks\n", number(storm.told_), number(storm.tasks_));
                   std::fflush(stdout);
                   if (std::getenv("STORM_KEEP") != nullptr) ::raise(SIGSTOP);
                   std::abort();
@@ -219,7 +219,7 @@ private:
 
     void submit(mp::Pool& pool) {
         auto future = pool.submit({.retries = retries_}, answer_to, make_item(tasks_, question));
-        future.add_done_callback([this, task = tasks_](const chorus::Future<Item>&) {
+        future.add_done_callback([this, task = tasks_.load()](const chorus::Future<Item>&) {
             ++ledger_[task].told;
             ++told_;
         });
@@ -265,7 +265,7 @@ private:
     const unsigned seed_;
     Entry* const ledger_ = make_ledger();
     std::deque<chorus::Future<Item>> on_its_way_;
-    std::size_t tasks_ = 0;
+    std::atomic<std::size_t> tasks_{0};
     std::size_t heard_ = 0;
     std::atomic<std::uint64_t> told_{0};
     std::uint64_t kills_ = 0;
