@@ -2,6 +2,7 @@
 #include <atomic>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <unistd.h>
@@ -266,6 +267,23 @@ TYPED_TEST(CompletionOf, a_group_of_a_pool) {
         for (int i = 0; i < 100; ++i) group.start(square, i);
     }
     EXPECT_EQ(pool.apply(square, 3), 9);
+}
+
+// Whoever has waited for one future leaves the next to the pool's own thread.
+TYPED_TEST(CompletionOf, callbacks_come_though_nobody_waits) {
+    typename TypeParam::Pool pool(1);
+    for (int round = 0; round < 2000; ++round) {
+        const auto first = pool.submit(square, round);
+        // The answer may come just before we wait for it, or just after.
+        for (const auto until = std::chrono::steady_clock::now() + round % 100 * 1us; std::chrono::steady_clock::now() < until;) {
+        }
+        EXPECT_EQ(first.get(20s), round * round);
+        std::atomic<bool> told{false};
+        pool.submit(square, round).add_done_callback([&](const auto&) { told = true; });
+        const auto end = std::chrono::steady_clock::now() + 20s;
+        while (!told && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+        ASSERT_TRUE(told) << "in round " << round;
+    }
 }
 
 }  // namespace
