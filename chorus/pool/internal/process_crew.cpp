@@ -199,6 +199,7 @@ private:
     void heed_lost(std::uint64_t id);
     TaskPointer lose(std::uint64_t id, int Task::*times, int TaskOptions::*retries);
     using Limit = std::optional<Timeout> TaskOptions::*;
+    bool has_limit(std::uint64_t id, Limit limit) const;
     void fail_late(std::uint64_t id, Limit limit);
     void fail_dead(std::uint64_t id, const worker::Death& death, const Member& member);
 
@@ -493,15 +494,13 @@ void ProcessCrew::cancelled(Task& task) noexcept {
     if (is_a_copy()) return;
     TaskPointer held;
     std::uint64_t id = 0;
-    bool was_held_back = false;
     {
         const std::lock_guard guard(mutex_);
         id = task.id;
         held = remove(id);
-        was_held_back = task.is_held_back;
     }
     if (!held) return;
-    if (!was_held_back && !take_back(task, id)) {
+    if (!take_back(task, id)) {
         const std::lock_guard guard(mutex_);
         doom(id);
     }
@@ -745,18 +744,14 @@ void ProcessCrew::heed_death(std::uint32_t number) {
     const auto step = Note::step_of(doing);
     if (id == 0) return;
     if (step == Note::doomed) {
-        const bool timed = [&] {
-            const std::lock_guard guard(mutex_);
-            const auto task = ledger_.find(id);
-            return !task || task->options.timeout;
-        }();
-        if (timed) return fail_late(id, &TaskOptions::timeout);
+        if (has_limit(id, &TaskOptions::timeout)) return fail_late(id, &TaskOptions::timeout);
         auto stopped = death();
         stopped.what = "stopped by somebody while it held up others, and killed for it";
         return fail_dead(id, stopped, member);
     }
     if (step != Note::taking && step != Note::recalled) {
-        return platform::is_cpu_time_signal(exitcode) ? fail_late(id, &TaskOptions::cpu_time) : fail_dead(id, death(), member);
+        const bool late = platform::is_cpu_time_signal(exitcode) && has_limit(id, &TaskOptions::cpu_time);
+        return late ? fail_late(id, &TaskOptions::cpu_time) : fail_dead(id, death(), member);
     }
     const std::uint32_t item = member.note->item;
     if (static_cast<std::int32_t>(channel::taken_from(*tasks_) - item) < 0) return;  // it is still in the queue
@@ -766,6 +761,12 @@ void ProcessCrew::heed_death(std::uint32_t number) {
     }
     // Another may have taken it and be done with it already: then its answer is in the queue before what is said now.
     say({id, number, AnswerHeader::look_again});
+}
+
+bool ProcessCrew::has_limit(std::uint64_t id, Limit limit) const {
+    const std::lock_guard guard(mutex_);
+    const auto task = ledger_.find(id);
+    return task && task->options.*limit;
 }
 
 // A task that went with a worker which had not begun it.
