@@ -149,10 +149,16 @@ std::string shown(Into into, bool by_processes, bool complete) {
     };
     by_processes ? work(std::make_unique<mp::Pool>(2)) : work(std::make_unique<mt::Pool>(2));
     if (into == Into::nowhere) return ::fcntl(STDERR_FILENO, F_GETFD) == -1 ? "" : "somebody has opened it";
-    ::fcntl(reads, F_SETFL, O_NONBLOCK);
-    std::string text(65536, '\0');
-    const auto size = ::read(reads, text.data(), text.size());
-    text.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
+    const std::string mark = "<the end>";  // a terminal passes on what was written when it comes to it
+    if (::write(STDERR_FILENO, mark.data(), mark.size()) < 0) return "no mark";
+    std::string text;
+    while (!text.ends_with(mark)) {
+        char some[4096];
+        const auto size = ::read(reads, some, sizeof some);
+        if (size <= 0) return text + "<cut short>";
+        text.append(some, static_cast<std::size_t>(size));
+    }
+    text.resize(text.size() - mark.size());
     return text;
 }
 
