@@ -15,9 +15,7 @@ namespace {
 template <class Kind>
 class InterruptOf : public WithEachKind<Kind> {
 protected:
-    static ProgramResult run_interrupted(const std::string& which) {
-        return run_program({test_program("interrupted"), which, KindNames::GetName<Kind>(0)});
-    }
+    static ProgramResult run_interrupted(const std::string& which) { return run_program({test_program("interrupted"), which, KindNames::GetName<Kind>(0)}); }
     static void expect_workers_gone(const std::string& pids) {
         std::istringstream in(pids);
         int count = 0;
