@@ -207,8 +207,7 @@ private:
                       never.wait_for(lock, stop, 60s, [] { return false; });
                       if (stop.stop_requested()) return;
                   }
-                  std::printf("hung 1, after %llu answers to %llu tasks\n", number(storm.told_), number(storm.tasks_));
-                  std::fflush(stdout);
+                  storm.tell_who_waits();
                   if (std::getenv("STORM_KEEP") != nullptr) ::raise(SIGSTOP);
                   std::abort();
               }) {}
@@ -242,6 +241,19 @@ private:
             ++wrong_;
         }
         on_its_way_.pop_front();
+    }
+
+    // All from the ledger: whatever else there is may be what hangs.
+    void tell_who_waits() const {
+        std::printf("hung 1, after %llu answers to %llu tasks\n", number(told_), number(tasks_));
+        int left = 10;
+        for (std::size_t task = 0; task < tasks_ && left > 0; ++task) {
+            const Entry& entry = ledger_[task];
+            if (entry.told != 0) continue;
+            std::printf("task %llu has begun %d times and ended %d times\n", number(task + 1), int{entry.begun}, int{entry.ended});
+            --left;
+        }
+        std::fflush(stdout);
     }
 
     bool report() {
