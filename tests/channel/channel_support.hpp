@@ -17,24 +17,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <support/message_of.hpp>
 #include <support/start_methods.hpp>
 
 using namespace std::chrono_literals;
-
-/// Runs it, expects that exception, and gives its text.
-template <class Exception, class Action>
-std::string message_of_exception(Action&& action) {
-    try {
-        action();
-    } catch (const Exception& error) {
-        return error.what();
-    } catch (const std::exception& error) {
-        ADD_FAILURE() << "another exception: " << error.what();
-        return "";
-    }
-    ADD_FAILURE() << "no exception";
-    return "";
-}
 
 inline std::vector<std::byte> bytes_of(std::string_view text) {
     const auto bytes = std::as_bytes(std::span(text));

@@ -9,6 +9,7 @@
 
 #include <unistd.h>
 
+#include <support/message_of.hpp>
 #include <support/pool_kinds.hpp>
 
 using namespace std::chrono_literals;
@@ -38,20 +39,6 @@ int tell_and_await(mp::Event begun, mp::Event go) {
     begun.set();
     go.wait();
     return 0;
-}
-
-template <class Exception>
-std::string failure_of(const chorus::Future<int>& future) {
-    try {
-        future.get(60s);
-    } catch (const Exception& error) {
-        return error.what();
-    } catch (const std::exception& error) {
-        ADD_FAILURE() << "another exception: " << error.what();
-        return "";
-    }
-    ADD_FAILURE() << "no exception";
-    return "";
 }
 
 class PoolLimits : public EachStartMethod {};
@@ -190,7 +177,17 @@ int count_together(mp::Value<int> now, mp::Value<int> most, int weight) {
 }
 
 template <class Kind>
-using BudgetOf = WithEachKind<Kind>;
+class BudgetOf : public WithEachKind<Kind> {
+protected:
+    // A task that has its part of the budget until `go`.
+    chorus::Future<int> hold_one(typename Kind::Pool& pool) {
+        const auto holder = pool.submit({.weight = 1}, tell_and_await, begun, go);
+        EXPECT_TRUE(begun.wait(20s));
+        return holder;
+    }
+    mp::Event begun;
+    mp::Event go;
+};
 TYPED_TEST_SUITE(BudgetOf, Kinds, KindNames);
 
 TYPED_TEST(BudgetOf, bounds_the_weights_at_once) {
@@ -208,32 +205,26 @@ TYPED_TEST(BudgetOf, bounds_the_weights_at_once) {
 }
 
 TYPED_TEST(BudgetOf, a_task_heavier_than_all_goes_alone) {
-    mp::Event begun;
-    mp::Event go;
     typename TypeParam::Pool pool(2, {.budget = 10});
-    const auto light = pool.submit({.weight = 1}, tell_and_await, begun, go);
-    ASSERT_TRUE(begun.wait(20s));
+    const auto light = this->hold_one(pool);
     const auto heavy = pool.submit({.weight = 1000}, square, 2);
     const auto behind = pool.submit({.weight = 1}, square, 3);
     EXPECT_EQ(pool.submit(square, 4).get(20s), 16);  // without a weight nothing holds it back
     EXPECT_FALSE(heavy.done());
     EXPECT_FALSE(behind.done());
     EXPECT_EQ(pool.unfinished(), 3u);
-    go.set();
+    this->go.set();
     EXPECT_EQ(heavy.get(20s), 4);
     EXPECT_EQ(behind.get(20s), 9);
 }
 
 TYPED_TEST(BudgetOf, what_waits_for_it_can_be_cancelled) {
-    mp::Event begun;
-    mp::Event go;
     typename TypeParam::Pool pool(2, {.budget = 1});
-    const auto first = pool.submit({.weight = 1}, tell_and_await, begun, go);
-    ASSERT_TRUE(begun.wait(20s));
+    const auto first = this->hold_one(pool);
     const auto second = pool.submit({.weight = 1}, square, 2);
     const auto third = pool.submit({.weight = 1}, square, 3);
     EXPECT_TRUE(second.cancel());
-    go.set();
+    this->go.set();
     EXPECT_EQ(third.get(20s), 9);
     EXPECT_TRUE(second.cancelled());
 }
@@ -253,15 +244,12 @@ TYPED_TEST(BudgetOf, is_whole_after_any_number_of_cancellations) {
 }
 
 TYPED_TEST(BudgetOf, shutdown_cancels_what_waits_for_it) {
-    mp::Event begun;
-    mp::Event go;
     typename TypeParam::Pool pool(2, {.budget = 1});
-    const auto first = pool.submit({.weight = 1}, tell_and_await, begun, go);
-    ASSERT_TRUE(begun.wait(20s));
+    const auto first = this->hold_one(pool);
     const auto second = pool.submit({.weight = 1}, square, 2);
     pool.shutdown({.wait = false, .cancel_futures = true});
     EXPECT_TRUE(second.cancelled());
-    go.set();
+    this->go.set();
     EXPECT_TRUE(pool.join(20s));
     EXPECT_EQ(first.get(), 0);
 }

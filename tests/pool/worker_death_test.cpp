@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <support/message_of.hpp>
 #include <support/start_methods.hpp>
 
 using namespace std::chrono_literals;
@@ -34,17 +35,6 @@ int begin_and_go_on_for_ever(mp::Event begun) {
     return for_ever(0);
 }
 int throw_a_number(int x) { throw x; }
-
-template <class Exception>
-std::string failure_of(const chorus::Future<int>& future) {
-    try {
-        future.get(20s);
-    } catch (const Exception& error) {
-        return error.what();
-    }
-    ADD_FAILURE() << "no exception";
-    return "";
-}
 
 TEST_P(PoolDeath, costs_its_task_only) {
     mp::Pool pool(2);

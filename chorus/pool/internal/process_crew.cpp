@@ -756,8 +756,12 @@ void ProcessCrew::heed_death(std::uint32_t number) {
     const std::uint32_t item = member.note->item;
     if (static_cast<std::int32_t>(channel::taken_from(*tasks_) - item) < 0) return;  // it is still in the queue
     {
+        // One that noted the message and died before it noted the task had not taken it: its death will not tell of this task.
         const std::lock_guard guard(mutex_);
-        if (std::any_of(members_.begin(), members_.end(), [&](const auto& each) { return each.second.note->item == item; })) return;
+        if (std::any_of(members_.begin(), members_.end(),
+                        [&](const auto& each) { return each.second.note->item == item && Note::task_of(each.second.note->doing) == id; })) {
+            return;
+        }
     }
     // Another may have taken it and be done with it already: then its answer is in the queue before what is said now.
     say({id, number, AnswerHeader::look_again});
