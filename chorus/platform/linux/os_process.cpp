@@ -1,3 +1,4 @@
+#include <cerrno>
 #include <chorus/platform/os_process.hpp>
 
 #include <algorithm>
@@ -148,11 +149,13 @@ const char* interrupt_line = nullptr;
 pid_t announcing = 0;
 
 void announce_and_end(int signal) {
+    const int error = errno;  // the interrupted code goes on where the signal raised below comes later, as under a sanitizer
     if (::getpid() == announcing) {
         if (::isatty(STDERR_FILENO) == 1) write_all(STDERR_FILENO, "\n", 1);  // behind ^C, or a bar half drawn
         write_all(STDERR_FILENO, interrupt_line, std::strlen(interrupt_line));
     }
     ::raise(signal);  // by default again (SA_RESETHAND), and not blocked (SA_NODEFER): the end
+    errno = error;
 }
 
 }  // namespace
