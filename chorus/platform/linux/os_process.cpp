@@ -1,7 +1,7 @@
-#include <cerrno>
 #include <chorus/platform/os_process.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
