@@ -55,14 +55,17 @@ std::uint32_t LongMessage::put(std::size_t bytes, Deadline deadline, std::span<c
 const std::size_t GrowingMessage::threshold = QueueCore::longest_in_ring - 64;
 
 void GrowingMessage::write(std::span<const std::byte> bytes) {
-    const std::size_t needed = used_ + bytes.size();
+    if (!bytes.empty()) std::memcpy(room(bytes.size()), bytes.data(), bytes.size());
+}
+
+std::byte* GrowingMessage::room(std::size_t bytes) {
+    const std::size_t needed = used_ + bytes;
     if (!message_ || needed > message_->bytes().size()) {
         if (at_queue_ != nullptr) *at_queue_ = 1;
         grow(needed);
         if (at_queue_ != nullptr) *at_queue_ = 0;
     }
-    std::memcpy(message_->bytes().data() + used_, bytes.data(), bytes.size());
-    used_ = needed;
+    return message_->bytes().data() + std::exchange(used_, needed);
 }
 
 void GrowingMessage::grow(std::size_t needed) {

@@ -83,6 +83,7 @@ public:
 
     /// Throws: Full, ShutDown, OsError when there is no memory for it.
     void write(std::span<const std::byte> bytes) override;
+    std::byte* room(std::size_t bytes) override;
     /// Returns: for retract(). Requires: `front` is as long as what was left free.
     std::uint32_t put(std::span<const std::byte> front, std::span<const message::Attachment> attachments);
     /// Forgets what was written.

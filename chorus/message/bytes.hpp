@@ -29,6 +29,8 @@ void prepare_to_fill(void* memory, std::size_t bytes) noexcept;
 class Sink {
 public:
     virtual void write(std::span<const std::byte> bytes) = 0;
+    /// So many bytes behind what was written, for the caller to fill; null if it has no memory to lend.
+    virtual std::byte* room(std::size_t) { return nullptr; }
 
 protected:
     ~Sink() = default;
@@ -58,6 +60,21 @@ public:
         const auto* bytes = static_cast<const std::byte*>(data);
         if (sink_ != nullptr && buffer_.size() + size > threshold_) return spill(bytes, size);
         buffer_.insert(buffer_.end(), bytes, bytes + size);
+    }
+
+    /// The same for bytes that are yet to be made: the caller fills them before anything else is written. Null if there is no
+    /// memory that could be lent: then they have to be written.
+    std::byte* room(std::size_t size) {
+        if (sink_ != nullptr && buffer_.size() + size > threshold_) {
+            flush();
+            if (size > threshold_) {
+                std::byte* const lent = sink_->room(size);
+                if (lent != nullptr) spilled_ += size;
+                return lent;
+            }
+        }
+        buffer_.resize(buffer_.size() + size);
+        return buffer_.data() + buffer_.size() - size;
     }
 
     template <class T>

@@ -153,9 +153,15 @@ void enter(Reader& call, Writer* result) {
     call_and_write(function, args, result);
 }
 
+// A callable made around somebody's function is known by that one's name.
+template <class T>
+concept Wrapper = requires(const T& wrapper) { requires std::is_lvalue_reference_v<decltype(wrapper.wrapped())>; };
+
 template <class Function>
 std::string name_of(const Function& function) {
-    if constexpr (FunctionPointer<Function>) {
+    if constexpr (Wrapper<Function>) {
+        return name_of(function.wrapped());
+    } else if constexpr (FunctionPointer<Function>) {
         return name_of_function(reinterpret_cast<const void*>(function));
     } else if constexpr (std::is_member_function_pointer_v<Function>) {
         const void* code = nullptr;  // the first word; a virtual function has an odd number there, and no one name

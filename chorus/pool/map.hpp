@@ -20,6 +20,7 @@
 
 #include <chorus/pool/crew.hpp>
 #include <chorus/pool/progress.hpp>
+#include <chorus/pool/task.hpp>
 #include <chorus/worker/future.hpp>
 
 namespace chorus {
@@ -65,7 +66,7 @@ struct Collected {
     using Item = std::conditional_t<std::is_void_v<Result>, std::monostate, Result>;
 };
 
-/// Some of a job's items, which its chunks share. In a worker process numbers are read from the message, where they lie.
+/// Some of a job's items, which its chunks share. Numbers may be where somebody else keeps them: in the message, for a worker process.
 template <class Item>
 class Slice {
     using Items = std::vector<Item>;
@@ -73,10 +74,28 @@ class Slice {
 public:
     static constexpr bool of_numbers = message::is_numbers_in_a_row<Items>;
 
-    Slice(std::shared_ptr<Items> items, std::size_t from, std::size_t to) : items_(std::move(items)), from_(from), size_(to - from) {}
-    explicit Slice(Items items) : Slice(std::make_shared<Items>(std::move(items)), 0, 0) { size_ = items_->size(); }
+    explicit Slice(Items items) : items_(std::make_shared<Items>(std::move(items))), size_(items_->size()) {}
+    /// Requires: they stay there until all that is done.
+    explicit Slice(std::span<const Item> lent)
+        requires of_numbers
+        : size_(lent.size()), lent_(std::as_bytes(lent)) {}
 
     std::size_t size() const noexcept { return size_; }
+
+    /// What is written and is not a piece of memory has its items to itself: each may be taken only once.
+    template <bool is_written>
+    Slice part(std::size_t from, std::size_t to) const {
+        if constexpr (is_written && !of_numbers) {
+            const auto begin = items_->begin();
+            return Slice(
+                Items(std::make_move_iterator(begin + static_cast<std::ptrdiff_t>(from)), std::make_move_iterator(begin + static_cast<std::ptrdiff_t>(to))));
+        } else {
+            Slice some = *this;
+            some.from_ += from;
+            some.size_ = to - from;
+            return some;
+        }
+    }
 
     template <class Visit>
     void for_each(Visit visit) {
@@ -88,9 +107,10 @@ public:
                 visit(item);
             }
         } else if constexpr (of_numbers) {
-            for (std::size_t i = 0; i < size_; ++i) {
+            const std::byte* at = lent_.data() + from_ * sizeof(Item);
+            for (std::size_t i = 0; i < size_; ++i, at += sizeof(Item)) {
                 Item item;
-                std::memcpy(&item, in_message_.data() + i * sizeof item, sizeof item);
+                std::memcpy(&item, at, sizeof item);
                 visit(item);
             }
         }
@@ -107,25 +127,30 @@ public:
     static Slice read(message::Reader& in) {
         if constexpr (of_numbers) {
             const auto size = in.read_raw<std::size_t>();
-            return Slice(in.take(size > in.left() / sizeof(Item) ? in.left() + 1 : size * sizeof(Item)), size);
+            Slice in_message;
+            in_message.lent_ = in.take(size > in.left() / sizeof(Item) ? in.left() + 1 : size * sizeof(Item));
+            in_message.size_ = size;
+            return in_message;
         } else {
             return Slice(message::decode<Items>(in));
         }
     }
 
 private:
-    Slice(std::span<const std::byte> in_message, std::size_t size) : size_(size), in_message_(in_message) {}
+    Slice() = default;
 
-    std::shared_ptr<Items> items_;  ///< all; null: they lie in the message. What is written and no numbers is all of them
+    std::shared_ptr<Items> items_;  ///< all; null: they are lent. What is written and no numbers is all of them
     std::size_t from_ = 0;
     std::size_t size_ = 0;
-    std::span<const std::byte> in_message_;
+    std::span<const std::byte> lent_;
 };
 
 /// A chunk's call.
 template <class Each>
 struct EachOf {
     Each each;
+
+    const auto& wrapped() const noexcept { return each.function; }
 
     template <class Item>
     auto operator()(Slice<Item> items) {
@@ -150,11 +175,90 @@ struct EachInto {
     Each each;
     Result* places;
 
+    const auto& wrapped() const noexcept { return each.function; }
+
     template <class Item>
-    std::vector<Result> operator()(Slice<Item> items) {
-        items.for_each([&](auto& item) { *places++ = each(item); });
-        return {};
+    void operator()(Slice<Item> items) {
+        items.for_each([each = std::move(each), place = places](auto& item) mutable { *place++ = each(item); });
     }
+};
+
+/// A chunk's results that are numbers, on their way from a worker process: they are made where the message lies, and copied from there to
+/// their places.
+template <class Each, class Item, class Result>
+class Row {
+public:
+    Row(Each each, Slice<Item> items) : to_make_(std::in_place, std::move(each), std::move(items)) {}
+
+    void write(message::Writer& out) const {
+        auto& [each, items] = *to_make_;
+        out.write_raw(items.size());
+        const std::size_t bytes = items.size() * sizeof(Result);
+        std::vector<std::byte> elsewhere;
+        std::byte* place = out.room(bytes);
+        if (place == nullptr) {
+            elsewhere.resize(bytes);
+            place = elsewhere.data();
+        }
+        items.for_each([each = std::move(each), place](auto& item) mutable {
+            const Result result = each(item);
+            std::memcpy(place, &result, sizeof result);
+            place += sizeof result;
+        });
+        out.write(elsewhere.data(), elsewhere.size());
+    }
+    static Row read(message::Reader& in) {
+        Row row;
+        row.made_ = in.take(in.read_count() * sizeof(Result));
+        return row;
+    }
+
+    void copy_to(std::span<Result> places) const {
+        if (made_.size() != places.size_bytes()) {
+            throw DecodeError("message damaged: " + std::to_string(places.size()) + " results expected, " + std::to_string(made_.size() / sizeof(Result)) +
+                              " came");
+        }
+        if (!made_.empty()) std::memcpy(places.data(), made_.data(), made_.size());
+    }
+
+private:
+    Row() = default;
+
+    mutable std::optional<std::pair<Each, Slice<Item>>> to_make_;
+    std::span<const std::byte> made_;  ///< in the message
+};
+
+/// A chunk's call in a worker process.
+template <class Each, class Result>
+struct EachInRow {
+    Each each;
+
+    const auto& wrapped() const noexcept { return each.function; }
+
+    template <class Item>
+    auto operator()(Slice<Item> items) {
+        return Row<Each, Item, Result>(std::move(each), std::move(items));
+    }
+};
+
+/// The task for it.
+template <class Each, class Item, class Result>
+class RowTask final : public CallTask<true, void, EachInRow<Each, Result>, Slice<Item>> {
+    using Base = CallTask<true, void, EachInRow<Each, Result>, Slice<Item>>;
+
+public:
+    /// `keeper` keeps the places: they are written even if the task is cancelled at that moment.
+    RowTask(std::shared_ptr<Crew> crew, Each each, Slice<Item> items, std::shared_ptr<void> keeper, std::span<Result> places)
+        : Base(std::move(crew), EachInRow<Each, Result>{std::move(each)}, std::move(items)), keeper_(std::move(keeper)), places_(places) {}
+
+    void take_value(message::Reader& in) override {
+        message::decode<Row<Each, Item, Result>>(in).copy_to(places_);
+        Base::take_value(in);
+    }
+
+private:
+    std::shared_ptr<void> keeper_;
+    std::span<Result> places_;
 };
 
 /// The results of all chunks: a future's state.
@@ -180,19 +284,28 @@ public:
         if (futures_.empty()) give_value();
     }
 
-    /// Where the results of this chunk may be written by who makes them; it then gives an empty part.
-    Item* places(std::size_t number) noexcept
+    /// Where the results of this chunk may be written before its future ends, which then has no value.
+    std::span<Item> places(std::size_t number) noexcept
         requires has_places
     {
-        return all_.data() + number * chunk_;
+        const auto from = std::span(all_).subspan(number * chunk_);
+        return from.first(std::min(chunk_, from.size()));
     }
 
-    void add(std::size_t number, Future<Part> future) {
+    template <class Done>
+    void add(std::size_t number, Future<Done> future) {
         {
             const std::lock_guard guard(mutex_);
             futures_[number] = future.state();
         }
-        future.add_done_callback([job = this->shared_from_this(), number](const Future<Part>& done) { job->take(number, done); });
+        future.add_done_callback([job = this->shared_from_this(), number](const Future<Done>& done) { job->take(number, done); });
+    }
+
+    /// Not all of it could be submitted: returns when nothing of it runs any more.
+    void give_up_and_wait() {
+        for (const auto& each : chunks()) {
+            if (!each->cancel()) each->wait_until_done({});
+        }
     }
 
     bool help_until(const worker::FutureState& goal, Deadline deadline) const override {
@@ -205,18 +318,19 @@ protected:
     bool has_begun() const noexcept override { return left_ < futures_.size(); }
     bool can_stop() const noexcept override { return true; }
     void stop() override {
-        std::vector<std::shared_ptr<worker::FutureState>> all;
-        {
-            const std::lock_guard guard(mutex_);
-            all.assign(futures_.begin(), futures_.end());
-        }
-        for (const auto& each : all) {
-            if (each) each->cancel();
-        }
+        for (const auto& each : chunks()) each->cancel();
     }
 
 private:
-    void take(std::size_t number, const Future<Part>& done) {
+    std::vector<std::shared_ptr<worker::FutureState>> chunks() {
+        const std::lock_guard guard(mutex_);
+        std::vector<std::shared_ptr<worker::FutureState>> those;
+        std::ranges::copy_if(futures_, std::back_inserter(those), [](const auto& each) { return each != nullptr; });
+        return those;
+    }
+
+    template <class Done>
+    void take(std::size_t number, const Future<Done>& done) {
         {
             const std::lock_guard guard(mutex_);
             futures_[number] = nullptr;
@@ -229,8 +343,8 @@ private:
                 parts_[number] = std::move(done.state()->value());
             }
         }
-        if constexpr (has_places) {  // without the lock: nobody else has these places
-            if (!done.state()->error()) std::ranges::copy(done.state()->value(), places(number));
+        if constexpr (has_places && !std::is_void_v<Done>) {  // without the lock: nobody else has these places
+            if (!done.state()->error()) std::ranges::copy(done.state()->value(), places(number).begin());
         }
         if (left_.fetch_sub(1) == 1) give_value();
     }
@@ -275,24 +389,35 @@ struct codec<pool::Slice<Item>> {
     static pool::Slice<Item> read(message::Reader& in) { return pool::Slice<Item>::read(in); }
 };
 
-template <class Each>
-struct codec<pool::EachOf<Each>> {
-    using Function = decltype(Each::function);
-    static void write(message::Writer& out, const pool::EachOf<Each>& chunk) {
+namespace pool {
+template <class Chunk>
+struct ChunkCodec {
+    using Function = decltype(Chunk::each.function);
+    static void write(message::Writer& out, const Chunk& chunk) {
         if constexpr (message::Stateless<Function>) {
             out.write_raw('\0');
         } else {
             message::encode(out, chunk.each.function);
         }
     }
-    static pool::EachOf<Each> read(message::Reader& in) {
+    static Chunk read(message::Reader& in) {
         if constexpr (message::Stateless<Function>) {
             in.read_raw<char>();
-            return {Each{Function{}}};
+            return {{Function{}}};
         } else {
-            return {Each{message::decode<Function>(in)}};
+            return {{message::decode<Function>(in)}};
         }
     }
+};
+}  // namespace pool
+template <class Each>
+struct codec<pool::EachOf<Each>> : pool::ChunkCodec<pool::EachOf<Each>> {};
+template <class Each, class Result>
+struct codec<pool::EachInRow<Each, Result>> : pool::ChunkCodec<pool::EachInRow<Each, Result>> {};
+template <class Each, class Item, class Result>
+struct codec<pool::Row<Each, Item, Result>> {
+    static void write(message::Writer& out, const pool::Row<Each, Item, Result>& row) { row.write(out); }
+    static pool::Row<Each, Item, Result> read(message::Reader& in) { return pool::Row<Each, Item, Result>::read(in); }
 };
 
 }  // namespace chorus

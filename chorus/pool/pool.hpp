@@ -120,11 +120,9 @@ public:
         } else {
             return std::apply(
                 [&]<class... Each>(Each&&... each) {
-                    using Submitted = CallTask<Kind::travels, message::WithoutNames<Function>, typename Kind::template Kept<Each>...>;
-                    auto task = std::make_shared<Submitted>(crew_, message::without_names(std::forward<Function>(function)), std::forward<Each>(each)...);
-                    task->options = options;
-                    crew_->submit(task);
-                    return Future<typename Submitted::Value>(std::move(task));
+                    using Submitted = TaskOf<Kind::travels, message::WithoutNames<Function>, typename Kind::template Kept<Each>...>;
+                    return enter(options,
+                                 std::make_shared<Submitted>(crew_, message::without_names(std::forward<Function>(function)), std::forward<Each>(each)...));
                 },
                 message::Arrange<std::decay_t<Function>>::arguments(std::forward<Args>(args)...));
         }
@@ -151,7 +149,7 @@ public:
     /// exception of the first of those that failed.
     template <class Function, std::ranges::input_range Range>
     auto map(MapOptions options, Function function, Range&& items) {
-        return map_async(std::move(options), std::move(function), std::forward<Range>(items)).get();
+        return start_map<true>(std::move(options), OneByOne<Function>{std::move(function)}, std::forward<Range>(items)).get();
     }
     template <class Function, std::ranges::input_range Range>
     auto map(Function function, Range&& items) {
@@ -159,7 +157,7 @@ public:
     }
     template <class Function, std::ranges::input_range Range>
     auto map_async(MapOptions options, Function function, Range&& items) {
-        return start_map(std::move(options), OneByOne<Function>{std::move(function)}, std::forward<Range>(items));
+        return start_map<false>(std::move(options), OneByOne<Function>{std::move(function)}, std::forward<Range>(items));
     }
     template <class Function, std::ranges::input_range Range>
     auto map_async(Function function, Range&& items) {
@@ -168,7 +166,7 @@ public:
     /// function(a, b, …) for each item, which is a tuple, a pair or an array.
     template <class Function, std::ranges::input_range Range>
     auto starmap(MapOptions options, Function function, Range&& items) {
-        return starmap_async(std::move(options), std::move(function), std::forward<Range>(items)).get();
+        return start_map<true>(std::move(options), Spread<Function>{std::move(function)}, std::forward<Range>(items)).get();
     }
     template <class Function, std::ranges::input_range Range>
     auto starmap(Function function, Range&& items) {
@@ -176,7 +174,7 @@ public:
     }
     template <class Function, std::ranges::input_range Range>
     auto starmap_async(MapOptions options, Function function, Range&& items) {
-        return start_map(std::move(options), Spread<Function>{std::move(function)}, std::forward<Range>(items));
+        return start_map<false>(std::move(options), Spread<Function>{std::move(function)}, std::forward<Range>(items));
     }
     template <class Function, std::ranges::input_range Range>
     auto starmap_async(Function function, Range&& items) {
@@ -247,29 +245,55 @@ private:
                 .last_lines = options.last_lines};
     }
 
-    template <class Each, class Range>
+    template <class Submitted>
+    Future<typename Submitted::Value> enter(const TaskOptions& options, std::shared_ptr<Submitted> task) {
+        task->options = options;
+        crew_->submit(task);
+        return Future<typename Submitted::Value>(std::move(task));
+    }
+
+    template <bool waits, class Each, class Range>
     auto start_map(MapOptions options, Each each, Range&& range) {
         using Item = std::ranges::range_value_t<Range>;
         static_assert(std::invocable<Each&, Item&>, "pool.map: the function cannot be called with an item of the range");
         using Result = std::decay_t<std::invoke_result_t<Each&, Item&>>;
-        const auto items = std::make_shared<std::vector<Item>>(all_of(std::forward<Range>(range)));
-        const std::size_t chunk = chunk_size(options.chunksize, items->size(), crew_->size());
-        auto job = std::make_shared<MapJob<Result>>(crew_, items->size(), chunk);
-        const auto meter = make_meter(options.progress, items->size());
-        std::size_t number = 0;
-        for (std::size_t at = 0; at < items->size(); at += chunk, ++number) {
-            const std::size_t end = std::min(items->size(), at + chunk);
-            auto future = [&] {
-                if constexpr (!Kind::travels && MapJob<Result>::has_places) {
-                    return submit(options.task, EachInto<Each, Result>{each, job->places(number)}, slice(items, at, end));
-                } else {
-                    return submit(options.task, EachOf<Each>{each}, slice(items, at, end));
-                }
-            }();
-            watch(future, meter, end - at);
-            job->add(number, std::move(future));
+        const auto items = [&] {
+            // Threads read numbers where the caller has them, if he waits; for processes they may have to be written again when he is gone.
+            if constexpr (waits && !Kind::travels && std::ranges::contiguous_range<Range> && std::ranges::sized_range<Range> && Slice<Item>::of_numbers) {
+                return Slice<Item>(std::span<const Item>(std::ranges::data(range), std::ranges::size(range)));
+            } else {
+                return Slice<Item>(all_of(std::forward<Range>(range)));
+            }
+        }();
+        const std::size_t count = items.size();
+        const std::size_t chunk = chunk_size(options.chunksize, count, crew_->size());
+        auto job = std::make_shared<MapJob<Result>>(crew_, count, chunk);
+        const auto meter = make_meter(options.progress, count);
+        try {
+            std::size_t number = 0;
+            for (std::size_t at = 0; at < count; at += chunk, ++number) {
+                const std::size_t end = std::min(count, at + chunk);
+                auto future = submit_chunk<Result>(options.task, each, items.template part<Kind::travels>(at, end), *job, number);
+                watch(future, meter, end - at);
+                job->add(number, std::move(future));
+            }
+        } catch (...) {
+            job->give_up_and_wait();  // the items may go with the caller
+            throw;
         }
         return Future<typename MapJob<Result>::Value>(std::move(job));
+    }
+
+    template <class Result, class Each, class Item>
+    auto submit_chunk(const TaskOptions& options, const Each& each, Slice<Item> items, MapJob<Result>& job, std::size_t number) {
+        constexpr bool has_places = MapJob<Result>::has_places;
+        if constexpr (has_places && !Kind::travels) {
+            return submit(options, EachInto<Each, Result>{each, job.places(number).data()}, std::move(items));
+        } else if constexpr (has_places && message::is_numbers_in_a_row<std::vector<Result>> && Kind::template can_take<EachOf<Each>, Slice<Item>>) {
+            return enter(options, std::make_shared<RowTask<Each, Item, Result>>(crew_, each, std::move(items), job.shared_from_this(), job.places(number)));
+        } else {
+            return submit(options, EachOf<Each>{each}, std::move(items));
+        }
     }
 
     template <class Range>
@@ -284,18 +308,6 @@ private:
             if constexpr (std::ranges::sized_range<Range>) items.reserve(static_cast<std::size_t>(std::ranges::size(range)));
             for (auto&& item : range) items.push_back(std::forward<decltype(item)>(item));
             return items;
-        }
-    }
-
-    // Where it is written, and is not a piece of memory, it has its items to itself.
-    template <class Item>
-    static Slice<Item> slice(const std::shared_ptr<std::vector<Item>>& items, std::size_t from, std::size_t to) {
-        if constexpr (!Kind::travels || Slice<Item>::of_numbers) {
-            return Slice<Item>(items, from, to);
-        } else {
-            const auto begin = items->begin() + static_cast<std::ptrdiff_t>(from);
-            const auto end = items->begin() + static_cast<std::ptrdiff_t>(to);
-            return Slice<Item>(std::vector<Item>(std::make_move_iterator(begin), std::make_move_iterator(end)));
         }
     }
 

@@ -54,10 +54,8 @@ public:
 using TaskPointer = std::shared_ptr<Task>;
 
 /// The task and its future's state, in one piece of memory.
-template <bool travels, class Function, class... Args>
-class CallTask final : public worker::TypedFutureState<message::ResultOf<Function, Args...>>, public Task {
-    using Result = message::ResultOf<Function, Args...>;
-
+template <bool travels, class Result, class Function, class... Args>
+class CallTask : public worker::TypedFutureState<Result>, public Task {
 public:
     using Value = Result;
 
@@ -113,5 +111,8 @@ private:
     std::shared_ptr<Crew> crew_;
     std::optional<message::TypedCall<travels, Function, Args...>> call_;
 };
+
+template <bool travels, class Function, class... Args>
+using TaskOf = CallTask<travels, message::ResultOf<Function, Args...>, Function, Args...>;
 
 }  // namespace chorus::pool

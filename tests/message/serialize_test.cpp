@@ -743,6 +743,45 @@ private:
     std::size_t largest_ = 0;
 };
 
+// Has memory of its own to lend.
+class Lender final : public message::Sink {
+public:
+    void write(std::span<const std::byte> bytes) override { std::ranges::copy(bytes, room(bytes.size())); }
+    std::byte* room(std::size_t bytes) override {
+        all_.resize(all_.size() + bytes);
+        return all_.data() + all_.size() - bytes;
+    }
+    const std::vector<std::byte>& all() const { return all_; }
+
+private:
+    std::vector<std::byte> all_;
+};
+
+TEST(Writer, lends_room_for_what_is_yet_to_be_made) {
+    for (const std::size_t threshold : {0U, 10U, 11U, 12U, 1000U}) {
+        Lender lender;
+        message::Writer out(lender, threshold);
+        for (const std::size_t size : {1U, 10U, 0U, 2U, 100U}) {
+            out.write_raw('-');
+            std::byte* const room = out.room(size);
+            std::memset(room, 'x', size);
+        }
+        EXPECT_EQ(out.size(), 118U);
+        out.flush();
+        const std::string written(reinterpret_cast<const char*>(lender.all().data()), lender.all().size());
+        EXPECT_EQ(written, "-x-xxxxxxxxxx--xx-" + std::string(100, 'x')) << "with a threshold of " << threshold;
+    }
+}
+
+TEST(Writer, lends_nothing_where_its_sink_has_nothing_to_lend) {
+    Collector collector;
+    message::Writer out(collector, 10);
+    out.write_raw('-');
+    EXPECT_EQ(out.room(11), nullptr);
+    ASSERT_NE(out.room(9), nullptr);
+    EXPECT_EQ(out.size(), 10U);
+}
+
 TEST(Writer, hands_on_what_is_beyond_its_threshold) {
     const std::vector<std::string> value{"short", std::string(1000, 'x'), "", std::string(30, 'y')};
     for (const std::size_t threshold : {std::size_t{0}, std::size_t{1}, std::size_t{8}, std::size_t{100}, std::size_t{100'000}}) {

@@ -2,8 +2,10 @@
 #include <atomic>
 #include <list>
 #include <map>
+#include <numeric>
 #include <ranges>
 #include <set>
+#include <span>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -63,6 +65,38 @@ TYPED_TEST(PoolOf, test_map) {
     EXPECT_TRUE(pool.map({.chunksize = 53}, square, std::vector<int>{}).empty());
     pool.map(do_nothing, numbers);
     EXPECT_EQ(pool.map_async(square, numbers).get(10s).size(), 1000U);
+}
+
+double half(int x) { return x / 2.0; }
+double half_of_some(int x) {
+    if (x % 10'000 == 9'999) throw std::out_of_range("refused: " + std::to_string(x));
+    return half(x);
+}
+
+// As many as need messages of their own.
+TYPED_TEST(PoolOf, map_of_many_numbers) {
+    typename TypeParam::Pool pool(2);
+    std::vector<int> numbers(300'000);
+    std::iota(numbers.begin(), numbers.end(), 0);
+    const auto before = numbers;
+    const auto expect_halves = [&](const std::vector<double>& halves, std::size_t count) {
+        ASSERT_EQ(halves.size(), count);
+        for (std::size_t i = 0; i < count; ++i) ASSERT_EQ(halves[i], half(static_cast<int>(i)));
+    };
+    for (const std::size_t chunk : {0U, 100U, 299'999U, 300'000U}) expect_halves(pool.map({.chunksize = chunk}, half, numbers), 300'000);
+    expect_halves(pool.map_async(half, numbers).get(), 300'000);
+    expect_halves(pool.map([](int& x) { return half(x++); }, numbers), 300'000);
+    EXPECT_EQ(numbers, before) << "an item is a copy";
+
+    // The exception of the first of those that failed; and nothing of it is left in the next.
+    try {
+        pool.map({.chunksize = 1000}, half_of_some, numbers);
+        ADD_FAILURE() << "no exception";
+    } catch (const std::out_of_range& error) {
+        EXPECT_STREQ(error.what(), "refused: 9999");
+    }
+    numbers.resize(9'999);
+    expect_halves(pool.map(half_of_some, std::span(numbers)), 9'999);
 }
 
 TYPED_TEST(PoolOf, test_starmap) {

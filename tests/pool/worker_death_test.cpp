@@ -5,6 +5,7 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <vector>
 
 #include <fcntl.h>
@@ -57,6 +58,15 @@ TEST_P(PoolDeath, says_how_and_where) {
     EXPECT_THAT(failure_of<chorus::WorkerDied>(pool.submit(leave, 3)), HasSubstr("exit code 3"));
     EXPECT_THAT(failure_of<chorus::RemoteError>(pool.submit(throw_a_number, 3)), HasSubstr("int"));
     EXPECT_EQ(pool.apply(square, 3), 9);
+}
+
+std::string die_as_text(int signal) { return std::to_string(die_of(signal)); }
+
+TEST_P(PoolDeath, tells_the_function_of_a_map) {
+    mp::Pool pool(1);
+    EXPECT_THAT(failure_of<chorus::WorkerDied>(pool.map_async(die_of, std::vector<int>{SIGKILL})), HasSubstr("task 1 (die_of): its worker"));
+    EXPECT_THAT(failure_of<chorus::WorkerDied>(pool.map_async(die_as_text, std::vector<int>{SIGKILL})), HasSubstr("task 2 (die_as_text): its worker"));
+    EXPECT_THAT(failure_of<chorus::WorkerDied>(pool.starmap_async(die_of, std::vector<std::tuple<int>>{{SIGKILL}})), HasSubstr("task 3 (die_of): its worker"));
 }
 
 TEST_P(PoolDeath, a_task_that_kills_each_worker_it_meets_is_given_up) {

@@ -138,7 +138,10 @@ private:
             const auto pids = pool_.worker_pids();
             if (pids.empty()) continue;
             const auto any = [&] { return pids[random_() % pids.size()]; };
-            if (random_() % 4 == 0) {
+            if (random_() % 4 == 0) {  // several, one on the heels of the other
+                const std::size_t first = random_();
+                for (std::size_t i = 0, count = 1 + random_() % pids.size(); i < count; ++i) strike(pids[(first + i) % pids.size()]);
+            } else if (random_() % 3 == 0) {
                 const int stopped = any();
                 ::kill(stopped, SIGSTOP);
                 ++stops;
