@@ -14,11 +14,6 @@
 namespace chorus::pool {
 namespace {
 
-template <class T>
-std::span<const std::byte> as_bytes(const T& value) {
-    return std::as_bytes(std::span(&value, 1));
-}
-
 // The answer to one task.
 class Answer {
 public:
@@ -82,7 +77,7 @@ public:
     }
 
 private:
-    void say(AnswerHeader header) { post(kit_.answers, as_bytes(header)); }
+    void say(AnswerHeader header) { post_header(kit_.answers, header); }
 
     bool initialise(message::Call& initializer) {
         Answer answer(kit_, memory_);

@@ -31,6 +31,12 @@ std::unique_ptr<message::Call> make_worker_call(WorkerKit kit, std::shared_ptr<m
 std::uint32_t post(const channel::QueuePointer& queue, std::span<const std::byte> first, std::span<const std::byte> second = {},
                    std::span<const message::Attachment> attachments = {});
 
+/// A message that is a header and nothing more.
+template <class Header>
+std::uint32_t post_header(const channel::QueuePointer& queue, const Header& header) {
+    return post(queue, std::as_bytes(std::span(&header, 1)));
+}
+
 /// A message for one of a pool's two queues: a header, and what a Writer writes. In memory that is used again and again.
 template <class Header>
 class Message {

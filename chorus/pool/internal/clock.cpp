@@ -1,0 +1,43 @@
+#include <chorus/pool/internal/clock.hpp>
+
+#include <chorus/platform/os_process.hpp>
+#include <chorus/platform/os_thread.hpp>
+
+namespace chorus::pool {
+
+void Clock::start() {
+    if (phase_ != Phase::none) return;
+    const platform::SignalsBlocked blocked;  // the program's handlers run in the program's threads
+    platform::start_thread(
+        [](void* clock) -> void* {
+            platform::name_this_thread("chorus-clock");
+            static_cast<Clock*>(clock)->run();
+            return nullptr;
+        },
+        this, 0);
+    phase_ = Phase::runs;
+}
+
+void Clock::stop() {
+    std::unique_lock lock(mutex_);
+    if (phase_ != Phase::runs) return;
+    phase_ = Phase::ends;
+    changed_.notify_all();
+    changed_.wait(lock, [this] { return phase_ == Phase::has_ended; });
+}
+
+void Clock::run() noexcept {
+    std::unique_lock lock(mutex_);
+    while (phase_ != Phase::ends) {
+        const TimePoint next = look_();
+        if (next == never) {
+            changed_.wait(lock);
+        } else {
+            changed_.wait_until(lock, next);
+        }
+    }
+    phase_ = Phase::has_ended;
+    changed_.notify_all();
+}
+
+}  // namespace chorus::pool

@@ -1,0 +1,42 @@
+// The thread of a crew that ends what is late.
+//
+// It takes no lock but the crew's, under which nobody waits for a queue: so it can end a worker that was stopped with the queue's lock
+// in its hands, and everybody else waits for that.
+//
+// Threads: under the crew's mutex, if nothing else is said.
+// Death: a copy of the process made by fork has no such thread, and no crew.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+
+#include <chorus/deadline.hpp>
+
+namespace chorus::pool {
+
+class Clock {
+public:
+    using TimePoint = Deadline::Clock::time_point;
+    static constexpr TimePoint never = TimePoint::max();
+
+    /// `look`, which ends what is late and says when to look next, is called in the thread, under the mutex.
+    Clock(std::mutex& mutex, std::function<TimePoint()> look) : mutex_(mutex), look_(std::move(look)) {}
+
+    /// Starts the thread, the first time. Throws: OsError.
+    void start();
+    /// There is something new to look at.
+    void look_again() noexcept { changed_.notify_all(); }
+    /// Returns when the thread has ended, if there is one. Requires: not the mutex.
+    void stop();
+
+private:
+    void run() noexcept;
+
+    std::mutex& mutex_;
+    const std::function<TimePoint()> look_;
+    std::condition_variable changed_;
+    enum class Phase { none, runs, ends, has_ended } phase_ = Phase::none;
+};
+
+}  // namespace chorus::pool

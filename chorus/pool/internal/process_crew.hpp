@@ -1,0 +1,207 @@
+// The crew of worker processes.
+//
+// Tasks go out through one queue that all workers take from, answers come back through another. Everything that
+// happens is heard through the queue of answers, one thing after the other: answers, that a task has begun, and also that a
+// worker has died, which the crew's own thread says there when the system tells it. So when a death is heard, all that the
+// worker had answered before has been heard.
+//
+// Who hears: one thread at a time, the leader. That is a caller who waits for a result, so that the result needs no
+// other thread to come to it; while nobody waits it is the crew's thread.
+//
+// The ledger of tasks is private memory of this process: a task that a worker took with it is still known here. Its id
+// changes whenever it is given out again or done, and whatever comes under an old id is ignored.
+//
+// Where what is: tasks and their end in process_crew.cpp, what is heard of them in process_crew_hearing.cpp, the crew's own thread, which
+// starts workers, and the clock, which ends them, in process_crew_supervision.cpp.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include <chorus/channel/queue_access.hpp>
+#include <chorus/memory/internal/region.hpp>
+#include <chorus/platform/os_process.hpp>
+#include <chorus/pool/internal/budget.hpp>
+#include <chorus/pool/internal/clock.hpp>
+#include <chorus/pool/internal/inbox.hpp>
+#include <chorus/pool/internal/ledger.hpp>
+#include <chorus/pool/internal/members.hpp>
+#include <chorus/pool/internal/note.hpp>
+#include <chorus/pool/internal/process_worker.hpp>
+#include <chorus/pool/task.hpp>
+#include <chorus/worker/internal/report.hpp>
+
+namespace chorus::pool {
+
+struct Due {
+    Deadline::Clock::time_point when;
+    std::uint64_t id = 0;
+    friend bool operator<(const Due& a, const Due& b) { return std::tie(a.when, a.id) < std::tie(b.when, b.id); }
+};
+
+// Outlives the crew, so that its thread can let go of it before it says that it has.
+struct Gone {
+    std::mutex mutex;
+    std::condition_variable changed;
+    bool is_gone = false;
+
+    void tell() {
+        const std::lock_guard guard(mutex);
+        is_gone = true;
+        changed.notify_all();
+    }
+    bool wait(Deadline deadline) {
+        std::unique_lock lock(mutex);
+        if (!deadline.is_never()) return changed.wait_until(lock, deadline.when(), [this] { return is_gone; });
+        changed.wait(lock, [this] { return is_gone; });
+        return true;
+    }
+};
+
+using TaskMessage = Message<TaskHeader>;
+
+class ProcessCrew final : public Crew, public std::enable_shared_from_this<ProcessCrew> {
+public:
+    explicit ProcessCrew(CrewOptions options)
+        : options_(std::move(options)), wanted_(options_.workers), copy_(memory::copy_number()), budget_(options_.budget), clock_(mutex_, [this] {
+              return look_at_the_clock();
+          }) {}
+
+    void submit(TaskPointer task) override;
+    void cancelled(Task& task) noexcept override;
+    bool has_begun(const Task& task) const noexcept override;
+    bool can_stop_running() const noexcept override { return true; }
+    bool wait_for(const worker::FutureState& future, Deadline deadline) override;
+    void wake_waiting() noexcept override;
+
+    std::size_t size() const noexcept override {
+        if (is_a_copy()) return options_.workers;
+        const std::lock_guard guard(mutex_);
+        return wanted_;
+    }
+    void resize(std::size_t workers) override;
+    std::size_t unfinished() const override {
+        if (is_a_copy()) return 0;
+        const std::lock_guard guard(mutex_);
+        return ledger_.size();
+    }
+    void close() noexcept override;
+    bool is_closed() const noexcept override {
+        if (is_a_copy()) return true;
+        const std::lock_guard guard(mutex_);
+        return closed_;
+    }
+    bool join(Deadline deadline) override;
+    bool finish(bool cancel_what_waits) noexcept override;
+    void cancel_waiting() noexcept override;
+    void terminate() noexcept override;
+    std::vector<int> worker_pids() const override;
+
+private:
+    static constexpr std::uint64_t bell_tag = 0;
+    static constexpr std::uint64_t answers_tag = 1;
+    static constexpr std::uint64_t first_member_tag = 2;
+    static constexpr std::uint64_t start_of_member = std::uint64_t{1} << 63;  ///< among what is due, besides tasks' ids
+
+    bool is_a_copy() const noexcept { return copy_ != memory::copy_number(); }
+
+    // ---- the ledger; mutex_ is held, up to doom() ----
+    void require_open() const;
+    void start_thread(void* (*run)(void*), void* argument);
+    void begin();
+    bool enter(const TaskPointer& task);
+    TaskPointer remove(std::uint64_t id);
+    void renew(Task& task);
+    void count_as_waiting(Task& task, bool waits) noexcept;
+    bool needs_worker() const noexcept { return members_.size() < std::min(wanted_, ledger_.size()) && !broken_; }
+    void not_due(std::uint64_t id) noexcept {
+        std::erase_if(due_, [&](const Due& due) { return due.id == id; });
+    }
+    bool take_back(const Task& task, std::uint64_t id) noexcept;
+
+    void give_out(const TaskPointer& task, TaskMessage& message, bool first_time);
+    void give_out_again(const TaskPointer& task);
+    std::vector<TaskPointer> take_all();
+    void break_down(const std::string& why);
+
+    // ---- the leader ----
+    bool lead() noexcept;
+    bool leads_here() const noexcept;
+    void stop_leading();
+    bool lead_until(const worker::FutureState& future, Deadline deadline);
+    bool hear_one(Deadline deadline);
+    void heed(Heard& heard);
+    void heed_outcome(Heard& heard);
+    void heed_begun(const AnswerHeader& header);
+    void heed_death(std::uint32_t number);
+    void heed_lost(std::uint64_t id);
+    TaskPointer lose(std::uint64_t id, int Task::*times, int TaskOptions::*retries);
+    using Limit = std::optional<Timeout> TaskOptions::*;
+    bool has_limit(std::uint64_t id, Limit limit) const;
+    void fail_late(std::uint64_t id, Limit limit);
+    void fail_dead(std::uint64_t id, const worker::Death& death, const Member& member);
+
+    // ---- the clock; mutex_ is held ----
+    Clock::TimePoint look_at_the_clock() noexcept;
+    Deadline watch_ends() const;
+    void end_what_is_late() noexcept;
+    void end_who_does_nothing() noexcept;
+
+    // ---- the crew's thread ----
+    void supervise() noexcept;
+    void let_in();
+    void start_missing();
+    void start_one();
+    void send_home();
+    bool is_over() const;
+    void tell_of_death(std::uint32_t number);
+    void say(AnswerHeader header) { post_header(answers_, header); }
+
+    const CrewOptions options_;
+    std::size_t wanted_;
+    const std::uint32_t copy_;  ///< of the process that has made it
+    // Made with the first task: a pool that is a static object begins nothing in the images that only start workers.
+    channel::QueuePointer tasks_;
+    channel::QueuePointer answers_;
+    platform::SignalMask signals_{};
+    platform::ReadySet ready_;
+    platform::Doorbell bell_;
+
+    mutable std::mutex mutex_;  ///< guards what follows
+    Ledger ledger_;
+    Budget budget_;
+    std::uint64_t submitted_ = 0;
+    Members members_;
+    std::set<Due> due_;
+    // Of tasks with a timeout: how many no worker has begun, the longest timeout of any, and what has gone on when somebody looked last.
+    std::size_t timed_waiting_ = 0;
+    std::chrono::duration<double> longest_timeout_{0};
+    struct Watched {
+        std::uint32_t taken = 0;
+        std::uint64_t heard = 0;
+        Deadline::Clock::time_point since;
+    };
+    std::optional<Watched> watched_;
+    Clock clock_;
+    std::atomic<bool> begun_{false};
+    bool closed_ = false;
+    bool sent_home_ = false;
+    int died_unready_ = 0;  ///< workers, one after the other
+    const std::shared_ptr<Gone> gone_ = std::make_shared<Gone>();
+    std::optional<std::string> broken_;
+
+    std::atomic<const void*> leader_{nullptr};
+    std::atomic<bool> leader_waits_{false};  ///< for a future, which somebody else may end
+    std::atomic<std::uint64_t> heard_so_far_{0};
+    Inbox inbox_;  ///< the leader's
+};
+
+}  // namespace chorus::pool

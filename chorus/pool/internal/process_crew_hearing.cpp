@@ -1,0 +1,263 @@
+#include <chorus/pool/internal/process_crew.hpp>
+
+#include <csignal>
+#include <exception>
+#include <utility>
+
+#include <chorus/message/outcome.hpp>
+
+namespace chorus::pool {
+namespace {
+
+// Names the calling thread as long as it lives.
+const void* this_thread() noexcept {
+    static thread_local char here;
+    return &here;
+}
+
+std::string seconds(const Timeout& time) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%g s", time.duration().count());
+    return text;
+}
+
+// "task 7 (parse)". The call is not needed any more.
+std::string name_and_drop(Task& task) {
+    const std::string function = task.function_name();
+    task.drop_call();
+    return "task " + std::to_string(task.number) + (function.empty() ? "" : " (" + function + ")");
+}
+
+}  // namespace
+
+bool ProcessCrew::leads_here() const noexcept { return leader_.load() == this_thread(); }
+
+bool ProcessCrew::lead() noexcept {
+    const void* nobody = nullptr;
+    return leader_.compare_exchange_strong(nobody, this_thread());
+}
+
+void ProcessCrew::stop_leading() {
+    leader_waits_ = false;
+    const bool something_left = inbox_.has_some();
+    leader_ = nullptr;
+    if (something_left || channel::is_ready_or_will_ring(*answers_)) bell_.ring();
+}
+
+// Requires: the caller is the leader.
+bool ProcessCrew::lead_until(const worker::FutureState& future, Deadline deadline) {
+    for (;;) {
+        if (!inbox_.has_some()) leader_waits_ = true;  // before it looks: whoever ends the future afterwards sees this
+        if (future.is_done()) return true;
+        if (!hear_one(deadline) && deadline.has_passed()) return future.is_done();
+    }
+}
+
+bool ProcessCrew::wait_for(const worker::FutureState& future, Deadline deadline) {
+    if (leads_here()) return lead_until(future, deadline);  // in a callback: what it waits for can only come through here
+    while (!future.is_done()) {
+        if (!lead()) return future.sleep_until_done(deadline);
+        bool done = false;
+        try {
+            channel::stop_ringing(*answers_);
+            done = lead_until(future, deadline);
+        } catch (...) {
+            stop_leading();
+            throw;
+        }
+        stop_leading();
+        if (!done) return false;
+    }
+    return true;
+}
+
+void ProcessCrew::wake_waiting() noexcept {
+    if (!leader_waits_.load() || leads_here() || is_a_copy()) return;
+    if (leader_waits_.exchange(false)) say({0, 0, AnswerHeader::wake_up});
+}
+
+// Returns false when nothing came in time.
+bool ProcessCrew::hear_one(Deadline deadline) {
+    return inbox_.hear(deadline, [this](Heard& heard) {
+        heard_so_far_.fetch_add(1, std::memory_order_relaxed);
+        heed(heard);
+    });
+}
+
+void ProcessCrew::heed(Heard& heard) {
+    const auto& header = heard.header;
+    switch (header.kind) {
+        case AnswerHeader::outcome: return heed_outcome(heard);
+        case AnswerHeader::begun: return heed_begun(header);
+        case AnswerHeader::not_initialised: {
+            message::Reader in(heard.rest);
+            const std::string stack = in.read_text();
+            const auto failure = message::describe(message::read_exception(in, stack));
+            return break_down("the initializer of the pool's workers failed: " + failure.type + ": " + failure.message);
+        }
+        case AnswerHeader::died: return heed_death(header.worker);
+        case AnswerHeader::look_again: return heed_lost(header.id);
+        case AnswerHeader::ready: {
+            const std::lock_guard guard(mutex_);
+            died_unready_ = 0;
+            not_due(start_of_member | header.worker);
+            return;
+        }
+        case AnswerHeader::wake_up: return;
+    }
+}
+
+void ProcessCrew::heed_outcome(Heard& heard) {
+    TaskPointer task;
+    {
+        const std::lock_guard guard(mutex_);
+        task = remove(heard.header.id);
+        if (task && task->options.timeout) not_due(heard.header.id);
+    }
+    if (!task) return;  // of an older attempt, or cancelled
+    task->drop_call();
+    task->bytes += heard.rest.size();
+    try {
+        if (heard.error) std::rethrow_exception(heard.error);
+        message::Reader in(heard.rest, &heard.attachments);
+        const std::string stack = in.read_text();
+        message::Reader from_ending = in;
+        if (in.read_raw<message::Ending>() == message::Ending::value) {
+            task->take_value(in);
+        } else {
+            task->future().set_error(message::read_exception(from_ending, stack));
+        }
+    } catch (...) {
+        task->future().set_error(std::current_exception());
+    }
+}
+
+void ProcessCrew::heed_begun(const AnswerHeader& header) {
+    {
+        const std::lock_guard guard(mutex_);
+        const auto task = ledger_.find(header.id);
+        if (!task || !task->options.timeout) return;
+        count_as_waiting(*task, false);
+        task->future().set_running();
+        due_.insert({Deadline(task->options.timeout->duration()).when(), header.id});
+    }
+    clock_.look_again();
+}
+
+void ProcessCrew::heed_death(std::uint32_t number) {
+    Member member;
+    {
+        const std::lock_guard guard(mutex_);
+        auto found = members_.take_out(number);
+        if (!found) return;
+        member = std::move(*found);
+    }
+    bell_.ring();  // for another one in its place
+    worker::poll(*member.process);
+    const worker::Report report(member.process->report);
+    const auto exitcode = [&] {
+        const std::lock_guard guard(member.process->mutex);
+        return member.process->exitcode.value_or(255);
+    }();
+    const auto death = [&] {
+        auto died = worker::death_of(exitcode, report, options_.memory);
+        if (member.is_late) died.what = "not ready within the pool's .timeout of " + seconds(*options_.timeout) + ", and ended for it";
+        return died;
+    };
+    if (member.words) member.words->catch_up();  // all it has written comes out before the world hears of its end
+    if (member.note->stage == Note::starting) {
+        // Some may be killed by somebody; so many, one after the other, mean that none will ever be ready.
+        const int enough = exitcode == -SIGKILL && !member.is_late ? 100 : 3;
+        int times = 0;
+        {
+            const std::lock_guard guard(mutex_);
+            times = ++died_unready_;
+            not_due(start_of_member | number);
+            if (closed_ && ledger_.size() == 0) return;
+        }
+        if (times < enough) return;
+        const auto died = death();
+        return break_down(std::to_string(times) + " workers of the pool, one after the other, died before they were ready" +
+                          (options_.initializer ? ", in its initializer" : "") + ": " + died.what + (died.stack.empty() ? "" : "\n" + died.stack));
+    }
+    const std::uint64_t doing = member.note->doing;
+    const auto id = Note::task_of(doing);
+    const auto step = Note::step_of(doing);
+    if (id == 0) return;
+    if (step == Note::doomed) {
+        if (has_limit(id, &TaskOptions::timeout)) return fail_late(id, &TaskOptions::timeout);
+        auto stopped = death();
+        stopped.what = "stopped by somebody while it held up others, and killed for it";
+        return fail_dead(id, stopped, member);
+    }
+    if (step != Note::taking && step != Note::recalled) {
+        const bool late = platform::is_cpu_time_signal(exitcode) && has_limit(id, &TaskOptions::cpu_time);
+        return late ? fail_late(id, &TaskOptions::cpu_time) : fail_dead(id, death(), member);
+    }
+    const std::uint32_t item = member.note->item;
+    if (static_cast<std::int32_t>(channel::taken_from(*tasks_) - item) < 0) return;  // it is still in the queue
+    {
+        // One that noted the message and died before it noted the task had not taken it: its death will not tell of this task.
+        const std::lock_guard guard(mutex_);
+        if (members_.are_at(id, item)) return;
+    }
+    // Another may have taken it and be done with it already: then its answer is in the queue before what is said now.
+    say({id, number, AnswerHeader::look_again});
+}
+
+bool ProcessCrew::has_limit(std::uint64_t id, Limit limit) const {
+    const std::lock_guard guard(mutex_);
+    const auto task = ledger_.find(id);
+    return task && task->options.*limit;
+}
+
+// A task that went with a worker which had not begun it.
+void ProcessCrew::heed_lost(std::uint64_t id) {
+    TaskPointer task;
+    {
+        const std::lock_guard guard(mutex_);
+        task = ledger_.find(id);
+        if (task) renew(*task);
+    }
+    if (task) give_out_again(task);
+}
+
+// The attempt has failed. Returns null if there will be another one, or if the task is done already; else it is out of the ledger.
+TaskPointer ProcessCrew::lose(std::uint64_t id, int Task::*times, int TaskOptions::*retries) {
+    TaskPointer task;
+    {
+        const std::lock_guard guard(mutex_);
+        task = ledger_.find(id);
+        if (!task) return nullptr;
+        not_due(id);
+        if ((*task.*times)++ >= task->options.*retries || broken_) return remove(id);
+        renew(*task);
+    }
+    give_out_again(task);
+    return nullptr;
+}
+
+void ProcessCrew::fail_late(std::uint64_t id, Limit limit) {
+    const auto task = lose(id, &Task::late, &TaskOptions::timeout_retries);
+    if (!task) return;
+    const auto& time = task->options.*limit;
+    task->future().set_error(std::make_exception_ptr(
+        TimedOut(name_and_drop(*task) + (limit == &TaskOptions::timeout ? " took longer than its timeout of " : " used more CPU time than its cpu_time of ") +
+                 (time ? seconds(*time) : "") + ", and its worker was ended")));
+}
+
+void ProcessCrew::fail_dead(std::uint64_t id, const worker::Death& death, const Member& member) {
+    const auto task = lose(id, &Task::deaths, &TaskOptions::retries);
+    if (!task) return;
+    WorkerDied::Circumstances circumstances;
+    circumstances.task = task->number;
+    circumstances.memory = member.process->peak_memory;
+    if (member.words) circumstances.last_lines = member.words->lines(options_.last_lines);
+    std::string what = name_and_drop(*task) + ": its worker " + (death.exitcode < 0 ? "was " : "") + death.what;
+    if (task->deaths > 1) what += ", for the " + std::to_string(task->deaths) + ". time";
+    if (circumstances.memory != 0) what += "; it had at most " + std::to_string((circumstances.memory + 0xfffff) >> 20) + " MiB in memory";
+    if (!circumstances.last_lines.empty()) what += "\nthe last lines of its standard error:\n" + circumstances.last_lines;
+    task->future().set_error(std::make_exception_ptr(WorkerDied(what, death.exitcode, death.stack, std::move(circumstances))));
+}
+
+}  // namespace chorus::pool
