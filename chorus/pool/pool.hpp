@@ -145,8 +145,8 @@ public:
 
     // ---- many calls ----
 
-    /// function(item) for each item, in the order of the items. Throws: what the function throws, once all are done: the
-    /// exception of the first of those that failed.
+    /// function(item) for each item, which is a copy, in the order of the items. The function must not change the range. Throws: what the
+    /// function throws, once all are done: the exception of the first of those that failed.
     template <class Function, std::ranges::input_range Range>
     auto map(MapOptions options, Function function, Range&& items) {
         return start_map<true>(std::move(options), OneByOne<Function>{std::move(function)}, std::forward<Range>(items)).get();
