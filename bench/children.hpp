@@ -108,6 +108,7 @@ public:
         ::waitpid(std::exchange(pids_[child], 0), &status, 0);
         return WIFEXITED(status) && WEXITSTATUS(status) == 0;
     }
+    void end(std::size_t child) { kill(std::exchange(pids_[child], 0)); }
     /// Takes its place: another one, killed first.
     template <class Work>
     void replace(std::size_t child, int cpu, Work&& work) {

@@ -91,20 +91,16 @@ int main(int argc, char** argv) {
     {
         mp::Lock ours;
         RobustMutex rival;
-        compare("lock", "mp::Lock, free", taking(ours, counter), "robust process-shared mutex", taking(rival, counter), rounds, times);
+        race("lock", "mp::Lock, free", doing("mp::Lock", taking(ours, counter), times),
+             {Rival{doing("robust process-shared mutex", taking(rival, counter), times)}}, rounds);
     }
     {
         mt::Lock ours;
         std::mutex rival;
-        compare("lock", "mt::Lock, free", taking(ours, counter), "std::mutex", taking(rival, counter), rounds, times);
+        race("lock", "mt::Lock, free", doing("mt::Lock", taking(ours, counter), times), {Rival{doing("std::mutex", taking(rival, counter), times)}}, rounds);
     }
-    std::vector<double> mine;
-    std::vector<double> theirs;
-    for (int round = 0; round < (quick ? 5 : 15); ++round) {
-        if (round % 2 == 0) mine.push_back(fought_over<mt::Lock>(500'000));
-        theirs.push_back(fought_over<std::mutex>(500'000));
-        if (round % 2 != 0) mine.push_back(fought_over<mt::Lock>(500'000));
-    }
-    emit("lock", "mt::Lock, two threads", median(mine), "std::mutex", median(theirs), median(mine) / median(theirs), spread(mine));
+    constexpr int each = 500'000;
+    race("lock", "mt::Lock, two threads", {"mt::Lock", [] { return fought_over<mt::Lock>(each); }},
+         {Rival{"std::mutex", [] { return fought_over<std::mutex>(each); }}}, quick ? 5 : 15);
     end.set_value();
 }

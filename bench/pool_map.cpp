@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 #include <deque>
+#include <functional>
 #include <numeric>
 #include <string>
 #include <tuple>
@@ -119,7 +120,8 @@ void map_in_place_of_processes(int rounds) {
     for (std::size_t i = 0; i < parts; ++i) calls.emplace_back(numbers, part(i).from, part(i).to);
     Counted ours([&] { pool.starmap(increment_shared, calls); });
 
-    compare("pool", "mp::Pool map of 1,000,000 ints in an mp::Array", ours, "bare rings", theirs, rounds, 10);
+    race("pool", "mp::Pool map of 1,000,000 ints in an mp::Array", doing("mp::Pool", std::ref(ours), 10), {Limit{doing("bare rings", std::ref(theirs), 10)}},
+         rounds);
     check(numbers, ours.times());
     check(std::vector<int>(bare_numbers, bare_numbers + count), theirs.times());
 }
@@ -130,14 +132,15 @@ void map_copies_of_processes(int rounds) {
     const auto numbers = some_numbers();
     std::vector<int> here;
     std::vector<int> there;
-    compare(
-        "pool", "mp::Pool map of 1,000,000 ints", [&] { there = pool.map(increment, numbers); }, "a plain loop",
-        [&] {
-            std::vector<int> results;
-            for (const int number : numbers) results.push_back(increment(number));
-            here = std::move(results);
-        },
-        rounds, 3);
+    const auto loop = [&] {
+        std::vector<int> results;
+        for (const int number : numbers) results.push_back(increment(number));
+        here = std::move(results);
+    };
+    race("pool", "mp::Pool map of 1,000,000 ints",
+         doing(
+             "mp::Pool", [&] { there = pool.map(increment, numbers); }, 3),
+         {Limit{doing("a plain loop", loop, 3)}}, rounds);
     check(here, 1);
     check(there, 1);
 }
@@ -156,13 +159,12 @@ void map_of_threads(int rounds) {
         });
         theirs = std::move(results);
     };
-    compare(
-        "pool", "mt::Pool map of 1,000,000 ints", [&] { mine = pool.map([](int number) { return increment(number); }, numbers); }, "TBB parallel_for",
-        parallel_for, rounds, 3);
+    const Rival tbb{doing("TBB parallel_for", parallel_for, 3)};
+    const auto by_lambda = [&] { mine = pool.map([](int number) { return increment(number); }, numbers); };
+    race("pool", "mt::Pool map of 1,000,000 ints", doing("mt::Pool", by_lambda, 3), {tbb}, rounds);
     check(mine, 1);
-    compare(
-        "pool", "mt::Pool map of 1,000,000 ints, by a function's name", [&] { mine = pool.map(increment, numbers); }, "TBB parallel_for", parallel_for, rounds,
-        3);
+    const auto by_name = [&] { mine = pool.map(increment, numbers); };
+    race("pool", "mt::Pool map of 1,000,000 ints, by a function's name", doing("mt::Pool", by_name, 3), {tbb}, rounds);
     check(mine, 1);
     check(theirs, 1);
 }
@@ -177,7 +179,8 @@ void map_in_place_of_threads(int rounds) {
     Counted parallel_for([&] {
         tbb::parallel_for(tbb::blocked_range<std::size_t>(0, count), [&](const auto& range) { increment_all(theirs.data(), range.begin(), range.end()); });
     });
-    compare("pool", "mt::Pool map of 1,000,000 ints in place", ours, "TBB parallel_for", parallel_for, rounds, 10);
+    race("pool", "mt::Pool map of 1,000,000 ints in place", doing("mt::Pool", std::ref(ours), 10),
+         {Rival{doing("TBB parallel_for", std::ref(parallel_for), 10)}}, rounds);
     check(mine, ours.times());
     check(theirs, parallel_for.times());
 }

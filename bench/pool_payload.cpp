@@ -38,31 +38,40 @@ int main(int argc, char** argv) {
     const bool quick = argc > 1 && std::strcmp(argv[1], "--quick") == 0;
     const int rounds = quick ? 9 : 51;
     constexpr int batch = 3;
-    const double times = (rounds + 1) * batch;  // compare() has one more, before all
+    const double times = rounds * batch + 1;  // and the first, which does not count
     mp::Pool pool(2);
 
     // The plain call moves its vector in and out, and copies nothing: all of the way is ours.
     std::vector<double> mine(count, 0.0);
     std::vector<double> theirs(count, 0.0);
-    compare(
-        "pool", "8 MiB to a process and back", [&] { mine = pool.submit(incremented, std::move(mine)).get(); }, "a plain call",
-        [&] { theirs = incremented(std::move(theirs)); }, rounds, batch);
+    race("pool", "8 MiB to a process and back",
+         doing(
+             "mp::Pool", [&] { mine = pool.submit(incremented, std::move(mine)).get(); }, batch),
+         {Limit{doing(
+             "a plain call", [&] { theirs = incremented(std::move(theirs)); }, batch)}},
+         rounds);
     check(mine, times);
     check(theirs, times);
 
     // Who keeps what he sends has one copy made by a plain call too.
     const std::vector<double> kept(count, 0.0);
-    compare(
-        "pool", "8 MiB to a process and back, and kept", [&] { mine = pool.submit(incremented, kept).get(); }, "a plain call",
-        [&] { theirs = incremented(kept); }, rounds, batch);
+    race("pool", "8 MiB to a process and back, and kept",
+         doing(
+             "mp::Pool", [&] { mine = pool.submit(incremented, kept).get(); }, batch),
+         {Limit{doing(
+             "a plain call", [&] { theirs = incremented(kept); }, batch)}},
+         rounds);
     check(mine, 1);
     check(theirs, 1);
 
     const mp::Array<double> shared(count);
     theirs.assign(count, 0.0);
-    compare(
-        "pool", "8 MiB in an mp::Array, in a process", [&] { pool.submit(increment_shared, shared).get(); }, "a plain call", [&] { increment_all(theirs); },
-        rounds, batch);
+    race("pool", "8 MiB in an mp::Array, in a process",
+         doing(
+             "mp::Pool", [&] { pool.submit(increment_shared, shared).get(); }, batch),
+         {Limit{doing(
+             "a plain call", [&] { increment_all(theirs); }, batch)}},
+         rounds);
     check(shared, times);
     check(theirs, times);
 }

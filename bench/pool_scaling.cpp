@@ -90,13 +90,13 @@ void scale(const std::string& workers, int rounds) {
     Pool two(2, {.initializer = {pin_to_the_next<Value>, second}});
     nanoseconds_of_primes(one);  // its worker has to start
     nanoseconds_of_primes(two);
-    race("pool", "primes, 2 " + workers, {"", [&] { return nanoseconds_of_primes(two); }},
-         {{"half of what 1 takes", [&] { return nanoseconds_of_primes(one) / 2; }}}, rounds);
+    race("scaling", "primes, 2 " + workers, {"2 workers", [&] { return nanoseconds_of_primes(two); }},
+         {Limit{"half of what 1 takes", [&] { return nanoseconds_of_primes(one) / 2; }}}, rounds);
 }
 
 void scale_bare(int rounds) {
-    race("pool", "primes, 2 bare threads", {"", [] { return nanoseconds_of_primes(2); }},
-         {{"half of what 1 takes", [] { return nanoseconds_of_primes(1) / 2; }}}, rounds);
+    race("scaling", "primes, 2 bare threads", {"2 std::thread", [] { return nanoseconds_of_primes(2); }},
+         {Limit{"half of what 1 takes", [] { return nanoseconds_of_primes(1) / 2; }}}, rounds);
 }
 
 void nap(int) { std::this_thread::sleep_for(20ms); }
@@ -104,8 +104,7 @@ void nap(int) { std::this_thread::sleep_for(20ms); }
 void wait_fifty_times(int rounds) {
     mt::Pool pool(50);
     const std::vector<int> fifty(50);
-    compare(
-        "pool", "50 waits of 20 ms on 50 threads", [&] { pool.map(nap, fifty); }, "one wait", [] { nap(0); }, rounds);
+    race("scaling", "50 waits of 20 ms on 50 threads", doing("mt::Pool", [&] { pool.map(nap, fifty); }), {Limit{doing("one wait", [] { nap(0); })}}, rounds);
 }
 
 // As utime and stime tell it, but not in hundredths of a second.
@@ -174,9 +173,8 @@ void keep_workers_idle(int count, std::chrono::seconds time) {
     const double before = seconds();
     std::this_thread::sleep_for(time);
     const double used = seconds() - before;  // and what it takes to look
-    constexpr double asked = 0.01;           // the least that utime and stime show
     const std::string idle = std::to_string(count) + " idle workers";
-    emit("pool", idle + ", time used", used * 1e9, "what is asked", asked * 1e9, used / asked, 0);
+    print("capacity", idle + ", CPU time of all in " + std::to_string(time.count()) + " s", {"mp::Pool", Kind::ours, {used * 1e9}}, {});
 
     Weight sum;
     for (const pid_t worker : workers) {
@@ -184,9 +182,8 @@ void keep_workers_idle(int count, std::chrono::seconds time) {
         sum.proportional += weight.proportional / count;
         sum.unique += weight.unique / count;
     }
-    constexpr double asked_bytes = 250 * 1024;
-    emit("pool", idle + ", bytes of each (PSS)", sum.proportional, "what is asked", asked_bytes, sum.proportional / asked_bytes, 0);
-    emit("pool", idle + ", bytes of each (USS)", sum.unique, "what is asked", asked_bytes, sum.unique / asked_bytes, 0);
+    print("capacity", idle + ", memory of each (PSS)", {"mp::Pool", Kind::ours, {sum.proportional}}, {}, "bytes");
+    print("capacity", idle + ", memory of each (USS)", {"mp::Pool", Kind::ours, {sum.unique}}, {}, "bytes");
 }
 
 }  // namespace

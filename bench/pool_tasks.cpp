@@ -44,7 +44,7 @@ double nanoseconds_a_task(Pool& pool, int tasks) {
 }
 
 template <class Pool>
-Subject in_flight(const char* name, Pool& pool, int tasks) {
+Contender in_flight(const char* name, Pool& pool, int tasks) {
     nanoseconds_a_task(pool, 10'000);
     return {name, [&pool, tasks] { return nanoseconds_a_task(pool, tasks); }};
 }
@@ -66,7 +66,7 @@ double one_by_one(Pool& pool, double seconds, Before before_each) {
 }
 
 template <class Pool>
-Subject awake(const char* name, Pool& pool, double seconds) {
+Contender awake(const char* name, Pool& pool, double seconds) {
     return {name, [&pool, seconds] { return one_by_one(pool, seconds, at_once); }};
 }
 
@@ -80,20 +80,20 @@ void race_one_by_one(int rounds, double seconds) {
         const pid_t worker = pool.worker_pids().front();
         const auto when_asleep = [worker] { wait_until_asleep(worker); };
         const auto echo_asleep = [](pid_t echo) { wait_until_asleep(echo); };
-        const Subject ours{"", [&] { return one_by_one(pool, seconds, when_asleep); }};
-        const Subject bare{"bare futex ring", [&] { return round_trip<BareRing<Waits::asleep>>(cpu_of_caller, cpu_of_worker, seconds, echo_asleep); }};
+        const Contender ours{"mp::Pool", [&] { return one_by_one(pool, seconds, when_asleep); }};
+        const Limit bare{"bare futex ring", [&] { return round_trip<BareRing<Waits::asleep>>(cpu_of_caller, cpu_of_worker, seconds, echo_asleep); }};
         // Whose asker looks on for a while before it sleeps too, as our caller does.
-        const Subject polite{"bare polite ring", [&] { return round_trip<BareRing<Waits::politely>>(cpu_of_caller, cpu_of_worker, seconds, echo_asleep); }};
+        const Limit polite{"bare polite ring", [&] { return round_trip<BareRing<Waits::politely>>(cpu_of_caller, cpu_of_worker, seconds, echo_asleep); }};
         race("pool", "mp::Pool one by one, sleeping worker", ours, {bare}, rounds);
         race("pool", "mp::Pool one by one, sleeping worker, caller awake", ours, {polite}, rounds);
-        race("pool", "mp::Pool one by one, awake", awake("", pool, seconds), {awake("Asio thread_pool", asio, seconds)}, rounds);
+        race("pool", "mp::Pool one by one, awake", awake("mp::Pool", pool, seconds), {Rival{awake("Asio thread_pool", asio, seconds)}}, rounds);
     }
     mt::Pool pool(1, {.initializer = pin_worker});
     pool.submit(increment, 0).get();
     TbbPool tbb(1);
     tbb.submit(pin_worker).get();  // it has one thread, which is the same for as long as the program runs
-    race("pool", "mt::Pool one by one, awake", awake("", pool, seconds), {awake("Asio thread_pool", asio, seconds), awake("TBB task_arena", tbb, seconds)},
-         rounds);
+    race("pool", "mt::Pool one by one, awake", awake("mt::Pool", pool, seconds),
+         {Rival{awake("Asio thread_pool", asio, seconds)}, Rival{awake("TBB task_arena", tbb, seconds)}}, rounds);
 }
 
 }  // namespace
@@ -103,15 +103,15 @@ int main(int argc, char** argv) {
     const int rounds = quick ? 3 : 7;
     const int tasks = quick ? 200'000 : 1'000'000;
     AsioPool asio(workers);
-    const Subject boost = in_flight("Asio thread_pool", asio, tasks);
+    const Rival boost{in_flight("Asio thread_pool", asio, tasks)};
     {
         mp::Pool pool(workers);
-        race("pool", "mp::Pool tasks in flight, each", in_flight("", pool, tasks), {boost}, rounds);
+        race("pool", "mp::Pool tasks in flight, each", in_flight("mp::Pool", pool, tasks), {boost}, rounds);
     }
     {
         mt::Pool pool(workers);
         TbbPool tbb(workers);
-        race("pool", "mt::Pool tasks in flight, each", in_flight("", pool, tasks), {boost, in_flight("TBB task_arena", tbb, tasks)}, rounds);
+        race("pool", "mt::Pool tasks in flight, each", in_flight("mt::Pool", pool, tasks), {boost, Rival{in_flight("TBB task_arena", tbb, tasks)}}, rounds);
     }
     race_one_by_one(rounds, quick ? 0.1 : 0.3);
 }

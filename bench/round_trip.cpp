@@ -6,6 +6,7 @@
 
 #include "bare_ring.hpp"
 #include "ours.hpp"
+#include "rivals.hpp"
 #include "rows.hpp"
 
 namespace {
@@ -14,24 +15,25 @@ using namespace bench;
 
 void at_once(pid_t) {}
 
-template <class Rival, class Before>
-void race(const std::string& row, const char* rival, int asker, int echo, Before before, bool quick) {
-    std::vector<double> mine;
-    std::vector<double> theirs;
+template <class T, class Before>
+Contender there_and_back(const char* name, int asker, int echo, Before before, double seconds) {
+    return {name, [=] { return round_trip<T>(asker, echo, seconds, before); }};
+}
+
+template <class Bare, class Before>
+void race_there_and_back(const std::string& row, const char* bare, int asker, int echo, Before before, bool quick) {
     const double seconds = quick ? 0.1 : 0.3;
-    for (int round = 0; round < (quick ? 3 : 7); ++round) {
-        if (round % 2 == 0) mine.push_back(round_trip<NumberQueue>(asker, echo, seconds, before));
-        theirs.push_back(round_trip<Rival>(asker, echo, seconds, before));
-        if (round % 2 != 0) mine.push_back(round_trip<NumberQueue>(asker, echo, seconds, before));
-    }
-    emit("queue", row, median(mine), rival, median(theirs), median(mine) / median(theirs), spread(mine));
+    race("round trip", row, there_and_back<NumberQueue>("mp::Queue", asker, echo, before, seconds),
+         {Limit{there_and_back<Bare>(bare, asker, echo, before, seconds)}, Rival{there_and_back<SystemPipe>("pipe", asker, echo, before, seconds)},
+          Rival{there_and_back<BoostQueue>("Boost message_queue", asker, echo, before, seconds)}},
+         quick ? 3 : 7);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
     const bool quick = argc > 1 && std::strcmp(argv[1], "--quick") == 0;
-    race<BareRing<Waits::asleep>>("round trip, sleeping receiver", "bare futex", 0, 1, wait_until_asleep, quick);
-    race<BareRing<Waits::spinning>>("round trip, both awake, two CPUs", "bare spinning ring", 0, 1, at_once, quick);
-    race<BareRing<Waits::asleep>>("round trip, one CPU", "bare futex ring", 0, 0, at_once, quick);
+    race_there_and_back<BareRing<Waits::asleep>>("round trip, sleeping receiver", "bare futex", 0, 1, wait_until_asleep, quick);
+    race_there_and_back<BareRing<Waits::spinning>>("round trip, both awake, two CPUs", "bare spinning ring", 0, 1, at_once, quick);
+    race_there_and_back<BareRing<Waits::asleep>>("round trip, one CPU", "bare futex ring", 0, 0, at_once, quick);
 }

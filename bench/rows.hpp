@@ -1,4 +1,7 @@
-// One measured row, as a line of JSON, and the medians it is made of.
+// A measured row, as a line of JSON: ours, and beside it whatever else was measured in the same run, round by round.
+//
+//     {"subject": …, "row": …, "unit": "ns" or "bytes", "rounds": …, "ours": {"name": …, "median": …, "spread": …},
+//      "others": [{"name": …, "kind": "rival" or "limit", "median": …, "spread": …}, …]}
 #pragma once
 
 #include <algorithm>
@@ -7,6 +10,7 @@
 #include <cstdio>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace bench {
@@ -18,7 +22,7 @@ inline double median(std::vector<double> values) {
     return values.empty() ? 0 : values[values.size() / 2];
 }
 
-/// Half the distance between the quartiles, as a share of the median: how noisy the row was.
+/// Half the distance between the quartiles, as a share of the median: how noisy it was.
 inline double spread(std::vector<double> values) {
     if (values.size() < 4) return 0;
     std::sort(values.begin(), values.end());
@@ -32,55 +36,69 @@ double nanoseconds(Work&& work) {
     return std::chrono::duration<double, std::nano>(Clock::now() - begin).count();
 }
 
-/// `ratio` is ours to the rival's, of the same quantity (nanoseconds, or bytes where the row says so).
-inline void emit(const std::string& subject, const std::string& row, double ours, const std::string& rival_name, double rival, double ratio, double noise) {
-    std::printf("{\"subject\": \"%s\", \"row\": \"%s\", \"ns\": %.1f, \"rival\": \"%s\", \"rival_ns\": %.1f, \"ratio\": %.3f, \"spread\": %.2f}\n",
-                subject.c_str(), row.c_str(), ours, rival_name.c_str(), rival, ratio, noise);
+/// A rival is what one could use in our place; a limit is what the machine itself gives to whoever does the least that must be done.
+enum class Kind { ours, rival, limit };
+
+struct Figures {
+    std::string name;
+    Kind kind = Kind::ours;
+    std::vector<double> values;  ///< one of each round
+};
+
+inline std::string json(const Figures& figures) {
+    char numbers[96];
+    std::snprintf(numbers, sizeof numbers, "\"median\": %.1f, \"spread\": %.3f}", median(figures.values), spread(figures.values));
+    const char* const kind = figures.kind == Kind::ours ? "" : figures.kind == Kind::rival ? "\"kind\": \"rival\", " : "\"kind\": \"limit\", ";
+    return "{\"name\": \"" + figures.name + "\", " + kind + numbers;
+}
+
+/// All are of the same quantity.
+inline void print(const std::string& subject, const std::string& row, const Figures& ours, const std::vector<Figures>& others, const char* unit = "ns") {
+    std::string rest;
+    for (const auto& each : others) rest += (rest.empty() ? "" : ", ") + json(each);
+    std::printf("{\"subject\": \"%s\", \"row\": \"%s\", \"unit\": \"%s\", \"rounds\": %zu, \"ours\": %s, \"others\": [%s]}\n", subject.c_str(), row.c_str(),
+                unit, ours.values.size(), json(ours).c_str(), rest.c_str());
     std::fflush(stdout);
 }
 
-/// Runs both by turns, so that a machine which changes its speed on the way changes it for both. Each
-/// turn repeats its work `batch` times: what one leaves to be cleared away after it returned (the rest of
-/// a thread's end) is then paid by itself and not by the other.
-template <class Ours, class Rival>
-void compare(const std::string& subject, const std::string& row, Ours&& ours_once, const std::string& rival_name, Rival&& rival_once, int rounds,
-             int batch = 1) {
-    const auto ours = [&] {
-        for (int i = 0; i < batch; ++i) ours_once();
-    };
-    const auto rival = [&] {
-        for (int i = 0; i < batch; ++i) rival_once();
-    };
-    std::vector<double> mine;
-    std::vector<double> theirs;
-    ours();
-    rival();
-    for (int i = 0; i < rounds; ++i) {
-        // Who goes first changes: each leaves the CPUs and caches to the other in its own way.
-        if (i % 2 == 0) mine.push_back(nanoseconds(ours));
-        theirs.push_back(nanoseconds(rival));
-        if (i % 2 != 0) mine.push_back(nanoseconds(ours));
-    }
-    emit(subject, row, median(mine) / batch, rival_name, median(theirs) / batch, median(mine) / median(theirs), spread(mine));
-}
-
-struct Subject {
-    const char* name;
+struct Contender {
+    std::string name;
     std::function<double()> measure;  ///< nanoseconds, of whatever the row counts
 };
 
-/// The same for subjects that measure themselves. Each rival is a line.
-inline void race(const std::string& subject, const std::string& row, const Subject& ours, const std::vector<Subject>& rivals, int rounds) {
-    std::vector<double> mine;
-    std::vector<std::vector<double>> theirs(rivals.size());
+struct Rival : Contender {};
+struct Limit : Contender {};
+struct Other : Contender {
+    Other(Rival rival) : Contender(std::move(rival)), kind(Kind::rival) {}
+    Other(Limit limit) : Contender(std::move(limit)), kind(Kind::limit) {}
+    Kind kind;
+};
+
+/// Runs all by turns, so that a machine which changes its speed on the way changes it for all. Who goes first changes: each leaves the CPUs
+/// and caches to the next in its own way.
+inline void race(const std::string& subject, const std::string& row, const Contender& ours, const std::vector<Other>& others, int rounds) {
+    Figures mine{ours.name, Kind::ours, {}};
+    std::vector<Figures> theirs;
+    for (const auto& each : others) theirs.push_back({each.name, each.kind, {}});
     for (int round = 0; round < rounds; ++round) {
-        if (round % 2 == 0) mine.push_back(ours.measure());
-        for (std::size_t i = 0; i < rivals.size(); ++i) theirs[i].push_back(rivals[i].measure());
-        if (round % 2 != 0) mine.push_back(ours.measure());
+        if (round % 2 == 0) mine.values.push_back(ours.measure());
+        for (std::size_t i = 0; i < others.size(); ++i) theirs[i].values.push_back(others[i].measure());
+        if (round % 2 != 0) mine.values.push_back(ours.measure());
     }
-    for (std::size_t i = 0; i < rivals.size(); ++i) {
-        emit(subject, row, median(mine), rivals[i].name, median(theirs[i]), median(mine) / median(theirs[i]), spread(mine));
-    }
+    print(subject, row, mine, theirs);
+}
+
+/// A contender that does something `batch` times a turn, after a first time that does not count. What one leaves to be cleared away after it
+/// returned (the rest of a thread's end) is then paid by itself and not by the next.
+template <class Work>
+Contender doing(std::string name, Work work, int batch = 1) {
+    work();
+    return {std::move(name), [work = std::move(work), batch]() mutable {
+                return nanoseconds([&] {
+                           for (int i = 0; i < batch; ++i) work();
+                       }) /
+                       batch;
+            }};
 }
 
 }  // namespace bench

@@ -110,28 +110,22 @@ double nanoseconds_an_item(int ends, std::uint64_t each) {
     return elapsed / double(std::uint64_t(ends) * each);
 }
 
-template <class Queue, class Rival>
-void race(const std::string& row, const char* rival, int ends, bool quick) {
-    const std::uint64_t each = quick ? 200'000 : 1'000'000;
-    std::vector<double> mine;
-    std::vector<double> theirs;
-    for (int round = 0; round < (quick ? 3 : 7); ++round) {
-        if (round % 2 == 0) mine.push_back(nanoseconds_an_item<Queue>(ends, each));
-        theirs.push_back(nanoseconds_an_item<Rival>(ends, each));
-        if (round % 2 != 0) mine.push_back(nanoseconds_an_item<Queue>(ends, each));
-    }
-    emit("queue", row, median(mine), rival, median(theirs), median(mine) / median(theirs), spread(mine));
+template <class Queue>
+Contender items(const char* name, int ends, std::uint64_t each) {
+    return {name, [=] { return nanoseconds_an_item<Queue>(ends, each); }};
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
     const bool quick = argc > 1 && std::strcmp(argv[1], "--quick") == 0;
+    const std::uint64_t each = quick ? 200'000 : 1'000'000;
+    const int rounds = quick ? 3 : 7;
     for (const int ends : {1, 2}) {
         const std::string row = "mt::Queue 8 B, " + std::to_string(ends) + " to " + std::to_string(ends);
-        race<Ours, Moodycamel>(row, "moodycamel", ends, quick);
-        race<Ours, MutexDeque<0>>(row + ", against a mutex", "mutex+condvar deque", ends, quick);
-        race<OursBounded, MutexDeque<most>>(row + ", at most 1024, against a mutex", "mutex+condvar deque", ends, quick);
-        race<OursBounded, TbbBounded>(row + ", at most 1024", "TBB bounded queue", ends, quick);
+        race("thread queue", row, items<Ours>("mt::Queue", ends, each),
+             {Rival{items<Moodycamel>("moodycamel", ends, each)}, Rival{items<MutexDeque<0>>("mutex+condvar deque", ends, each)}}, rounds);
+        race("thread queue", row + ", at most 1024", items<OursBounded>("mt::Queue", ends, each),
+             {Rival{items<TbbBounded>("TBB bounded queue", ends, each)}, Rival{items<MutexDeque<most>>("mutex+condvar deque", ends, each)}}, rounds);
     }
 }

@@ -110,7 +110,8 @@ void weigh_idle_children() {
         ::kill(pid, SIGKILL);
         ::waitpid(pid, nullptr, 0);
     }
-    bench::emit("process", "memory of an idle forkserver child, 100 alive (bytes of PSS)", ours, "raw forked child (bytes)", raw, ours / raw, 0);
+    bench::print("capacity", "memory of an idle child, 100 alive (PSS)", {"mp::Process, forkserver", bench::Kind::ours, {ours}},
+                 {{"raw forked child", bench::Kind::limit, {raw}}}, "bytes");
 }
 
 // By turns in a small and in a large process would need two processes; the small one is measured
@@ -134,10 +135,8 @@ void grow_the_parent() {
     ::munmap(memory, size);
     auto small = measure();
     small.insert(small.end(), before.begin(), before.end());
-    bench::emit("process", "start+join, forkserver, 4 GiB touched in the parent", bench::median(large), "the same without", bench::median(small),
-                bench::median(large) / bench::median(small), bench::spread(large));
-    bench::emit("process", "start+join, forkserver, 4 GiB touched in the parent, against fork", bench::median(large), "raw fork with 4 GiB", bench::median(raw),
-                bench::median(large) / bench::median(raw), bench::spread(large));
+    bench::print("process", "start+join, forkserver, 4 GiB touched in the parent", {"mp::Process, forkserver", bench::Kind::ours, large},
+                 {{"the same without", bench::Kind::limit, small}, {"raw fork with 4 GiB", bench::Kind::rival, raw}});
 }
 
 // Children wait for the end of a pipe, so all are alive when the last is started.
@@ -216,24 +215,24 @@ void many_alive(int count) {
         each.push_back(ours);
         raw.push_back(rival);
     }
-    const std::string row = std::to_string(count) + " alive at once, started and joined, each";
-    bench::emit("process", row, bench::median(each), "one at a time", bench::median(one), bench::median(each) / bench::median(one), bench::spread(one));
-    bench::emit("process", row + ", against fork", bench::median(each), "as many raw forks", bench::median(raw), bench::median(each) / bench::median(raw),
-                bench::spread(one));
+    bench::print("capacity", std::to_string(count) + " alive at once, started and joined, each", {"mp::Process, forkserver", bench::Kind::ours, each},
+                 {{"one at a time", bench::Kind::limit, one}, {"as many raw forks", bench::Kind::limit, raw}});
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+    using namespace bench;
     if (argc > 1 && std::strcmp(argv[1], "--empty") == 0) return 0;
     const bool quick = argc > 1 && std::strcmp(argv[1], "--quick") == 0;
     const int rounds = quick ? 100 : 1000;
-    bench::compare("process", "start+join, forkserver", start_and_join<mp::ForkServerProcess>, "raw fork+_exit+waitpid", raw_fork, rounds);
-    bench::compare("process", "start+join, fork", start_and_join<mp::ForkProcess>, "raw fork+_exit+waitpid", raw_fork, rounds);
-    bench::compare("process", "start+join, spawn", start_and_join<mp::SpawnProcess>, "posix_spawn of the same binary", raw_spawn, rounds / 4);
-    bench::compare("thread", "start+join", start_and_join<mt::Thread>, "std::thread", std_thread, rounds / 5, 50);
-    bench::compare(
-        "call", "mp::run of an empty function", [] { mp::run(nothing); }, "raw fork+_exit+waitpid", raw_fork, rounds);
+    const Limit fork{doing("raw fork+_exit+waitpid", raw_fork)};
+    race("process", "start+join, forkserver", doing("mp::Process, forkserver", start_and_join<mp::ForkServerProcess>), {fork}, rounds);
+    race("process", "start+join, fork", doing("mp::Process, fork", start_and_join<mp::ForkProcess>), {fork}, rounds);
+    race("process", "start+join, spawn", doing("mp::Process, spawn", start_and_join<mp::SpawnProcess>),
+         {Limit{doing("posix_spawn of the same binary", raw_spawn)}}, rounds / 4);
+    race("process", "run of an empty function", doing("mp::run", [] { mp::run(nothing); }), {fork}, rounds);
+    race("thread", "start+join", doing("mt::Thread", start_and_join<mt::Thread>, 50), {Rival{doing("std::thread", std_thread, 50)}}, rounds / 5);
     weigh_idle_children();
     grow_the_parent();
     many_alive(quick ? 1000 : 10000);

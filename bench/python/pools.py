@@ -1,14 +1,13 @@
-"""Python's pools as bench/pool_tasks.cpp, pool_map.cpp and pool_payload.cpp measure ours: one line of JSON, nanoseconds.
+"""Python's pools as bench/pool_tasks.cpp, pool_map.cpp and pool_payload.cpp measure ours.
 
     pools.py TASKS ROUNDS
 """
 import array
 import concurrent.futures
-import json
 import multiprocessing
-import statistics
 import sys
-import time
+
+from rows import show, times
 
 WORKERS = 2
 COUNT = 1_000_000
@@ -29,17 +28,6 @@ def check(good):
         sys.exit("a result is lost or wrong")
 
 
-def nanoseconds(work):
-    begin = time.perf_counter_ns()
-    work()
-    return time.perf_counter_ns() - begin
-
-
-def median_of(rounds, work):
-    work()
-    return statistics.median(nanoseconds(work) for _ in range(rounds))
-
-
 def each_in_flight(submit, result, tasks):
     def work():
         futures = [submit(i) for i in range(tasks)]
@@ -47,20 +35,22 @@ def each_in_flight(submit, result, tasks):
     return work
 
 
+def show_each(row, name, submit, result, tasks, rounds):
+    show("pool", row, name, [value / tasks for value in times(each_in_flight(submit, result, tasks), rounds)])
+
+
 def measure(tasks, rounds):
     numbers = list(range(COUNT))
     doubles = array.array("d", bytes(8 << 20))
-    found = {}
     with context.Pool(WORKERS) as pool:
-        work = each_in_flight(lambda i: pool.apply_async(increment, (i,)), lambda future: future.get(), tasks)
-        found["Pool.apply_async"] = median_of(rounds, work) / tasks
-        found["Pool.map"] = median_of(rounds, lambda: check(pool.map(increment, numbers)[-1] == COUNT))
-        found["Pool.apply of 8 MiB"] = median_of(3 * rounds, lambda: check(len(pool.apply(same, (doubles,))) == len(doubles)))
-    with concurrent.futures.ProcessPoolExecutor(WORKERS, mp_context=context) as executor:
-        work = each_in_flight(lambda i: executor.submit(increment, i), lambda future: future.result(), tasks)
-        found["ProcessPoolExecutor.submit"] = median_of(rounds, work) / tasks
-    return found
+        show_each("mp::Pool tasks in flight, each", "Python's Pool", lambda i: pool.apply_async(increment, (i,)), lambda future: future.get(), tasks, rounds)
+        show("pool", "mp::Pool map of 1,000,000 ints", "Python's Pool", times(lambda: check(pool.map(increment, numbers)[-1] == COUNT), rounds))
+        show("pool", "8 MiB to a process and back", "Python's Pool", times(lambda: check(len(pool.apply(same, (doubles,))) == len(doubles)), 3 * rounds))
+    for kind, row, options in ((concurrent.futures.ProcessPoolExecutor, "mp::Pool tasks in flight, each", {"mp_context": context}),
+                               (concurrent.futures.ThreadPoolExecutor, "mt::Pool tasks in flight, each", {})):
+        with kind(WORKERS, **options) as executor:
+            show_each(row, f"Python's {kind.__name__}", lambda i: executor.submit(increment, i), lambda future: future.result(), tasks, rounds)
 
 
 if __name__ == "__main__":
-    print(json.dumps(measure(int(sys.argv[1]), int(sys.argv[2]))))
+    measure(int(sys.argv[1]), int(sys.argv[2]))

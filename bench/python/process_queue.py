@@ -1,4 +1,4 @@
-"""Python's multiprocessing.Queue as bench/message_rate.cpp and bench/endurance.cpp measure ours: one line of JSON.
+"""Python's multiprocessing.Queue as bench/message_rate.cpp and bench/endurance.cpp measure ours.
 
     process_queue.py SECONDS KILLS
 """
@@ -9,6 +9,8 @@ import random
 import signal
 import sys
 import time
+
+from rows import show
 
 context = multiprocessing.get_context("fork")
 
@@ -88,7 +90,7 @@ def kills_survived(kills):
 
 if __name__ == "__main__":
     everything = os.sched_getaffinity(0)
-    nanoseconds = nanoseconds_an_item(float(sys.argv[1]))
+    show("queue", "put+get 8 B, 1 to 1", "Python's Queue", [nanoseconds_an_item(float(sys.argv[1])) for _ in range(3)])
     os.sched_setaffinity(0, everything)
     killed, end = kills_survived(int(sys.argv[2]))
-    print(json.dumps({"nanoseconds": nanoseconds, "kills": killed, "end": end}), flush=True)
+    print(json.dumps({"subject": "endurance", "row": "queue, 8 B", "name": "Python's Queue", "kills": killed, "end": end}), flush=True)

@@ -1,27 +1,24 @@
-"""Start and join a Process of Python, by each start method: one median in nanoseconds a line."""
-import json
+"""Start and join a Process, by each start method, and a Thread: process_start.py ROUNDS"""
 import multiprocessing
-import statistics
 import sys
-import time
+import threading
+
+from rows import medians, show
 
 
 def nothing():
     pass
 
 
-def measure(method, rounds):
-    context = multiprocessing.get_context(method)
-    times = []
-    for _ in range(rounds + 1):
-        begin = time.perf_counter_ns()
-        process = context.Process(target=nothing)
-        process.start()
-        process.join()
-        times.append(time.perf_counter_ns() - begin)
-    return statistics.median(times[1:])  # the first one starts the fork server
+def start_and_join(kind):
+    worker = kind(target=nothing)
+    worker.start()
+    worker.join()
 
 
 if __name__ == "__main__":
     rounds = int(sys.argv[1])
-    print(json.dumps({method: measure(method, rounds) for method in ("forkserver", "fork", "spawn")}))
+    for method in ("forkserver", "fork", "spawn"):
+        context = multiprocessing.get_context(method)
+        show("process", f"start+join, {method}", f"Python's Process, {method}", medians(lambda: start_and_join(context.Process), rounds, 5))
+    show("thread", "start+join", "Python's Thread", medians(lambda: start_and_join(threading.Thread), rounds, 100))
