@@ -178,7 +178,7 @@ class Bad(ThumbnailsTest):
         "truncated.jpg": "truncated",
         "truncated.png": "truncated",
     }
-    CRASH = r"task \d+: its worker was killed by SIGBUS in read_ppm at .*ppm\.cpp:\d+; it had at most \d+ MiB in memory"
+    CRASH = r"task \d+ \(make_thumbnail\): its worker was killed by SIGBUS in read_ppm at .*ppm\.cpp:\d+; it had at most \d+ MiB in memory"
 
     def make_hostile(self, *without):
         result = self.run_program(sys.executable, os.path.join(FOLDER, "make_hostile"), self.source)
@@ -212,7 +212,7 @@ class Bad(ThumbnailsTest):
     def test_time_is_bounded(self):
         self.make_hostile("crash.ppm", "memory.png")
         result = self.thumbnails("--timeout", "2")
-        self.assert_failures(result, ["good.jpg", "good.png"], {**self.REASONS, "slow.jpg": r"task \d+ took longer than its timeout of 2.* s, and its worker was ended"})
+        self.assert_failures(result, ["good.jpg", "good.png"], {**self.REASONS, "slow.jpg": r"task \d+ \(make_thumbnail\) took longer than its timeout of 2.* s, and its worker was ended"})
         self.assertGreaterEqual(result.took, 2)
 
     def test_two_names_for_one_thumbnail(self):
@@ -239,7 +239,7 @@ class Halves(ThumbnailsTest):
             os.kill(self.other_process_that_has_open(fifo), signal.SIGKILL)
             result = self.finish(running)
         os.close(reader)
-        self.assert_failures(result, ["good.jpg"], {"big.png": r"task \d+: its worker was killed by SIGKILL.*"})
+        self.assert_failures(result, ["good.jpg"], {"big.png": r"task \d+ \(make_thumbnail\): its worker was killed by SIGKILL.*"})
 
     def other_process_that_has_open(self, path):
         for link in glob.glob("/proc/[0-9]*/fd/*"):
