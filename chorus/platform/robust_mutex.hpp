@@ -10,7 +10,7 @@
 
 namespace chorus::platform {
 
-/// A lock in shared memory that the system takes back from the dead.
+/// A lock in shared memory that the system takes back from the dead, and in which no death leaves a sleeper asleep.
 ///
 /// Layout: the system's own mutex object. Writers: whoever locks it; the kernel marks the owner dead.
 class RobustMutex {
@@ -18,8 +18,10 @@ public:
     /// Call once, before anybody else can see the memory.
     void initialise();
 
-    enum class Locked { cleanly, after_owner_died, not_in_time };
-    Locked lock(Deadline deadline = {}) noexcept;
+    /// Also from the dead. Returns false if the deadline passed first.
+    bool lock(Deadline deadline = {}) noexcept;
+    /// The same, only if it is free. Requires: nobody ever waits for this one.
+    bool try_lock() noexcept;
     void unlock() noexcept;
 
     /// Changes when the thread that holds the lock lets go or dies, and then wakes one sleeper if somebody watches.

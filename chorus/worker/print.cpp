@@ -15,10 +15,10 @@ constexpr int standard_output = 1;
 class PrintLock {
 public:
     PrintLock() : commons_(sync::commons()) {
-        const auto locked = commons_.print_lock.lock();
-        const bool broken_line = locked == platform::RobustMutex::Locked::after_owner_died && commons_.line_begun != 0;
+        commons_.print_lock.lock();
+        const bool died_in_a_line = commons_.line_begun != 0;
         commons_.line_begun = 1;
-        if (broken_line) platform::write_all(standard_output, "\n", 1);
+        if (died_in_a_line) platform::write_all(standard_output, "\n", 1);
     }
     ~PrintLock() {
         commons_.line_begun = 0;

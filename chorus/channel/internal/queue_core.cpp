@@ -63,7 +63,7 @@ std::span<const std::byte> as_bytes(const std::uint64_t& number) { return std::a
 
 class PlaceInLine {
 public:
-    PlaceInLine(platform::RobustMutex& line, Deadline deadline) : line_(line), in_time_(line.lock(deadline) != platform::RobustMutex::Locked::not_in_time) {}
+    PlaceInLine(platform::RobustMutex& line, Deadline deadline) : line_(line), in_time_(line.lock(deadline)) {}
     ~PlaceInLine() {
         if (in_time_) line_.unlock();
     }

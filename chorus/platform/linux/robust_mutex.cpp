@@ -29,24 +29,36 @@ void RobustMutex::initialise() {
     if (code != 0) throw os_error("make a shared lock", code);
 }
 
-RobustMutex::Locked RobustMutex::lock(Deadline deadline) noexcept {
+bool RobustMutex::try_lock() noexcept {
     auto* const mutex = system_mutex(state_);
-    int code = ::pthread_mutex_trylock(mutex);
-    if (code == EBUSY) {
-        if (deadline.is_never()) {
-            code = ::pthread_mutex_lock(mutex);
-        } else {
-            const auto until = deadline.when().time_since_epoch();
-            if (deadline.has_passed()) return Locked::not_in_time;
-            const timespec time{static_cast<time_t>(until.count() / 1'000'000'000), static_cast<long>(until.count() % 1'000'000'000)};
-            code = ::pthread_mutex_clocklock(mutex, CLOCK_MONOTONIC, &time);
+    const int code = ::pthread_mutex_trylock(mutex);
+    if (code == EOWNERDEAD) ::pthread_mutex_consistent(mutex);
+    return code == 0 || code == EOWNERDEAD;
+}
+
+// The C library's own way of waiting can leave a sleeper asleep for ever. It lets go of the lock by clearing the word, the flag for sleepers
+// too, and wakes one of them, who is to set the flag again for the rest. If that one is killed before, and a third takes the lock meanwhile,
+// the third finds no flag and wakes nobody when it lets go or dies; the kernel helps only where nobody holds the lock.
+//
+// So here the flag is never lost: a free lock is first marked as one whose owner has died and that has sleepers, which whoever takes it takes
+// over with the flag. Each who lets go, or dies, has one sleeper woken; and whoever is killed between being woken and taking the lock
+// either finds it free, and the kernel wakes the next, or somebody holds it who will.
+bool RobustMutex::lock(Deadline deadline) noexcept {
+    constexpr std::uint32_t free_with_sleepers = FUTEX_OWNER_DIED | FUTEX_WAITERS;
+    auto& word = own_word();
+    for (;;) {
+        std::uint32_t value = 0;
+        {
+            const WakesAtDeath the_next(word);
+            word.compare_exchange_strong(value, free_with_sleepers);
+            if (try_lock()) return true;
         }
+        value = word.load();
+        if ((value & FUTEX_TID_MASK) == 0) continue;
+        if ((value & FUTEX_WAITERS) == 0 && !word.compare_exchange_strong(value, value | FUTEX_WAITERS)) continue;
+        const WakesAtDeath the_next(word);  // anew: the C library has made its own use of the same record
+        if (!shared_futex_wait(word, value | FUTEX_WAITERS, deadline) && deadline.has_passed()) return false;
     }
-    if (code == EOWNERDEAD) {
-        ::pthread_mutex_consistent(mutex);
-        return Locked::after_owner_died;
-    }
-    return code == 0 ? Locked::cleanly : Locked::not_in_time;
 }
 
 void RobustMutex::unlock() noexcept { ::pthread_mutex_unlock(system_mutex(state_)); }

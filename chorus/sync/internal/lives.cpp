@@ -72,7 +72,7 @@ LifeId claim_life() {
         for (std::uint32_t i = 0; i < ready; ++i) {
             const std::uint32_t place = (first + i) % ready;
             Life& life = life_at(place);
-            if (life.as_waiter.is_held() || life.as_waiter.lock(now) == platform::RobustMutex::Locked::not_in_time) continue;
+            if (life.as_waiter.is_held() || !life.as_waiter.try_lock()) continue;
             here.next_life = place + 1;
             return begin_life(place);
         }

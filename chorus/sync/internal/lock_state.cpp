@@ -45,7 +45,7 @@ namespace {
 class Head {
 public:
     Head(Home home, platform::RobustMutex& queue, Deadline deadline) : queue_(home == Home::process ? &queue : nullptr) {
-        if (queue_ != nullptr && queue_->lock(deadline) == platform::RobustMutex::Locked::not_in_time) {
+        if (queue_ != nullptr && !queue_->lock(deadline)) {
             queue_ = nullptr;
             in_time_ = false;
         }
