@@ -1,7 +1,7 @@
 # What one does with Chorus here. CMake's presets (CMakePresets.json) do the work; these are the words for it.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help setup tour hash test test-release test-clang test-asan test-tsan storm bench format clean
+.PHONY: help setup tour hash test test-release test-clang test-asan test-tsan storm bench bench-page format clean
 
 JOBS ?= $(shell nproc)
 DIR ?= /usr/lib
@@ -45,13 +45,19 @@ test-tsan:  ## tests of threads, and of processes started by spawn, with the thr
 	$(call run_tests,tsan)
 
 storm: setup  ## kill -9 at random, over all objects and a pool, and count: make storm SECONDS=60
-	@$(call build,release,storm pool_storm)
+	@$(call build,release,storm pool_storm last_kill)
 	@build/release/tests/storm $(SECONDS)
 	@build/release/tests/pool_storm $(SECONDS)
+	@build/release/tests/last_kill $(SECONDS)
 
-bench: setup  ## measure; one JSON line a row
+bench: setup  ## measure, next to rivals and to what is asked: some minutes; make bench QUICK=1: less than two
 	@$(call build,release,bench)
-	@tools/bench build/release
+	@tools/bench build/release $(if $(QUICK),--quick)
+	@bench/targets build/release/bench.jsonl
+	@tools/bench_page build/release/bench.jsonl --markdown build/release/benchmarks.md --html build/release/benchmarks.html
+
+bench-page:  ## what was measured last into docs/benchmarks.md and docs/benchmarks.html
+	@tools/bench_page build/release/bench.jsonl --markdown docs/benchmarks.md --html docs/benchmarks.html
 
 format:  ## lay out the C++ code as .clang-format says
 	git ls-files '*.cpp' '*.hpp' | xargs clang-format-16 -i

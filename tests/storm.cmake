@@ -7,6 +7,10 @@ add_executable(pool_storm storm/pool_storm.cpp)
 target_link_libraries(pool_storm PRIVATE chorus::chorus chorus_warnings)
 add_test(NAME storm_pool COMMAND pool_storm 20)
 set_tests_properties(storm_pool PROPERTIES TIMEOUT ${storm_limit} RUN_SERIAL ON)
+add_executable(last_kill storm/last_kill.cpp)
+target_link_libraries(last_kill PRIVATE chorus::chorus chorus_warnings)
+add_test(NAME storm_last_kill COMMAND last_kill 20)
+set_tests_properties(storm_last_kill PROPERTIES TIMEOUT ${storm_limit} RUN_SERIAL ON)
 
 # Each operation, killed at each of its instructions; long ones, and all under the sanitizers, at some of them.
 add_executable(every_instruction storm/every_instruction.cpp)
