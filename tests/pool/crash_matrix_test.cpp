@@ -36,7 +36,7 @@ enum class Place { decoding, running, encoding, initializer, first_initializer, 
 // - Nobody catches what a thread throws that was left behind: it ends its worker as abort() does, and hits no task.
 // - An initializer that throws breaks the pool at once, whichever worker's it is: it is code with a fault, not a worker with
 //   bad luck. One that ends its worker is tried again, three times in all; by SIGKILL, which may be anybody's, a hundred times.
-// - An initializer has no .memory of its own, only the pool's, and fails with what operator new throws.
+// - An initializer has no .memory of its own, only the pool's.
 // - A pool without a .timeout waits for ever for an initializer that was stopped, and for ever if all its idle workers were.
 struct Row {
     How how;
@@ -59,7 +59,8 @@ const Row rows[] = {
     {How::is_killed, "is_killed", "WorkerDied: SIGKILL", "100 workers of the pool, one after the other, died before they were ready, in its initializer",
      SIGKILL},
     {How::is_stopped, "is_stopped", "TimedOut", "in its initializer: not ready within the pool's .timeout", SIGSTOP},
-    {How::takes_all_memory, "takes_all_memory", "OutOfMemory", "the initializer of the pool's workers failed: std::bad_alloc"},
+    {How::takes_all_memory, "takes_all_memory", "OutOfMemory",
+     "the initializer of the pool's workers failed: chorus::OutOfMemory: the initializer needed more than the"},
 };
 const char* const places[] = {"decoding", "running", "encoding", "initializer", "first_initializer", "idle"};
 // Else the tests' names would tell them as bytes.

@@ -86,6 +86,8 @@ private:
             return true;
         } catch (const SystemExit&) {
             throw;
+        } catch (const std::bad_alloc&) {
+            say_out_of_memory(answer, "the initializer", kit_.memory);
         } catch (...) {
             answer.say(std::current_exception());
         }
@@ -153,9 +155,7 @@ private:
         } catch (const SystemExit&) {
             throw;
         } catch (const std::bad_alloc&) {
-            if (memory != 0) platform::lift_memory_limit();  // for what has to be said
-            limit_moved = memory != 0;
-            answer.say(memory == 0 ? std::current_exception() : out_of_memory(memory));
+            limit_moved = say_out_of_memory(answer, "the task", memory);
         } catch (...) {
             answer.say(std::current_exception());
         }
@@ -170,8 +170,15 @@ private:
         }
     }
 
-    static std::exception_ptr out_of_memory(std::uint64_t memory) {
-        return std::make_exception_ptr(OutOfMemory("the task needed more than the " + std::to_string(memory) + " bytes that .memory allows it"));
+    // In a handler. Returns whether there was a limit, which is lifted for what has to be said.
+    static bool say_out_of_memory(Answer& answer, const char* who, std::uint64_t limit) {
+        if (limit == 0) {
+            answer.say(std::current_exception());
+            return false;
+        }
+        platform::lift_memory_limit();
+        answer.say(std::make_exception_ptr(OutOfMemory(std::string(who) + " needed more than the " + std::to_string(limit) + " bytes that .memory allows it")));
+        return true;
     }
 
     void begin_to_take(std::uint64_t id) {
