@@ -59,7 +59,7 @@ class Endurance:
     name: str
     kind: str
     kills: int
-    end: str  # goes on, hangs, lost, damaged
+    end: str  # goes on, hangs, lost, damaged, breaks
 
     @property
     def goes_on(self):
@@ -113,7 +113,7 @@ def growth_of(line):
 def endurance_of(line):
     name = str(line["name"])
     kind = line.get("kind", "ours" if name.startswith(("mp::", "mt::")) else "rival")
-    end = one_of(line["end"], ("goes on", "hangs", "lost", "damaged"))
+    end = one_of(line["end"], ("goes on", "hangs", "lost", "damaged", "breaks"))
     return Endurance(str(line["row"]), name, one_of(kind, ("ours", "rival", "limit")), number(line["kills"]), end)
 
 

@@ -7,14 +7,16 @@ from benchmark_page.quantities import comparison, quantity
 
 # Subject → its title, and what is measured.
 SUBJECTS = {
-    "endurance": ("Crash endurance", "How many kills does it survive? Two workers put and two get, or all four take a lock; one of them is killed "
-                                     "with kill -9 and replaced every millisecond or so, until one hangs, an item is lost or damaged, or all "
-                                     "kills that were tried are survived."),
+    "endurance": ("Crash endurance", "How many kills does it survive? Two workers put and two get, all four take a lock, or do the tasks of a pool; one of "
+                                     "them is killed with kill -9 and replaced every millisecond or so, until nobody gets on any more, data is "
+                                     "damaged, or all kills that were tried are survived. In the end it is counted whether items were lost that "
+                                     "nobody died with."),
     "process": ("Processes", "What does it cost to start and join a worker process, in each of the three ways? What does an idle one weigh?"),
     "thread": ("Threads", "What does it cost to start and join a thread?"),
     "lock": ("Locks", "What does a lock cost that is free, and one that two want?"),
     "queue": ("Queues between processes", "How long does a message take from process to process, 8 bytes to 64 MiB, while messages go one after "
                                           "another as fast as they can? Each is checked at both of its ends."),
+    "pipe": ("Pipes", "How long does a message take from one end of a pipe to the other, while messages go one after another as fast as they can?"),
     "thread queue": ("Queues between threads", "How long does an item of 8 bytes take from thread to thread, while items go one after another as "
                                                "fast as they can?"),
     "round trip": ("Round trips", "How long does a message of 8 bytes take to another process and back?"),
@@ -177,8 +179,8 @@ def figures(row, rival):
 
 def end_of(endurance):
     kills = quantity(endurance.kills, "count")
-    words = {"goes on": f"{kills} kills, goes on", "hangs": f"hangs at kill {kills}", "lost": f"loses an item at kill {kills}",
-             "damaged": f"damages data at kill {kills}"}
+    words = {"goes on": f"{kills} kills, goes on", "hangs": f"hangs at kill {kills}", "lost": f"loses items, {kills} kills",
+             "damaged": f"damages data at kill {kills}", "breaks": f"refuses all work at kill {kills}"}
     return words[endurance.end]
 
 
