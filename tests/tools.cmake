@@ -1,3 +1,5 @@
 # The tools that are more than a few lines do what they are for.
-add_test(NAME "tools: bench_page" COMMAND Python3::Interpreter -B ${CMAKE_CURRENT_SOURCE_DIR}/tools/bench_page_test.py)
-set_tests_properties("tools: bench_page" PROPERTIES TIMEOUT 60)
+foreach(tool bench_page targets)
+    add_test(NAME "tools: ${tool}" COMMAND Python3::Interpreter -B ${CMAKE_CURRENT_SOURCE_DIR}/tools/${tool}_test.py)
+    set_tests_properties("tools: ${tool}" PROPERTIES TIMEOUT 60)
+endforeach()
