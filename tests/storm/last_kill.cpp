@@ -128,6 +128,52 @@ Round with_a_lock() {
             {}};
 }
 
+// Who is killed takes what he had acquired with him: in the end there is one for each.
+Round with_a_semaphore() {
+    mp::Semaphore semaphore(1);
+    return {[semaphore](int) mutable {
+                while (!ends) {
+                    semaphore.acquire();
+                    semaphore.release();
+                }
+            },
+            [semaphore]() mutable { semaphore.release(processes); }};
+}
+
+Round with_an_event() {
+    mp::Event event;
+    return {[event](int) mutable { event.wait(); }, [event]() mutable { event.set(); }};
+}
+
+void hold(mp::Condition& condition) {
+    try {
+        condition.acquire();
+    } catch (const chorus::OwnerDied&) {
+        condition.recover();
+    }
+}
+
+// One notifies one, over and over.
+Round with_a_condition() {
+    mp::Condition condition;
+    return {[condition](int process) mutable {
+                while (!ends) {
+                    hold(condition);
+                    try {
+                        process == 0 ? condition.notify() : void(ends || condition.wait());
+                    } catch (const chorus::OwnerDied&) {
+                        condition.recover();
+                    }
+                    condition.release();
+                }
+            },
+            [condition]() mutable {
+                hold(condition);
+                condition.notify_all();
+                condition.release();
+            }};
+}
+
 // One puts, for the others.
 Round with_a_queue(std::size_t room) {
     mp::Queue<int> queue(room);
@@ -161,10 +207,13 @@ Round with_an_empty_queue() {
 }  // namespace
 
 int main(int argc, char** argv) {
-    const std::chrono::duration<double> time((argc > 1 ? std::atof(argv[1]) : 20) / 5);
+    const std::chrono::duration<double> time((argc > 1 ? std::atof(argv[1]) : 20) / 8);
     Game game(std::random_device{}());
     int hung = game.play("robust mutex", time, with_a_robust_mutex);
     hung += game.play("Lock", time, with_a_lock);
+    hung += game.play("Semaphore", time, with_a_semaphore);
+    hung += game.play("Event", time, with_an_event);
+    hung += game.play("Condition", time, with_a_condition);
     hung += game.play("Queue", time, [] { return with_a_queue(0); });
     hung += game.play("Queue with room for 2", time, [] { return with_a_queue(2); });
     hung += game.play("empty Queue", time, with_an_empty_queue);
