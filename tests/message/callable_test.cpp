@@ -221,7 +221,10 @@ void named_elsewhere(int) {}
 
 namespace {
 
+std::string as_text(int number) { return std::to_string(number); }
+
 TEST(Callable, function_names_are_short) {
+    EXPECT_EQ(message::make_travelling_call(as_text, 1)->function_name(), "as_text");
     EXPECT_EQ(message::make_local_call(elsewhere::named_elsewhere, 1)->function_name(), "named_elsewhere");
     EXPECT_EQ(message::make_travelling_call(add, 1, 2)->function_name(), "add");
     EXPECT_EQ(message::make_travelling_call(doubled<int>, 1)->function_name(), "doubled");

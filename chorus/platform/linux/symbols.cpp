@@ -246,6 +246,11 @@ void erase_all(std::string& text, const std::string& part) {
     for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at)) text.erase(at, part.size());
 }
 
+// "as_text[abi:cxx11](int)": a function that returns a std::string may be called so.
+void erase_tags(std::string& text) {
+    for (std::size_t at = text.find("[abi:"); at != std::string::npos; at = text.find("[abi:", at)) text.erase(at, text.find(']', at) - at + 1);
+}
+
 std::string hexadecimal(std::uintptr_t address) {
     char text[32];
     std::snprintf(text, sizeof text, "0x%llx", static_cast<unsigned long long>(address));
@@ -303,6 +308,7 @@ std::string plain_name(const std::string& readable_name) {
     }
     erase_all(name, "(anonymous namespace)::");
     erase_all(name, "decltype(auto) ");
+    erase_tags(name);
     name.resize(std::min(name.size(), name.find('(')));
     int depth = 0;  // "chorus::run<int>" and "void f<int>" end in "run" and "f"
     std::size_t start = 0;
