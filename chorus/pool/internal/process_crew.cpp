@@ -47,12 +47,6 @@ void ProcessCrew::require_open() const {
     if (closed_) throw UsageError("the pool is closed: nothing more can be submitted");
 }
 
-void ProcessCrew::start_thread(void* (*run)(void*), void* argument) {
-    const platform::SignalsBlocked blocked;  // the program's handlers run in the program's threads
-    signals_ = blocked.before();
-    platform::start_thread(run, argument, 0);
-}
-
 void ProcessCrew::begin() {
     if (begun_) return;
     tasks_ = channel::make_queue(typeid(TaskItem), {});
@@ -62,7 +56,9 @@ void ProcessCrew::begin() {
     ready_.add(channel::descriptor_of(*answers_), answers_tag);
     auto self = std::make_unique<std::shared_ptr<ProcessCrew>>(shared_from_this());
     try {
-        start_thread(
+        const platform::SignalsBlocked blocked;  // the program's handlers run in the program's threads
+        signals_ = blocked.before();
+        platform::start_thread(
             [](void* argument) -> void* {
                 platform::name_this_thread("chorus-pool");
                 std::unique_ptr<std::shared_ptr<ProcessCrew>> crew(static_cast<std::shared_ptr<ProcessCrew>*>(argument));
@@ -72,7 +68,7 @@ void ProcessCrew::begin() {
                 gone->tell();
                 return nullptr;
             },
-            self.get());
+            self.get(), 0);
     } catch (const std::exception& error) {  // the next task may find room for one
         ready_.remove(bell_.descriptor());
         ready_.remove(channel::descriptor_of(*answers_));

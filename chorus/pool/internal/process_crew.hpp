@@ -115,7 +115,6 @@ private:
 
     // ---- the ledger; mutex_ is held, up to doom() ----
     void require_open() const;
-    void start_thread(void* (*run)(void*), void* argument);
     void begin();
     bool enter(const TaskPointer& task);
     TaskPointer remove(std::uint64_t id);

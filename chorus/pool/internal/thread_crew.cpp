@@ -63,6 +63,7 @@ public:
             if (!task.is_held_back) return;
             const auto& waiting = budget_.waiting();
             held_back = *std::find_if(waiting.begin(), waiting.end(), [&](const auto& each) { return each.get() == &task; });
+            budget_.leave(held_back);  // at once: nobody lets it in meanwhile, and counts it as done once more
         }
         done_with(held_back);
     }
