@@ -221,6 +221,7 @@ public:
     std::size_t size() const { return crew_->size(); }
     /// Workers that are too many leave when they have nothing to do. Throws: UsageError for 0.
     void resize(std::integral auto workers) { crew_->resize(checked(workers)); }
+    /// Tasks submitted and not ended. One whose future has ended this moment may still be counted.
     std::size_t unfinished() const { return crew_->unfinished(); }
     /// The living workers; none if they are threads.
     std::vector<int> worker_pids() const { return crew_->worker_pids(); }
