@@ -264,6 +264,19 @@ TYPED_TEST(BudgetOf, leaving_the_scope_waits_for_what_waits_for_it) {
     for (int i = 0; i < 50; ++i) EXPECT_EQ(futures[static_cast<std::size_t>(i)].get(chorus::now), i * i);
 }
 
+// The last of the first tasks is put away while the next ones are submitted and the pool is closed.
+TYPED_TEST(BudgetOf, closing_meets_the_end_of_the_task_before) {
+    for (int round = 0; round < (TestFixture::is_process ? 30 : 2'000); ++round) {
+        typename TypeParam::Pool pool(2, {.budget = 1});
+        pool.submit({.weight = 1}, square, 1).get(20s);
+        std::vector<chorus::Future<int>> futures;
+        for (int i = 0; i < 4; ++i) futures.push_back(pool.submit({.weight = 1}, square, i));
+        pool.close();
+        ASSERT_TRUE(pool.join(20s)) << "round " << round;
+        for (int i = 0; i < 4; ++i) ASSERT_EQ(futures[static_cast<std::size_t>(i)].get(chorus::now), i * i);
+    }
+}
+
 TEST(Budget, a_task_may_wait_for_a_heavy_one_of_its_own) {
     mt::Pool pool(2, {.budget = 10});
     const auto outer = pool.submit({.weight = 10}, [&] { return pool.submit({.weight = 10}, square, 3).get(20s); });

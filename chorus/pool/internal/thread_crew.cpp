@@ -193,7 +193,7 @@ private:
         task = nullptr;
         if (unfinished_.fetch_sub(1) != 1) return;
         const std::lock_guard guard(mutex_);
-        if (closed_) tasks_.shutdown();
+        if (closed_ && unfinished_ == 0) tasks_.shutdown();  // others may have been submitted since, before it was closed
         changed_.notify_all();
     }
 
