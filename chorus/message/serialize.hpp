@@ -13,6 +13,7 @@
 
 #include <array>
 #include <concepts>
+#include <cstddef>
 #include <cstring>
 #include <string>
 #include <type_traits>
@@ -121,10 +122,36 @@ void write_to(std::byte* place, const T& value) noexcept {
 template <class T>
 concept WrittenDirectly = WrittenInOnePiece<T> || (!HasCodec<T> && FunctionPointer<T>);
 
+/// A count of numbers, and in its highest byte how many bytes lie between it and them: so they lie as in memory of their own, and
+/// can be read with one copy.
+struct PaddedCount {
+    std::size_t count = 0;
+    std::size_t padding = 0;
+
+    static constexpr int padding_at = 56;
+
+    void write(Writer& out) const {
+        constexpr std::array<std::byte, alignof(std::max_align_t)> nothing{};
+        out.write_raw(count | padding << padding_at);
+        out.write(nothing.data(), padding);
+    }
+    static PaddedCount read(Reader& in) {
+        const auto word = in.read_raw<std::size_t>();
+        const PaddedCount it{word & ((std::size_t{1} << padding_at) - 1), word >> padding_at};
+        in.take(it.padding);
+        return it;
+    }
+};
+
 template <WrittenDirectly T>
 void write_directly(Writer& out, const T& value) {
     if constexpr (FunctionPointer<T>) {
         write_function(out, reinterpret_cast<const void*>(value));
+    } else if constexpr (is_numbers_in_a_row<T>) {
+        using Number = typename T::value_type;
+        const std::size_t behind_count = out.size() + sizeof(std::size_t);
+        PaddedCount{value.size(), -behind_count % alignof(Number)}.write(out);
+        out.write(value.data(), value.size() * sizeof(Number));
     } else if constexpr (has_count<T>) {
         out.write_raw(value.size());
         out.write(value.data(), value.size() * sizeof(typename T::value_type));
@@ -141,7 +168,7 @@ T read_directly(Reader& in) {
         return in.read_text();
     } else if constexpr (is_numbers_in_a_row<T>) {
         using Number = typename T::value_type;
-        const auto count = in.read_raw<std::size_t>();
+        const std::size_t count = PaddedCount::read(in).count;
         if (count > in.left() / sizeof(Number)) in.take(count == 0 ? 0 : in.left() + 1);  // cut short: said in its words
         const auto bytes = in.take(count * sizeof(Number));
         if (reinterpret_cast<std::uintptr_t>(bytes.data()) % alignof(Number) == 0) {  // no need to fill it first

@@ -720,6 +720,29 @@ TEST(Serialize, deep_recursion_in_damaged_bytes_ends) {
     EXPECT_THROW(message::decode<Recursive>(in), chorus::DecodeError);
 }
 
+// Whatever is before them: so they are copied, and not filled with zeros before.
+TEST(Serialize, numbers_in_a_row_lie_as_in_memory_of_their_own) {
+    for (std::size_t length = 0; length < 20; ++length) {
+        message::Writer out;
+        message::encode(out, std::string(length, 'x'));
+        message::encode(out, std::vector<long double>{1, 2});
+        message::encode(out, std::vector<double>{3});
+        message::encode(out, std::vector<short>{});
+        const auto bytes = out.take();
+        message::Reader in(bytes);
+        EXPECT_EQ(message::decode<std::string>(in).size(), length);
+        const auto of_long_double = message::PaddedCount::read(in);
+        EXPECT_EQ(of_long_double.count, 2U);
+        EXPECT_EQ((bytes.size() - in.left()) % alignof(long double), 0U) << length;
+        in.take(2 * sizeof(long double));
+        EXPECT_EQ(message::PaddedCount::read(in).count, 1U);
+        EXPECT_EQ((bytes.size() - in.left()) % alignof(double), 0U) << length;
+        in.take(sizeof(double));
+        EXPECT_EQ(message::decode<std::vector<short>>(in), std::vector<short>{});
+        EXPECT_EQ(in.left(), 0U);
+    }
+}
+
 TEST(Serialize, a_large_value_comes_back_whole) {
     std::vector<double> numbers(1'000'000);
     for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<double>(i);
