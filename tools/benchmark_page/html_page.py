@@ -83,7 +83,8 @@ def data_table(section):
 def section_part(section):
     blocks = [block(item, section, f"{section.anchor}-{count}") for count, item in enumerate(section.items, 1)]
     about = tag("p", section.about, class_="about") if section.about else ""
-    return tag("section", tag("h2", section.title), about, *blocks, data_table(section), id=section.anchor)
+    notes = [tag("p", note, class_="note") for note in section.notes]
+    return tag("section", tag("h2", section.title), about, *blocks, *notes, data_table(section), id=section.anchor)
 
 
 def places(found):

@@ -61,7 +61,7 @@ def section_table(section):
 
 
 def section_part(section):
-    return "\n\n".join(part for part in (f"## {safe(section.title)}", safe(section.about), section_table(section)) if part)
+    return "\n\n".join(part for part in (f"## {safe(section.title)}", safe(section.about), section_table(section), *map(safe, section.notes)) if part)
 
 
 def summary(results):

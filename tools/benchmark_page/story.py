@@ -28,6 +28,27 @@ SUBJECTS = {
     "compile": ("Compile time", "What does it cost to compile a program that uses Chorus?"),
 }
 
+# Subject → what an attentive reader asks about its figures, and what is known: where something stands behind, what was tried.
+NOTES = {
+    "endurance": ("POSIX mq lives in the kernel, where kill -9 interrupts nothing half-way: it survives as well. It takes messages of 8 KiB and ten of them "
+                  "unless root allows more, and no types.",
+                  "A kill that comes while an item is handed over may take that item along, once: it died with its receiver. Such items are counted, "
+                  "and none beyond them may be missing."),
+    "process": ("A start costs what a bare fork of the same small program costs, and Python's own start methods pay for their interpreter on top. Page "
+                "faults and wake-ups are all that is left (decision 011): a child of the fork server takes 14 page faults.",),
+    "queue": ("64 MiB: put and get copy once each, as fast as memory that is in no cache can be read and written; get returns a vector of its own and so "
+              "touches fresh pages. A socket hands pieces over while the item is still being written, through the cache. That was not done: the item would "
+              "not be whole when its sender is killed. Huge pages for the result, and looking up a block's pages at once, brought 77 ms down to what is "
+              "shown. loan and borrow copy nothing, whatever the size.",
+              "Two senders and two receivers on two CPUs: the figure depends on who sleeps when, so its rounds spread most."),
+    "pool": ("8 MiB to a process and back are four copies, in and out of shared memory each way; a plain call moves the vector, and finds it in its "
+             "cache. Zeroing the vectors before they were filled was taken out (a fifth of the time); the copies are memcpy at the speed of this machine's "
+             "memory. What need not be copied goes in an mp::Array, in place.",
+             "Over threads, a map by a function's name calls through a pointer, a million times. Given a lambda, as parallel_for is, the call is inlined.",
+             "A process pool's task crosses two queues in shared memory, and survives the death of anybody at any instruction; a thread pool's does not."),
+    "scaling": ("Two bare threads next to it show what the machine gave in that minute: on a shared machine that is not always twice as much.",),
+}
+
 # What the summary shows, chosen before any result is known: subject, a part of the row's name, and what it is in words.
 HEADLINES = (
     ("process", "start+join, forkserver", "Start and join a process"),
@@ -72,6 +93,7 @@ class Section:
     title: str
     about: str
     items: tuple  # of Row, Family, Growth, or lists of Endurance
+    notes: tuple[str, ...] = ()
 
     @property
     def anchor(self):
@@ -117,7 +139,7 @@ def sections(results):
     for subject in (*SUBJECTS, *unknown):
         title, about = SUBJECTS.get(subject, (subject[:1].upper() + subject[1:], ""))
         if of_subject.get(subject):
-            yield Section(subject, title, about, of_subject[subject])
+            yield Section(subject, title, about, of_subject[subject], NOTES.get(subject, ()))
 
 
 def rows_in(section):
@@ -191,9 +213,10 @@ def endurance_verdict(endurances):
     if failed:
         worst = min(failed, key=lambda each: each.kills)
         return "behind", end_of(worst), f"{worst.name} ({worst.row})"
-    names = " and ".join(dict.fromkeys(each.name for each in ours))
+    *names, last = dict.fromkeys(each.name for each in ours)
+    names = f"{', '.join(names)} and {last} each" if names else last
     kills = min(each.kills for each in ours)
-    return "ahead", f"{quantity(kills, 'count')} kills survived", f"by {names} each: kill -9 at random moments, nothing hung, lost or damaged"
+    return "ahead", f"{quantity(kills, 'count')} kills survived", f"by {names}: kill -9 at random moments, nothing hung, lost or damaged"
 
 
 def facts(run):
