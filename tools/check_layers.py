@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 # From the ground up. A file may include its own room, lower ones, and the doorstep.
-ROOMS = ["platform", "message", "memory", "sync", "channel", "worker", "pool", "tools"]
+ROOMS = ["platform", "trace", "message", "memory", "sync", "channel", "worker", "pool", "tools"]
 DOORSTEP = {"chorus/errors.hpp", "chorus/deadline.hpp"}
 UMBRELLAS = {"chorus/chorus.hpp", "chorus/threading.hpp", "chorus/multiprocessing.hpp"}
 

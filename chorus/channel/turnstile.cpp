@@ -9,11 +9,13 @@
 #include <cstdint>
 #include <limits>
 #include <string>
+#include <string_view>
 
 #include <chorus/errors.hpp>
 #include <chorus/platform/futex.hpp>
 #include <chorus/sync/internal/lock_state.hpp>
 #include <chorus/sync/internal/waiting.hpp>
+#include <chorus/trace/trace.hpp>
 
 namespace chorus::channel {
 namespace {
@@ -63,13 +65,15 @@ struct Side {
 /// Waits on the other side until the attempt succeeds. Whoever passes there sees under the lock that somebody has
 /// announced himself; who passed before, has done so before the attempt that follows.
 template <class Attempt>
-bool wait_until(Side& other, Deadline deadline, Attempt attempt) {
+bool wait_until(const char* call, Side& other, Deadline deadline, Attempt attempt) {
     if (deadline.has_passed()) return false;
     if (sync::look_for(attempt)) return true;
+    trace::Wait wait(call);
     for (;;) {
         const std::uint32_t seen = other.announce_sleeper();
         do {
             if (attempt()) return true;
+            wait.begins();
             if (platform::futex_wait(other.changes, seen, deadline)) continue;
             other.withdraw_sleeper(seen);
             return attempt();
@@ -94,6 +98,14 @@ struct Turnstile::State {
     alignas(64) std::atomic<std::uint64_t> done{0};  ///< items that were said to be done
     std::atomic<std::uint32_t> joiners{0};           ///< callers of join() who sleep on the next
     std::atomic<std::uint32_t> all_done{0};          ///< another value whenever nothing was left to be done
+
+    // Requires: the side's lock is held, and they have not passed yet.
+    void trace(std::string_view what, const Side& side, std::size_t items) const noexcept {
+        trace::instant(trace::Kind::message, what,
+                       {{"queue", reinterpret_cast<std::intptr_t>(this)},
+                        {"first", static_cast<std::int64_t>(side.count.load(std::memory_order_relaxed) + 1)},
+                        {"items", static_cast<std::int64_t>(items)}});
+    }
 
     bool is_open() const noexcept { return phase.load(std::memory_order_relaxed) == open; }
     bool is_dropped() const noexcept { return phase.load(std::memory_order_relaxed) == immediate; }
@@ -191,23 +203,31 @@ bool Turnstile::begin_put(Deadline deadline) {
     auto& state = *state_;
     if (state.try_begin_put()) return true;
     const auto attempt = [&] { return state.may_put() && state.try_begin_put(); };
-    return wait_until(state.gets, deadline, attempt);
+    return wait_until("Queue.put", state.gets, deadline, attempt);
 }
 
 std::size_t Turnstile::room() noexcept { return state_->room(); }
 
-void Turnstile::end_put(std::size_t items) noexcept { state_->puts.end(items); }
+void Turnstile::end_put(std::size_t items) noexcept {
+    if (trace::is_on()) [[unlikely]]
+        state_->trace("put", state_->puts, items);
+    state_->puts.end(items);
+}
 
 bool Turnstile::begin_get(Deadline deadline) {
     auto& state = *state_;
     if (state.try_begin_get()) return true;
     const auto attempt = [&] { return state.may_get() && state.try_begin_get(); };
-    return wait_until(state.puts, deadline, attempt);
+    return wait_until("Queue.get", state.puts, deadline, attempt);
 }
 
 std::size_t Turnstile::available() noexcept { return state_->available(); }
 
-void Turnstile::end_get(std::size_t items) noexcept { state_->gets.end(items); }
+void Turnstile::end_get(std::size_t items) noexcept {
+    if (trace::is_on()) [[unlikely]]
+        state_->trace("got", state_->gets, items);
+    state_->gets.end(items);
+}
 
 // ---- how many ------------------------------------------------------------------------------------
 
@@ -252,9 +272,11 @@ bool Turnstile::join(Deadline deadline) {
     if (sync::look_for(is_all_done)) return true;
     state.joiners.fetch_add(1);
     bool in_time = true;
+    trace::Wait wait("Queue.join");
     while (in_time) {
         const std::uint32_t seen = state.all_done.load();
         if (is_all_done()) break;
+        wait.begins();
         in_time = platform::futex_wait(state.all_done, seen, deadline);
     }
     state.joiners.fetch_sub(1);

@@ -3,6 +3,7 @@
 #include <string>
 
 #include <chorus/channel/internal/connection_state.hpp>
+#include <chorus/trace/trace.hpp>
 
 namespace chorus {
 namespace channel {
@@ -20,6 +21,7 @@ namespace multiprocessing {
 
 std::vector<Waitable> wait(const std::vector<Waitable>& objects, Deadline deadline) {
     std::vector<platform::Waited> waited(objects.size());
+    trace::Wait blocked("wait");
     for (;;) {
         std::vector<bool> ready(objects.size());
         bool any = false;
@@ -30,6 +32,7 @@ std::vector<Waitable> wait(const std::vector<Waitable>& objects, Deadline deadli
             if (waited[i].descriptor < 0) throw UsageError("cannot wait for descriptor " + std::to_string(waited[i].descriptor) + ": there is no such");
             if (core && core->is_ready_or_will_ring(deadline)) ready[i] = any = true;
         }
+        if (!any && !deadline.has_passed()) blocked.begins();
         const bool in_time = platform::wait_for_any(waited, any ? Deadline(now) : deadline);
         for (std::size_t i = 0; i < objects.size(); ++i) {
             if (waited[i].invalid) throw UsageError("cannot wait for descriptor " + std::to_string(waited[i].descriptor) + ": it is not open");

@@ -38,6 +38,7 @@ public:
 
     TaskOptions options;
     std::uint64_t number = 0;  ///< of the pool's tasks: 1, 2, …
+    std::uint64_t arrow = 0;   ///< in a trace: from its submission to its beginning; 0: it is not traced
     // The crew's own.
     std::uint64_t id = 0;
     std::atomic<std::size_t> bytes = 0;  ///< of the written call, and then of the written value

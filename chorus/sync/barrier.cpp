@@ -111,6 +111,7 @@ std::vector<LifeId> others(BarrierState& state, std::uint32_t word, std::uint32_
 // Without the guard. Returns when it is over, when one of those watched is dead, or when the deadline passed.
 template <class Over>
 void sleep_until(BarrierState& state, Over over, std::uint32_t first_watched, Deadline deadline) {
+    trace::Wait wait("Barrier.wait");
     const TellsInDeath pending(state.home, state.bell.word());
     for (;;) {
         const std::uint32_t seen = state.word;
@@ -118,6 +119,7 @@ void sleep_until(BarrierState& state, Over over, std::uint32_t first_watched, De
         if (over()) break;
         const auto watched = others(state, seen, first_watched);
         if (std::any_of(watched.begin(), watched.end(), is_dead)) break;
+        wait.begins();
         if (!sleep(state.home, state.word, seen, state.bell, deadline, watched)) break;
     }
     state.bell.ring_all(state.home);

@@ -40,7 +40,7 @@ bool BasicCondition::wait(Deadline deadline) {
         Waiter waiter(state_->list);
         lock.give_back();
         notified_in_time = waiter.sleep(deadline);
-        taken = lock.take({});
+        taken = lock.take({}, "Condition.wait");
         lock.depth = depth;
     }
     if (taken == LockState::Taken::after_owner_died) {

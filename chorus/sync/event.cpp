@@ -41,7 +41,7 @@ bool BasicEvent::wait(Deadline deadline) const {
         const std::uint32_t word = state.word.load();
         return (word & EventState::is_set) != 0 || word != before;
     };
-    return wait_until(state.home, state.word, state.bell, deadline, was_set, [&] { state.bell.ring_all(state.home); });
+    return wait_until("Event.wait", state.home, state.word, state.bell, deadline, was_set, [&] { state.bell.ring_all(state.home); });
 }
 
 std::ostream& operator<<(std::ostream& out, const BasicEvent& event) { return out << (event.is_set() ? "<Event set>" : "<Event unset>"); }

@@ -30,7 +30,7 @@ bool BasicLock::acquire(Deadline deadline) {
         ++state.depth;
         return true;
     }
-    const auto taken = state.take(deadline);
+    const auto taken = state.take(deadline, state.is_recursive() ? "RLock.acquire" : "Lock.acquire");
     if (taken == LockState::Taken::not_in_time) return false;
     if (state.is_recursive()) state.depth = 1;
     if (taken == LockState::Taken::after_owner_died) tell_of_owners_death(state);

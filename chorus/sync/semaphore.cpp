@@ -36,7 +36,7 @@ bool BasicSemaphore::acquire(Deadline deadline) {
         }
         return false;
     };
-    return wait_until(state.home, state.permits, state.bell, deadline, take_one, [&] {
+    return wait_until("Semaphore.acquire", state.home, state.permits, state.bell, deadline, take_one, [&] {
         if (state.permits > 0) state.bell.ring(state.home, 1);
     });
 }

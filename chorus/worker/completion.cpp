@@ -3,6 +3,8 @@
 #include <deque>
 #include <mutex>
 
+#include <chorus/trace/trace.hpp>
+
 namespace chorus::worker {
 
 // Shared with callbacks, which may run while what they arrive at is given up.
@@ -39,6 +41,7 @@ void Arrivals::expect(std::shared_ptr<FutureState> future) {
 }
 
 std::shared_ptr<FutureState> Arrivals::next(Deadline deadline) {
+    trace::Wait wait("as_completed");
     for (;;) {
         std::shared_ptr<TypedFutureState<void>> bell;
         {
@@ -53,6 +56,7 @@ std::shared_ptr<FutureState> Arrivals::next(Deadline deadline) {
             bell = ended_->bell = std::make_shared<TypedFutureState<void>>();
         }
         // Who helps one kind of work hears of that kind alone: with several kinds somebody else has to help.
+        wait.begins();
         const bool one_kind = helped_.size() == 1;
         if (!(one_kind ? expected_.begin()->second.future->help_until(*bell, deadline) : bell->sleep_until_done(deadline))) return nullptr;
     }

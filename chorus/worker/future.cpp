@@ -6,6 +6,7 @@
 #include <chorus/message/outcome.hpp>
 #include <chorus/platform/futex.hpp>
 #include <chorus/sync/internal/waiting.hpp>
+#include <chorus/trace/trace.hpp>
 
 namespace chorus::worker {
 namespace {
@@ -64,6 +65,8 @@ FutureState::Phase FutureState::phase() const noexcept {
 bool FutureState::wait_until_done(Deadline deadline) const {
     if (is_done()) return true;
     if (deadline.has_passed()) return false;
+    trace::Wait wait("Future.get");
+    wait.begins();
     return help_until(*this, deadline);
 }
 

@@ -7,10 +7,12 @@
 #include <chorus/platform/fork_mutex.hpp>
 #include <chorus/platform/os_process.hpp>
 #include <chorus/platform/os_thread.hpp>
+#include <chorus/trace/trace.hpp>
 #include <chorus/worker/internal/fork_server.hpp>
 #include <chorus/worker/internal/images.hpp>
 #include <chorus/worker/internal/lifetime.hpp>
 #include <chorus/worker/internal/process_state.hpp>
+#include <chorus/worker/internal/report.hpp>
 #include <chorus/worker/internal/start_child.hpp>
 
 namespace chorus {
@@ -96,6 +98,15 @@ void require_started(const ProcessState& state, const std::string& what) {
     if (state.phase < ProcessState::Phase::started) throw UsageError("cannot " + what + " " + state.name + " before it is started");
 }
 
+// Of one that cannot say it itself any more. Requires: state.mutex is held.
+void trace_end(const ProcessState& state) {
+    const int exitcode = state.exitcode.value_or(0);
+    if (exitcode >= 0) return trace::instant_of(state.pid, trace::Kind::life, "ended", {{"exitcode", exitcode}});
+    std::string story = "killed by " + platform::signal_name(-exitcode);
+    if (state.report) story = death_of(exitcode, Report(state.report), state.memory_limit).what;
+    trace::instant_of(state.pid, trace::Kind::life, "died", {{"story", story}});
+}
+
 // Requires: state.mutex is held.
 bool poll_locked(ProcessState& state) {
     if (state.phase != ProcessState::Phase::started) return state.phase == ProcessState::Phase::stopped;
@@ -105,6 +116,7 @@ bool poll_locked(ProcessState& state) {
     state.exitcode = ended.exitcode;
     state.peak_memory = ended.peak_memory;
     state.phase = ProcessState::Phase::stopped;
+    if (trace::is_on()) trace_end(state);
     return true;
 }
 
@@ -154,6 +166,7 @@ void start(const ProcessPointer& state) {
         state->born = Deadline::Clock::now();
         state->phase = ProcessState::Phase::started;
         add_child(state, state->pid, state->process->get());
+        if (trace::is_on()) trace::instant(trace::Kind::life, "start " + state->name, {{"pid", state->pid}});
     } catch (...) {
         if (!lock.owns_lock()) lock.lock();
         state->phase = ProcessState::Phase::initial;
@@ -195,7 +208,11 @@ bool join(const ProcessPointer& state, Deadline deadline) {
         born = state->born;
     }
     const bool ended = deadline.is_never() && ends_young(process->get(), born);
-    if (!ended && !platform::wait_readable(process->get(), deadline)) return false;
+    if (!ended) {
+        trace::Wait wait("Process.join");
+        wait.begins();
+        if (!platform::wait_readable(process->get(), deadline)) return false;
+    }
     return state->kind == ProcessState::Kind::parent || poll(*state);
 }
 

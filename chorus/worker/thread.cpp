@@ -12,6 +12,7 @@
 #include <chorus/platform/os_process.hpp>
 #include <chorus/platform/os_thread.hpp>
 #include <chorus/platform/symbols.hpp>
+#include <chorus/trace/trace.hpp>
 #include <chorus/worker/internal/lifetime.hpp>
 #include <chorus/worker/internal/threads.hpp>
 
@@ -139,12 +140,20 @@ void report_to_hook(const StatePointer& state, std::exception_ptr thrown) {
     threading::excepthook(args);
 }
 
+void begin_trace(const ThreadState& state, const message::Call& call, trace::Span& run) {
+    trace::name_thread(state.full_name());
+    const std::string function = call.function_name();
+    run.begin(trace::Kind::run, function.empty() ? state.full_name() : function);
+}
+
 void run_call(const StatePointer& state) {
     std::unique_ptr<message::Call> call;
     {
         const std::lock_guard guard(state->mutex);
         call = std::move(state->call);
     }
+    trace::Span run;
+    if (trace::is_on()) begin_trace(*state, *call, run);
     try {
         platform::watch_exceptions([](void* context) { static_cast<message::Call*>(context)->invoke(nullptr); }, call.get());
     } catch (const SystemExit&) {  // ends the thread and is no error, as in Python
@@ -206,7 +215,9 @@ void ThreadState::end() noexcept {
 
 bool ThreadState::wait_ended(Deadline deadline) {
     awaited.store(true);
+    trace::Wait wait("Thread.join");
     while (phase.load() == started) {
+        wait.begins();
         if (!platform::futex_wait(phase, started, deadline)) return phase.load() != started;
     }
     return true;
@@ -319,6 +330,7 @@ void Thread::start() {
     worker::add(state_);
     auto* const owned = new std::shared_ptr<ThreadState>(state_);
     try {
+        if (trace::is_on()) trace::instant(trace::Kind::life, "start " + name());
         const auto ident = platform::start_thread(worker::thread_main, owned, registry().stack_size);
         std::uintptr_t none = 0;
         state_->ident.compare_exchange_strong(none, ident);

@@ -11,6 +11,7 @@
 #include <chorus/errors.hpp>
 #include <chorus/message/serialize.hpp>
 #include <chorus/platform/fork_mutex.hpp>
+#include <chorus/trace/trace.hpp>
 
 namespace chorus::channel {
 
@@ -174,6 +175,7 @@ QueueCore::QueueCore(std::shared_ptr<memory::Region> region, Sockets sockets, st
       state_(*std::launder(reinterpret_cast<QueueState*>(region_->data() + state_offset))),
       is_pipe_(state_.type == 0),
       type_name_(std::move(type_name)),
+      is_of_a_pool_(type_name_.starts_with("chorus::pool::")),
       blocks_(region_, table_offset) {}
 
 QueueCore::~QueueCore() {
@@ -248,12 +250,14 @@ void QueueCore::task_done() {
 bool QueueCore::join(Deadline deadline) {
     const auto all_done = [&] { return unfinished() == 0; };
     if (all_done() || sync::look_for(all_done)) return true;
+    trace::Wait wait(name_of(Call::join));
     for (;;) {
         const std::uint32_t seen = state_.done.load();
         const std::uint32_t phase = state_.phase.load();
         state_.all_done.mark();
         if (all_done()) break;
         if (deadline.has_passed()) return false;
+        wait.begins();
         sleep_on(state_.done, seen, state_.all_done, state_.phase, phase, deadline);
     }
     state_.all_done.ring_all(Home::process);
@@ -312,6 +316,40 @@ void QueueCore::finish(Side& side, Side& other, Index index) {
     side.lock.give_back();
 }
 
+// Null for the waits that are a pool's own, but for that of an idle worker.
+const char* QueueCore::name_of(Call call) const noexcept {
+    if (is_of_a_pool_) return call == Call::get && type_name_ == "chorus::pool::TaskItem" ? "next task" : nullptr;
+    switch (call) {
+        case Call::put: return is_pipe_ ? "Connection.send" : "Queue.put";
+        case Call::get: return is_pipe_ ? "Connection.recv" : "Queue.get";
+        case Call::join: return "Queue.join";
+        case Call::poll: return "Connection.poll";
+    }
+    return nullptr;
+}
+
+// What is about to be committed. Requires: the side's lock is held; it all lies in this ring.
+void QueueCore::trace_messages(Call call, const View& view, Index from, Index to) const noexcept {
+    if (is_of_a_pool_) return;  // a trace tells of its tasks
+    std::uint64_t bytes = 0;
+    for (std::uint32_t at = from.position; at != to.position;) {
+        const auto* const place = view.data + std::size_t{(at - view.ring->start) & (view.capacity - 1)} * unit;
+        const auto record = *reinterpret_cast<const Record*>(place);
+        if (record.kind == Record::padding) {
+            at += record.bytes;
+            continue;
+        }
+        const bool is_block = (record.kind & ~std::uint32_t{Record::retracted}) == Record::block;
+        bytes += is_block ? reinterpret_cast<const BlockRecord*>(place + sizeof(Record))->bytes : record.bytes;
+        at += units_for(record.bytes);
+    }
+    trace::instant(trace::Kind::message, call == Call::put ? "put" : "got",
+                   {{"queue", static_cast<std::int64_t>(region_->name() & ((std::uint64_t{1} << 52) - 1))},
+                    {"first", static_cast<std::int64_t>(from.items) + 1},
+                    {"items", static_cast<std::int64_t>(to.items - from.items)},
+                    {"bytes", static_cast<std::int64_t>(bytes)}});
+}
+
 void QueueCore::look_at(View& view, std::uint32_t block) {
     if (view.block == block && view.copy == memory::copy_number()) [[likely]] {
         view.capacity = view.ring->capacity;  // since we looked it may have been free, and become a larger ring
@@ -324,7 +362,7 @@ void QueueCore::look_at(View& view, std::uint32_t block) {
 
 // Waits in line until the attempt, which takes the side's lock, succeeds.
 template <class Attempt>
-bool QueueCore::wait_in_line(Side& side, const sync::Word& watched, Deadline deadline, Attempt attempt) {
+bool QueueCore::wait_in_line(const char* call, Side& side, const sync::Word& watched, Deadline deadline, Attempt attempt) {
     std::uint32_t seen = watched.load();
     if (attempt()) return true;
     if (deadline.has_passed()) return false;
@@ -333,6 +371,8 @@ bool QueueCore::wait_in_line(Side& side, const sync::Word& watched, Deadline dea
         seen = watched.load();
         if (attempt()) return true;
     }
+    trace::Wait wait(call);
+    wait.begins();
     const PlaceInLine place(side.line, deadline);
     if (!place.in_time()) return false;
     for (;;) {
@@ -397,8 +437,9 @@ void QueueCore::begin_put(std::uint64_t bytes, Deadline deadline, std::span<cons
     const Deadline lock_deadline = for_the_lock(deadline);
     const auto attempt = [&] { return try_begin_put(bytes, lock_deadline, attachments); };
     const auto& watched = position_of(state_.gets);
-    const bool begun = is_pipe() ? wait_by_descriptor(watched, sockets_.of_puts(), deadline, attempt, [&] { return has_room_or_will_ring(bytes, deadline); })
-                                 : wait_in_line(state_.puts, watched, deadline, attempt);
+    const bool begun = is_pipe() ? wait_by_descriptor(name_of(Call::put), watched, sockets_.of_puts(), deadline, attempt,
+                                                      [&] { return has_room_or_will_ring(bytes, deadline); })
+                                 : wait_in_line(name_of(Call::put), state_.puts, watched, deadline, attempt);
     if (begun) return;
     if (is_pipe() && is_hung_up(sockets_.of_puts())) throw BrokenPipe("the pipe's other end is closed: nobody is left to receive");
     if (!attachments.empty() && socket_is_full_ && !full()) {
@@ -551,6 +592,8 @@ bool QueueCore::add_block(std::uint32_t block, std::uint64_t bytes) {
 }
 
 void QueueCore::finish_put() {
+    if (trace::is_on()) [[unlikely]]
+        trace_messages(Call::put, put_view_, state_.puts.index.load(std::memory_order_relaxed), put_index_);
     ring_box(state_.gets.box, sockets_.of_puts());
     finish(state_.puts, state_.gets, put_index_);
 }
@@ -743,7 +786,8 @@ void QueueCore::stop_ringing() {
 
 bool QueueCore::wait_for_something(Deadline deadline) {
     const auto attempt = [&] { return is_something(); };
-    const bool something = wait_by_descriptor(position_of(state_.puts), sockets_.of_gets(), deadline, attempt, [&] { return is_ready_or_will_ring(deadline); });
+    const bool something = wait_by_descriptor(name_of(Call::poll), position_of(state_.puts), sockets_.of_gets(), deadline, attempt,
+                                              [&] { return is_ready_or_will_ring(deadline); });
     // Whoever asks again and again by a descriptor must not find the bell of what is gone.
     return something || is_ready_or_will_ring(now) || is_hung_up(sockets_.of_gets());
 }
@@ -792,7 +836,7 @@ void QueueCore::require_receiver() {
 }
 
 template <class Attempt, class WillRing>
-bool QueueCore::wait_by_descriptor(const sync::Word& watched, int socket, Deadline deadline, Attempt attempt, WillRing ready_or_will_ring) {
+bool QueueCore::wait_by_descriptor(const char* call, const sync::Word& watched, int socket, Deadline deadline, Attempt attempt, WillRing ready_or_will_ring) {
     std::uint32_t seen = watched.load();
     if (attempt()) return true;
     if (deadline.has_passed()) return false;
@@ -801,10 +845,12 @@ bool QueueCore::wait_by_descriptor(const sync::Word& watched, int socket, Deadli
         seen = watched.load();
         if (attempt()) return true;
     }
+    trace::Wait wait(call);
     for (;;) {
         if (attempt()) return true;
         if (deadline.has_passed()) return false;
         if (ready_or_will_ring()) continue;
+        wait.begins();
         platform::Waited waited{socket};
         platform::wait_for_any(std::span(&waited, 1), deadline);
         if (waited.hung_up) return attempt();  // what was sent before is still there
@@ -840,8 +886,9 @@ void QueueCore::begin_get(Deadline deadline) {
     const Deadline lock_deadline = for_the_lock(deadline);
     const auto attempt = [&] { return try_begin_get(lock_deadline); };
     const auto& watched = position_of(state_.puts);
-    const bool begun = is_pipe() ? wait_by_descriptor(watched, sockets_.of_gets(), deadline, attempt, [&] { return is_ready_or_will_ring(deadline); })
-                                 : wait_in_line(state_.gets, watched, deadline, attempt);
+    const bool begun =
+        is_pipe() ? wait_by_descriptor(name_of(Call::get), watched, sockets_.of_gets(), deadline, attempt, [&] { return is_ready_or_will_ring(deadline); })
+                  : wait_in_line(name_of(Call::get), state_.gets, watched, deadline, attempt);
     if (begun) return;
     if (is_pipe() && is_hung_up(sockets_.of_gets())) {
         if (attempt()) return;  // it was sent after we looked, and before the other end went
@@ -952,6 +999,8 @@ bool QueueCore::retract(std::uint32_t position) {
 }
 
 void QueueCore::commit_get() {
+    if (trace::is_on()) [[unlikely]]
+        trace_messages(Call::get, get_view_, state_.gets.index.load(std::memory_order_relaxed), get_index_);
     ring_box(state_.puts.box, sockets_.of_gets());
     const platform::WakesAtDeath pending(state_.puts.bell.word());
     state_.gets.index.store(get_index_);
@@ -961,6 +1010,8 @@ void QueueCore::commit_get() {
 void QueueCore::end_get() noexcept { state_.gets.lock.give_back(); }
 
 void QueueCore::finish_get() {
+    if (trace::is_on()) [[unlikely]]
+        trace_messages(Call::get, get_view_, state_.gets.index.load(std::memory_order_relaxed), get_index_);
     ring_box(state_.puts.box, sockets_.of_gets());
     finish(state_.gets, state_.puts, get_index_);
 }

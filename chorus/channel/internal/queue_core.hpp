@@ -222,6 +222,9 @@ private:
     bool take_side(Side& side, Deadline deadline);
     void recover_side(Side& side);
     void finish(Side& side, Side& other, Index index);
+    enum class Call { put, get, join, poll };
+    const char* name_of(Call call) const noexcept;
+    void trace_messages(Call call, const View& view, Index from, Index to) const noexcept;
     bool has_room(std::uint32_t units);
     void renew_start() noexcept;
     bool may_grow() const noexcept;
@@ -235,14 +238,14 @@ private:
     void empty_box(Box& box, int socket);
     bool has_room_or_will_ring(std::uint64_t bytes, Deadline deadline);
     template <class Attempt, class WillRing>
-    bool wait_by_descriptor(const sync::Word& watched, int socket, Deadline deadline, Attempt attempt, WillRing ready_or_will_ring);
+    bool wait_by_descriptor(const char* call, const sync::Word& watched, int socket, Deadline deadline, Attempt attempt, WillRing ready_or_will_ring);
     bool has_receiver() const noexcept;
     void require_receiver();
     bool is_hung_up(int socket) const;
     bool try_begin_get(Deadline deadline);
     void require_open() const;
     template <class Attempt>
-    bool wait_in_line(Side& side, const sync::Word& watched, Deadline deadline, Attempt attempt);
+    bool wait_in_line(const char* call, Side& side, const sync::Word& watched, Deadline deadline, Attempt attempt);
     std::uint32_t find_block(std::uint64_t bytes, std::uint32_t owner);
     void sweep();
     std::uint64_t bytes_in_blocks() const noexcept;
@@ -252,6 +255,7 @@ private:
     QueueState& state_;
     bool is_pipe_;
     std::string type_name_;
+    bool is_of_a_pool_;
     Blocks blocks_;
     // Used under the side's lock.
     alignas(64) View put_view_;

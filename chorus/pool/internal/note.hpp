@@ -31,9 +31,11 @@ struct alignas(64) Note {
 
 /// In front of a task's call.
 struct TaskHeader {
-    enum Flags : std::uint64_t { none, tell_when_begun = 1, has_limits = 2 };  ///< limits: TaskLimits follow
-    std::uint64_t id = 0;                                                      ///< 0: no task; who takes it leaves
-    std::uint64_t flags = none;
+    /// limits: TaskLimits follow; traced: then the arrow to its beginning and the function's name.
+    enum Flags : std::uint64_t { none, tell_when_begun = 1, has_limits = 2, is_traced = 4 };
+    std::uint64_t id = 0;        ///< 0: no task; who takes it leaves
+    std::uint64_t flags = none;  ///< above their byte, if it is traced: its number among the pool's tasks
+    static constexpr int bits_of_flags = 8;
 };
 struct TaskLimits {
     std::uint64_t memory = 0;   ///< bytes that it may allocate; 0: as the worker

@@ -6,6 +6,7 @@
 
 #include <chorus/platform/os_thread.hpp>
 #include <chorus/pool/internal/crews.hpp>
+#include <chorus/pool/internal/task_trace.hpp>
 #include <chorus/worker/internal/lifetime.hpp>
 
 namespace chorus::pool {
@@ -22,6 +23,7 @@ TaskHeader header_of(const Task& task) noexcept {
     std::uint64_t flags = TaskHeader::none;
     if (task.options.timeout) flags |= TaskHeader::tell_when_begun;
     if (has_limits(task.options)) flags |= TaskHeader::has_limits;
+    if (task.arrow != 0) flags |= TaskHeader::is_traced | task.number << TaskHeader::bits_of_flags;
     return {task.id, flags};
 }
 
@@ -33,6 +35,10 @@ void write_task(message::Writer& out, const Task& task) {
         if (task.options.cpu_time)
             limits.cpu_time = std::max<std::int64_t>(1, std::chrono::nanoseconds(Deadline(task.options.cpu_time->duration()).remaining()).count());
         out.write_raw(limits);
+    }
+    if (task.arrow != 0) {
+        out.write_raw(task.arrow);
+        out.write_text(task.function_name());
     }
     task.encode(out);
 }
@@ -113,6 +119,7 @@ void ProcessCrew::submit(TaskPointer task) {
         require_open();
         begin();
     }
+    if (trace::is_on()) task->arrow = trace::new_arrow();
     TaskMessage message(tasks_, scratch());
     std::exception_ptr error;
     try {
@@ -150,8 +157,12 @@ void ProcessCrew::give_out(const TaskPointer& task, TaskMessage& message, bool f
     bool ring = false;
     {
         const std::lock_guard guard(mutex_);
-        if (first_time) task->bytes = message.size();
-        if (first_time && !enter(task)) return;
+        if (first_time) {
+            task->bytes = message.size();
+            const bool may_go = enter(task);
+            if (task->arrow != 0) trace_submission(*task);
+            if (!may_go) return;
+        }
         if (!ledger_.has(*task)) return;  // it was cancelled meanwhile
         ring = needs_worker();
         header = header_of(*task);
@@ -296,6 +307,8 @@ bool ProcessCrew::join(Deadline deadline) {
         if (!closed_) throw UsageError("the pool is still open: close() it before join()");
         if (!begun_) return true;
     }
+    trace::Wait wait("Pool.join");
+    wait.begins();
     return gone_->wait(deadline);
 }
 
@@ -340,6 +353,8 @@ bool ProcessCrew::finish(bool cancel_what_waits) noexcept {
         if (!begun_ || ends_itself) return false;
     }
     if (gone_->wait(now)) return false;
+    trace::Wait wait("Pool.join");
+    wait.begins();
     gone_->wait({});
     return true;
 }

@@ -10,6 +10,7 @@
 #include <chorus/platform/crash.hpp>
 #include <chorus/platform/os_process.hpp>
 #include <chorus/platform/symbols.hpp>
+#include <chorus/pool/internal/task_trace.hpp>
 
 namespace chorus::pool {
 namespace {
@@ -144,6 +145,8 @@ private:
         Answer answer(kit_, memory_);
         message::Reader in(bytes, &attachments);
         const auto limits = (header.flags & TaskHeader::has_limits) != 0 ? in.read_raw<TaskLimits>() : TaskLimits{};
+        trace::Span span;
+        if ((header.flags & TaskHeader::is_traced) != 0) begin_trace(header, in, span);
         const std::uint64_t memory = limits.memory != 0 ? limits.memory : kit_.memory;
         bool limit_moved = limits.memory != 0;
         if (limit_moved) platform::limit_memory(memory);
@@ -161,6 +164,7 @@ private:
         }
         if (limits.cpu_time != 0) platform::lift_cpu_time_limit();
         if (limit_moved) kit_.memory == 0 ? platform::lift_memory_limit() : platform::limit_memory(kit_.memory);
+        span.end();
         step(header.id, Note::running, Note::answered);
         try {
             answer.put({header.id, kit_.number, AnswerHeader::outcome});
@@ -168,6 +172,11 @@ private:
             answer.say(std::current_exception());
             answer.put({header.id, kit_.number, AnswerHeader::outcome});
         }
+    }
+
+    static void begin_trace(const TaskHeader& header, message::Reader& in, trace::Span& span) {
+        const auto arrow = in.read_raw<std::uint64_t>();
+        trace_beginning(span, in.read_text(), header.flags >> TaskHeader::bits_of_flags, arrow);
     }
 
     // In a handler. Returns whether there was a limit, which is lifted for what has to be said.

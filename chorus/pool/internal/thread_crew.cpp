@@ -11,6 +11,7 @@
 #include <chorus/platform/os_process.hpp>
 #include <chorus/pool/internal/budget.hpp>
 #include <chorus/pool/internal/crews.hpp>
+#include <chorus/pool/internal/task_trace.hpp>
 #include <chorus/pool/task.hpp>
 #include <chorus/worker/thread.hpp>
 
@@ -36,6 +37,7 @@ public:
             require_open();
             task->number = ++submitted_;
             ++unfinished_;
+            if (trace::is_on()) task->arrow = trace::new_arrow();
             if (threads_ < std::min(wanted_, unfinished_.load())) {
                 try {
                     start_one();
@@ -44,6 +46,7 @@ public:
                     throw;
                 }
             }
+            if (task->arrow != 0) trace_submission(*task);
             if (current_ == this) {
                 budget_.enter_at_once(*task);  // who submitted it may wait for it, and has his own part until then
             } else if (!budget_.enter(task)) {
@@ -112,6 +115,8 @@ public:
             std::unique_lock lock(mutex_);
             if (!closed_) throw UsageError("the pool is still open: close() it before join()");
             const auto is_gone = [this] { return unfinished_ == 0 && threads_ == 0; };
+            trace::Wait wait("Pool.join");
+            if (!is_gone()) wait.begins();
             if (deadline.is_never()) {
                 changed_.wait(lock, is_gone);
             } else if (!changed_.wait_until(lock, deadline.when(), is_gone)) {
@@ -204,7 +209,11 @@ private:
     }
 
     void serve(TaskPointer& task) {
-        if (task->future().set_running()) task->run();
+        if (task->future().set_running()) {
+            trace::Span span;
+            if (task->arrow != 0) trace_beginning(span, task->function_name(), task->number, task->arrow);
+            task->run();
+        }
         done_with(task);
     }
 

@@ -10,7 +10,7 @@ void LockState::initialise(Home home, bool recursive) {
     if (home == Home::process) queue_.initialise();
 }
 
-LockState::Taken LockState::take_slowly(Deadline deadline) {
+LockState::Taken LockState::take_slowly(Deadline deadline, const char* call) {
     const std::uint32_t self = me(home_);
     Taken how{};
     if (take_at_once(self, 0, how)) return how;
@@ -20,7 +20,7 @@ LockState::Taken LockState::take_slowly(Deadline deadline) {
         pause();
         if ((word_.load(std::memory_order_relaxed) & owner_mask) == nobody && take_at_once(self, 0, how)) return how;
     }
-    return take_after_sleep(self, deadline);
+    return take_after_sleep(self, deadline, call);
 }
 
 // From nobody, or from the dead.
@@ -64,7 +64,9 @@ private:
 
 }  // namespace
 
-LockState::Taken LockState::take_after_sleep(std::uint32_t self, Deadline deadline) {
+LockState::Taken LockState::take_after_sleep(std::uint32_t self, Deadline deadline, const char* call) {
+    trace::Wait wait(call);
+    wait.begins();
     const Head head(home_, queue_, deadline);
     if (!head.in_time()) return Taken::not_in_time;
     // Among threads others may sleep on the word too, so who takes it must wake them later.

@@ -21,11 +21,11 @@ public:
     void initialise(Home home, bool recursive);
 
     enum class Taken { cleanly, after_owner_died, not_in_time };
-    /// Not recursive: one who holds it waits for itself.
-    Taken take(Deadline deadline) {
+    /// Not recursive: one who holds it waits for itself. `call` is what a trace names the wait by.
+    Taken take(Deadline deadline, const char* call = "a lock inside") {
         if (take_if_free(known_self())) [[likely]]
             return Taken::cleanly;
-        return take_slowly(deadline);
+        return take_slowly(deadline, call);
     }
     /// Returns false if nobody holds it.
     bool give_back() noexcept { return give_back_if_unwanted(known_self()) || give_back_slowly(); }
@@ -48,10 +48,10 @@ private:
     static constexpr std::uint32_t waited_for = 1U << 31;
 
     std::uint32_t known_self() const noexcept { return home_ == Home::thread ? known_name<Home::thread>() : known_name<Home::process>(); }
-    Taken take_slowly(Deadline deadline);
+    Taken take_slowly(Deadline deadline, const char* call);
     bool give_back_slowly() noexcept;
     bool take_at_once(std::uint32_t self, std::uint32_t flags, Taken& how) noexcept;
-    Taken take_after_sleep(std::uint32_t self, Deadline deadline);
+    Taken take_after_sleep(std::uint32_t self, Deadline deadline, const char* call);
 
     Home home_ = Home::thread;
     bool recursive_ = false;

@@ -126,7 +126,9 @@ Waiter::~Waiter() {
 
 bool Waiter::sleep(Deadline deadline) {
     if (look_for([&] { return told(); })) return true;
+    trace::Wait wait("Condition.wait");
     while (!told() && !deadline.has_passed()) {
+        wait.begins();
         if (list_.home == Home::thread) {
             platform::futex_wait(signal_, waiting, deadline);
         } else {

@@ -19,6 +19,7 @@
 #include <chorus/platform/robust_mutex.hpp>
 #include <chorus/sync/home.hpp>
 #include <chorus/sync/internal/lives.hpp>
+#include <chorus/trace/trace.hpp>
 
 namespace chorus::sync {
 
@@ -86,17 +87,19 @@ private:
 };
 
 /// Waits until the attempt succeeds. `pass_on` runs when it did after sleeping: it rings for others where
-/// there is enough for them too. Returns false when the deadline passed.
+/// there is enough for them too. `call` is what a trace names the wait by. Returns false when the deadline passed.
 template <class Attempt, class PassOn>
-bool wait_until(Home home, const Word& watched, Bell& bell, Deadline deadline, Attempt&& attempt, PassOn&& pass_on) {
+bool wait_until(const char* call, Home home, const Word& watched, Bell& bell, Deadline deadline, Attempt&& attempt, PassOn&& pass_on) {
     if (attempt()) return true;
     if (deadline.has_passed()) return false;
     if (look_for(attempt)) return true;
+    trace::Wait wait(call);
     const TellsInDeath pending(home, bell.word());
     for (;;) {
         const std::uint32_t seen = watched.load();
         bell.mark();
         if (attempt()) break;
+        wait.begins();
         if (!sleep(home, watched, seen, bell, deadline)) {
             if (attempt()) break;
             return false;

@@ -27,6 +27,7 @@ struct Birth {
     std::optional<platform::Allowances> allowances;       ///< likewise
     std::size_t memory_limit = 0;                         ///< bytes; 0 for none
     bool wants_result = false;
+    std::string function;  ///< its name, for a trace
 };
 
 struct RequestHeader {

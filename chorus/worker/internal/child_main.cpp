@@ -8,6 +8,7 @@
 #include <chorus/platform/crash.hpp>
 #include <chorus/platform/os_process.hpp>
 #include <chorus/platform/symbols.hpp>
+#include <chorus/trace/trace.hpp>
 #include <chorus/worker/internal/lifetime.hpp>
 #include <chorus/worker/internal/report.hpp>
 
@@ -47,10 +48,17 @@ void tell_of_exception(std::exception_ptr thrown) {
     return 0;
 }
 
+void begin_trace(const Birth& birth) {
+    trace::name_process(identity().name, identity().parent_pid);
+    trace::name_thread("MainThread");
+    trace::begin_span(trace::Kind::run, birth.function.empty() ? identity().name : birth.function);
+}
+
 }  // namespace
 
 [[gnu::hot]] void child_main(const Birth& birth, message::Call& call, int report, int life_line) {
     int code = 1;
+    if (trace::is_on()) begin_trace(birth);
     try {
         // The life line stays open until the end: closing it would untie the knot.
         if (identity().tied) platform::tie_to(life_line).release();
@@ -59,6 +67,7 @@ void tell_of_exception(std::exception_ptr thrown) {
     } catch (...) {
         tell_of_exception(std::current_exception());
     }
+    if (trace::is_on()) trace::end_span({{"exitcode", code}});
     finish();
     std::exit(code);
 }

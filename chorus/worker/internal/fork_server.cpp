@@ -10,6 +10,7 @@
 #include <chorus/platform/os_thread.hpp>
 #include <chorus/platform/syscall.hpp>
 #include <chorus/sync/internal/lives.hpp>
+#include <chorus/trace/trace.hpp>
 #include <chorus/worker/internal/gate.hpp>
 #include <chorus/worker/internal/images.hpp>
 
@@ -213,6 +214,7 @@ void preload(int socket, message::Reader loads) {
             const int pid = platform::clone_sibling(hand_over.born);
             if (pid == 0) {
                 socket.reset();
+                trace::begin_in_copy();
                 sync::forget_my_life();  // a preload may have begun one, and made objects
                 memory::leave_arena_to_its_maker();
                 hand_over.gate.wait(request / 4, life_line);

@@ -16,6 +16,7 @@
 #include <chorus/platform/os_thread.hpp>
 #include <chorus/sync/internal/commons.hpp>
 #include <chorus/sync/internal/lives.hpp>
+#include <chorus/trace/trace.hpp>
 #include <chorus/worker/internal/child_main.hpp>
 #include <chorus/worker/internal/fork_server.hpp>
 #include <chorus/worker/internal/futures.hpp>
@@ -63,6 +64,7 @@ void write_own_name(char* buffer, std::size_t size) {
 
 // In a copy of this process, whoever made it with fork(): what belongs to the original is let go.
 void after_fork() {
+    trace::begin_in_copy();
     progress = 0;
     leaver = 0;
     ending = false;
@@ -124,6 +126,7 @@ const std::vector<std::string>& program_arguments() { return arguments(); }
 
 [[gnu::hot]] void finish() noexcept {
     if (!begun) return;
+    if (trace::is_on()) trace::end_spans();
     if (ticket == 0) ticket = tickets.fetch_add(1) + 1;
     const auto self = ticket;
     const auto before = leaver.exchange(self);
@@ -178,6 +181,7 @@ void leave_statics_to_their_maker() {
     look_at_standard_streams();
     platform::after_fork_in_child(after_fork);
     sync::name_lives_by(write_own_name);
+    trace::begin(argc > 0 ? argv[0] : "");
     auto inheritance = take_inheritance();
     if (inheritance) {
         platform::name_this_thread_after_program(argc > 0 ? argv[0] : "");
@@ -189,6 +193,12 @@ void leave_statics_to_their_maker() {
     }
     begun = true;
     platform::on_exit_call([](int) { finish(); });
+    trace::Span run;
+    if (trace::is_on()) {
+        trace::name_process(identity().name, 0);
+        trace::name_thread("MainThread");
+        run.begin(trace::Kind::run, "main");
+    }
     int code = 0;
     try {
         code = user_main(argc, argv, environment);

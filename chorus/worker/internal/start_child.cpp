@@ -8,6 +8,7 @@
 
 #include <chorus/memory/internal/segment.hpp>
 #include <chorus/sync/internal/commons.hpp>
+#include <chorus/trace/trace.hpp>
 #include <chorus/worker/internal/birth.hpp>
 #include <chorus/worker/internal/child_main.hpp>
 #include <chorus/worker/internal/fork_server.hpp>
@@ -33,6 +34,7 @@ Birth birth_of(const ProcessState& state, StartMethod method) {
     birth.mask = platform::signal_mask();
     birth.memory_limit = state.memory_limit;
     birth.wants_result = state.wants_result;
+    if (trace::is_on() && state.call) birth.function = state.call->function_name();
     return birth;
 }
 

@@ -1,0 +1,27 @@
+#include <chorus/platform/append_file.hpp>
+
+#include <cstring>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <chorus/platform/syscall.hpp>
+
+namespace chorus::platform {
+
+FileDescriptor open_to_append(const std::string& path, bool emptied) {
+    const int flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | (emptied ? O_TRUNC : 0);
+    return above_standard_streams(check(retry([&] { return ::open(path.c_str(), flags, 0666); }), "open a file to append to"));
+}
+
+int append(int file, const void* data, std::size_t size) noexcept {
+    const int before = errno;
+    const auto written = retry([&] { return ::write(file, data, size); });
+    const int code = written < 0 ? errno : static_cast<std::size_t>(written) < size ? ENOSPC : 0;
+    errno = before;
+    return code;
+}
+
+std::string reason(int code) { return std::strerror(code); }
+
+}  // namespace chorus::platform
