@@ -1,10 +1,56 @@
+// chorus timeline: a trace as a page or a picture.
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <memory>
+#include <string>
+
 #include "subcommands.hpp"
+#include "timeline/page.hpp"
+#include "timeline/picture.hpp"
+#include "timeline/rows.hpp"
+#include "timeline/trace_file.hpp"
 
 namespace command {
+namespace {
+
+struct Options {
+    std::string trace;
+    std::string out;
+    bool svg = false;
+};
+
+void write_file(const std::string& path, const std::string& text) {
+    std::ofstream file(path);
+    file << text;
+    file.close();
+    if (!file) throw timeline::BadTrace("cannot write " + path + ": " + std::strerror(errno));
+}
+
+int draw_timeline(Options options) {
+    try {
+        const auto timeline = timeline::put_in_order(timeline::read_trace(options.trace));
+        if (options.out.empty()) options.out = std::filesystem::path(options.trace).replace_extension(options.svg ? ".svg" : ".html").string();
+        write_file(options.out, options.svg ? timeline::draw(timeline, timeline::Place::alone) : timeline::write_page(timeline));
+        std::cout << options.out << ": " << timeline::summary_of(timeline) << '\n';
+        return 0;
+    } catch (const timeline::BadTrace& error) {
+        std::cerr << "chorus timeline: " << error.what() << '\n';
+        return 1;
+    }
+}
+
+}  // namespace
 
 void add_timeline(CLI::App& app, int& status) {
-    (void)app;
-    (void)status;
+    auto* const command = app.add_subcommand("timeline", "Draw what a program's workers did: a page with a row for each.");
+    const auto options = std::make_shared<Options>();
+    command->add_option("trace", options->trace, "What CHORUS_TRACE=FILE ./program has written")->required();
+    command->add_option("-o,--output", options->out, "Where to write it (as the trace, but .html or .svg)");
+    command->add_flag("--svg", options->svg, "The picture alone");
+    command->callback([options, &status] { status = draw_timeline(*options); });
 }
 
 }  // namespace command

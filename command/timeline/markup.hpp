@@ -1,0 +1,24 @@
+// Pieces of text for pages and pictures.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace command::timeline {
+
+/// What means something to HTML, written so that it does not.
+std::string escaped(std::string_view text);
+
+/// 1.52 s, 12.3 ms, 5 µs: three figures.
+std::string time_text(double microseconds);
+
+/// Of the whole, in per cent.
+std::string percent(double part, double whole);
+
+/// Its part before "at FILE:LINE" and before what stands in brackets: for places that are narrow.
+std::string in_short(const std::string& story);
+
+/// "1 task", "3 tasks".
+std::string counted(std::size_t count, std::string_view what);
+
+}  // namespace command::timeline
