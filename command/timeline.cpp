@@ -1,4 +1,5 @@
 // chorus timeline: a trace as a page or a picture.
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -20,6 +21,7 @@ struct Options {
     std::string trace;
     std::string out;
     bool svg = false;
+    double seconds = 0;
 };
 
 void write_file(const std::string& path, const std::string& text) {
@@ -31,7 +33,8 @@ void write_file(const std::string& path, const std::string& text) {
 
 int draw_timeline(Options options) {
     try {
-        const auto timeline = timeline::put_in_order(timeline::read_trace(options.trace));
+        auto timeline = timeline::put_in_order(timeline::read_trace(options.trace));
+        timeline.scale = std::max(timeline.length, options.seconds * 1e6);
         if (options.out.empty()) options.out = std::filesystem::path(options.trace).replace_extension(options.svg ? ".svg" : ".html").string();
         write_file(options.out, options.svg ? timeline::draw(timeline, timeline::Place::alone) : timeline::write_page(timeline));
         std::cout << options.out << ": " << timeline::summary_of(timeline) << '\n';
@@ -50,6 +53,7 @@ void add_timeline(CLI::App& app, int& status) {
     command->add_option("trace", options->trace, "What CHORUS_TRACE=FILE ./program has written")->required();
     command->add_option("-o,--output", options->out, "Where to write it (as the trace, but .html or .svg)");
     command->add_flag("--svg", options->svg, "The picture alone");
+    command->add_option("--seconds", options->seconds, "Draw so many at least: pictures of one scale can be compared");
     command->callback([options, &status] { status = draw_timeline(*options); });
 }
 

@@ -111,6 +111,7 @@ void begin(std::string_view program) {
         path = std::filesystem::absolute(path).string();
         file = platform::open_to_append(path, is_first).release();
     } catch (const std::exception& error) {
+        if (is_first) ::unsetenv(variable);  // the others need not try
         return tell(path, error.what());
     }
     switched_on = true;

@@ -20,14 +20,14 @@ std::string escaped(std::string_view text) {
     return out;
 }
 
-std::string time_text(double microseconds) {
+std::string time_text(double microseconds, double like) {
     struct Unit {
         double size;
         const char* name;
     };
     constexpr Unit units[] = {{1e6, "s"}, {1e3, "ms"}, {1, "µs"}};
     const Unit* unit = units;
-    while (unit->size > 1 && std::abs(microseconds) < unit->size) ++unit;
+    while (unit->size > 1 && std::abs(like) < unit->size) ++unit;
     const double value = microseconds / unit->size;
     const int whole = value >= 100 ? 3 : value >= 10 ? 2 : 1;
     char text[48];

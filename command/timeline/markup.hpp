@@ -9,8 +9,9 @@ namespace command::timeline {
 /// What means something to HTML, written so that it does not.
 std::string escaped(std::string_view text);
 
-/// 1.52 s, 12.3 ms, 5 µs: three figures.
-std::string time_text(double microseconds);
+/// 1.52 s, 12.3 ms, 5 µs: three figures, or more where they are of one number. In the unit that fits `like` best.
+std::string time_text(double microseconds, double like);
+inline std::string time_text(double microseconds) { return time_text(microseconds, microseconds); }
 
 /// Of the whole, in per cent.
 std::string percent(double part, double whole);

@@ -58,9 +58,10 @@ std::string table(const Timeline& timeline) {
     for (const auto& row : timeline.rows) {
         for (const auto& span : row.spans) {
             if (++written > most_in_table) break;
-            out += "<tr><th scope=\"row\">" + escaped(row.name) + "</th><td>" + escaped(span.name) + (span.task != 0 ? " · task " + std::to_string(span.task) : "") +
-                   "</td><td>" + escaped(span.kind) + "</td><td class=\"right\">" + time_text(span.from) + "</td><td class=\"right\">" +
-                   time_text(span.to - span.from) + "</td><td>" + escaped(in_short(span.ending)) + "</td></tr>\n";
+            out += "<tr><th scope=\"row\">" + escaped(row.name) + "</th><td>" + escaped(span.name) +
+                   (span.task != 0 ? " · task " + std::to_string(span.task) : "") + "</td><td>" + escaped(span.kind) + "</td><td class=\"right\">" +
+                   time_text(span.from) + "</td><td class=\"right\">" + time_text(span.to - span.from) + "</td><td>" + escaped(in_short(span.ending)) +
+                   "</td></tr>\n";
         }
     }
     const auto all = count_spans(timeline, [](const Span&) { return true; });

@@ -22,6 +22,7 @@ constexpr int row_padding = 5;
 constexpr int row_gap = 5;
 constexpr int indent = 14;
 constexpr int width_alone = 900;
+constexpr int margin_alone = 14;
 
 // Finer than this nobody sees it: parts of the whole.
 constexpr double finest = 1.0 / 1500;
@@ -100,7 +101,7 @@ double step_for(double length, double most_steps) {
 
 class Picture {
 public:
-    Picture(const Timeline& timeline, Place place) : timeline_(timeline), place_(place), length_(std::max(timeline.length, 1.0)) {}
+    Picture(const Timeline& timeline, Place place) : timeline_(timeline), place_(place), length_(std::max(timeline.scale, 1e-3)) {}
 
     std::string draw() {
         const std::size_t shown = std::min(timeline_.rows.size(), most_rows);
@@ -115,7 +116,7 @@ public:
         draw_axis(height);
         for (std::size_t i = 0; i < shown; ++i) draw_row(timeline_.rows[i], tops_[i]);
         draw_arrows();
-        return out_ + "</svg>\n";
+        return out_ + (place_ == Place::alone ? "</svg></svg>\n" : "</svg>\n");
     }
 
 private:
@@ -129,7 +130,9 @@ private:
         out_ +=
             "<defs><pattern id=\"waits\" width=\"6\" height=\"6\" patternUnits=\"userSpaceOnUse\" patternTransform=\"rotate(45)\"><rect class=\"between\" "
             "width=\"6\" height=\"6\"/><rect class=\"hatch\" width=\"1.5\" height=\"6\"/></pattern></defs>\n";
-        if (alone) out_ += "<rect class=\"ground\" width=\"100%\" height=\"100%\"/>\n";
+        if (!alone) return;
+        out_ += "<rect class=\"ground\" width=\"100%\" height=\"100%\"/>\n";
+        out_ += "<svg x=\"" + px(margin_alone) + "\" width=\"" + px(width_alone - 2 * margin_alone) + "\" height=\"" + px(height) + "\">\n";
     }
 
     void draw_band(const Row& row, int top) {
@@ -144,7 +147,7 @@ private:
             // A label would be cut off at the right edge.
             const std::string anchor = i == 0 ? "start" : at > 0.95 * length_ ? "end" : "middle";
             out_ += "<line x1=\"" + x(at) + "\" x2=\"" + x(at) + "\" y1=\"22\" y2=\"" + px(height) + "\"/><text x=\"" + x(at) + "\" y=\"15\" text-anchor=\"" +
-                    anchor + "\">" + (i == 0 ? "0" : time_text(at)) + "</text>\n";
+                    anchor + "\">" + (i == 0 ? "0" : time_text(at, length_)) + "</text>\n";
         }
         out_ += "</g>\n";
     }
@@ -190,10 +193,11 @@ private:
             const bool is_put = kind == Mark::Kind::put;
             for (const auto& [number, place] : places) {
                 const auto& [count, first] = place;
-                const std::string title =
-                    count == 1 ? first->text + " at " + time_text(first->at) : counted(count, is_put ? "message put" : "message got") + " about " + time_text(first->at);
-                out_ += "<svg x=\"" + x(first->at) + "\" y=\"" + px(y) + "\" width=\"9\" height=\"9\" class=\"tick\"><path class=\"" + (is_put ? "put" : "got") +
-                        "\" d=\"" + (is_put ? "M-4 7h8l-4-7z" : "M-4 0h8l-4 7z") + "\"><title>" + escaped(title) + "</title></path></svg>\n";
+                const std::string title = count == 1 ? first->text + " at " + time_text(first->at)
+                                                     : counted(count, is_put ? "message put" : "message got") + " about " + time_text(first->at);
+                out_ += "<svg x=\"" + x(first->at) + "\" y=\"" + px(y) + "\" width=\"9\" height=\"9\" class=\"tick\"><path class=\"" +
+                        (is_put ? "put" : "got") + "\" d=\"" + (is_put ? "M-4 7h8l-4-7z" : "M-4 0h8l-4 7z") + "\"><title>" + escaped(title) +
+                        "</title></path></svg>\n";
             }
         }
     }

@@ -23,6 +23,7 @@ struct Process {
     std::optional<double> died;
     std::optional<double> ended;  ///< as its parent heard of it
     std::string story;
+    std::optional<double> started;  ///< as its parent says
 };
 
 class Builder {
@@ -35,7 +36,7 @@ public:
     Timeline build() {
         Timeline timeline;
         timeline.program = program_;
-        timeline.length = length_;
+        timeline.length = timeline.scale = length_;
         timeline.torn = torn_;
         for (auto& process : processes_) end(process);
         for (std::size_t i = 0; i < processes_.size(); ++i) {
@@ -93,7 +94,8 @@ private:
         if (event.name == "chorus_trace" && program_.empty()) program_ = std::filesystem::path(event.text("program")).filename();
         if (event.name == "process_name") {
             // The number may be that of one that has ended: this is another one.
-            processes_.push_back({event.process, event.text("name"), event.number("parent", 0), {}, {}, {}, {}});
+            processes_.push_back({event.process, event.text("name"), event.number("parent", 0), {}, {}, {}, {}, {}});
+            if (const auto start = to_come_.extract(event.process)) processes_.back().started = start.mapped();
             by_number_[event.process] = processes_.size() - 1;
             std::erase_if(by_thread_, [&](const auto& each) { return each.first.first == event.process; });
         }
@@ -109,6 +111,7 @@ private:
     void take_life(const Event& event, double at, Thread& thread) {
         if (event.name.starts_with("start ")) {
             thread.last = at;
+            if (const auto child = event.number("pid", 0); child != 0) take_start(child, at);
             return;
         }
         Process& process = processes_[by_number_.at(event.process)];
@@ -123,9 +126,17 @@ private:
         }
     }
 
-    static void leave(Thread& thread, double at, std::int64_t code) {
-        thread.row.marks.push_back({at, Mark::Kind::left, "exit code " + std::to_string(code)});
+    // The child itself may have been heard of before, or is heard of later.
+    void take_start(std::int64_t child, double at) {
+        const auto known = by_number_.find(child);
+        if (known != by_number_.end() && !processes_[known->second].started) {
+            processes_[known->second].started = at;
+        } else {
+            to_come_[child] = at;
+        }
     }
+
+    static void leave(Thread& thread, double at, std::int64_t code) { thread.row.marks.push_back({at, Mark::Kind::left, "exit code " + std::to_string(code)}); }
 
     void take_message(const Event& event, double at, std::size_t thread) {
         const std::int64_t items = event.number("items", 1);
@@ -154,7 +165,7 @@ private:
 
     std::size_t process_of(std::int64_t number) {
         const auto [place, is_new] = by_number_.try_emplace(number, processes_.size());
-        if (is_new) processes_.push_back({number, "a copy of a process", 0, {}, {}, {}, {}});
+        if (is_new) processes_.push_back({number, "a copy of a process", 0, {}, {}, {}, {}, {}});
         return place->second;
     }
 
@@ -216,10 +227,13 @@ private:
             places_[each] = timeline.rows.size();
             timeline.rows.push_back(std::move(row));
         }
-        for (std::size_t child = 0; child < processes_.size(); ++child) {
-            const bool is_child = processes_[child].parent == process.number && by_number_.at(process.number) == index && child != index;
-            if (is_child) add(timeline, child, depth + 1);
+        if (by_number_.at(process.number) != index) return;  // an older one of the same number: children are the newer one's
+        std::vector<std::size_t> children;
+        for (std::size_t each = 0; each < processes_.size(); ++each) {
+            if (processes_[each].parent == process.number && each != index) children.push_back(each);
         }
+        std::ranges::stable_sort(children, {}, [&](std::size_t each) { return processes_[each].started.value_or(length_); });
+        for (const auto each : children) add(timeline, each, depth + 1);
     }
 
     const double start_;
@@ -229,6 +243,7 @@ private:
     std::vector<Process> processes_;
     std::vector<Thread> threads_;
     std::map<std::int64_t, std::size_t> by_number_;
+    std::map<std::int64_t, double> to_come_;  ///< starts of those who are not heard of yet
     std::map<std::pair<std::int64_t, std::int64_t>, std::size_t> by_thread_;
     std::vector<Flight> arrows_;
     std::map<std::int64_t, std::size_t> arrow_places_;

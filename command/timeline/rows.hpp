@@ -16,9 +16,9 @@ struct Span {
     double to = 0;
     std::string name;
     std::string kind;
-    std::size_t level = 0;   ///< 0: in no other span
-    std::int64_t task = 0;   ///< its number in its pool; 0: it is none
-    std::string ending{};    ///< if it did not end by itself: why
+    std::size_t level = 0;  ///< 0: in no other span
+    std::int64_t task = 0;  ///< its number in its pool; 0: it is none
+    std::string ending{};   ///< if it did not end by itself: why
 };
 
 struct Mark {
@@ -53,6 +53,7 @@ struct Arrow {
 struct Timeline {
     std::string program;
     double length = 0;
+    double scale = 0;       ///< what the picture's width stands for; the length, or more
     std::vector<Row> rows;  ///< each below the one that started it
     std::vector<Arrow> arrows;
     std::size_t torn = 0;

@@ -43,6 +43,12 @@ std::optional<Event> event_of(std::string_view line) {
     return event;
 }
 
+std::string printable(std::string text) {
+    std::ranges::replace_if(
+        text, [](char c) { return c < ' ' || c > '~'; }, '?');
+    return text;
+}
+
 // What is left of a line whose writer did not come to its end: the event of the next one, if that went on in it.
 std::optional<Event> after_a_tear(std::string_view line) {
     const auto next = line.rfind(beginning);
@@ -77,7 +83,7 @@ Trace read_trace(const std::string& path) {
             event = after_a_tear(line);
             if (!event) continue;
         }
-        if (!event) throw BadTrace(path + ":" + std::to_string(number) + ": this line is no event of a trace: " + line.substr(0, 60));
+        if (!event) throw BadTrace(path + ":" + std::to_string(number) + ": this line is no event of a trace: " + printable(line.substr(0, 60)));
         trace.events.push_back(std::move(*event));
     }
     if (trace.events.empty()) throw BadTrace(path + " is a trace without an event");
