@@ -114,8 +114,8 @@ public:
         begin(height);
         for (std::size_t i = 0; i < shown; ++i) draw_band(timeline_.rows[i], tops_[i]);
         draw_axis(height);
+        draw_arrows();  // bars hide them where they cross
         for (std::size_t i = 0; i < shown; ++i) draw_row(timeline_.rows[i], tops_[i]);
-        draw_arrows();
         return out_ + (place_ == Place::alone ? "</svg></svg>\n" : "</svg>\n");
     }
 

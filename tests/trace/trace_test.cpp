@@ -240,8 +240,8 @@ TEST_P(Trace, a_copy_made_by_the_program_itself_is_another_process) {
 // ---- waits and messages -------------------------------------------------------------------------
 
 TEST_P(Trace, tells_of_waits_that_block) {
-    const auto all = IsSupersetOf(
-        {"Lock.acquire", "Semaphore.acquire", "Event.wait", "Condition.wait", "Barrier.wait", "Queue.get", "Queue.put", "Thread.join"});
+    const auto all =
+        IsSupersetOf({"Lock.acquire", "Semaphore.acquire", "Event.wait", "Condition.wait", "Barrier.wait", "Queue.get", "Queue.put", "Thread.join"});
     for (const auto* which : {"waits_of_processes", "waits_of_threads"}) {
         const auto traced = trace(which);
         EXPECT_THAT(traced.names("B", "wait"), all) << which;
