@@ -8,6 +8,7 @@
 #include <string>
 #include <thread>
 
+#include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -196,6 +197,12 @@ int plain_fork() {
     return 0;
 }
 
+// The number that the next file gets which the program opens.
+int descriptor() {
+    chorus::print(::open("/dev/null", O_RDONLY));
+    return 0;
+}
+
 int nothing() { return 0; }
 
 }  // namespace
@@ -214,6 +221,7 @@ int main(int, char** argv) {
         {"no_waits", no_waits},
         {"messages", messages},
         {"plain_fork", plain_fork},
+        {"descriptor", descriptor},
         {"nothing", nothing},
     };
     mp::set_start_method(argv[1]);

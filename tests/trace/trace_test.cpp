@@ -301,6 +301,12 @@ TEST_P(Trace, a_full_disk_ends_the_trace_and_not_the_program) {
     EXPECT_EQ(result.err, "chorus: CHORUS_TRACE: the trace ends here: No space left on device\n");
 }
 
+TEST_P(Trace, the_programs_own_files_get_the_same_numbers) {
+    const auto without = run("descriptor", "");
+    EXPECT_EQ(trace("descriptor").result.out, without.out);
+    EXPECT_NE(without.out, "");
+}
+
 TEST_P(Trace, a_relative_name_is_one_file_for_all) {
     const auto result = run_program({"env", "-C", (folder_ / "").string(), "CHORUS_TRACE=run.json", test_program("traced"), method(), "workers"});
     EXPECT_EQ(result.err, "");

@@ -1,6 +1,7 @@
 #include <chorus/platform/append_file.hpp>
 
 #include <cstring>
+#include <utility>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -8,10 +9,19 @@
 #include <chorus/platform/syscall.hpp>
 
 namespace chorus::platform {
+namespace {
+
+// Far above the program's own: those keep the numbers that they would have without this file, and who closes all that are open and opens
+// others does not soon give this number to a file that is not to be written to.
+constexpr int far_above = 200;
+
+}  // namespace
 
 FileDescriptor open_to_append(const std::string& path, bool emptied) {
     const int flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | (emptied ? O_TRUNC : 0);
-    return above_standard_streams(check(retry([&] { return ::open(path.c_str(), flags, 0666); }), "open a file to append to"));
+    auto file = above_standard_streams(check(retry([&] { return ::open(path.c_str(), flags, 0666); }), "open a file to append to"));
+    const int moved = ::fcntl(file.get(), F_DUPFD_CLOEXEC, far_above);
+    return moved < 0 ? std::move(file) : FileDescriptor(moved);  // a program may be allowed fewer
 }
 
 int append(int file, const void* data, std::size_t size) noexcept {
