@@ -75,7 +75,8 @@ std::string notes(const Timeline& timeline) {
     if (timeline.rows.size() > most_rows) {
         out += "<p class=\"note\">Drawn are the first " + std::to_string(most_rows) + " of " + std::to_string(timeline.rows.size()) + " workers.</p>\n";
     }
-    if (timeline.torn != 0) out += "<p class=\"note\">" + counted(timeline.torn, "line") + " of the trace were cut short: by a death, or a full disk.</p>\n";
+    if (timeline.torn != 0)
+        out += "<p class=\"note\">Cut short by a death or a full disk, and passed over: " + counted(timeline.torn, "line") + " of the trace.</p>\n";
     return out;
 }
 

@@ -51,6 +51,7 @@ public:
 
 private:
     static constexpr std::size_t none = ~std::size_t{0};
+    static constexpr std::int64_t most_arrows_of_one = 1000;  ///< of the items that were put or got at once
 
     struct Flight {
         std::size_t from_thread = none;
@@ -144,7 +145,7 @@ private:
         if (const auto bytes = event.number("bytes", -1); bytes >= 0) text += ", " + std::to_string(bytes) + " bytes";
         const bool is_put = event.name == "put";
         threads_[thread].row.marks.push_back({at, is_put ? Mark::Kind::put : Mark::Kind::got, text});
-        for (std::int64_t i = 0; i < items; ++i) {
+        for (std::int64_t i = 0; i < std::min(items, most_arrows_of_one); ++i) {
             const std::pair item{event.number("queue", 0), event.number("first", 0) + i};
             if (is_put) {
                 message_places_[item] = arrows_.size();
