@@ -13,6 +13,7 @@ struct Thread {
     Row row;
     std::vector<std::size_t> open;  ///< spans that have begun, by their index, the innermost last
     double last = 0;
+    double started = 0;
 };
 
 struct Process {
@@ -104,7 +105,9 @@ private:
             // So with threads.
             const auto known = by_thread_.find({event.process, event.thread});
             if (known != by_thread_.end() && !threads_[known->second].row.spans.empty() && threads_[known->second].open.empty()) by_thread_.erase(known);
-            threads_[thread_of(event)].row.name = event.text("name");
+            Thread& thread = threads_[thread_of(event)];
+            thread.row.name = event.text("name");
+            if (const auto start = thread_starts_.extract({event.process, thread.row.name})) thread.started = start.mapped();
         }
     }
 
@@ -112,7 +115,11 @@ private:
     void take_life(const Event& event, double at, Thread& thread) {
         if (event.name.starts_with("start ")) {
             thread.last = at;
-            if (const auto child = event.number("pid", 0); child != 0) take_start(child, at);
+            if (const auto child = event.number("pid", 0); child != 0) {
+                take_start(child, at);
+            } else {
+                thread_starts_[{event.process, event.name.substr(6)}] = at;
+            }
             return;
         }
         Process& process = processes_[by_number_.at(event.process)];
@@ -177,6 +184,7 @@ private:
             thread.row.process = event.process;
             thread.row.thread = event.thread;
             thread.row.is_main = event.process == event.thread;
+            thread.started = event.time - start_;
             thread.row.name = thread.row.is_main ? "MainThread" : "thread " + std::to_string(event.thread);
             processes_[process_of(event.process)].threads.push_back(threads_.size());
             threads_.push_back(std::move(thread));
@@ -218,7 +226,7 @@ private:
 
     void add(Timeline& timeline, std::size_t index, std::size_t depth) {
         Process& process = processes_[index];
-        std::ranges::stable_sort(process.threads, {}, [&](std::size_t each) { return !threads_[each].row.is_main; });
+        std::ranges::stable_sort(process.threads, {}, [&](std::size_t each) { return std::pair(!threads_[each].row.is_main, threads_[each].started); });
         for (const auto each : process.threads) {
             Row& row = threads_[each].row;
             const bool says_something = row.is_main || !row.spans.empty() || !row.marks.empty();
@@ -244,6 +252,7 @@ private:
     std::vector<Process> processes_;
     std::vector<Thread> threads_;
     std::map<std::int64_t, std::size_t> by_number_;
+    std::map<std::pair<std::int64_t, std::string>, double> thread_starts_;
     std::map<std::int64_t, double> to_come_;  ///< starts of those who are not heard of yet
     std::map<std::pair<std::int64_t, std::int64_t>, std::size_t> by_thread_;
     std::vector<Flight> arrows_;

@@ -135,6 +135,15 @@ class Timeline(unittest.TestCase):
         rows = rows_of(self.draw(events))
         self.assertEqual([row.name for row in rows], ["MainProcess", "a thread", "first", "grandchild", "second"])
 
+    def test_workers_stand_in_the_order_of_their_starts(self):
+        events = [name(0, 1, "MainProcess"), begin(0, "main")]
+        events += [event("i", i / 2, name=f"start T-{i}", cat="life") for i in (1, 2)]
+        for at, thread in ((2, 2), (3, 1)):  # the second is quicker
+            events += [event("M", at, 1, 10 + thread, name="thread_name", args={"name": f"T-{thread}"}), event("B", at, 1, 10 + thread, name="t", cat="run")]
+        events += [event("i", 4, name="start P-1", cat="life", args={"pid": 21}), name(5, 22, "P-2", 1), begin(5, "b", process=22), name(6, 21, "P-1", 1),
+                   begin(6, "a", process=21), event("i", 7, name="start P-2", cat="life", args={"pid": 22})]
+        self.assertEqual([row.name for row in rows_of(self.draw(events))], ["MainProcess", "T-1", "T-2", "P-1", "P-2"])
+
     def test_the_dead_ones_spans_end_at_the_death(self):
         death = event("i", 4e6, 2, name="died", cat="life", s="p", args={"story": "killed by SIGSEGV in f at /a/b.cpp:7"})
         events = [name(0, 1, "MainProcess"), begin(0, "main"), name(1e6, 2, "Process-1", 1), begin(1e6, "work", process=2),
