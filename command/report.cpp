@@ -4,8 +4,8 @@
 #include <cstdio>
 #include <exception>
 #include <memory>
+#include <stdexcept>
 #include <string>
-#include <system_error>
 #include <vector>
 
 #include <fcntl.h>
@@ -57,7 +57,8 @@ Part run(const Experiment& experiment, const Effort& effort) {
 }
 
 Results run_all(const Options& options) {
-    Results results{.quick = options.quick, .facts = facts(options.quick), .parts = {}, .advice = {}};
+    Results results{.quick = options.quick, .busy = busy_with_others(), .facts = facts(options.quick), .parts = {}, .advice = {}};
+    if (!results.busy.empty()) std::printf("%s\n", results.busy.c_str());
     for (const Experiment* const experiment : experiments()) {
         const bool wanted = options.only.empty() || std::ranges::find(options.only, experiment->name) != options.only.end();
         if (wanted) results.parts.push_back(run(*experiment, {options.quick}));
@@ -84,8 +85,6 @@ int run_report(const Options& options) {
     try {
         make_report(options);
         return 0;
-    } catch (const std::system_error& error) {
-        std::fprintf(stderr, "chorus report: %s\n", error.what());
     } catch (const std::exception& error) {
         std::fprintf(stderr, "chorus report: %s\n", error.what());
     }

@@ -52,7 +52,8 @@ std::optional<Advice> for_computing(const Parts& parts) {
     const std::string measured = counted(gain.at, Kind::threads) + " were " + times_in_words(threads) + " as fast as none, " +
                                  counted(gain.at, Kind::processes) + " " + times_in_words(processes);
     if (std::max(threads, processes) < 1.2) {
-        return Advice{"computes", "one thread, here", measured + ": there is no CPU for more at once. Where there are more CPUs, the same program will use them."};
+        return Advice{"computes", "one thread, here",
+                      measured + ": there is no CPU for more at once. Where there are more CPUs, the same program will use them."};
     }
     if (processes > 1.2 * threads) return Advice{"computes", "mp::Pool, with " + counted(gain.at, Kind::processes), measured + "."};
     if (threads > 1.2 * processes) return Advice{"computes", "mt::Pool, with " + counted(gain.at, Kind::threads), measured + "."};
@@ -89,8 +90,9 @@ std::optional<Advice> for_large_data(const Parts& parts) {
     const Figure* const process = find(parts, "passing", "time", "to a process", large);
     const Figure* const shared = find(parts, "passing", "time", "to a process, in shared memory", large);
     if (thread == nullptr || process == nullptr || shared == nullptr) return std::nullopt;
-    return Advice{"hands on large data", "threads; or processes with mp::Array, or loan and borrow of mp::Queue",
-                  "64 MiB take " + ns(process) + " to a process as a copy, " + ns(shared) + " where it sees the same memory, and " + ns(thread) + " to a thread."};
+    return Advice{
+        "hands on large data", "threads; or processes with mp::Array, or loan and borrow of mp::Queue",
+        "64 MiB take " + ns(process) + " to a process as a copy, " + ns(shared) + " where it sees the same memory, and " + ns(thread) + " to a thread."};
 }
 
 std::optional<Advice> for_sharing(const Parts& parts) {

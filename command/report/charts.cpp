@@ -49,7 +49,7 @@ std::vector<double> values_of(const Chart& chart) {
     for (const auto& series : chart.series) {
         for (const auto& point : series.points) {
             values.push_back(point.figure.median);
-            if (chart.shape == Shape::bars) values.push_back(point.figure.high);
+            values.push_back(point.figure.high);
         }
     }
     return values;
@@ -62,8 +62,9 @@ Markup svg(const Chart& chart, const std::string& name, double height, const Mar
 
 Markup whisker(const Figure& figure, const Scale& scale, double y) {
     if (figure.rounds < 2 || figure.low == figure.high) return {};
-    return tag("line",
-               {{"class", "whisker"}, {"x1", percent(scale.place(figure.low))}, {"x2", percent(scale.place(figure.high))}, {"y1", number(y)}, {"y2", number(y)}});
+    return tag(
+        "line",
+        {{"class", "whisker"}, {"x1", percent(scale.place(figure.low))}, {"x2", percent(scale.place(figure.high))}, {"y1", number(y)}, {"y2", number(y)}});
 }
 
 Markup bar(const Series& series, const Chart& chart, const Scale& scale, double top) {
@@ -90,10 +91,12 @@ Markup bars(const Chart& chart, const std::string& name) {
     for (const double tick : scale.ticks) {
         const double place = scale.place(tick);
         drawn += tag("line", {{"class", "rule"}, {"x1", percent(place)}, {"x2", percent(place)}, {"y1", "0"}, {"y2", number(bottom)}});
-        drawn += tag("text", {{"class", "tick"}, {"x", percent(place)}, {"y", number(bottom + 14)}, {"text-anchor", anchor(place)}}, quantity(tick, chart.unit));
+        drawn +=
+            tag("text", {{"class", "tick"}, {"x", percent(place)}, {"y", number(bottom + 14)}, {"text-anchor", anchor(place)}}, quantity(tick, chart.unit));
     }
     for (std::size_t i = 0; i < chart.series.size(); ++i) drawn += bar(chart.series[i], chart, scale, row_height * double(i));
-    return svg(chart, name, bottom + axis_height, drawn);
+    const Markup drawn_whole = svg(chart, name, bottom + axis_height, drawn);
+    return tag("div", {}, drawn_whole, scale.logarithmic ? tag("p", {{"class", "across"}, {"aria-hidden", "true"}}, "the scale is logarithmic") : Markup{});
 }
 
 Markup dot(Kind kind, const std::string& x, double y) {
@@ -101,6 +104,12 @@ Markup dot(Kind kind, const std::string& x, double y) {
         return tag("rect", {{"class", "dot processes"}, {"x", x}, {"y", number(y - 4)}, {"width", "8"}, {"height", "8"}, {"transform", "translate(-4)"}});
     }
     return tag("circle", {{"class", "dot " + class_of(kind)}, {"cx", x}, {"cy", number(y)}, {"r", kind == Kind::threads ? "4.5" : "3"}});
+}
+
+Markup upright_whisker(const Figure& figure, const Scale& up, const std::string& x) {
+    if (figure.rounds < 2 || figure.low == figure.high) return {};
+    const auto y = [&](double value) { return number(plot_height * (1 - up.place(value))); };
+    return tag("line", {{"class", "whisker upright"}, {"x1", x}, {"x2", x}, {"y1", y(figure.low)}, {"y2", y(figure.high)}});
 }
 
 Markup line(const Series& series, const Scale& across, const Scale& up) {
@@ -111,7 +120,10 @@ Markup line(const Series& series, const Scale& across, const Scale& up) {
         const auto &from = series.points[i - 1], &to = series.points[i];
         drawn += tag("line", {{"class", "line " + class_of(series.kind)}, {"x1", x(from)}, {"y1", number(y(from))}, {"x2", x(to)}, {"y2", number(y(to))}});
     }
-    for (const auto& point : series.points) drawn += dot(series.kind, x(point), y(point));
+    for (const auto& point : series.points) {
+        drawn += upright_whisker(point.figure, up, x(point));
+        drawn += dot(series.kind, x(point), y(point));
+    }
     return drawn;
 }
 
@@ -133,9 +145,9 @@ Markup grid(const Chart& chart, const Scale& across, const Scale& up) {
 Markup legend(const Chart& chart) {
     Markup entries;
     for (const auto& series : chart.series) {
-        const Markup sample = tag("svg", {{"width", "30"}, {"height", "12"}, {"aria-hidden", "true"}},
-                                  tag("line", {{"class", "line " + class_of(series.kind)}, {"x1", "1"}, {"x2", "29"}, {"y1", "6"}, {"y2", "6"}}),
-                                  dot(series.kind, "15", 6));
+        const Markup sample =
+            tag("svg", {{"width", "30"}, {"height", "12"}, {"aria-hidden", "true"}},
+                tag("line", {{"class", "line " + class_of(series.kind)}, {"x1", "1"}, {"x2", "29"}, {"y1", "6"}, {"y2", "6"}}), dot(series.kind, "15", 6));
         entries += tag("li", {}, sample, series.name);
     }
     return tag("ul", {{"class", "legend"}}, entries);
@@ -163,7 +175,7 @@ Markup spread(const Figure& figure, Unit unit) {
 }
 
 Markup row(const Chart& chart, const Series& series, const Point& point) {
-    const bool has_places = chart.shape == Shape::lines;
+    const bool has_places = chart.shape != Shape::bars;
     Markup cells = tag("th", {{"scope", "row"}}, series.name);
     if (has_places) cells += tag("td", {}, data(point.at, chart.across_unit));
     cells += tag("td", {}, data(point.figure.median, chart.unit));
@@ -178,7 +190,7 @@ Markup picture(const Chart& chart, const std::string& name) { return chart.shape
 
 Markup table(const Chart& chart) {
     Markup head = tag("th", {{"scope", "col"}}, "who");
-    if (chart.shape == Shape::lines) head += tag("th", {{"scope", "col"}}, chart.across);
+    if (chart.shape != Shape::bars) head += tag("th", {{"scope", "col"}}, chart.across);
     for (const char* const name : {"median", "middle half of the rounds", "rounds"}) head += tag("th", {{"scope", "col"}}, name);
     Markup rows;
     for (const auto& series : chart.series) {

@@ -41,21 +41,23 @@ std::vector<int> numbers_of_workers(int usable) {
 std::string cpus_in_words(int usable, int all) {
     if (all == 1) return "This machine has one CPU";
     if (usable == 1) return "Only one of this machine's " + std::to_string(all) + " CPUs may be used here (by its affinity, or a quota of its control group)";
-    return "Here " + std::to_string(usable) + (usable == all ? "" : " of " + std::to_string(all)) + " CPUs can be used";
+    return std::to_string(usable) + (usable == all ? "" : " of " + std::to_string(all)) + " CPUs can be used";
 }
 
 std::string meaning(double by_threads, double by_processes, int workers, int usable) {
     const std::string cpus = cpus_in_words(usable, mp::cpu_count());
-    if (usable == 1) return cpus + ": more workers cannot compute faster, whatever they are. One thread next to the main one reached " +
-                            quantity(by_threads, Unit::times) + ", one process " + quantity(by_processes, Unit::times) + ".";
+    if (usable == 1)
+        return cpus + ": more workers cannot compute faster, whatever they are. One thread next to the main one reached " + quantity(by_threads, Unit::times) +
+               ", one process " + quantity(by_processes, Unit::times) + ".";
     const std::string both = cpus + ", and " + counted(workers, Kind::threads) + " were " + times_in_words(by_threads) + " as fast as no workers, " +
                              counted(workers, Kind::processes) + " " + times_in_words(by_processes) + ": ";
     if (std::min(by_threads, by_processes) >= 0.75 * workers) {
         return both + "both kinds use all of them. The lock that holds back Python's threads does not exist in C++.";
     }
     if (std::abs(by_threads - by_processes) < 0.2 * std::max(by_threads, by_processes)) {
-        return both + "both kinds alike, but less than that many CPUs promise. Others may be using them, two of them may be one core, or they slow down "
-                      "when all are busy; it is not a lock of threads.";
+        return both +
+               "both kinds alike, but less than that many CPUs promise. Others may be using them, two of them may be one core, or they slow down "
+               "when all are busy; it is not a lock of threads.";
     }
     return both + "one kind was held back in these rounds, by something else that ran on the machine or by its scheduler; nothing in C++ holds back threads.";
 }

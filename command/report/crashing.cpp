@@ -41,7 +41,7 @@ struct Entry {
 [[gnu::noinline]] int look_up(mp::Semaphore ready) {
     for (int i = 0; i < others; ++i) ready.acquire();
     const rlimit none{0, 0};
-    ::setrlimit(RLIMIT_CORE, &none);  // it is meant to crash: nobody wants a file of that
+    ::setrlimit(RLIMIT_CORE, &none);    // it is meant to crash: nobody wants a file of that
     Entry* volatile nowhere = nullptr;  // volatile, lest the compiler foresees the crash
     return 1 + value_of(nowhere);
 }
@@ -87,7 +87,8 @@ Crash crash_of(Call&& call) {
 // Anything else would be a fault of Chorus, and no figure.
 int survivors_of(const Stage& stage, int expected) {
     const int survivors = std::accumulate(stage.ended.begin(), stage.ended.end(), 0);
-    expect(survivors == expected, std::to_string(survivors) + " of " + std::to_string(others) + " workers survived, where " + std::to_string(expected) + " should");
+    expect(survivors == expected,
+           std::to_string(survivors) + " of " + std::to_string(others) + " workers survived, where " + std::to_string(expected) + " should");
     return survivors;
 }
 
@@ -132,7 +133,8 @@ void measure(Part& part, const Effort& effort) {
         in_threads.push_back(crash_in_a_thread());
         in_processes.push_back(crash_in_a_process());
     }
-    auto& chart = part.add_chart({.name = "survivors", .title = "Of " + std::to_string(others) + " other workers, those that got to the end of their work", .unit = Unit::count});
+    auto& chart = part.add_chart(
+        {.name = "survivors", .title = "Of " + std::to_string(others) + " other workers, those that got to the end of their work", .unit = Unit::count});
     chart.add("one of four threads crashes", Kind::threads, survivors(in_threads));
     chart.add("one of four processes crashes", Kind::processes, survivors(in_processes));
     auto& time = part.add_chart({.name = "told", .title = "From the call until its caller knows of the crash", .unit = Unit::nanoseconds});
@@ -141,17 +143,20 @@ void measure(Part& part, const Effort& effort) {
 
     const double of_threads = survivors(in_threads).median;
     const double of_processes = survivors(in_processes).median;
-    part.headline = {quantity(of_processes, Unit::count) + " of " + std::to_string(others), "other processes survive a crash; of threads " + quantity(of_threads, Unit::count)};
+    part.headline = {quantity(of_processes, Unit::count) + " of " + std::to_string(others),
+                     "other processes survive a crash; of threads " + quantity(of_threads, Unit::count)};
     part.means = "A thread that crashed took its process along: " + quantity(of_threads, Unit::count) + " of " + std::to_string(others) +
                  " others ended their work. A process that crashed was alone in it: " + quantity(of_processes, Unit::count) + " of " + std::to_string(others) +
-                 " went on, and who had called it got an exception with the stack, " + quantity(told(in_processes).median, Unit::nanoseconds) + " after the call.";
+                 " went on, and who had called it got an exception with the stack, " + quantity(told(in_processes).median, Unit::nanoseconds) +
+                 " after the call.";
     part.notes.push_back("The threads were those of a process made for that; this program has survived them.");
     part.output = in_processes.back().what + "\n" + in_processes.back().stack;
 }
 
 }  // namespace
 
-const Experiment crashing{"crashing", "When one crashes", "A thread that fails may take the whole process with it; a process that crashes leaves the others alone.",
+const Experiment crashing{"crashing", "When one crashes",
+                          "A thread that fails may take the whole process with it; a process that crashes leaves the others alone.",
                           "Three workers are at work when a fourth reads through a null pointer; whether they get to the end.", measure};
 
 }  // namespace report

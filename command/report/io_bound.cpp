@@ -31,16 +31,14 @@ void measure(Part& part, const Effort& effort) {
     part.headline = {quantity(gain->median, Unit::times), "work that waits, on " + counted(waits, Kind::threads) + ", with whatever number of CPUs"};
     part.means = std::to_string(waits) + " waits of " + std::to_string(milliseconds) + " ms took " + quantity(alone->median, Unit::nanoseconds) +
                  " one after another and " + quantity(threads->median, Unit::nanoseconds) + " on " + counted(waits, Kind::threads) +
-                 (processes == nullptr ? ""
-                                       : ", " + quantity(processes->median, Unit::nanoseconds) + " on " + counted(waits, Kind::processes)) +
+                 (processes == nullptr ? "" : ", " + quantity(processes->median, Unit::nanoseconds) + " on " + counted(waits, Kind::processes)) +
                  ": who waits needs no CPU, so threads do for it, and as many as there are waits at once.";
     part.notes.push_back("A wait is a sleep, in place of a disk or a network that answers after that time.");
 }
 
 }  // namespace
 
-const Experiment io_bound{"io_bound", "Work that waits",
-                          "Threads suit I/O-bound work. Processes can do it too, but cost more to start and to talk to.",
+const Experiment io_bound{"io_bound", "Work that waits", "Threads suit I/O-bound work. Processes can do it too, but cost more to start and to talk to.",
                           "32 waits of the same length, by more and more workers.", measure};
 
 }  // namespace report

@@ -60,8 +60,8 @@ std::string chart(const Chart& chart) {
 }
 
 std::string part(const Part& part) {
-    return "\n{\"name\": " + text(part.name) + ", \"title\": " + text(part.title) + ", \"means\": " + text(part.means) + ", \"failure\": " + text(part.failure) +
-           ", \"notes\": " + list(part.notes, text) + ", \"charts\": " + list(part.charts, chart) + "}";
+    return "\n{\"name\": " + text(part.name) + ", \"title\": " + text(part.title) + ", \"means\": " + text(part.means) +
+           ", \"failure\": " + text(part.failure) + ", \"notes\": " + list(part.notes, text) + ", \"charts\": " + list(part.charts, chart) + "}";
 }
 
 std::string advice(const Advice& advice) {

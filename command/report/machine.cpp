@@ -1,5 +1,6 @@
 #include "machine.hpp"
 
+#include <cmath>
 #include <ctime>
 #include <fstream>
 
@@ -50,6 +51,13 @@ std::string today() {
     return text;
 }
 
+// Who ran or wanted to run in the last minute, on average; 0 if the system does not tell.
+double load() {
+    double last_minute = 0;
+    std::ifstream("/proc/loadavg") >> last_minute;
+    return last_minute;
+}
+
 }  // namespace
 
 std::vector<std::pair<std::string, std::string>> facts(bool quick) {
@@ -64,6 +72,13 @@ std::vector<std::pair<std::string, std::string>> facts(bool quick) {
                                                          {"Date", today()}};
     std::erase_if(all, [](const auto& fact) { return fact.second.empty(); });
     return all;
+}
+
+std::string busy_with_others() {
+    const double now = load();
+    if (now < 0.5 * mp::cpu_count()) return "";
+    return "Other programs were at work: in the minute before, " + quantity(std::ceil(now), Unit::count) + " threads ran or wanted to, on average, on " +
+           counted(mp::cpu_count(), "CPU", "CPUs") + ". What is measured here then is also what they left; run it again when it is quiet.";
 }
 
 }  // namespace report

@@ -18,8 +18,10 @@ Markup link(const std::string& anchor, const std::string& words) { return tag("a
 Markup masthead(const Results& results) {
     Markup known;
     for (const auto& [name, value] : results.facts) known += tag("div", {}, tag("dt", {}, name), tag("dd", {}, value));
-    const Markup notice = results.quick ? tag("p", {{"class", "notice"}}, quick_notice) : Markup{};
-    return tag("header", {}, tag("h1", {}, title), tag("p", {{"class", "lead"}}, lead), notice, tag("dl", {}, known));
+    Markup notices;
+    if (results.quick) notices += tag("p", {{"class", "notice"}}, quick_notice);
+    if (!results.busy.empty()) notices += tag("p", {{"class", "notice"}}, results.busy);
+    return tag("header", {}, tag("h1", {}, title), tag("p", {{"class", "lead"}}, lead), notices, tag("dl", {}, known));
 }
 
 Markup contents(const Results& results) {
@@ -30,8 +32,9 @@ Markup contents(const Results& results) {
 }
 
 Markup card(const Part& part) {
-    return tag("li", {}, tag("a", {{"class", "card"}, {"href", "#" + part.name}}, tag("strong", {{"class", "big"}}, part.headline.big), " ",
-                             tag("span", {}, part.headline.words)));
+    return tag("li", {},
+               tag("a", {{"class", "card"}, {"href", "#" + part.name}}, tag("strong", {{"class", "big"}}, part.headline.big), " ",
+                   tag("span", {}, part.headline.words)));
 }
 
 Markup summary(const Results& results) {
@@ -44,7 +47,7 @@ Markup summary(const Results& results) {
 }
 
 Markup figure(const Part& part, const Chart& chart) {
-    return tag("figure", {}, tag("h3", {}, chart.title), picture(chart, part.name + "-" + chart.name),
+    return tag("figure", {}, tag("h3", {}, chart.title), chart.shape == Shape::table ? Markup{} : picture(chart, part.name + "-" + chart.name),
                tag("details", {}, tag("summary", {}, "The figures"), table(chart)));
 }
 
@@ -80,8 +83,8 @@ Markup advice_part(const Results& results) {
     if (results.advice.empty()) {
         inside += tag("p", {{"class", "notice"}}, "For advice, figures are missing: the parts above say why, or were not asked for.");
     } else {
-        const Markup head = tag("tr", {}, tag("th", {{"scope", "col"}}, "Your case"), tag("th", {{"scope", "col"}}, "Take"),
-                                tag("th", {{"scope", "col"}}, "Because here"));
+        const Markup head =
+            tag("tr", {}, tag("th", {{"scope", "col"}}, "Your case"), tag("th", {{"scope", "col"}}, "Take"), tag("th", {{"scope", "col"}}, "Because here"));
         inside += tag("table", {{"class", "advice"}}, tag("thead", {}, head), tag("tbody", {}, rows));
     }
     inside += tag("p", {{"class", "note"}},
@@ -92,17 +95,19 @@ Markup advice_part(const Results& results) {
 }
 
 Markup footer() {
-    return tag("footer", {}, tag("p", {},
-                                 "Figures are medians, and the thin line in a bar is the middle half of the rounds. What is compared was measured by turns in the same "
-                                 "rounds, and each result was checked. Figures of other machines and other hours differ; run ",
-                                 tag("code", {}, "chorus report"), " there."));
+    return tag("footer", {},
+               tag("p", {},
+                   "Figures are medians, and the thin line in a bar is the middle half of the rounds. What is compared was measured by turns in the same "
+                   "rounds, and each result was checked. Figures of other machines and other hours differ; run ",
+                   tag("code", {}, "chorus report"), " there."));
 }
 
 }  // namespace
 
 std::string page(const Results& results) {
-    const Markup head = tag("head", {}, tag("meta", {{"charset", "utf-8"}}), tag("meta", {{"name", "viewport"}, {"content", "width=device-width, initial-scale=1"}}),
-                            tag("meta", {{"name", "color-scheme"}, {"content", "light dark"}}), tag("title", {}, title), tag("style", {}, Markup{page_style}));
+    const Markup head =
+        tag("head", {}, tag("meta", {{"charset", "utf-8"}}), tag("meta", {{"name", "viewport"}, {"content", "width=device-width, initial-scale=1"}}),
+            tag("meta", {{"name", "color-scheme"}, {"content", "light dark"}}), tag("title", {}, title), tag("style", {}, Markup{page_style}));
     Markup main = summary(results);
     for (const auto& part : results.parts) main += section(part);
     main += advice_part(results);

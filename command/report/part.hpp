@@ -18,7 +18,7 @@ struct Figure {
 
 enum class Unit { nanoseconds, bytes, times, percent, count };
 enum class Kind { threads, processes, neither };
-enum class Shape { bars, lines };
+enum class Shape { bars, lines, table };  ///< a table without a picture has places across, as lines have
 
 struct Point {
     double at = 0;  ///< on the axis across; bars have none

@@ -134,27 +134,25 @@ void measure_size(Chart& chart, std::size_t size, const Effort& effort) {
 }
 
 void measure(Part& part, const Effort& effort) {
-    part.add_chart({.name = "time",
-                    .title = "Until the other has it",
-                    .shape = Shape::lines,
-                    .unit = Unit::nanoseconds,
-                    .across = "size",
-                    .across_unit = Unit::bytes});
+    part.add_chart(
+        {.name = "time", .title = "Until the other has it", .shape = Shape::lines, .unit = Unit::nanoseconds, .across = "size", .across_unit = Unit::bytes});
     for (const std::size_t size : sizes) measure_size(part.charts.back(), size, effort);
 
     const auto at = [&](const char* series, std::size_t size) { return quantity(part.find("time", series, double(size))->median, Unit::nanoseconds); };
     part.headline = {at("to a process", 1_MiB), "to give 1 MiB to a process; a thread gets it in " + at("to a thread", 1_MiB)};
-    part.means = "8 bytes reach a thread in " + at("to a thread", 8) + " and a process in " + at("to a process", 8) + ", most of which is waking it up. 64 MiB take " +
-                 at("to a process", 64_MiB) + " to a process, which gets a copy, and " + at("to a thread", 64_MiB) +
-                 " to a thread, which gets the memory itself; where both processes see the same memory, " + at("to a process, in shared memory", 64_MiB) + ".";
-    part.notes.push_back("One at a time, each way of a round trip counted as half of it. Where many are on their way at once, nobody has to be woken for each.");
+    part.means = "8 bytes reach a thread in " + at("to a thread", 8) + " and a process in " + at("to a process", 8) +
+                 ", most of which is waking it up. 64 MiB take " + at("to a process", 64_MiB) + " to a process, which gets a copy, and " +
+                 at("to a thread", 64_MiB) + " to a thread, which gets the memory itself; where both processes see the same memory, " +
+                 at("to a process, in shared memory", 64_MiB) + ".";
+    part.notes.push_back(
+        "One at a time, each way of a round trip counted as half of it. Where many are on their way at once, nobody has to be woken for each.");
 }
 
 }  // namespace
 
-const Experiment passing{"passing", "What it costs to pass data",
-                         "Threads share memory, so passing data is very fast. Processes do not: data goes through queues and pipes, written and read.",
-                         "An item to a worker and back, checked at both of its ends, through mt::Queue (moved), mp::Queue (copied), or in an mp::RawArray that both see.",
-                         measure};
+const Experiment passing{
+    "passing", "What it costs to pass data",
+    "Threads share memory, so passing data is very fast. Processes do not: data goes through queues and pipes, written and read.",
+    "An item to a worker and back, checked at both of its ends, through mt::Queue (moved), mp::Queue (copied), or in an mp::RawArray that both see.", measure};
 
 }  // namespace report

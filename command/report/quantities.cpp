@@ -74,8 +74,6 @@ std::string counted(double count, const std::string& singular, const std::string
     return quantity(count, Unit::count) + " " + (count == 1 ? singular : plural);
 }
 
-std::string counted(double count, Kind kind) {
-    return kind == Kind::processes ? counted(count, "process", "processes") : counted(count, "thread", "threads");
-}
+std::string counted(double count, Kind kind) { return kind == Kind::processes ? counted(count, "process", "processes") : counted(count, "thread", "threads"); }
 
 }  // namespace report

@@ -12,6 +12,7 @@ namespace report {
 
 struct Results {
     bool quick = false;
+    std::string busy;  ///< a warning, if other programs were at work
     std::vector<std::pair<std::string, std::string>> facts;
     Parts parts;
     std::vector<Advice> advice;

@@ -7,7 +7,7 @@ namespace report {
 namespace {
 
 constexpr double logarithmic_from_decades = 1.5;
-constexpr double least_apart = 0.12;  // of marks, as a share of the axis
+constexpr double least_apart = 0.18;  // of marks beside each other, as a share of the axis: they have room on a telephone
 constexpr int most_ticks = 6;
 
 // The largest of 1, 2, 5 times a power of ten that is not above the value.
@@ -42,15 +42,36 @@ std::vector<double> logarithmic_ticks(double low, double high, Unit unit) {
     return ticks;
 }
 
+// 1, 2 and 5 times the powers of ten, for an axis that has few of those.
+std::vector<double> ticks_with_steps(double low, double high) {
+    std::vector<double> ticks;
+    for (double power = std::pow(10, std::floor(std::log10(low))); power <= high; power *= 10) {
+        for (const double tick : {power, 2 * power, 5 * power}) {
+            if (low <= tick && tick <= high) ticks.push_back(tick);
+        }
+    }
+    return ticks;
+}
+
 Scale scale(const std::vector<double>& values, Unit unit, double room) {
     const auto [lowest, highest] = std::ranges::minmax(values);
     if (spans_decades(values)) {
         const double low = nice_below(lowest / 1.5);
         const double high = highest * (1 + 5 * room);
-        return {low, high, true, logarithmic_ticks(low, high, unit)};
+        const auto ticks = logarithmic_ticks(low, high, unit);
+        return {low, high, true, ticks.size() > 3 || unit == Unit::bytes ? ticks : ticks_with_steps(low, high)};
     }
     const double high = highest > 0 ? highest * (1 + room) : 1;
     return {0, high, false, linear_ticks(high, unit)};
+}
+
+// The first, and those that have room after the one before.
+std::vector<double> thinned(const Scale& scale, const std::vector<double>& ticks) {
+    std::vector<double> kept;
+    for (const double tick : ticks) {
+        if (kept.empty() || scale.place(tick) - scale.place(kept.back()) >= least_apart - 1e-9) kept.push_back(tick);
+    }
+    return kept;
 }
 
 }  // namespace
@@ -60,16 +81,18 @@ double Scale::place(double value) const {
     return std::clamp(share, 0.0, 1.0);
 }
 
-Scale scale_of_bars(const std::vector<double>& values, Unit unit) { return scale(values, unit, 0); }
+Scale scale_of_bars(const std::vector<double>& values, Unit unit) {
+    Scale bars = scale(values, unit, 0);
+    bars.ticks = thinned(bars, bars.ticks);
+    return bars;
+}
 Scale scale_of_heights(const std::vector<double>& values, Unit unit) { return scale(values, unit, 0.1); }
 
 Scale scale_across(std::vector<double> values) {
     std::ranges::sort(values);
     Scale across{values.front(), values.back(), true, {values.front()}};
     if (across.low == across.high) return {across.low / 2, across.high * 2, true, across.ticks};
-    for (const double value : values) {
-        if (across.place(value) - across.place(across.ticks.back()) >= least_apart) across.ticks.push_back(value);
-    }
+    across.ticks = thinned(across, values);
     return across;
 }
 

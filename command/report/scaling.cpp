@@ -18,9 +18,7 @@ namespace {
 namespace mp = chorus::multiprocessing;
 namespace mt = chorus::threading;
 
-void check(const Job& job, long long sum) {
-    expect(sum == job.sum, "the answers come to " + std::to_string(sum) + " instead of " + std::to_string(job.sum));
-}
+void check(const Job& job, long long sum) { expect(sum == job.sum, "the answers come to " + std::to_string(sum) + " instead of " + std::to_string(job.sum)); }
 
 double without_workers(const Job& job) {
     long long sum = 0;
@@ -83,7 +81,7 @@ void measure_scaling(Part& part, const Job& job, const std::vector<int>& numbers
         }
     }
     Chart gain{.name = "gain", .title = "How many times as fast as without workers", .shape = Shape::lines, .unit = Unit::times, .across = "workers"};
-    Chart time{.name = "time", .title = "Time for all", .shape = Shape::lines, .unit = Unit::nanoseconds, .across = "workers"};
+    Chart time{.name = "time", .title = "Time for all", .shape = Shape::table, .unit = Unit::nanoseconds, .across = "workers"};
     time.add("no workers", Kind::neither, figure_of(alone), 1);
     for (const int workers : numbers) {
         const double most = std::min<double>(workers, job.ceiling);

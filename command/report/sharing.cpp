@@ -92,14 +92,12 @@ int add_to_plain(int times) {
     return plain;
 }
 
-std::string lost_in_words(double percent) {
-    return percent == 0 ? "none by luck, which proves nothing" : quantity(percent, Unit::percent);
-}
+std::string lost_in_words(double percent) { return percent == 0 ? "none in most rounds, by luck" : quantity(percent, Unit::percent); }
 
 void measure(Part& part, const Effort& effort) {
     // Long enough that both are at it together, however late the second one begins.
     const int times = effort.pick(20'000'000, 5'000'000);
-    const int times_with_lock = effort.pick(1'000'000, 200'000);
+    const int times_with_lock = effort.pick(2'000'000, 1'000'000);
     Outcome threads_without, threads_with, processes_without, processes_with;
     for (int round = 0; round < effort.rounds(); ++round) {
         ByThreads::without_lock(threads_without, times);
@@ -139,8 +137,9 @@ void measure(Part& part, const Effort& effort) {
 
 }  // namespace
 
-const Experiment sharing{"sharing", "What is shared",
-                         "Threads share their variables, which invites races, so they need locks. Processes have their own, and share only what is made for it.",
-                         "Two workers add 1 to the same number, many times; the lock is mt::Lock or mp::Lock, the processes' number an mp::RawValue.", measure};
+const Experiment sharing{
+    "sharing", "What is shared",
+    "Threads share their variables, which invites races, so they need locks. Processes have their own, and share only what is made for it.",
+    "Two workers add 1 to the same number, many times; the lock is mt::Lock or mp::Lock, the processes' number an mp::RawValue.", measure};
 
 }  // namespace report

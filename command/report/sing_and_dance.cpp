@@ -86,9 +86,8 @@ void measure(Part& part, const Effort& effort) {
 
 }  // namespace
 
-const Experiment sing_and_dance{
-    "sing_and_dance", "Two things at once",
-    "Two functions of 1.5 s each take 3 s one after the other, and 1.5 s when each has a process (or a thread) of its own.",
-    "sing and dance, each with three steps and a pause in each, until both have ended.", measure};
+const Experiment sing_and_dance{"sing_and_dance", "Two things at once",
+                                "Two functions of 1.5 s each take 3 s one after the other, and 1.5 s when each has a process (or a thread) of its own.",
+                                "sing and dance, each with three steps and a pause in each, until both have ended.", measure};
 
 }  // namespace report

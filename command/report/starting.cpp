@@ -139,7 +139,8 @@ void measure(Part& part, const Effort& effort) {
 
 }  // namespace
 
-const Experiment starting{"starting", "What a worker costs", "Threads are light: they cost less to make and to keep than processes, which get memory of their own.",
+const Experiment starting{"starting", "What a worker costs",
+                          "Threads are light: they cost less to make and to keep than processes, which get memory of their own.",
                           "Starting and joining a worker that does nothing, one after another; the memory of many that do nothing.", measure};
 
 }  // namespace report
