@@ -39,6 +39,11 @@ void keep_standard_streams() {
     }
 }
 
+std::string in_a_line(const Part& part) {
+    if (part.headline.big.empty()) return "could not be measured: " + part.failure;
+    return part.headline.big + " " + part.headline.words + (part.failure.empty() ? "" : " (not all could be measured: the page says why)");
+}
+
 Part run(const Experiment& experiment, const Effort& effort) {
     Part part{experiment.name, experiment.title, experiment.claim, experiment.done};
     const auto begin = std::chrono::steady_clock::now();
@@ -50,8 +55,7 @@ Part run(const Experiment& experiment, const Effort& effort) {
         part.failure = error.what();
     }
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
-    const std::string said = part.failure.empty() ? part.headline.big + " " + part.headline.words : "could not be measured: " + part.failure;
-    std::printf("%5.1f s   %s\n", took.count(), said.c_str());
+    std::printf("%5.1f s   %s\n", took.count(), in_a_line(part).c_str());
     std::fflush(stdout);
     return part;
 }

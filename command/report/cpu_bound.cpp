@@ -70,11 +70,10 @@ void measure(Part& part, const Effort& effort) {
     const auto numbers = numbers_of_workers(usable);
     measure_scaling(part, {count_primes, items, effort.pick(primes_below_two_million, primes_below_half_a_million), double(usable)}, numbers, effort.rounds());
 
-    int workers = 0;
-    for (const int n : numbers) workers = n <= usable ? n : workers;
-    const Figure* const by_threads = part.find("gain", "threads", workers);
-    const Figure* const by_processes = part.find("gain", "processes", workers);
-    if (by_threads == nullptr || by_processes == nullptr) return;
+    const int workers = most_measured(part, Kind::threads, usable);
+    const Figure* const by_threads = gain_of(part, Kind::threads, workers);
+    const Figure* const by_processes = gain_of(part, Kind::processes, workers);
+    if (by_threads == nullptr || by_processes == nullptr) return;  // the failure says why
     part.headline = {quantity(by_processes->median, Unit::times), "work that computes, on " + counted(workers, Kind::processes) + "; on " +
                                                                       counted(workers, Kind::threads) + " " + quantity(by_threads->median, Unit::times)};
     part.means = meaning(by_threads->median, by_processes->median, workers, usable);

@@ -30,15 +30,16 @@ bool is_special(const fs::path& path) {
 
 fs::path directory_of(const fs::path& path) { return path.has_parent_path() ? path.parent_path() : fs::path("."); }
 
-void write_all(const fs::path& path, const char* mode, const std::string& content) {
+// `shown` is the name that its user knows.
+void write_all(const fs::path& path, const char* mode, const std::string& content, const std::string& shown) {
     struct Close {
         void operator()(std::FILE* file) const { std::fclose(file); }
     };
     std::unique_ptr<std::FILE, Close> file(std::fopen(path.c_str(), mode));
-    if (file == nullptr) throw_errno(path);
-    if (std::fwrite(content.data(), 1, content.size(), file.get()) != content.size()) throw_errno(path);
+    if (file == nullptr) throw_errno(shown);
+    if (std::fwrite(content.data(), 1, content.size(), file.get()) != content.size()) throw_errno(shown);
     // The last bytes are written by the close, and only then is it known whether there was room for them.
-    if (std::fclose(file.release()) != 0) throw_errno(path);
+    if (std::fclose(file.release()) != 0) throw_errno(shown);
 }
 
 }  // namespace
@@ -53,10 +54,10 @@ void expect_writable(const std::string& path) {
 
 void write_file(const std::string& path, const std::string& content) {
     const fs::path target = resolved(path);
-    if (is_special(target)) return write_all(target, "wbe", content);
+    if (is_special(target)) return write_all(target, "wbe", content, path);
     const fs::path fresh = target.native() + "." + std::to_string(::getpid()) + ".new";
     try {
-        write_all(fresh, "wbex", content);
+        write_all(fresh, "wbex", content, path);
         fs::rename(fresh, target);
     } catch (...) {
         std::error_code absent;

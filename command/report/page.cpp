@@ -37,11 +37,13 @@ Markup card(const Part& part) {
                    tag("span", {}, part.headline.words)));
 }
 
+std::string not_measured(const Part& part) { return (part.means.empty() ? "Could not be measured: " : "Not all could be measured: ") + part.failure + "."; }
+
 Markup summary(const Results& results) {
     Markup cards, failed;
     for (const auto& part : results.parts) {
         if (!part.headline.big.empty()) cards += card(part);
-        if (!part.failure.empty()) failed += tag("p", {{"class", "notice"}}, link(part.name, part.title), " could not be measured: " + part.failure);
+        if (!part.failure.empty()) failed += tag("p", {{"class", "notice"}}, link(part.name, part.title), ": " + not_measured(part));
     }
     return tag("section", {{"id", "summary"}}, tag("h2", {}, "In short"), tag("ul", {{"class", "cards"}}, cards), failed);
 }
@@ -61,7 +63,7 @@ Markup section(const Part& part) {
     words += paragraph("means", "Here:", part.means);
     for (const auto& note : part.notes) words += tag("p", {{"class", "note"}}, note);
     if (!part.failure.empty()) {
-        words += tag("p", {{"class", "notice"}}, (part.charts.empty() ? "It could not be measured: " : "Not all could be measured: ") + part.failure);
+        words += tag("p", {{"class", "notice"}}, not_measured(part));
     }
     Markup pictures;
     for (const auto& chart : part.charts) {

@@ -18,6 +18,8 @@ namespace {
 namespace mp = chorus::multiprocessing;
 namespace mt = chorus::threading;
 
+const char* name_of(Kind kind) { return kind == Kind::threads ? "threads" : "processes"; }
+
 void check(const Job& job, long long sum) { expect(sum == job.sum, "the answers come to " + std::to_string(sum) + " instead of " + std::to_string(job.sum)); }
 
 double without_workers(const Job& job) {
@@ -60,7 +62,7 @@ void add_teams(Part& part, std::vector<Team>& teams, Kind kind, const Job& job, 
         try {
             teams.push_back(make_team<Pool>(kind, workers, job));
         } catch (const chorus::Error& error) {  // no more of them may be had; what there is can be measured
-            part.notes.push_back("Not measured with " + counted(workers, kind) + ": " + error.what() + ".");
+            part.failure += (part.failure.empty() ? "" : "; ") + counted(workers, kind) + ": " + error.what();
             return;
         }
     }
@@ -88,12 +90,19 @@ void measure_scaling(Part& part, const Job& job, const std::vector<int>& numbers
         gain.add("at most", Kind::neither, {most, most, most, 0}, workers);
     }
     for (const auto& team : teams) {
-        const char* const name = team.kind == Kind::threads ? "threads" : "processes";
-        gain.add(name, team.kind, figure_of(team.gains), team.workers);
-        time.add(name, team.kind, figure_of(team.took), team.workers);
+        gain.add(name_of(team.kind), team.kind, figure_of(team.gains), team.workers);
+        time.add(name_of(team.kind), team.kind, figure_of(team.took), team.workers);
     }
     part.add_chart(std::move(gain));
     part.add_chart(std::move(time));
 }
+
+int most_measured(const Part& part, Kind kind, int limit) {
+    int most = 0;
+    for (int workers = 1; workers <= limit; ++workers) most = gain_of(part, kind, workers) != nullptr ? workers : most;
+    return most;
+}
+
+const Figure* gain_of(const Part& part, Kind kind, int workers) { return part.find("gain", name_of(kind), workers); }
 
 }  // namespace report

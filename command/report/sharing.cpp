@@ -92,7 +92,10 @@ int add_to_plain(int times) {
     return plain;
 }
 
-std::string lost_in_words(double percent) { return percent == 0 ? "none in most rounds, by luck" : quantity(percent, Unit::percent); }
+std::string lost_in_words(const Figure& lost) {
+    if (lost.median > 0) return quantity(lost.median, Unit::percent);
+    return lost.high > 0 ? "none in most rounds and " + quantity(lost.high, Unit::percent) + " in others" : "none, by luck";
+}
 
 void measure(Part& part, const Effort& effort) {
     // Long enough that both are at it together, however late the second one begins.
@@ -121,17 +124,19 @@ void measure(Part& part, const Effort& effort) {
     const int in_child = mp::run(add_to_plain, times);
     expect(in_child == times && plain == 0, "a plain variable is shared with a process");
 
-    const double by_threads = figure_of(threads_without.lost).median;
-    const double by_processes = figure_of(processes_without.lost).median;
-    part.headline = {quantity(by_threads, Unit::percent), "of the additions by two threads lost without a lock, none with one"};
+    const Figure by_threads = figure_of(threads_without.lost);
+    const Figure by_processes = figure_of(processes_without.lost);
+    part.headline = {quantity(by_threads.median, Unit::percent), "of the additions by two threads lost without a lock, none with one"};
     part.means = "Without a lock threads lost " + lost_in_words(by_threads) + ", processes in shared memory " + lost_in_words(by_processes) +
                  "; with a lock nothing was lost in any round. Whatever shares memory needs the lock, at " +
                  quantity(figure_of(threads_with.took).median, Unit::nanoseconds) + " an addition between threads and " +
                  quantity(figure_of(processes_with.took).median, Unit::nanoseconds) + " between processes when two want it all the time.";
     part.notes.push_back("A plain variable is not shared at all: a process that added " + quantity(times, Unit::count) + " to it saw " +
                          quantity(in_child, Unit::count) + ", its parent still " + std::to_string(plain) + ".");
-    if (by_threads == 0 || mp::process_cpu_count() == 1) {
+    if (mp::process_cpu_count() == 1) {
         part.notes.push_back("Where one CPU does all the work a race is rarely lost: only when it changes workers between reading and writing.");
+    } else if (by_threads.median == 0) {
+        part.notes.push_back("The two workers hardly ran at the same moment in these rounds: other programs had the CPUs.");
     }
 }
 
