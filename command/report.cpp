@@ -8,7 +8,6 @@
 #include <string>
 #include <vector>
 
-#include <fcntl.h>
 #include <signal.h>
 
 #include "report/advice.hpp"
@@ -30,14 +29,6 @@ struct Options {
     std::vector<std::string> only;
     bool quick = false;
 };
-
-// Who has closed a stream does not want our files under its number.
-void keep_standard_streams() {
-    for (int stream = 0; stream < 3; ++stream) {
-        if (::fcntl(stream, F_GETFD) != -1) continue;
-        if (::open("/dev/null", O_RDWR) != stream) return;
-    }
-}
 
 std::string in_a_line(const Part& part) {
     if (part.headline.big.empty()) return "could not be measured: " + part.failure;
@@ -84,7 +75,6 @@ void make_report(const Options& options) {
 }
 
 int run_report(const Options& options) {
-    keep_standard_streams();
     ::signal(SIGPIPE, SIG_IGN);  // who no longer reads the lines may still want the page
     try {
         make_report(options);

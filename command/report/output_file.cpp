@@ -46,6 +46,7 @@ void write_all(const fs::path& path, const char* mode, const std::string& conten
 
 void expect_writable(const std::string& path) {
     const fs::path target = resolved(path);
+    if (path.empty()) throw std::system_error(ENOENT, std::generic_category(), "the name of a file");
     if (fs::is_directory(target)) throw std::system_error(EISDIR, std::generic_category(), path);
     const fs::path needed = is_special(target) ? target : directory_of(target);
     if (::access(needed.c_str(), W_OK) != 0) throw_errno(path);
