@@ -64,7 +64,7 @@ std::optional<Advice> for_computing(const Parts& parts) {
 std::optional<Advice> for_waiting(const Parts& parts) {
     const Both gain = best_gain(parts, "io_bound");
     if (!gain) return std::nullopt;
-    std::string because = counted(gain.at, Kind::threads) + " waited " + times_in_words(gain.threads->median) + " as fast as none, " +
+    std::string because = counted(gain.at, Kind::threads) + " were " + times_in_words(gain.threads->median) + " as fast as none, " +
                           counted(gain.at, Kind::processes) + " " + times_in_words(gain.processes->median);
     const Figure* const thread = find(parts, "starting", "memory", "thread");
     const Figure* const process = find(parts, "starting", "memory", "process, by forkserver");

@@ -22,6 +22,7 @@ using namespace std::chrono_literals;
 using Bytes = std::vector<std::byte>;
 using Stamp = std::uint64_t;
 constexpr std::size_t sizes[] = {8, 512, 4_KiB, 64_KiB, 1_MiB, 8_MiB, 64_MiB};
+constexpr int ways = 2;             // of a trip
 constexpr auto longest_wait = 60s;  // for an answer: then the other one is gone
 
 // The same number at both ends of an item; of one of 8 bytes these are one.
@@ -61,7 +62,6 @@ public:
         item_ = back_.get(longest_wait);
         expect(has_stamp(item_, stamp_), "an item came back changed");
     }
-    static constexpr int ways = 2;
 
 private:
     Bytes item_;
@@ -89,7 +89,6 @@ public:
         there_.put(stamp_);
         expect(seen_.get(longest_wait), "a process sees something else in shared memory");
     }
-    static constexpr int ways = 2;
 
 private:
     mp::RawArray<std::byte> item_;
@@ -99,17 +98,14 @@ private:
     Stamp stamp_ = 0;
 };
 
-// As many as fit into some time, and one at least.
+// The median of as many as fit into some time, and of one at least.
 double nanoseconds_of_one(auto& exchange, std::chrono::nanoseconds time) {
-    const auto begin = std::chrono::steady_clock::now();
-    int trips = 0;
-    std::chrono::duration<double, std::nano> took{};
+    const auto end = std::chrono::steady_clock::now() + time;
+    std::vector<double> trips;
     do {
-        exchange.there_and_back();
-        ++trips;
-        took = std::chrono::steady_clock::now() - begin;
-    } while (took < time);
-    return took.count() / (trips * exchange.ways);
+        trips.push_back(nanoseconds([&] { exchange.there_and_back(); }));
+    } while (std::chrono::steady_clock::now() < end);
+    return figure_of(std::move(trips)).median / ways;
 }
 
 void measure_size(Chart& chart, std::size_t size, const Effort& effort) {
@@ -145,7 +141,8 @@ void measure(Part& part, const Effort& effort) {
                  at("to a thread", 64_MiB) + " to a thread, which gets the memory itself; where both processes see the same memory, " +
                  at("to a process, in shared memory", 64_MiB) + ".";
     part.notes.push_back(
-        "One at a time, each way of a round trip counted as half of it. Where many are on their way at once, nobody has to be woken for each.");
+        "One at a time, each way of a round trip counted as half of it, and the median of the trips of a round. Where many are on their way at once, nobody "
+        "has to be woken for each.");
 }
 
 }  // namespace

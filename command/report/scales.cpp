@@ -65,11 +65,12 @@ Scale scale(const std::vector<double>& values, Unit unit, double room) {
     return {0, high, false, linear_ticks(high, unit)};
 }
 
-// The first, and those that have room after the one before.
+// The first, the last, and between them those that have room.
 std::vector<double> thinned(const Scale& scale, const std::vector<double>& ticks) {
+    const auto apart = [&](double left, double right) { return scale.place(right) - scale.place(left) >= least_apart - 1e-9; };
     std::vector<double> kept;
     for (const double tick : ticks) {
-        if (kept.empty() || scale.place(tick) - scale.place(kept.back()) >= least_apart - 1e-9) kept.push_back(tick);
+        if (kept.empty() || (apart(kept.back(), tick) && (tick == ticks.back() || apart(tick, ticks.back())))) kept.push_back(tick);
     }
     return kept;
 }

@@ -99,7 +99,7 @@ std::string lost_in_words(const Figure& lost) {
 
 void measure(Part& part, const Effort& effort) {
     // Long enough that both are at it together, however late the second one begins.
-    const int times = effort.pick(20'000'000, 5'000'000);
+    const int times = effort.pick(60'000'000, 30'000'000);
     const int times_with_lock = effort.pick(2'000'000, 1'000'000);
     Outcome threads_without, threads_with, processes_without, processes_with;
     for (int round = 0; round < effort.rounds(); ++round) {
