@@ -2,8 +2,7 @@
 
 #include <algorithm>
 #include <optional>
-
-#include <chorus/chorus.hpp>
+#include <string_view>
 
 #include "quantities.hpp"
 
@@ -26,23 +25,23 @@ struct Both {
     explicit operator bool() const { return threads != nullptr && processes != nullptr; }
 };
 
-// The number of workers with which processes gained most, where threads were measured too.
+// At the fewest workers that gain nearly as much as any number does: more of them only take memory.
 Both best_gain(const Parts& parts, std::string_view name) {
-    Both best{nullptr, nullptr, 0};
+    constexpr double nearly = 0.9;
+    std::vector<Both> all;
     const Part* const part = part_named(parts, name);
-    if (part == nullptr) return best;
+    if (part == nullptr) return {nullptr, nullptr, 0};
     for (const auto& chart : part->charts) {
-        if (chart.name != "gain") continue;
         for (const auto& series : chart.series) {
-            if (series.kind != Kind::processes) continue;
-            for (const auto& point : series.points) {
-                const Figure* const threads = part->find("gain", "threads", point.at);
-                if (threads == nullptr || (best && best.processes->median >= point.figure.median)) continue;
-                best = {threads, &point.figure, point.at};
-            }
+            if (chart.name != "gain" || series.kind != Kind::processes) continue;
+            for (const auto& point : series.points) all.push_back({part->find("gain", "threads", point.at), &point.figure, point.at});
         }
     }
-    return best;
+    std::erase_if(all, [](const Both& both) { return !both; });
+    if (all.empty()) return {nullptr, nullptr, 0};
+    const auto gain = [](const Both& both) { return std::max(both.threads->median, both.processes->median); };
+    const double best = gain(*std::ranges::max_element(all, {}, gain));
+    return *std::ranges::find_if(all, [&](const Both& both) { return gain(both) >= nearly * best; });
 }
 
 std::optional<Advice> for_computing(const Parts& parts) {

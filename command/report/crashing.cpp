@@ -34,8 +34,8 @@ struct Entry {
     int value;
 };
 
-// Kept out of line, so that an optimised build shows both functions in the stack.
-[[gnu::noinline]] int value_of(const Entry* entry) { return entry->value; }
+// Kept out of line, and volatile lest the compiler reads for it, so that an optimised build shows both functions in the stack.
+[[gnu::noinline]] int value_of(const volatile Entry* entry) { return entry->value; }
 
 // Once all others are at work.
 [[gnu::noinline]] int look_up(mp::Semaphore ready) {

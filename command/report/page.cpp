@@ -70,8 +70,7 @@ Markup section(const Part& part) {
         if (!chart.series.empty()) pictures += figure(part, chart);
     }
     if (!part.output.empty()) {
-        pictures += tag("figure", {}, tag("h3", {}, "What its caller was told"),
-                        tag("pre", {{"tabindex", "0"}, {"role", "region"}, {"aria-label", "The exception's text and stack"}}, part.output));
+        pictures += tag("figure", {}, tag("h3", {}, "What its caller was told"), tag("pre", {}, part.output));
     }
     return tag("section", {{"id", part.name}}, tag("h2", {}, part.title),
                tag("div", {{"class", "panel"}}, tag("div", {{"class", "words"}}, words), tag("div", {{"class", "pictures"}}, pictures)));

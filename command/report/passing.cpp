@@ -136,10 +136,9 @@ void measure(Part& part, const Effort& effort) {
 
     const auto at = [&](const char* series, std::size_t size) { return quantity(part.find("time", series, double(size))->median, Unit::nanoseconds); };
     part.headline = {at("to a process", 1_MiB), "to give 1 MiB to a process; a thread gets it in " + at("to a thread", 1_MiB)};
-    part.means = "8 bytes reach a thread in " + at("to a thread", 8) + " and a process in " + at("to a process", 8) +
-                 ", most of which is waking it up. 64 MiB take " + at("to a process", 64_MiB) + " to a process, which gets a copy, and " +
-                 at("to a thread", 64_MiB) + " to a thread, which gets the memory itself; where both processes see the same memory, " +
-                 at("to a process, in shared memory", 64_MiB) + ".";
+    part.means = "8 bytes reach a thread in " + at("to a thread", 8) + " and a process in " + at("to a process", 8) + ". 64 MiB take " +
+                 at("to a process", 64_MiB) + " to a process, which gets a copy, and " + at("to a thread", 64_MiB) +
+                 " to a thread, which gets the memory itself; where both processes see the same memory, " + at("to a process, in shared memory", 64_MiB) + ".";
     part.notes.push_back(
         "One at a time, each way of a round trip counted as half of it, and the median of the trips of a round. Where many are on their way at once, nobody "
         "has to be woken for each.");
