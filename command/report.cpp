@@ -52,7 +52,7 @@ Part run(const Experiment& experiment, const Effort& effort) {
 }
 
 Results run_all(const Options& options) {
-    Results results{.quick = options.quick, .busy = busy_with_others(), .facts = facts(options.quick), .parts = {}, .advice = {}};
+    Results results{.quick = options.quick, .busy = busy_with_others(), .facts = facts(options.quick)};
     if (!results.busy.empty()) std::printf("%s\n", results.busy.c_str());
     for (const Experiment* const experiment : experiments()) {
         const bool wanted = options.only.empty() || std::ranges::find(options.only, experiment->name) != options.only.end();

@@ -23,3 +23,12 @@ function(chorus_command_test name limit)
 endfunction()
 
 chorus_command_test(report 120)
+
+# What follows from figures, tried with figures that no machine has to have.
+set(command_report_parts advice.cpp charts.cpp json.cpp markup.cpp page.cpp part.cpp quantities.cpp scales.cpp statistics.cpp)
+list(TRANSFORM command_report_parts PREPEND ${PROJECT_SOURCE_DIR}/command/report/)
+foreach(name advice page)
+    chorus_test(command/${name})
+    target_sources(command_${name}_test PRIVATE ${command_report_parts})
+    target_include_directories(command_${name}_test PRIVATE ${PROJECT_BINARY_DIR}/command/generated)
+endforeach()

@@ -12,10 +12,10 @@ namespace report {
 
 struct Results {
     bool quick = false;
-    std::string busy;  ///< a warning, if other programs were at work
-    std::vector<std::pair<std::string, std::string>> facts;
-    Parts parts;
-    std::vector<Advice> advice;
+    std::string busy{};  ///< a warning, if other programs were at work
+    std::vector<std::pair<std::string, std::string>> facts{};
+    Parts parts{};
+    std::vector<Advice> advice{};
 };
 
 }  // namespace report
