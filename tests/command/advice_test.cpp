@@ -59,9 +59,7 @@ TEST(Advice, takes_what_was_faster) {
     EXPECT_EQ(use_for_computing({{1, 1, 1}, {2, 1.9, 1}}), "mt::Pool, with 2 threads");
 }
 
-TEST(Advice, has_nothing_to_gain_on_one_cpu) {
-    EXPECT_EQ(use_for_computing({{1, 1, 1}, {2, 1, 0.9}}), "one thread, here");
-}
+TEST(Advice, has_nothing_to_gain_on_one_cpu) { EXPECT_EQ(use_for_computing({{1, 1, 1}, {2, 1, 0.9}}), "one thread, here"); }
 
 TEST(Advice, weighs_memory_where_workers_wait) {
     Part starting = bars("starting", "memory", {{"thread", 8192}, {"process, by forkserver", 65536}});

@@ -66,6 +66,11 @@ def numbers(text):
     return json.loads(text, parse_float=str, parse_int=str)
 
 
+def complaints(result):
+    """What it wrote to standard error; but not what a sanitizer, in a build that has one, says to the crash that is made on purpose."""
+    return [line for line in result.err.splitlines() if b"within null pointer" not in line]
+
+
 def rows_of(chart, across):
     """The numbers of a chart's table, as the JSON has them."""
     for series in chart["series"]:
@@ -102,7 +107,7 @@ class ReportTest(ProgramTest):
         return next(point for point in series["points"] if point["at"] == at)
 
     def assert_good(self, result):
-        self.assertEqual((result.code, result.err), (0, b""), result.out)
+        self.assertEqual((result.code, complaints(result)), (0, []), result.out)
         self.assertEqual(sorted(os.listdir(self.directory)), ["report.html", "report.json"])
 
 
@@ -184,7 +189,7 @@ class Options(ReportTest):
             file.write("old")
         os.symlink("old.html", self.page_path)
         result = self.report("--only", "crashing")
-        self.assertEqual((result.code, result.err), (0, b""))
+        self.assertEqual((result.code, complaints(result)), (0, []))
         self.assertTrue(os.path.islink(self.page_path))
         self.assertTrue(self.read(target).startswith("<!DOCTYPE html>"))
         self.assertEqual(sorted(os.listdir(self.directory)), ["old.html", "report.html", "report.json"])
@@ -195,7 +200,7 @@ class Missing(ReportTest):
 
     def assert_refused(self, result, *words):
         self.assertEqual(result.code, 1)
-        self.assertTrue(result.err.startswith(b"chorus report: "), result.err)
+        self.assertTrue(complaints(result)[0].startswith(b"chorus report: "), result.err)
         for word in words:
             self.assertIn(word, result.err.decode())
 
@@ -244,7 +249,7 @@ class Missing(ReportTest):
         self.assertEqual(self.finish(running).code, 0)
         self.assertEqual(os.listdir(self.directory), ["report.html"])
 
-    def test_few_descriptors(self):
+    def test_no_more_descriptors_than_a_few(self):  # by its name it is left out of the asan preset, as others like it
         result = self.report(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (24, 24)))
         self.assertEqual(result.code, 0, result.err)
         parts = self.figures()["parts"]
