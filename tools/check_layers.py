@@ -18,7 +18,7 @@ DOORSTEP = {"chorus/errors.hpp", "chorus/deadline.hpp"}
 UMBRELLAS = {"chorus/chorus.hpp", "chorus/threading.hpp", "chorus/multiprocessing.hpp"}
 
 # They use Chorus as any user does. Tests may look inside.
-USERS = ["examples", "bench", "tools"]
+USERS = ["command", "examples", "bench", "tools"]
 
 # cereal shows in the public API: it is how users tell what travels.
 OPEN_TO_PUBLIC_HEADERS = ("cereal/",)

@@ -1,0 +1,56 @@
+#include "markup.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+
+namespace report {
+namespace {
+
+constexpr std::string_view replacement = "\xEF\xBF\xBD";
+
+// The length of the character that a text begins with; 0 if it is none.
+std::size_t length_of_first(std::string_view text) {
+    const auto first = static_cast<unsigned char>(text.front());
+    if (first < 0x80) return first >= 0x20 || first == '\n' || first == '\t' ? 1 : 0;
+    const std::size_t length = first >= 0xF0 && first < 0xF5 ? 4 : first >= 0xE0 && first < 0xF0 ? 3 : first >= 0xC2 && first < 0xE0 ? 2 : 0;
+    if (length == 0 || text.size() < length) return 0;
+    const bool whole = std::ranges::all_of(text.substr(1, length - 1), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; });
+    return whole ? length : 0;
+}
+
+}  // namespace
+
+Markup escaped(std::string_view text) {
+    Markup safe;
+    while (!text.empty()) {
+        const std::size_t length = length_of_first(text);
+        const std::string_view character = text.substr(0, std::max<std::size_t>(length, 1));
+        text.remove_prefix(character.size());
+        if (length == 0) {
+            safe.text += replacement;
+        } else if (character == "&") {
+            safe.text += "&amp;";
+        } else if (character == "<") {
+            safe.text += "&lt;";
+        } else if (character == ">") {
+            safe.text += "&gt;";
+        } else if (character == "\"") {
+            safe.text += "&quot;";
+        } else {
+            safe.text += character;
+        }
+    }
+    return safe;
+}
+
+Markup element(std::string_view name, Attributes attributes, const Markup& inside) {
+    constexpr std::array without_end{std::string_view("meta")};
+    std::string text = "<" + std::string(name);
+    for (const auto& [key, value] : attributes) text += " " + std::string(key) + "=\"" + escaped(value).text + "\"";
+    text += ">";
+    if (std::ranges::find(without_end, name) == without_end.end()) text += inside.text + "</" + std::string(name) + ">";
+    return {text};
+}
+
+}  // namespace report

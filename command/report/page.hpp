@@ -1,0 +1,12 @@
+// The HTML page: one file, complete without any other, and without a script.
+#pragma once
+
+#include <string>
+
+#include "results.hpp"
+
+namespace report {
+
+std::string page(const Results& results);
+
+}  // namespace report
