@@ -32,3 +32,6 @@ foreach(name advice page)
     target_sources(command_${name}_test PRIVATE ${command_report_parts})
     target_include_directories(command_${name}_test PRIVATE ${PROJECT_BINARY_DIR}/command/generated)
 endforeach()
+
+chorus_test_program(watched)
+chorus_command_test(top 120)

@@ -15,6 +15,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -97,6 +98,22 @@ struct QueueState {
     Side puts;
     Side gets;
 };
+
+/// A queue as it looks from outside, to who only reads its memory.
+struct QueueSight {
+    std::uint64_t region = 0;     ///< its name
+    std::uint64_t max_items = 0;  ///< 0: no limit
+    std::uint64_t max_bytes = 0;
+    std::uint32_t put = 0;  ///< items so far, modulo 2^32
+    std::uint32_t got = 0;
+    bool is_pipe = false;
+    bool is_shut_down = false;
+};
+/// Where in a queue's region that is to be seen: within its first bytes.
+inline constexpr std::size_t bytes_in_sight = 4096;
+/// Nothing if it is of another version. Requires: that many bytes.
+std::optional<QueueSight> look_at_queue(std::span<const std::byte> region) noexcept;
+inline constexpr const char* queue_label = "chorus-queue";
 
 class QueueCore {
 public:

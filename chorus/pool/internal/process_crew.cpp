@@ -4,6 +4,7 @@
 #include <exception>
 #include <utility>
 
+#include <chorus/channel/internal/queue_core.hpp>
 #include <chorus/platform/os_thread.hpp>
 #include <chorus/pool/internal/crews.hpp>
 #include <chorus/pool/internal/task_trace.hpp>
@@ -82,6 +83,11 @@ void ProcessCrew::begin() {
     }
     self.release();
     begun_ = true;
+    sign_.emplace(options_.name.empty() ? "Pool" : options_.name);
+    show(PoolSign::kind, PoolSign::processes);
+    show(PoolSign::workers, wanted_);
+    show(PoolSign::tasks, tasks_->region()->name());
+    show(PoolSign::answers, answers_->region()->name());
     finish_at_the_end(shared_from_this());
 }
 
@@ -89,6 +95,7 @@ TaskPointer ProcessCrew::remove(std::uint64_t id) {
     auto task = ledger_.remove(id);
     if (!task) return nullptr;
     count_as_waiting(*task, false);
+    show(PoolSign::unfinished, ledger_.size());
     const bool others_may_go = budget_.leave(task);
     if (others_may_go || (closed_ && ledger_.size() == 0)) bell_.ring();
     return task;
@@ -142,6 +149,8 @@ bool ProcessCrew::enter(const TaskPointer& task) {
     if (task->options.timeout) clock_.start();
     ledger_.add(task);
     task->number = ++submitted_;
+    show(PoolSign::submitted, submitted_);
+    show(PoolSign::unfinished, ledger_.size());
     if (task->options.timeout) {
         longest_timeout_ = std::max(longest_timeout_, task->options.timeout->duration());
         if (!watched_) clock_.look_again();
@@ -283,6 +292,7 @@ void ProcessCrew::resize(std::size_t workers) {
         const std::lock_guard guard(mutex_);
         require_open();
         wanted_ = workers;
+        show(PoolSign::workers, wanted_);
         if (members_.size() > wanted_) too_many = members_.size() - wanted_;
     }
     // As many shall leave when they come to it. If one dies before, another may leave for it, and will be replaced.

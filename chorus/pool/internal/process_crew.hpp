@@ -35,8 +35,10 @@
 #include <chorus/pool/internal/ledger.hpp>
 #include <chorus/pool/internal/members.hpp>
 #include <chorus/pool/internal/note.hpp>
+#include <chorus/pool/internal/pool_sign.hpp>
 #include <chorus/pool/internal/process_worker.hpp>
 #include <chorus/pool/task.hpp>
+#include <chorus/sync/internal/signs.hpp>
 #include <chorus/worker/internal/report.hpp>
 
 namespace chorus::pool {
@@ -120,6 +122,9 @@ private:
     TaskPointer remove(std::uint64_t id);
     void renew(Task& task);
     void count_as_waiting(Task& task, bool waits) noexcept;
+    void show(PoolSign::Number which, std::uint64_t value) noexcept {
+        if (sign_) sign_->number(which).store(value, std::memory_order_relaxed);
+    }
     bool needs_worker() const noexcept { return members_.size() < std::min(wanted_, ledger_.size()) && !broken_; }
     void not_due(std::uint64_t id) noexcept {
         std::erase_if(due_, [&](const Due& due) { return due.id == id; });
@@ -178,6 +183,7 @@ private:
     Ledger ledger_;
     Budget budget_;
     std::uint64_t submitted_ = 0;
+    std::optional<sync::HungOut> sign_;
     Members members_;
     std::set<Due> due_;
     // Of tasks with a timeout: how many no worker has begun, the longest timeout of any, and what has gone on when somebody looked last.

@@ -11,6 +11,7 @@
 #include <chorus/platform/os_process.hpp>
 #include <chorus/platform/symbols.hpp>
 #include <chorus/pool/internal/task_trace.hpp>
+#include <chorus/sync/internal/lives.hpp>
 
 namespace chorus::pool {
 namespace {
@@ -138,9 +139,13 @@ private:
         return !retracted;
     }
 
+    // For who looks from outside: see sync::Life.
+    void show_as_busy(bool busy) { life_.tasks.store(2 * done_ + (busy ? 1 : 0), std::memory_order_relaxed); }
+
     void run_task(const TaskHeader& header, std::span<const std::byte> bytes, message::Attachments& attachments) {
         if (header.id == 0) throw ShutDown("the pool has more workers than it wants");
         step(header.id, Note::taking, Note::running);
+        show_as_busy(true);
         if ((header.flags & TaskHeader::tell_when_begun) != 0) say({header.id, kit_.number, AnswerHeader::begun});
         Answer answer(kit_, memory_);
         message::Reader in(bytes, &attachments);
@@ -166,6 +171,8 @@ private:
         if (limit_moved) kit_.memory == 0 ? platform::lift_memory_limit() : platform::limit_memory(kit_.memory);
         span.end();
         step(header.id, Note::running, Note::answered);
+        ++done_;
+        show_as_busy(false);
         try {
             answer.put({header.id, kit_.number, AnswerHeader::outcome});
         } catch (...) {  // no memory for a long one, or too many descriptors
@@ -203,6 +210,8 @@ private:
     }
 
     WorkerKit kit_;
+    sync::Life& life_ = sync::life_of(sync::my_life());
+    std::uint64_t done_ = 0;  ///< tasks
     bool places_kept_ = false;
     std::vector<std::byte> task_;
     std::vector<std::byte> memory_;

@@ -11,8 +11,10 @@
 #include <chorus/platform/os_process.hpp>
 #include <chorus/pool/internal/budget.hpp>
 #include <chorus/pool/internal/crews.hpp>
+#include <chorus/pool/internal/pool_sign.hpp>
 #include <chorus/pool/internal/task_trace.hpp>
 #include <chorus/pool/task.hpp>
+#include <chorus/sync/internal/signs.hpp>
 #include <chorus/worker/thread.hpp>
 
 namespace chorus::pool {
@@ -24,10 +26,10 @@ constexpr auto no_limits =
 
 class ThreadCrew final : public Crew, public std::enable_shared_from_this<ThreadCrew> {
 public:
-    explicit ThreadCrew(CrewOptions options) : options_(std::move(options)), wanted_(options_.workers), copy_(memory::copy_number()), budget_(options_.budget) {
-        if (options_.timeout || options_.cpu_time || options_.memory != 0) throw UsageError(no_limits);
-        static std::atomic<int> pools{0};
-        if (options_.name.empty()) options_.name = "ThreadPool-" + std::to_string(pools.fetch_add(1) + 1);
+    explicit ThreadCrew(CrewOptions options)
+        : options_(checked(std::move(options))), wanted_(options_.workers), copy_(memory::copy_number()), sign_(options_.name), budget_(options_.budget) {
+        sign_.number(PoolSign::workers) = wanted_;
+        sign_.number(PoolSign::kind) = PoolSign::threads;
     }
 
     void submit(TaskPointer task) override {
@@ -36,6 +38,7 @@ public:
             const std::lock_guard guard(mutex_);
             require_open();
             task->number = ++submitted_;
+            sign_.number(PoolSign::submitted).store(submitted_, std::memory_order_relaxed);
             ++unfinished_;
             if (trace::is_on()) task->arrow = trace::new_arrow();
             if (threads_ < std::min(wanted_, unfinished_.load())) {
@@ -94,6 +97,7 @@ public:
         const std::lock_guard guard(mutex_);
         require_open();
         wanted_ = workers;
+        sign_.number(PoolSign::workers) = wanted_;
         while (threads_ < std::min(wanted_, unfinished_.load())) start_one();
     }
     std::size_t unfinished() const override { return unfinished_; }
@@ -158,6 +162,13 @@ public:
     std::vector<int> worker_pids() const override { return {}; }
 
 private:
+    static CrewOptions checked(CrewOptions options) {
+        if (options.timeout || options.cpu_time || options.memory != 0) throw UsageError(no_limits);
+        static std::atomic<int> pools{0};
+        if (options.name.empty()) options.name = "ThreadPool-" + std::to_string(pools.fetch_add(1) + 1);
+        return options;
+    }
+
     bool is_a_copy() const noexcept { return copy_ != memory::copy_number(); }
 
     // The functions below, up to start_one: mutex_ is held.
@@ -278,7 +289,8 @@ private:
     std::size_t wanted_;
     const std::uint32_t copy_;  ///< of the process that has made it
     threading::Queue<TaskPointer> tasks_;
-    std::atomic<std::size_t> unfinished_{0};
+    sync::HungOut sign_;
+    std::atomic<std::size_t>& unfinished_ = sign_.number(PoolSign::unfinished);
     std::atomic<bool> is_broken_{false};
     mutable std::mutex mutex_;  ///< guards what follows
     std::condition_variable changed_;

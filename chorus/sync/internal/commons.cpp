@@ -11,8 +11,10 @@ namespace chorus::sync {
 namespace {
 
 constexpr std::size_t page_size = 4096;
-constexpr std::size_t size_with_all_lives = page_size + Commons::most_lives * sizeof(Life);
-static_assert(sizeof(Commons) <= page_size);
+constexpr std::size_t signs_at = page_size;
+constexpr std::size_t lives_at = signs_at + page_size;
+constexpr std::size_t size_with_all_lives = lives_at + Commons::most_lives * sizeof(Life);
+static_assert(sizeof(Commons) <= page_size && Commons::most_signs * sizeof(Sign) <= page_size);
 
 struct Page {
     platform::ForkMutex mutex;
@@ -32,8 +34,9 @@ Page& ready_page() {
     const std::lock_guard guard(here.mutex);
     if (here.commons.load() != nullptr) return here;
     // As large as it may become, but only what is used gets memory.
-    here.segment = new memory::Segment(memory::Segment::create_sparse("chorus-commons", size_with_all_lives, page_size));
+    here.segment = new memory::Segment(memory::Segment::create_sparse(commons_label, size_with_all_lives, lives_at));
     auto* const made = new (here.segment->bytes().data()) Commons;
+    for (auto& sign : made->signs()) new (&sign) Sign;
     made->print_lock.initialise();
     made->growth_lock.initialise();
     here.commons = made;
@@ -42,7 +45,8 @@ Page& ready_page() {
 
 }  // namespace
 
-Life* Commons::lives() noexcept { return std::launder(reinterpret_cast<Life*>(reinterpret_cast<std::byte*>(this) + page_size)); }
+std::span<Sign> Commons::signs() noexcept { return {reinterpret_cast<Sign*>(reinterpret_cast<std::byte*>(this) + signs_at), most_signs}; }
+Life* Commons::lives() noexcept { return std::launder(reinterpret_cast<Life*>(reinterpret_cast<std::byte*>(this) + lives_at)); }
 
 Commons& commons() { return *ready_page().commons; }
 int commons_descriptor() { return ready_page().segment->descriptor(); }

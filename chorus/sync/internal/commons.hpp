@@ -1,12 +1,14 @@
-// The memory that all processes of one program's tree share: who is alive, and the lock by which they
-// print whole lines.
+// The memory that all processes of one program's tree share: who is alive, the lock by which they print
+// whole lines, and what is told to who looks from outside.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
+#include <span>
 
 #include <chorus/platform/file_descriptor.hpp>
 #include <chorus/platform/robust_mutex.hpp>
+#include <chorus/sync/internal/signs.hpp>
 
 namespace chorus::sync {
 
@@ -30,9 +32,15 @@ struct alignas(128) Life {
     std::atomic<std::uint32_t> ticket{0};
 
     char name[40]{};  ///< for messages; cut short
+
+    /// Of a pool's worker, for who looks from outside: twice the tasks it has done, and one more while it is at one.
+    std::atomic<std::uint64_t> tasks{0};
 };
 
 struct Commons {
+    static constexpr std::uint64_t current_layout = 0x01'00'73'75'72'6f'68'63;  ///< "chorus", and a number
+    std::uint64_t layout = current_layout;                                      ///< for who looks from outside
+
     static constexpr std::uint32_t most_lives = 1U << 15;
     static constexpr std::uint32_t lives_at_a_time = 16;  ///< a page
 
@@ -46,8 +54,12 @@ struct Commons {
     std::atomic<std::uint32_t> lives_ready{0};
     std::atomic<std::uint32_t> next_life{0};  ///< where to look for a free one; only a hint
 
+    static constexpr std::size_t most_signs = 32;  ///< a page
+    std::span<Sign> signs() noexcept;
+
     Life* lives() noexcept;
 };
+inline constexpr const char* commons_label = "chorus-commons";
 
 /// Made when first asked for. A child takes its parent's at birth.
 Commons& commons();

@@ -37,6 +37,7 @@ LifeId begin_life(std::uint32_t place) {
     life.pid = platform::process_id();
     life.tid = platform::thread_id();
     life.name[0] = '\0';
+    life.tasks = 0;
     if (auto* const write = write_name.load()) write(life.name, sizeof life.name);
     return make_id(place, epoch);
 }

@@ -1,0 +1,34 @@
+// The terminal while something is drawn on it again and again.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace command::top {
+
+/// Takes the terminal's second screen, and gives back the first as it was. Keys come at once and are not shown.
+class Screen {
+public:
+    struct Size {
+        std::size_t columns = 80;
+        std::size_t lines = 24;
+    };
+
+    Screen();
+    ~Screen();
+    Screen(const Screen&) = delete;
+    Screen& operator=(const Screen&) = delete;
+
+    Size size() const noexcept;
+    /// Returns false if the terminal is gone.
+    bool draw(const std::vector<std::string>& lines);
+    /// Waits for so long, or for a key. Returns false when the user has had enough: q, Ctrl-C, the terminal's end.
+    bool wait(std::chrono::milliseconds time);
+};
+
+/// Both standard input and output are a terminal.
+bool can_draw() noexcept;
+
+}  // namespace command::top

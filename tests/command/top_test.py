@@ -1,0 +1,181 @@
+"""chorus top: what it shows of a running program, once and on a terminal."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+BUILD_DIR = os.environ["BUILD_DIR"]
+CHORUS = os.path.join(BUILD_DIR, "command", "chorus")
+WATCHED = os.path.join(BUILD_DIR, "tests", "program_watched")
+LIMIT = 60
+
+
+def eventually(holds, what):
+    """Looks again and again, and gives up only after a time that a broken program needs."""
+    end = time.monotonic() + LIMIT
+    while not (found := holds()):
+        if time.monotonic() > end:
+            raise AssertionError(f"{what}: not within {LIMIT} s")
+        time.sleep(0.05)
+    return found
+
+
+class Watched:
+    """The program that is looked at, from `ready` to the end of its input."""
+
+    def __enter__(self):
+        self.process = subprocess.Popen([WATCHED], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        word, pid = self.process.stdout.readline().split()
+        assert word == "ready"
+        self.pid = int(pid)
+        return self
+
+    def say(self, word):
+        self.process.stdin.write(word + "\n")
+        self.process.stdin.flush()
+
+    def end(self):
+        self.process.stdin.close()
+        return self.process.wait(LIMIT)
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout):
+            stream.close()
+
+
+def top(*arguments):
+    return subprocess.run([CHORUS, "top", *map(str, arguments)], capture_output=True, text=True, timeout=LIMIT, stdin=subprocess.DEVNULL)
+
+
+def row(text, name):
+    """The cells of the line that begins with this."""
+    (line,) = [line for line in text.splitlines() if line.startswith(name + "  ")]
+    return re.split(r" {2,}", line.strip())
+
+
+class Once(unittest.TestCase):
+    def test_shows_pools_queues_and_processes(self):
+        with Watched() as watched:
+            # A process is known by its name once it takes part in what is shared.
+            text = eventually(lambda: (found := top(watched.pid, "--once").stdout) and "holder  " in found and found, "the holder")
+            self.assertEqual(row(text, "Squares"), ["Squares", "processes", "2", "5", "2", "-"])
+            self.assertEqual(row(text, "Threads"), ["Threads", "threads", "3", "4", "5", "-"])
+            self.assertEqual(row(text, "queue 1")[:3], ["queue 1", "7", "100"])
+            self.assertEqual(row(text, "queue 1")[-1], "2 processes")
+            self.assertEqual(row(text, "MainProcess")[1], str(watched.pid))
+            self.assertEqual(row(text, "holder")[-1], "waits")
+            workers = [re.split(r" {2,}", line) for line in text.splitlines() if line.startswith("Squares-")]
+            self.assertEqual([worker[-1] for worker in workers], ["in a task", "in a task"])
+            self.assertEqual(sum(int(worker[-2]) for worker in workers), 5)
+            self.assertEqual(watched.end(), 0)
+
+    def test_a_worker_leads_to_its_program(self):
+        with Watched() as watched:
+            worker = row(top(watched.pid, "--once").stdout, "Squares-1")[1]
+            self.assertEqual(row(top(worker, "--once").stdout, "MainProcess")[1], str(watched.pid))
+
+    def test_what_is_put_is_seen(self):
+        with Watched() as watched:
+            watched.say("put")
+            eventually(lambda: row(top(watched.pid, "--once").stdout, "queue 1")[1] == "8", "the eighth item")
+
+    def test_a_stopped_program_is_shown_too(self):
+        with Watched() as watched:
+            os.kill(watched.pid, signal.SIGSTOP)
+            eventually(lambda: row(top(watched.pid, "--once").stdout, "MainProcess")[-1] == "stopped", "the stop")
+            os.kill(watched.pid, signal.SIGCONT)
+
+    def test_a_program_without_chorus(self):
+        with subprocess.Popen(["sleep", str(LIMIT)]) as other:
+            seen = top(other.pid, "--once")
+            self.assertIn("Nothing of Chorus's is shared", seen.stdout)
+            self.assertEqual(row(seen.stdout, "sleep")[1], str(other.pid))
+            other.kill()
+
+    def test_no_such_process(self):
+        seen = top(2**22 - 1)
+        self.assertEqual((seen.returncode, seen.stdout), (1, ""))
+        self.assertEqual(seen.stderr, f"chorus top: there is no process {2**22 - 1}\n")
+
+    def test_no_pid(self):
+        for given in ([], ["0"], ["x"]):
+            self.assertNotEqual(top(*given).returncode, 0)
+
+
+@unittest.skipUnless(shutil.which("tmux"), "tmux is not installed")
+class OnATerminal(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.socket = os.path.join(self.folder.name, "tmux")
+
+    def tearDown(self):
+        subprocess.run(["tmux", "-S", self.socket, "kill-server"], stderr=subprocess.DEVNULL)
+        self.folder.cleanup()
+
+    def tmux(self, *arguments):
+        return subprocess.run(["tmux", "-S", self.socket, "-f", "/dev/null", *arguments], capture_output=True, text=True, timeout=LIMIT, check=True).stdout
+
+    def screen(self):
+        return self.tmux("capture-pane", "-p")
+
+    def start(self, pid, *arguments):
+        # A shell around it: its screen is seen again after the end.
+        command = f"echo before; {CHORUS} top {pid} {' '.join(arguments)}; echo ended with $?; cat"
+        self.tmux("new-session", "-d", "-x", "100", "-y", "30", command)
+
+    def shown(self, text):
+        return eventually(lambda: text in (seen := self.screen()) and seen, text)
+
+    def test_is_drawn_again_and_again_until_q(self):
+        with Watched() as watched:
+            self.start(watched.pid, "--interval", "0.2")
+            seen = self.shown("Squares")
+            self.assertIn(f"MainProcess ({watched.pid}): ", seen)
+            self.assertNotIn("before", seen)
+            watched.say("put")
+            eventually(lambda: row(self.screen(), "queue 1")[1] == "8", "the eighth item")
+            eventually(lambda: re.search(r"MainProcess +\d+ +\d+%", self.screen()), "a rate")
+            self.tmux("send-keys", "q")
+            seen = self.shown("ended with 0")
+            self.assertIn("before", seen)
+            self.assertNotIn("Squares", seen)
+
+    def test_ctrl_c_gives_the_screen_back(self):
+        with Watched() as watched:
+            self.start(watched.pid)
+            self.shown("Squares")
+            self.tmux("send-keys", "C-c")
+            self.assertIn("before", self.shown("ended with"))
+
+    def test_a_killed_worker_and_its_task_are_seen_to_go(self):
+        with Watched() as watched:
+            self.start(watched.pid, "--interval", "0.2")
+            victim = row(self.shown("Squares-2"), "Squares-2")[1]
+            os.kill(int(victim), signal.SIGKILL)
+            eventually(lambda: f" {victim} " not in (now := self.screen()) and row(now, "Squares")[3:5] == ["6", "1"], "its end")
+
+    def test_says_that_the_program_has_ended(self):
+        with Watched() as watched:
+            self.start(watched.pid, "--interval", "0.2")
+            self.shown("Squares")
+            self.assertEqual(watched.end(), 0)
+        self.shown(f"process {watched.pid} has ended")
+
+    def test_fits_a_small_terminal(self):
+        with Watched() as watched:
+            self.start(watched.pid, "--interval", "0.2")
+            self.shown("Squares")
+            self.tmux("resize-window", "-x", "40", "-y", "8")
+            seen = self.shown("lines more")
+            self.assertTrue(all(len(line) <= 40 for line in seen.splitlines()))
+
+
+if __name__ == "__main__":
+    unittest.main()
