@@ -19,6 +19,8 @@ UMBRELLAS = {"chorus/chorus.hpp", "chorus/threading.hpp", "chorus/multiprocessin
 
 # They use Chorus as any user does. Tests may look inside.
 USERS = ["command", "examples", "bench", "tools"]
+# It reads the memory of programs that run: it has to know how that is laid out.
+MAY_LOOK_INSIDE = {"command/top/program.cpp"}
 
 # cereal shows in the public API: it is how users tell what travels.
 OPEN_TO_PUBLIC_HEADERS = ("cereal/",)
@@ -76,7 +78,9 @@ class Check:
             self.check_file(path)
         for folder in USERS:
             for file in sorted((self.root / folder).rglob("*.?pp")):
-                self.check_user(str(file.relative_to(self.root)))
+                name = str(file.relative_to(self.root))
+                if name not in MAY_LOOK_INSIDE:
+                    self.check_user(name)
         self.check_all_used()
         return self.problems
 
