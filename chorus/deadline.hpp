@@ -9,10 +9,16 @@
 
 #include <chrono>
 #include <string>
+#include <type_traits>
 
 #include <chorus/errors.hpp>
 
 namespace chorus {
+
+// Never defined: their names are what the compiler prints when a time is given as a bare number.
+struct write_5s_or_100ms_after_using_namespace_std_chrono_literals;
+template <class Number, class Instead>
+struct timeout_needs_a_unit;
 
 struct now_t {
     explicit now_t() = default;
@@ -30,6 +36,13 @@ public:
     constexpr Deadline() noexcept = default;
 
     constexpr Deadline(now_t) noexcept : when_(Clock::time_point::min()) {}
+
+    /// Stops the build with one line that says what to write: 5 of what?
+    template <class Number>
+        requires std::is_arithmetic_v<Number>
+    Deadline(Number) {
+        (void)sizeof(timeout_needs_a_unit<Number, write_5s_or_100ms_after_using_namespace_std_chrono_literals>);
+    }
 
     /// Throws: UsageError if the duration is not a number.
     template <class Rep, class Period>

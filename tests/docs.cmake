@@ -10,13 +10,27 @@ set(docs_tests ${CMAKE_CURRENT_SOURCE_DIR}/docs)
 set(docs_programs ${CMAKE_CURRENT_BINARY_DIR}/docs)
 file(MAKE_DIRECTORY ${docs_programs})
 file(GLOB_RECURSE docs_pages CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/docs/*.md)
-list(APPEND docs_pages ${PROJECT_SOURCE_DIR}/README.md)
+list(PREPEND docs_pages ${PROJECT_SOURCE_DIR}/README.md)
 
 # As a reader compiles them: debug information, and as quickly as can be.
 add_library(chorus_docs_page INTERFACE)
 target_link_libraries(chorus_docs_page INTERFACE chorus::chorus chorus_warnings)
 target_compile_options(chorus_docs_page INTERFACE -O0)
-set(docs_header "")
+
+# docs_program(page_x PAGE): the program of a page; docs_program(page_x_3 PAGE 3): of its block 3 alone.
+function(docs_program target page)
+    add_custom_command(OUTPUT ${docs_programs}/${target}.cpp
+        COMMAND Python3::Interpreter -B ${docs_tests}/page_program.py ${page} ${docs_programs}/${target}.cpp ${ARGN}
+        DEPENDS ${page} ${docs_tests}/page_program.py ${docs_tests}/page.py
+        COMMENT "${target}: the page's programs")
+    add_executable(${target} ${docs_programs}/${target}.cpp)
+    target_link_libraries(${target} PRIVATE chorus_docs_page)
+    if(TARGET page_README AND NOT target STREQUAL page_README)
+        target_precompile_headers(${target} REUSE_FROM page_README)
+    else()
+        target_precompile_headers(${target} PRIVATE <chorus/chorus.hpp>)
+    endif()
+endfunction()
 
 foreach(page ${docs_pages})
     file(STRINGS ${page} code REGEX "^```(cpp|python)$")
@@ -26,18 +40,14 @@ foreach(page ${docs_pages})
     cmake_path(RELATIVE_PATH page BASE_DIRECTORY ${PROJECT_SOURCE_DIR} OUTPUT_VARIABLE name)
     string(REGEX REPLACE "\\.md$" "" name ${name})
     string(MAKE_C_IDENTIFIER "page_${name}" target)
-    add_custom_command(OUTPUT ${docs_programs}/${target}.cpp
-        COMMAND Python3::Interpreter -B ${docs_tests}/page_program.py ${page} ${docs_programs}/${target}.cpp
-        DEPENDS ${page} ${docs_tests}/page_program.py ${docs_tests}/page.py
-        COMMENT "The programs of ${name}.md")
-    add_executable(${target} ${docs_programs}/${target}.cpp)
-    target_link_libraries(${target} PRIVATE chorus_docs_page)
-    if(docs_header)
-        target_precompile_headers(${target} REUSE_FROM ${docs_header})
-    else()
-        target_precompile_headers(${target} PRIVATE <chorus/chorus.hpp>)
-        set(docs_header ${target})
-    endif()
+    docs_program(${target} ${page})
+    # Which blocks are alone the page itself says.
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${page})
+    execute_process(COMMAND ${Python3_EXECUTABLE} -B ${docs_tests}/page.py ${page} OUTPUT_VARIABLE alone COMMAND_ERROR_IS_FATAL ANY)
+    foreach(number ${alone})
+        docs_program(${target}_${number} ${page} ${number})
+        list(APPEND docs_targets ${target}_${number})
+    endforeach()
     add_test(NAME "docs: ${name}"
         COMMAND Python3::Interpreter -B ${docs_tests}/page_test.py ${page} $<TARGET_FILE:${target}> ${CMAKE_CXX_COMPILER}
                 ${CMAKE_CURRENT_BINARY_DIR}/compile_fail/g++ -I${PROJECT_SOURCE_DIR})
@@ -45,3 +55,11 @@ foreach(page ${docs_pages})
     list(APPEND docs_targets ${target})
 endforeach()
 add_custom_target(docs_pages DEPENDS ${docs_targets})
+
+# Both quick starts, as a reader follows them, with what tests/install.cmake has installed.
+foreach(page quick_start zh/quick_start)
+    add_test(NAME "docs: ${page}, by copy and paste"
+        COMMAND Python3::Interpreter -B ${docs_tests}/quick_start_test.py ${PROJECT_SOURCE_DIR}/docs/${page}.md
+                ${CMAKE_CURRENT_BINARY_DIR}/install/prefix)
+    set_tests_properties("docs: ${page}, by copy and paste" PROPERTIES TIMEOUT 300 FIXTURES_REQUIRED installed)
+endforeach()

@@ -5,6 +5,7 @@ several things separated by `;`:
 
     <!-- run: in main -->           statements; they run in a main, where mp, mt and the units of time are known
     <!-- run: continues -->         the declarations of the block before, everything above its main, come first
+    <!-- run: alone -->             a program of its own, for what its static objects do
     <!-- run: as crash.cpp -->      the file's name, where the output tells it
     <!-- run: exits 1 -->           the exit status, of a program that is shown to fail; -6 for a signal
     <!-- run: does not compile -->  the output that follows is the compiler's error, in g++'s words
@@ -16,6 +17,7 @@ A block of Python with a `__main__` runs too, and its output is compared likewis
 """
 
 import re
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,6 +45,7 @@ class Block:
     exit_code: int = 0
     compiles: bool = True
     in_main: bool = False
+    alone: bool = False
 
     @property
     def name(self):
@@ -55,10 +58,12 @@ def take_notes(block, notes, previous, page):
             block.in_main = True
         elif note == "does not compile":
             block.compiles = False
+        elif note == "alone":
+            block.alone = True
         elif note == "continues":
             if not previous:
                 raise PageError(f"{page}:{block.line}: there is no block that this one could continue")
-            block.before = previous.before + MAIN.split(previous.text)[0]
+            block.before = previous.before + ("" if previous.in_main else MAIN.split(previous.text)[0])
         elif match := re.fullmatch(r"as (\S+)", note):
             block.file = match[1]
         elif match := re.fullmatch(r"exits (-?\d+)", note):
@@ -88,3 +93,7 @@ def read_page(page):
         found.append(block)
         last = block
     return found
+
+
+if __name__ == "__main__":  # the numbers of the blocks that are alone, for tests/docs.cmake
+    print(";".join(str(block.number) for block in read_page(sys.argv[1]) if block.alone), end="")

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the blocks of a page and compares what they print: page_test.py PAGE PROGRAM COMPILER DIR [FLAG…]
 
-PROGRAM is what page_program.py made of the page, DIR has the compiled header of tests/compile_fail, for blocks that must not compile.
+PROGRAM is what page_program.py made of the page, and PROGRAM_N of its block N that is alone. DIR has the compiled header of tests/compile_fail, for blocks that must not compile.
 """
 
 import os
@@ -24,9 +24,8 @@ def comparable(line):
     """Without what differs from run to run and from machine to machine."""
     line = re.sub(r"\bblock_\d+::", "", line)
     line = re.sub(r"/\S*/", "", line)
-    line = re.sub(r"(pid|parent)([= ])\d+", r"\1\2N", line)
-    line = re.sub(r"\((started|stopped)( daemon)? \d+\)", r"(\1\2 N)", line)
-    line = re.sub(r"(started|stopped)( daemon)? \d+>", r"\1\2 N>", line)
+    line = re.sub(r"\b(pid|parent)\b(\D{0,20}?)\d+", r"\1\2N", line)
+    line = re.sub(r"(started|stopped)( daemon)? \d+\)", r"\1\2 N)", line)
     line = re.sub(r"psm_[0-9a-f]{8}", "psm_N", line)
     line = re.sub(r"\b\d+\.\d{2,}\b", "SECONDS", line)
     return line.rstrip()
@@ -73,7 +72,7 @@ def problems_of(block, program, compiler, directory, flags):
         result = [f"not said by the compiler: {line}" for line in missing(block.shown, errors)]
         return result and [*result, "it says:", *errors]
     else:
-        command = [program, str(block.number)]
+        command = [f"{program}_{block.number}" if block.alone else program, str(block.number)]
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "block.py").write_text(block.text, encoding="utf-8")
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, cwd=folder,
