@@ -63,3 +63,12 @@ foreach(page quick_start zh/quick_start)
                 ${CMAKE_CURRENT_BINARY_DIR}/install/prefix)
     set_tests_properties("docs: ${page}, by copy and paste" PROPERTIES TIMEOUT 300 FIXTURES_REQUIRED installed)
 endforeach()
+
+# The site: doxygen has nothing to say, so that every public name is documented, and no link leads nowhere.
+find_program(CHORUS_DOXYGEN doxygen)
+if(CHORUS_DOXYGEN)
+    add_test(NAME "docs: the site" COMMAND Python3::Interpreter -B ${PROJECT_SOURCE_DIR}/tools/docs ${docs_programs}/site)
+    set_tests_properties("docs: the site" PROPERTIES TIMEOUT 300)
+else()
+    message(STATUS "tests/docs: doxygen is not installed, the documentation's site is not tested")
+endif()

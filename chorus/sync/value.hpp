@@ -40,7 +40,9 @@ namespace sync {
 template <Home home>
 class AnyLock : public BasicLock {
 public:
+    /// The same lock.
     AnyLock(const Lock<home>& lock) noexcept : BasicLock(lock) {}
+    /// The same lock.
     AnyLock(const RLock<home>& lock) noexcept : BasicLock(lock) {}
     explicit AnyLock(std::shared_ptr<LockState> state) noexcept : BasicLock(std::move(state)) {}
 };
@@ -54,9 +56,13 @@ public:
 
     /// As of the lock, so that `std::scoped_lock guard(n)` does as well.
     bool acquire(Deadline deadline = {}) const { return lock_.acquire(deadline); }
+    /// As of the lock.
     void release() const { lock_.release(); }
+    /// As of the lock; the standard's name for acquire().
     void lock() const { lock_.lock(); }
+    /// As acquire(chorus::now).
     bool try_lock() const { return lock_.try_lock(); }
+    /// As release().
     void unlock() const { lock_.unlock(); }
 
 protected:
@@ -74,7 +80,9 @@ public:
 
     /// A number is 0, a struct as it begins.
     Value() : Value(Raw()) {}
+    /// With this value and an RLock of its own.
     explicit Value(const T& value) : Value(Raw(value)) {}
+    /// With this value, under that lock, which others may share.
     Value(const T& value, AnyLock<home> lock) : Value(Raw(value), std::move(lock)) {}
     /// Python's sharedctypes.synchronized(): the same storage, with a lock.
     explicit Value(Raw raw) : Value(std::move(raw), RLock<home>()) {}
@@ -94,15 +102,21 @@ public:
     Array() : Array(Raw()) {}
     /// All bytes are zero.
     explicit Array(std::size_t size) : Array(Raw(size)) {}
+    /// All bytes are zero; under that lock.
     Array(std::size_t size, AnyLock<home> lock) : Array(Raw(size), std::move(lock)) {}
+    /// Of these values.
     Array(std::initializer_list<T> values) : Array(Raw(values)) {}
+    /// Of these values, under that lock.
     Array(std::initializer_list<T> values, AnyLock<home> lock) : Array(Raw(values), std::move(lock)) {}
+    /// Of the values from `first` to `last`.
     template <std::input_iterator Iterator, std::sentinel_for<Iterator> End>
         requires std::constructible_from<Raw, Iterator, End>
     Array(Iterator first, End last) : Array(Raw(std::move(first), std::move(last))) {}
+    /// Of the values of a range.
     template <std::ranges::input_range Range>
         requires(std::constructible_from<Raw, Range> && !std::derived_from<std::remove_cvref_t<Range>, Raw>)
     explicit Array(Range&& values) : Array(Raw(std::forward<Range>(values))) {}
+    /// Of the values of a range, under that lock.
     template <std::ranges::input_range Range>
         requires(std::constructible_from<Raw, Range> && !std::derived_from<std::remove_cvref_t<Range>, Raw>)
     Array(Range&& values, AnyLock<home> lock) : Array(Raw(std::forward<Range>(values)), std::move(lock)) {}
@@ -141,15 +155,19 @@ template <class T>
 struct codec<sync::Array<T, sync::Home::process>> : sync::SharedCodec<sync::Array<T, sync::Home::process>> {};
 
 namespace threading {
+/// A value and its lock, between threads: sync::Value.
 template <class T>
 using Value = sync::Value<T, sync::Home::thread>;
+/// An array and its lock, between threads: sync::Array.
 template <class T>
 using Array = sync::Array<T, sync::Home::thread>;
 }  // namespace threading
 
 namespace multiprocessing {
+/// A value and its lock, between processes: sync::Value. Travels as an argument, by handle.
 template <class T>
 using Value = sync::Value<T, sync::Home::process>;
+/// An array and its lock, between processes: sync::Array. Travels as an argument, by handle.
 template <class T>
 using Array = sync::Array<T, sync::Home::process>;
 }  // namespace multiprocessing
