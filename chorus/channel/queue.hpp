@@ -257,6 +257,7 @@ public:
         Queue* queue_ = nullptr;
         std::shared_ptr<T> item_;
     };
+    /// Gets items until the queue is shut down and empty: `for (auto& item : queue)`.
     iterator begin() { return iterator(this); }
     /// Where a loop ends.
     iterator end() { return {}; }

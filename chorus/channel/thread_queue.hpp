@@ -250,6 +250,7 @@ public:
         BasicQueue* queue_ = nullptr;
         mutable std::optional<T> item_;
     };
+    /// Gets items until the queue is shut down and empty: `for (auto& item : queue)`.
     iterator begin() { return iterator(this); }
     /// Where a loop ends.
     iterator end() { return {}; }

@@ -37,6 +37,7 @@ namespace chorus {
 template <class T>
 struct codec;
 
+/// What values and arrays are, for threads and for processes at once.
 namespace memory {
 
 /// What the cells of this type are. What cannot be shared stops the build.
@@ -46,6 +47,7 @@ CellKind kind_of(bool is_array) {
     return {typeid(T), sizeof(T), alignof(T), is_array};
 }
 
+/// One value, without a lock. A handle: its copies, here and in other processes, are the same storage.
 /// Throws (constructors): OsError when there is no memory to share.
 template <class T, Home home>
 class RawValue {
@@ -69,6 +71,7 @@ private:
     Cells cells_;
 };
 
+/// Values in a row, without a lock. A handle: its copies, here and in other processes, are the same storage. It converts to std::span.
 /// Throws (constructors): OsError with the numbers when there is no such memory; UsageError when there can be none.
 template <class T, Home home>
 class RawArray {

@@ -73,6 +73,7 @@ private:
 void write_barrier(message::Writer& out, const BasicBarrier& barrier);
 std::shared_ptr<BarrierState> read_barrier(message::Reader& in);
 
+/// Lets its parties go on when all have come, again and again.
 /// Between processes the action must be found in each of them: a function, or a lambda without captures.
 /// Throws (constructor): UsageError unless there are 1 to 32,767 parties; OsError when there is no memory to share.
 template <Home home>

@@ -83,6 +83,7 @@ void write_condition(message::Writer& out, const BasicCondition& condition);
 std::shared_ptr<ConditionState> read_condition(message::Reader& in);
 std::shared_ptr<LockState> read_any_lock(message::Reader& in);
 
+/// Lets who holds a lock wait until another one says that something has changed.
 /// Throws (constructor): OsError when there is no memory to share.
 template <Home home>
 class Condition : public BasicCondition {

@@ -54,6 +54,7 @@ protected:
 void write_event(message::Writer& out, const BasicEvent& event);
 std::shared_ptr<EventState> read_event(message::Reader& in);
 
+/// A flag to wait for.
 /// Throws (constructor): OsError when there is no memory to share.
 template <Home home>
 class Event : public BasicEvent {

@@ -27,6 +27,7 @@ namespace chorus {
 template <class T>
 struct codec;
 
+/// What Lock, Event and their like are, for threads and for processes at once.
 namespace sync {
 
 class LockState;
@@ -81,6 +82,7 @@ protected:
 void write_lock(message::Writer& out, const BasicLock& lock);
 std::shared_ptr<LockState> read_lock(message::Reader& in, bool recursive);
 
+/// Lets one in at a time; anybody may release it. Not to be acquired twice by the same: that waits for ever.
 /// Throws (constructor): OsError when there is no memory to share.
 template <Home home>
 class Lock : public BasicLock {

@@ -66,6 +66,7 @@ protected:
 void write_semaphore(message::Writer& out, const BasicSemaphore& semaphore);
 std::shared_ptr<SemaphoreState> read_semaphore(message::Reader& in, bool bounded);
 
+/// Lets so many in at once.
 /// Throws (constructor): UsageError for a value below 0, OsError when there is no memory to share.
 template <Home home>
 class Semaphore : public BasicSemaphore {

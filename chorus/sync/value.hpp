@@ -72,6 +72,7 @@ private:
     mutable AnyLock<home> lock_;
 };
 
+/// One value and its lock. A handle: its copies, here and in other processes, are the same storage and the same lock.
 /// Throws (constructors): OsError when there is no memory to share.
 template <class T, Home home>
 class Value : public memory::RawValue<T, home>, public WithLock<home> {
@@ -92,6 +93,7 @@ public:
     const Raw& get_obj() const noexcept { return *this; }
 };
 
+/// Values in a row and their lock. A handle, as Value; it converts to std::span.
 /// Throws (constructors): OsError with the numbers when there is no such memory; UsageError when there can be none.
 template <class T, Home home>
 class Array : public memory::RawArray<T, home>, public WithLock<home> {

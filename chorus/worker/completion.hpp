@@ -84,6 +84,7 @@ struct Waited {
     std::vector<Future<T>> not_done;  ///< the same
 };
 
+/// Futures of one type, in any range.
 template <class Range>
 concept RangeOfFutures = std::ranges::input_range<Range> && worker::IsFuture<std::remove_cvref_t<std::ranges::range_reference_t<Range>>>::value;
 

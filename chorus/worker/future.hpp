@@ -221,6 +221,7 @@ public:
 
     /// For Chorus itself.
     const std::shared_ptr<worker::TypedFutureState<T>>& state() const noexcept { return state_; }
+    /// Made by the library.
     explicit Future(std::shared_ptr<worker::TypedFutureState<T>> state) : state_(std::move(state)) {}
 
 private:
