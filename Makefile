@@ -1,7 +1,7 @@
 # What one does with Chorus here. CMake's presets (CMakePresets.json) do the work; these are the words for it.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help setup tour hash test test-release test-clang test-asan test-tsan storm bench bench-page format clean
+.PHONY: help setup tour hash test test-release test-clang test-asan test-tsan storm bench bench-page docs format clean
 
 JOBS ?= $(shell nproc)
 DIR ?= /usr/lib
@@ -58,6 +58,9 @@ bench: setup  ## measure, next to rivals and to what is asked: some minutes; mak
 
 bench-page:  ## what was measured last into docs/benchmarks.md and docs/benchmarks.html
 	@tools/bench_page build/release/bench.jsonl --markdown docs/benchmarks.md --html docs/benchmarks.html
+
+docs:  ## the documentation's site: build/docs/html/index.html
+	@tools/docs build/docs
 
 format:  ## lay out the C++ code as .clang-format says
 	git ls-files '*.cpp' '*.hpp' | xargs clang-format-16 -i

@@ -32,7 +32,9 @@ public:
 /// where a limit was met, the limit.
 class OsError : public Error {
 public:
+    /// `code` is an errno value.
     OsError(const std::string& what, int code) : Error(what), code_(code) {}
+    /// The errno value.
     int code() const noexcept { return code_; }
 
 private:
@@ -74,11 +76,13 @@ class WorkerDied : public Error {
 public:
     /// What a pool knows besides.
     struct Circumstances {
-        std::uint64_t task = 0;
-        std::size_t memory = 0;
-        std::string last_lines;
+        std::uint64_t task = 0;  ///< as WorkerDied::task()
+        std::size_t memory = 0;  ///< as WorkerDied::memory(), in bytes
+        std::string last_lines;  ///< as WorkerDied::last_lines()
     };
+    /// Made by the library, when it has collected the worker.
     WorkerDied(const std::string& what, int exitcode, std::string stack) : WorkerDied(what, exitcode, std::move(stack), Circumstances()) {}
+    /// The same, of a pool's worker.
     WorkerDied(const std::string& what, int exitcode, std::string stack, Circumstances circumstances)
         : Error(what), exitcode_(exitcode), stack_(std::move(stack)), circumstances_(std::move(circumstances)) {}
 
@@ -115,6 +119,7 @@ public:
 /// An exception of a type that cannot be rebuilt here was thrown in a worker process.
 class RemoteError : public Error {
 public:
+    /// Made by the library, of an exception that it cannot rebuild.
     RemoteError(std::string type, std::string message, std::string stack)
         : Error(type + ": " + message), type_(std::move(type)), message_(std::move(message)), stack_(std::move(stack)) {}
 
@@ -183,6 +188,7 @@ public:
 /// The next message is longer than what was allowed for it. It has not been received.
 class BufferTooShort : public Error {
 public:
+    /// `size` is that of the message, in bytes.
     BufferTooShort(const std::string& what, std::size_t size) : Error(what), size_(size) {}
     /// Bytes that it needs.
     std::size_t size() const noexcept { return size_; }
@@ -208,14 +214,18 @@ public:
 /// Python's SystemExit stands outside Exception for the same reason.
 class SystemExit {
 public:
+    /// A process leaves with this exit code, 0 to 255; a thread ends silently, whatever it is.
     explicit SystemExit(int code = 0) : code_(code) {}
     /// The message is printed on stderr and the exit code is 1.
     explicit SystemExit(std::string message) : code_(1), message_(std::move(message)) {}
+    /// The same, of a literal.
     explicit SystemExit(const char* message) : SystemExit(std::string(message)) {}
     /// As in Python, `SystemExit(true)` is a failure: exit code 1.
     explicit SystemExit(bool failed) : code_(failed ? 1 : 0) {}
 
+    /// The exit code.
     int code() const noexcept { return code_; }
+    /// What is printed on stderr; empty if an exit code was given.
     const std::optional<std::string>& message() const noexcept { return message_; }
 
 private:

@@ -27,6 +27,9 @@
 #include <chorus/worker/print.hpp>
 #include <chorus/worker/process.hpp>
 
+/// Python's multiprocessing and threading, for C++20.
 namespace chorus {
+/// What processes are and have: the names of Python's multiprocessing, and calls in a process of their own.
+namespace multiprocessing {}
 namespace mp = multiprocessing;
-}
+}  // namespace chorus

@@ -23,5 +23,7 @@
 #include <chorus/worker/timer.hpp>
 
 namespace chorus {
+/// What threads are and have: the names of Python's threading and queue, and pools of threads.
+namespace threading {}
 namespace mt = threading;
-}
+}  // namespace chorus

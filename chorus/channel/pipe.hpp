@@ -81,6 +81,7 @@ std::pair<std::shared_ptr<ConnectionState>, std::shared_ptr<ConnectionState>> ma
 
 namespace multiprocessing {
 
+/// One end of a pipe, for values: typed send() and recv() over what BasicConnection has. A handle, which travels as an argument, also through other pipes.
 class Connection : public channel::BasicConnection {
 public:
     /// A closed one, to be assigned to: so it may be a member or an element of what travels.
@@ -111,8 +112,9 @@ public:
     }
 };
 
+/// What may be said about a pipe.
 struct PipeOptions {
-    bool duplex = true;
+    bool duplex = true;  ///< both ends send and receive
     /// How much may lie in each direction before send() waits.
     std::size_t max_bytes = 1024 * 1024;
 };

@@ -26,11 +26,13 @@
 
 namespace chorus::multiprocessing {
 
+/// What may be said about a queue.
 struct QueueOptions {
     std::size_t maxsize = 0;    ///< items; 0: no limit
     std::size_t max_bytes = 0;  ///< of all items as they are written; 0: no limit
 };
 
+/// How a queue is shut down.
 struct ShutdownOptions {
     bool immediate = false;  ///< throw away what is in the queue
 };
@@ -38,14 +40,17 @@ struct ShutdownOptions {
 /// Memory of a queue to write an item in, as numbers in a row. If it is not put, it is given back.
 class Loan {
 public:
+    /// Made by Queue::loan().
     Loan(const channel::QueuePointer& core, std::size_t bytes, std::size_t each) : message_(core, bytes + count_size, {}) {
         const std::size_t count = bytes / each;
         std::memcpy(message_.bytes().data(), &count, sizeof count);
         if (bytes % each != 0) throw UsageError(std::to_string(bytes) + " bytes are no whole number of items of " + std::to_string(each) + " bytes");
     }
+    /// Where to write: as many bytes as were asked for.
     std::span<std::byte> span() const noexcept { return message_.bytes().subspan(count_size); }
 
     const channel::QueuePointer& core() const noexcept { return message_.core(); }
+    /// What Queue::put() calls.
     void put(Deadline deadline) { message_.put(message_.bytes().size(), deadline); }
 
 private:
@@ -56,10 +61,15 @@ private:
 /// An item read where it lies; its memory is free again when this is gone. It may outlive the queue's handle.
 class Borrowed {
 public:
+    /// Made by Queue::borrow(), of a short item.
     explicit Borrowed(std::vector<std::byte> copy) noexcept : copy_(std::move(copy)), bytes_(copy_) {}
+    /// Made by Queue::borrow(), of a long item.
     Borrowed(channel::TakenBlock block, std::span<const std::byte> bytes) noexcept : block_(std::move(block)), bytes_(bytes) {}
+    /// The other has nothing afterwards.
     Borrowed(Borrowed&& other) noexcept = default;  // the bytes of a vector stay where they are
+    /// Gives back what it had; the other has nothing afterwards.
     Borrowed& operator=(Borrowed&& other) noexcept = default;
+    /// Where to read; good for as long as this lives.
     std::span<const std::byte> span() const noexcept { return bytes_; }
 
 private:
@@ -68,13 +78,17 @@ private:
     std::span<const std::byte> bytes_;
 };
 
+/// First in, first out, between processes. A handle: copies are the same queue, in every process that it was given to.
 template <class T>
 class Queue {
 public:
     /// Throws: OsError when there is no memory to share.
     Queue() : Queue(QueueOptions{}) {}
+    /// `maxsize` in items; 0 for as many as memory holds. Throws: UsageError above 2,147,483,647; OsError when there is no memory or no descriptor left.
     explicit Queue(std::size_t maxsize) : Queue(QueueOptions{maxsize, 0}) {}
+    /// The same, said by name, also with a limit in bytes.
     explicit Queue(QueueOptions options) : core_(channel::make_queue(typeid(T), {options.maxsize, options.max_bytes})) {}
+    /// Made by the library.
     explicit Queue(channel::QueuePointer core) noexcept : core_(std::move(core)) {}
 
     /// Throws: Full when no room became free in time; ShutDown; OsError when there is no memory for it; what writing
@@ -89,6 +103,7 @@ public:
             return false;
         }
     }
+    /// The same, with a copy.
     void put_nowait(const T& value) { put(value, now); }
 
     /// Puts them in this order, many at once; waits for room as often as it must.
@@ -122,6 +137,7 @@ public:
         channel::Getting getting(*core_, deadline);
         return channel::take_value<T>(core_, getting, 0);
     }
+    /// Returns nothing instead of Empty, and does not wait. Throws: ShutDown; as get().
     std::optional<T> try_get() {
         try {
             return get(now);
@@ -129,6 +145,7 @@ public:
             return std::nullopt;
         }
     }
+    /// As get(), without waiting.
     T get_nowait() { return get(now); }
 
     /// One item or more, as many as are there, at most `most`. Throws: Empty, ShutDown, as get does.
@@ -165,7 +182,9 @@ public:
 
     /// Items in it, exact at some instant during the call.
     std::size_t qsize() const noexcept { return channel::size_of(*core_); }
+    /// Whether nothing is in it, at some instant during the call.
     bool empty() const noexcept { return qsize() == 0; }
+    /// Whether as much as is allowed is in it, at some instant during the call; never without a limit.
     bool full() const noexcept { return channel::is_full(*core_); }
 
     /// Says that one item that was got has been dealt with. Throws: UsageError if more are done than were put.
@@ -175,6 +194,7 @@ public:
 
     /// Nothing can be put any more; get() throws ShutDown when the queue is empty, or at once.
     void shutdown(ShutdownOptions options = {}) { channel::shut_down(*core_, options.immediate); }
+    /// Whether shutdown() was called, by anybody.
     bool is_shutdown() const noexcept { return channel::is_shut_down(*core_); }
 
     /// Memory for an item of that many bytes, to be filled and put: nothing is copied. For queues of bytes
@@ -237,7 +257,9 @@ public:
         Queue* queue_ = nullptr;
         std::shared_ptr<T> item_;
     };
+    /// Gets items until the queue is shut down and empty: `for (auto& item : queue)`.
     iterator begin() { return iterator(this); }
+    /// Where a loop ends.
     iterator end() { return {}; }
 
     /// Readable, for poll and epoll, while there may be something to get; try_get() tells, and makes it wait again.

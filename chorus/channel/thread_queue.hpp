@@ -127,10 +127,12 @@ private:
 
 namespace chorus::threading {
 
+/// What may be said about a queue.
 struct QueueOptions {
     std::size_t maxsize = 0;  ///< items; 0: no limit
 };
 
+/// How a queue is shut down.
 struct ShutdownOptions {
     bool immediate = false;  ///< throw away what is in the queue
 };
@@ -139,7 +141,9 @@ struct ShutdownOptions {
 template <class T, class Store>
 class BasicQueue {
 public:
+    /// `maxsize` in items; 0 for as many as memory holds.
     explicit BasicQueue(std::size_t maxsize = 0) : state_(std::make_shared<State>(maxsize)) {}
+    /// The same, said by name.
     explicit BasicQueue(QueueOptions options) : BasicQueue(options.maxsize) {}
     /// A PriorityQueue's comparison.
     template <class Compare>
@@ -151,6 +155,7 @@ public:
     void put(T&& value, Deadline deadline = {}) {
         if (!state_->put(std::move(value), deadline)) state_->turnstile().throw_full();
     }
+    /// The same, with a copy.
     void put(const T& value, Deadline deadline = {})
         requires std::copy_constructible<T>
     {
@@ -158,12 +163,15 @@ public:
     }
     /// Returns false instead of Full, and does not wait.
     bool try_put(T&& value) { return state_->put(std::move(value), now); }
+    /// The same, with a copy.
     bool try_put(const T& value)
         requires std::copy_constructible<T>
     {
         return put_copy(value, now);
     }
+    /// As put(), without waiting. Throws: Full, ShutDown.
     void put_nowait(T&& value) { put(std::move(value), now); }
+    /// The same, with a copy.
     void put_nowait(const T& value)
         requires std::copy_constructible<T>
     {
@@ -184,6 +192,7 @@ public:
     T get(Deadline deadline = {}) { return state_->get(deadline); }
     /// Returns nothing instead of Empty, and does not wait.
     std::optional<T> try_get() { return state_->try_get(); }
+    /// As get(), without waiting. Throws: Empty, ShutDown.
     T get_nowait() { return get(now); }
     /// One item or more, as many as are there, at most `most`. Throws: Empty, ShutDown, as get does.
     std::vector<T> get_many(std::size_t most, Deadline deadline = {}) {
@@ -193,8 +202,11 @@ public:
 
     /// Items in it, exact at some instant during the call.
     std::size_t qsize() const noexcept { return state_->turnstile().size(); }
+    /// Whether nothing is in it, at some instant during the call.
     bool empty() const noexcept { return qsize() == 0; }
+    /// Whether as many as are allowed are in it, at some instant during the call; never without a limit.
     bool full() const noexcept { return state_->turnstile().full(); }
+    /// How many items it holds at most; 0: no limit.
     std::size_t maxsize() const noexcept { return state_->turnstile().maxsize(); }
     /// From now on. If more are in it already they stay, and nothing can be put until there are fewer.
     void set_maxsize(std::size_t maxsize) { state_->turnstile().set_maxsize(maxsize); }
@@ -207,6 +219,7 @@ public:
     /// Nothing can be put any more; get() throws ShutDown when the queue is empty, or at once: then what was in it
     /// counts as done, and is destroyed here. May be called again to make it immediate.
     void shutdown(ShutdownOptions options = {}) { state_->shut_down(options.immediate); }
+    /// Whether shutdown() was called, by anybody.
     bool is_shutdown() const noexcept { return state_->turnstile().is_shut_down(); }
 
     /// Until the queue is shut down and empty.
@@ -237,7 +250,9 @@ public:
         BasicQueue* queue_ = nullptr;
         mutable std::optional<T> item_;
     };
+    /// Gets items until the queue is shut down and empty: `for (auto& item : queue)`.
     iterator begin() { return iterator(this); }
+    /// Where a loop ends.
     iterator end() { return {}; }
 
 private:
@@ -273,12 +288,15 @@ public:
 
     /// The deadline is there for the other queues' sake. Throws: what moving the value throws; then nothing was put.
     void put(T&& value, Deadline = {}) { state_->put(std::move(value), now); }
+    /// The same, with a copy.
     void put(const T& value, Deadline = {})
         requires std::copy_constructible<T>
     {
         state_->put(T(value), now);
     }
+    /// As put(), which never waits.
     void put_nowait(T&& value) { put(std::move(value)); }
+    /// The same, with a copy.
     void put_nowait(const T& value)
         requires std::copy_constructible<T>
     {
@@ -289,10 +307,12 @@ public:
     T get(Deadline deadline = {}) { return state_->get(deadline); }
     /// Returns nothing instead of Empty, and does not wait.
     std::optional<T> try_get() { return state_->try_get(); }
+    /// As get(), without waiting. Throws: Empty.
     T get_nowait() { return get(now); }
 
     /// Items in it, exact at some instant during the call.
     std::size_t qsize() const noexcept { return state_->turnstile().size(); }
+    /// Whether nothing is in it, at some instant during the call.
     bool empty() const noexcept { return qsize() == 0; }
 
 private:

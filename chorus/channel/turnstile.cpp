@@ -259,7 +259,7 @@ void Turnstile::task_done() {
     auto& state = *state_;
     std::uint64_t done = state.done.load();
     do {
-        if (state.is_all_done(done)) throw UsageError("task_done() was called more often than items were put");
+        if (state.is_all_done(done)) throw UsageError("task_done() was called more often than items were put: call it once for each item taken");
     } while (!state.done.compare_exchange_weak(done, done + 1));
     if (state.is_all_done(done + 1)) state.tell_joiners();
 }

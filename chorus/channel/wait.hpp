@@ -19,12 +19,15 @@ namespace chorus::multiprocessing {
 /// Something to wait for. Two are equal when they mean the same.
 class Waitable {
 public:
+    /// Ready when something can be received, or the other end is gone. Throws: UsageError if it is closed or only sends.
     Waitable(const Connection& connection) : core_(channel::receiving(connection)), descriptor_(-1) {}
+    /// Ready when something can be got, or the queue was shut down.
     template <class T>
     Waitable(const Queue<T>& queue) : core_(queue.core()), descriptor_(-1) {}
     /// A sentinel, or any other descriptor that poll knows.
     Waitable(int descriptor) noexcept : descriptor_(descriptor) {}
 
+    /// Whether both mean the same thing to wait for.
     friend bool operator==(const Waitable& a, const Waitable& b) noexcept { return a.core_ == b.core_ && a.descriptor_ == b.descriptor_; }
 
     const channel::QueuePointer& core() const noexcept { return core_; }

@@ -98,7 +98,7 @@ Cells read_cells(message::Reader& in, const CellKind& kind) {
 }
 
 void refuse_index(std::size_t index, std::size_t count) {
-    throw UsageError("index " + std::to_string(index) + " in an array of " + std::to_string(count) + " elements");
+    throw UsageError("index " + std::to_string(index) + " in an array of " + std::to_string(count) + " elements, which are counted from 0");
 }
 
 }  // namespace chorus::memory

@@ -37,25 +37,30 @@ namespace chorus {
 template <class T>
 struct codec;
 
+/// What values and arrays are, for threads and for processes at once.
 namespace memory {
 
+/// What the cells of this type are. What cannot be shared stops the build.
 template <class T>
 CellKind kind_of(bool is_array) {
     expect_shareable<T>();
     return {typeid(T), sizeof(T), alignof(T), is_array};
 }
 
+/// One value, without a lock. A handle: its copies, here and in other processes, are the same storage.
 /// Throws (constructors): OsError when there is no memory to share.
 template <class T, Home home>
 class RawValue {
 public:
     /// A number is 0, a struct as it begins.
     RawValue() : RawValue(T{}) {}
+    /// With this value.
     explicit RawValue(const T& value) : cells_(make_cells(home, kind_of<T>(false), 1)) {
         new (cells_.first()) std::remove_reference_t<T>(value);  // so that kind_of alone says that references cannot be shared
     }
     explicit RawValue(Cells cells) noexcept : cells_(std::move(cells)) {}
 
+    /// The value itself, in shared memory. Nothing about it is atomic: who reads while another one writes needs a lock.
     T& value() const noexcept { return *std::launder(reinterpret_cast<T*>(cells_.first())); }
     /// Another value, equal to this one now.
     RawValue copy() const { return RawValue(value()); }
@@ -66,6 +71,7 @@ private:
     Cells cells_;
 };
 
+/// Values in a row, without a lock. A handle: its copies, here and in other processes, are the same storage. It converts to std::span.
 /// Throws (constructors): OsError with the numbers when there is no such memory; UsageError when there can be none.
 template <class T, Home home>
 class RawArray {
@@ -76,19 +82,27 @@ public:
     RawArray() : RawArray(std::size_t{0}) {}
     /// All bytes are zero.
     explicit RawArray(std::size_t size) : cells_(make_cells(home, kind_of<T>(true), size)) {}
+    /// Of these values.
     RawArray(std::initializer_list<T> values) : RawArray(values.begin(), values.end()) {}
+    /// Of the values from `first` to `last`.
     template <std::input_iterator Iterator, std::sentinel_for<Iterator> End>
         requires std::convertible_to<std::iter_reference_t<Iterator>, T>
     RawArray(Iterator first, End last) : RawArray(std::ranges::subrange(std::move(first), std::move(last))) {}
+    /// Of the values of a range.
     template <std::ranges::input_range Range>
         requires(std::convertible_to<std::ranges::range_reference_t<Range>, T> && !std::derived_from<std::remove_cvref_t<Range>, RawArray>)
     explicit RawArray(Range&& values) : RawArray(count_and_fill(values)) {}
     explicit RawArray(Cells cells) noexcept : cells_(std::move(cells)) {}
 
+    /// How many elements there are: fixed when it was made.
     std::size_t size() const noexcept { return cells_.count(); }
+    /// Whether there are none.
     bool empty() const noexcept { return size() == 0; }
+    /// Where the elements lie, in a row; good for as long as a handle of this process is.
     T* data() const noexcept { return std::launder(reinterpret_cast<T*>(cells_.first())); }
+    /// The first element.
     T* begin() const noexcept { return data(); }
+    /// Behind the last element.
     T* end() const noexcept { return data() + size(); }
 
     /// Requires: index < size().
@@ -138,15 +152,19 @@ struct codec<memory::RawArray<T, memory::Home::process>> {
 };
 
 namespace threading {
+/// A value in this process's memory, without a lock: memory::RawValue.
 template <class T>
 using RawValue = memory::RawValue<T, memory::Home::thread>;
+/// An array in this process's memory, without a lock: memory::RawArray.
 template <class T>
 using RawArray = memory::RawArray<T, memory::Home::thread>;
 }  // namespace threading
 
 namespace multiprocessing {
+/// A value that processes share, without a lock: memory::RawValue. Travels as an argument, by handle.
 template <class T>
 using RawValue = memory::RawValue<T, memory::Home::process>;
+/// An array that processes share, without a lock: memory::RawArray. Travels as an argument, by handle.
 template <class T>
 using RawArray = memory::RawArray<T, memory::Home::process>;
 }  // namespace multiprocessing

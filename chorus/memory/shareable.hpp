@@ -23,7 +23,10 @@ struct because_it_points_into_the_memory_of_one_process;
 struct because_a_field_of_it_points_into_the_memory_of_one_process;
 struct because_it_is_not_trivially_copyable_and_assignable;
 struct because_it_is_aligned_to_more_than_64_bytes;
-template <class Type, class Why>
+struct share_the_data_itself_or_send_it_through_a_queue;
+struct use_a_struct_of_fixed_size_or_send_it_through_a_queue;
+struct align_it_to_64_bytes_or_less;
+template <class Type, class Why, class Instead>
 struct type_cannot_lie_in_shared_memory;
 
 namespace memory {
@@ -101,13 +104,15 @@ concept HasPointerField = std::is_aggregate_v<T> && internal::has_pointer_field<
 template <class T>
 constexpr void expect_shareable() {
     if constexpr (PointsSomewhere<T>) {
-        (void)sizeof(type_cannot_lie_in_shared_memory<T, because_it_points_into_the_memory_of_one_process>);
+        (void)sizeof(type_cannot_lie_in_shared_memory<T, because_it_points_into_the_memory_of_one_process, share_the_data_itself_or_send_it_through_a_queue>);
     } else if constexpr (!Plain<T>) {
-        (void)sizeof(type_cannot_lie_in_shared_memory<T, because_it_is_not_trivially_copyable_and_assignable>);
+        (void)sizeof(
+            type_cannot_lie_in_shared_memory<T, because_it_is_not_trivially_copyable_and_assignable, use_a_struct_of_fixed_size_or_send_it_through_a_queue>);
     } else if constexpr (HasPointerField<T>) {
-        (void)sizeof(type_cannot_lie_in_shared_memory<T, because_a_field_of_it_points_into_the_memory_of_one_process>);
+        (void)sizeof(
+            type_cannot_lie_in_shared_memory<T, because_a_field_of_it_points_into_the_memory_of_one_process, share_the_data_itself_or_send_it_through_a_queue>);
     } else if constexpr (alignof(T) > 64) {
-        (void)sizeof(type_cannot_lie_in_shared_memory<T, because_it_is_aligned_to_more_than_64_bytes>);
+        (void)sizeof(type_cannot_lie_in_shared_memory<T, because_it_is_aligned_to_more_than_64_bytes, align_it_to_64_bytes_or_less>);
     }
 }
 

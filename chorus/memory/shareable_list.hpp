@@ -38,10 +38,12 @@
 
 namespace chorus::multiprocessing {
 
+/// The name of the block that a list lies in.
 struct ShareableListOptions {
     std::string name{};  ///< as SharedMemoryOptions::name
 };
 
+/// A list of values in a named block, as Python's: its length, and the room of each element, are fixed when it is made.
 class ShareableList {
 public:
     /// Python's None, bool, int, float, str and bytes.
@@ -54,6 +56,7 @@ public:
     /// with a zero at the end of 100,000 or more; FileExists; OsError when there is no room.
     ShareableList(std::initializer_list<Value> values, ShareableListOptions options = {}) : ShareableList(create({values.begin(), values.size()}, options)) {}
     ShareableList() : ShareableList(std::initializer_list<Value>{}) {}
+    /// Of the values of a range. Throws: as SharedMemory; UsageError for text or bytes that cannot be kept.
     template <class Values>  // a range; <ranges> itself takes long to compile
         requires std::constructible_from<Value, decltype(*std::begin(std::declval<Values&>()))> &&
                  (!std::convertible_to<Values, Value> && !std::same_as<std::remove_cvref_t<Values>, ShareableList>)
@@ -65,7 +68,9 @@ public:
     /// OsError; DecodeError if there is no list.
     explicit ShareableList(ShareableListOptions options) : ShareableList(SharedMemory({.name = std::move(options.name)})) {}
 
+    /// How many elements there are.
     std::size_t size() const noexcept { return size_; }
+    /// Whether there are none.
     bool empty() const noexcept { return size_ == 0; }
 
     /// The element at this position, from the end if it is negative: list[-1] is the last.
@@ -74,18 +79,23 @@ public:
     Reference operator[](Position position) const;
 
     // The elements' values as they are when the iterator gets there.
+    /// The first element.
     Iterator begin() const;
+    /// Behind the last element.
     Iterator end() const;
 
     /// How many elements equal this value, and where the first one is. Numbers and bools are equal by value,
     /// as in both languages: 1, 1.0 and true. Throws: UsageError from index() if there is none.
     std::size_t count(const Value& value) const;
+    /// Where the value first is. Throws: UsageError if it is nowhere (Python: ValueError); DecodeError.
     std::size_t index(const Value& value) const;
 
     /// What the elements are, as formats of Python's struct module, one after the other.
     std::string format() const;
 
+    /// The block that the list lies in: for its name, close() and unlink().
     SharedMemory& shm() noexcept { return shm_; }
+    /// The same.
     const SharedMemory& shm() const noexcept { return shm_; }
 
     /// ShareableList([1, 2.5, 'x', True, None], name='psm_3987bc0d')
@@ -114,11 +124,13 @@ private:
 /// An element of a list. It belongs to the list's handle.
 class ShareableList::Reference {
 public:
+    /// Means the same element.
     Reference(const Reference&) = default;
     ~Reference() = default;
 
     /// Throws: DecodeError if there is no value, because somebody else damaged it; UsageError after close().
     Value get() const { return list_->get(position_); }
+    /// As get().
     operator Value() const { return get(); }
 
     /// The value as one of the types of Value. Throws: UsageError if it is of another; as get().
@@ -129,6 +141,7 @@ public:
         if (T* const typed = std::get_if<T>(&value)) return std::move(*typed);
         refuse_type(value, Value(std::in_place_type<T>));
     }
+    /// Whether the value is of this type. Throws: as get().
     template <class T>
         requires std::constructible_from<Value, std::in_place_type_t<T>>
     bool is() const {
@@ -141,13 +154,17 @@ public:
         list_->set(position_, value);
         return *this;
     }
+    /// Copies the other's value. Throws: as get(), and as of a value.
     const Reference& operator=(const Reference& other) const { return *this = other.get(); }
+    /// The same.
     Reference& operator=(const Reference& other) {
         std::as_const(*this) = other.get();
         return *this;
     }
 
+    /// Whether the values are equal; 1, 1.0 and true are, as in Python.
     friend bool operator==(const Reference& a, const Value& b) { return equal(a.get(), b); }
+    /// The same, of two elements.
     friend bool operator==(const Reference& a, const Reference& b) { return equal(a.get(), b.get()); }
     /// As Python writes it: 'x', b'x', True, None.
     friend std::ostream& operator<<(std::ostream& out, const Reference& element);
@@ -163,6 +180,7 @@ private:
     std::size_t position_;
 };
 
+/// Goes through the elements.
 class ShareableList::Iterator {
 public:
     using value_type = Value;
@@ -170,16 +188,20 @@ public:
 
     Iterator() = default;
 
+    /// The element's value, as it is now.
     Value operator*() const { return list_->get(position_); }
+    /// To the next one.
     Iterator& operator++() noexcept {
         ++position_;
         return *this;
     }
+    /// To the next one; returns where it was.
     Iterator operator++(int) noexcept {
         const Iterator before = *this;
         ++position_;
         return before;
     }
+    /// Whether both are at the same element.
     friend bool operator==(const Iterator&, const Iterator&) = default;
 
 private:

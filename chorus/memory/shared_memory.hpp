@@ -43,12 +43,14 @@ struct NamedBlock;
 class BlockSize {
 public:
     BlockSize() noexcept = default;
+    /// Any integer. Throws: UsageError if it is negative.
     template <std::integral Count>
     BlockSize(Count bytes) : bytes_(static_cast<std::size_t>(bytes)) {
         if constexpr (std::signed_integral<Count>) {
             if (bytes < 0) throw UsageError("a size of shared memory is not negative: got " + std::to_string(bytes));
         }
     }
+    /// The number.
     std::size_t bytes() const noexcept { return bytes_; }
 
 private:
@@ -59,12 +61,14 @@ private:
 
 namespace chorus::multiprocessing {
 
+/// To create a block, or to attach to one that has a name.
 struct SharedMemoryOptions {
     std::string name{};        ///< up to 255 bytes without '/'; "" when creating: a free one like psm_3987bc0d
     bool create = false;       ///< left out: attach to what has that name
     memory::BlockSize size{};  ///< in bytes, when creating; who attaches gets what there is
 };
 
+/// A named block of memory, which other programs can attach to, also Python's. A handle: copies share one mapping.
 class SharedMemory {
 public:
     /// Creates a block, all zeros, or attaches to one. Only processes of the same user may attach.

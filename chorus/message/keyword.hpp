@@ -22,10 +22,12 @@ namespace chorus {
 /// Text as a template parameter.
 template <std::size_t N>
 struct fixed_string {
-    char text[N]{};
+    char text[N]{};  ///< with the zero at its end
+    /// Of a literal: `chorus::named<"num">`.
     constexpr fixed_string(const char (&literal)[N]) {
         for (std::size_t i = 0; i < N; ++i) text[i] = literal[i];
     }
+    /// without the zero at its end
     constexpr std::string_view view() const { return {text, N - 1}; }
 };
 
@@ -51,7 +53,7 @@ struct wrap_the_function_in_chorus_named_to_use_the_keyword;
 /// One argument with its keyword; made by `kw<"name"> = value`.
 template <fixed_string Key, class T>
 struct Keyword {
-    T value;
+    T value;  ///< the argument
 };
 
 namespace message {
@@ -213,8 +215,9 @@ inline constexpr message::KeywordName<Key> kw{};
 /// A function whose parameters have names. Calls like the function, and with keywords.
 template <class Function, fixed_string... Names>
 struct Named {
-    [[no_unique_address]] Function function;
+    [[no_unique_address]] Function function;  ///< what is called
 
+    /// Calls the function. What is wrong with keywords stops the build with one line that names the keyword.
     template <class... Args>
     constexpr decltype(auto) operator()(Args&&... args) const {
         using Arrangement = message::Arrange<Named>;

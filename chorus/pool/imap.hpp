@@ -22,6 +22,7 @@
 
 namespace chorus {
 
+/// What may be said about a lazy map.
 struct ImapOptions {
     ShowProgress progress{};                     ///< a name: draws a bar; a function: is called with each Progress
     std::size_t chunksize = 1;                   ///< items to a task

@@ -25,6 +25,7 @@
 
 namespace chorus {
 
+/// What may be said about a map.
 struct MapOptions {
     ShowProgress progress{};    ///< a name: draws a bar; a function: is called with each Progress
     std::size_t chunksize = 0;  ///< items to a task; 0: about a quarter of each worker's share, as Python's

@@ -349,11 +349,15 @@ private:
 }  // namespace chorus::pool
 
 namespace chorus::multiprocessing {
+/// Many worker processes for many calls: pool::BasicPool.
 using Pool = pool::BasicPool<pool::Processes>;
+/// What may be said about a pool of processes: pool::PoolOptions.
 using PoolOptions = pool::PoolOptions<pool::Processes>;
 }  // namespace chorus::multiprocessing
 
 namespace chorus::threading {
+/// Many threads for many calls: pool::BasicPool.
 using Pool = pool::BasicPool<pool::Threads>;
+/// What may be said about a pool of threads: pool::PoolOptions.
 using PoolOptions = pool::PoolOptions<pool::Threads>;
 }  // namespace chorus::threading

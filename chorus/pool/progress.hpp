@@ -24,6 +24,7 @@
 
 namespace chorus {
 
+/// How far a map has come.
 struct Progress {
     std::size_t done = 0;                ///< items, with those that failed
     std::optional<std::size_t> total{};  ///< items; nothing while that is not known
@@ -43,13 +44,19 @@ std::string progress_line(const std::string& name, const Progress& progress, std
 class ShowProgress {
 public:
     ShowProgress() = default;
+    /// A bar of this name on the terminal; lines of text elsewhere.
     ShowProgress(std::string name) : bar_(std::move(name)) {}
+    /// The same.
     ShowProgress(const char* name) : bar_(name) {}
+    /// Called each time a chunk has ended, in the thread that has heard of it, one call after the other.
     template <std::invocable<const Progress&> Display>
     ShowProgress(Display display) : display_(std::move(display)) {}
 
+    /// Whether anything is to be shown.
     explicit operator bool() const noexcept { return bar_.has_value() || display_ != nullptr; }
+    /// The bar's name, if there is to be one.
     const std::optional<std::string>& bar() const noexcept { return bar_; }
+    /// The function, if there is one.
     const std::function<void(const Progress&)>& display() const noexcept { return display_; }
 
 private:

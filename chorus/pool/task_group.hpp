@@ -91,8 +91,10 @@ private:
 }  // namespace chorus::pool
 
 namespace chorus::multiprocessing {
+/// Tasks in processes that end together.
 using TaskGroup = pool::BasicTaskGroup<pool::Processes>;
-}
+}  // namespace chorus::multiprocessing
 namespace chorus::threading {
+/// Tasks in threads that end together.
 using TaskGroup = pool::BasicTaskGroup<pool::Threads>;
-}
+}  // namespace chorus::threading

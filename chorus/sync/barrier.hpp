@@ -24,6 +24,7 @@ namespace sync {
 
 struct BarrierState;
 
+/// What barriers of threads and of processes have in common.
 class BasicBarrier {
 public:
     /// Returns this party's number, 0 for the first to come, when all have come. The last one runs the action before
@@ -31,18 +32,25 @@ public:
     /// Throws: BrokenBarrierError if the barrier is broken, or breaks, or is reset while waiting; a party whose
     /// deadline passes breaks it for all. Without a deadline the barrier's own limit counts.
     int wait();
+    /// Waits until all parties are here. Returns 0 for the first to come and parties() − 1 for the last. Throws: BrokenBarrierError when it is or gets broken,
+    /// also by this deadline; what the action throws, for who has run it.
     int wait(Deadline deadline);
     /// Makes it as new; who waits gets BrokenBarrierError.
     void reset();
     /// Breaks it.
     void abort();
+    /// How many it waits for.
     int parties() const noexcept;
+    /// How many are waiting now.
     int n_waiting() const noexcept;
+    /// Whether it is broken, until reset().
     bool broken() const noexcept;
 
+    /// As Python writes it.
     friend std::ostream& operator<<(std::ostream& out, const BasicBarrier& barrier);
 
     const std::shared_ptr<BarrierState>& state() const noexcept { return state_; }
+    /// That of each wait() which is not given its own.
     std::optional<std::chrono::nanoseconds> timeout() const noexcept { return timeout_; }
 
 protected:
@@ -65,19 +73,24 @@ private:
 void write_barrier(message::Writer& out, const BasicBarrier& barrier);
 std::shared_ptr<BarrierState> read_barrier(message::Reader& in);
 
+/// Lets its parties go on when all have come, again and again.
 /// Between processes the action must be found in each of them: a function, or a lambda without captures.
 /// Throws (constructor): UsageError unless there are 1 to 32,767 parties; OsError when there is no memory to share.
 template <Home home>
 class Barrier : public BasicBarrier {
 public:
+    /// What the last to come runs: of processes a function or a lambda without captures, of threads anything.
     using Action = std::conditional_t<home == Home::process, void (*)(), std::function<void()>>;
 
+    /// `parties` 1 to 32,767; `timeout` for each wait() that is not given its own.
     explicit Barrier(int parties, Action run_by_last = nullptr, std::optional<std::chrono::nanoseconds> timeout = std::nullopt)
         : BasicBarrier(home, parties, run_by_last == nullptr ? std::function<void()>() : std::function<void()>(run_by_last), timeout), action_(run_by_last) {}
+    /// Made by the library.
     Barrier(std::shared_ptr<BarrierState> state, Action run_by_last, std::optional<std::chrono::nanoseconds> timeout)
         : BasicBarrier(std::move(state), run_by_last == nullptr ? std::function<void()>() : std::function<void()>(run_by_last), timeout),
           action_(run_by_last) {}
 
+    /// What the last to come runs.
     const Action& action() const noexcept { return action_; }
 
 private:
@@ -107,10 +120,12 @@ struct codec<sync::Barrier<sync::Home::process>> {
 };
 
 namespace threading {
+/// A barrier between threads.
 using Barrier = sync::Barrier<sync::Home::thread>;
-}
+}  // namespace threading
 namespace multiprocessing {
+/// A barrier between processes. Travels as an argument, by handle.
 using Barrier = sync::Barrier<sync::Home::process>;
-}
+}  // namespace multiprocessing
 
 }  // namespace chorus

@@ -24,6 +24,7 @@ namespace sync {
 
 struct ConditionState;
 
+/// What conditions of threads and of processes have in common.
 class BasicCondition {
 public:
     /// Releases the lock, however often it was acquired, waits to be notified, and acquires it again as often.
@@ -41,19 +42,29 @@ public:
     }
     /// Wakes `n` of those who wait, or as many as there are. Throws: UsageError if this thread does not hold the lock.
     void notify(int n = 1);
+    /// Wakes all who wait. Throws: UsageError without the lock.
     void notify_all();
 
+    /// As of the lock.
     bool acquire(Deadline deadline = {});
+    /// As of the lock.
     void release();
+    /// As of the lock.
     bool locked() const noexcept;
+    /// As of the lock.
     void recover();
+    /// As acquire(), for ever.
     void lock() { acquire(); }
+    /// As acquire(chorus::now).
     bool try_lock() { return acquire(now); }
+    /// As release().
     void unlock() { release(); }
 
+    /// As Python writes it.
     friend std::ostream& operator<<(std::ostream& out, const BasicCondition& condition);
 
     const std::shared_ptr<ConditionState>& state() const noexcept { return state_; }
+    /// Its lock.
     const std::shared_ptr<LockState>& lock_state() const noexcept { return lock_; }
 
 protected:
@@ -72,13 +83,17 @@ void write_condition(message::Writer& out, const BasicCondition& condition);
 std::shared_ptr<ConditionState> read_condition(message::Reader& in);
 std::shared_ptr<LockState> read_any_lock(message::Reader& in);
 
+/// Lets who holds a lock wait until another one says that something has changed.
 /// Throws (constructor): OsError when there is no memory to share.
 template <Home home>
 class Condition : public BasicCondition {
 public:
     Condition() : Condition(RLock<home>()) {}
+    /// With this lock, which it may share with other conditions.
     explicit Condition(const Lock<home>& lock) : BasicCondition(home, lock.state()) {}
+    /// The same, with an RLock: wait() gives up all its levels.
     explicit Condition(const RLock<home>& lock) : BasicCondition(home, lock.state()) {}
+    /// Made by the library.
     Condition(std::shared_ptr<LockState> lock, std::shared_ptr<ConditionState> state) noexcept : BasicCondition(std::move(lock), std::move(state)) {}
 };
 
@@ -95,10 +110,12 @@ struct codec<sync::Condition<sync::Home::process>> {
 };
 
 namespace threading {
+/// A condition between threads.
 using Condition = sync::Condition<sync::Home::thread>;
-}
+}  // namespace threading
 namespace multiprocessing {
+/// A condition between processes. Travels as an argument, by handle.
 using Condition = sync::Condition<sync::Home::process>;
-}
+}  // namespace multiprocessing
 
 }  // namespace chorus

@@ -23,10 +23,14 @@ namespace sync {
 
 struct EventState;
 
+/// What events of threads and of processes have in common.
 class BasicEvent {
 public:
+    /// Whether it is set; an instant later that may have changed.
     bool is_set() const noexcept;
+    /// Sets it and wakes all who wait, who are told of it even if a clear() follows at once.
     void set();
+    /// Who waits from now on waits for the next set().
     void clear();
     /// Returns true if it is set, or was set at any time while waiting, even if it has been cleared since; false
     /// when the deadline passed.
@@ -50,6 +54,7 @@ protected:
 void write_event(message::Writer& out, const BasicEvent& event);
 std::shared_ptr<EventState> read_event(message::Reader& in);
 
+/// A flag to wait for.
 /// Throws (constructor): OsError when there is no memory to share.
 template <Home home>
 class Event : public BasicEvent {
@@ -67,10 +72,12 @@ struct codec<sync::Event<sync::Home::process>> {
 };
 
 namespace threading {
+/// An event between threads.
 using Event = sync::Event<sync::Home::thread>;
-}
+}  // namespace threading
 namespace multiprocessing {
+/// An event between processes. Travels as an argument, by handle.
 using Event = sync::Event<sync::Home::process>;
-}
+}  // namespace multiprocessing
 
 }  // namespace chorus

@@ -43,7 +43,7 @@ void BasicLock::release() {
         if (!state.is_mine()) throw UsageError("cannot release an RLock that this thread does not hold");
         if (--state.depth > 0) return;
     }
-    if (!state.give_back()) throw UsageError("cannot release a Lock that nobody holds");
+    if (!state.give_back()) throw UsageError("cannot release a Lock that nobody holds: acquire() it first, or let std::scoped_lock do both");
 }
 
 bool BasicLock::locked() const noexcept { return state_->is_taken(); }

@@ -27,6 +27,7 @@ namespace chorus {
 template <class T>
 struct codec;
 
+/// What Lock, Event and their like are, for threads and for processes at once.
 namespace sync {
 
 class LockState;
@@ -45,13 +46,18 @@ public:
     /// After OwnerDied: what the lock protects is whole again. Throws: UsageError if the lock is not held.
     void recover();
 
+    /// As acquire(), for ever; the standard's name for it.
     void lock() { acquire(); }
+    /// As acquire(chorus::now).
     bool try_lock() { return acquire(now); }
+    /// As release().
     void unlock() { release(); }
+    /// As acquire(duration).
     template <class Rep, class Period>
     bool try_lock_for(const std::chrono::duration<Rep, Period>& duration) {
         return acquire(duration);
     }
+    /// As acquire(when).
     template <class Clock, class Duration>
     bool try_lock_until(const std::chrono::time_point<Clock, Duration>& when) {
         return acquire(when);
@@ -76,6 +82,7 @@ protected:
 void write_lock(message::Writer& out, const BasicLock& lock);
 std::shared_ptr<LockState> read_lock(message::Reader& in, bool recursive);
 
+/// Lets one in at a time; anybody may release it. Not to be acquired twice by the same: that waits for ever.
 /// Throws (constructor): OsError when there is no memory to share.
 template <Home home>
 class Lock : public BasicLock {
@@ -85,16 +92,21 @@ public:
     explicit Lock(std::shared_ptr<LockState> state) noexcept : BasicLock(std::move(state)) {}
 
     // As BasicLock's, the quick way first.
+    /// As BasicLock::acquire().
     bool acquire(Deadline deadline = {}) {
         if (word_->take_if_free(known_name<home>())) [[likely]]
             return true;
         return BasicLock::acquire(deadline);
     }
+    /// As BasicLock::release().
     void release() {
         if (!word_->give_back_if_unwanted(known_name<home>())) BasicLock::release();
     }
+    /// As acquire(), for ever.
     void lock() { acquire(); }
+    /// As acquire(chorus::now).
     bool try_lock() { return acquire(now); }
+    /// As release().
     void unlock() { release(); }
 };
 
@@ -122,12 +134,16 @@ template <>
 struct codec<sync::RLock<sync::Home::process>> : sync::LockCodec<sync::RLock<sync::Home::process>> {};
 
 namespace threading {
+/// A lock between threads. A thread that ends with it leaves it locked, as in Python.
 using Lock = sync::Lock<sync::Home::thread>;
+/// A recursive lock between threads.
 using RLock = sync::RLock<sync::Home::thread>;
 }  // namespace threading
 
 namespace multiprocessing {
+/// A lock between processes. Travels as an argument, by handle; its holder's death is told by OwnerDied.
 using Lock = sync::Lock<sync::Home::process>;
+/// A recursive lock between processes. Travels as an argument, by handle; its holder's death is told by OwnerDied.
 using RLock = sync::RLock<sync::Home::process>;
 }  // namespace multiprocessing
 

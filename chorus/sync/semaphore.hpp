@@ -28,6 +28,7 @@ namespace sync {
 
 struct SemaphoreState;
 
+/// What semaphores of threads and of processes have in common.
 class BasicSemaphore {
 public:
     /// Takes one permit. Returns false when the deadline passed.
@@ -40,8 +41,11 @@ public:
     /// Whether acquire(now) would return false.
     bool locked() const noexcept { return get_value() == 0; }
 
+    /// As acquire(), for ever; for std::scoped_lock.
     void lock() { acquire(); }
+    /// As acquire(chorus::now).
     bool try_lock() { return acquire(now); }
+    /// As release().
     void unlock() { release(); }
 
     /// As Python's: `<Semaphore(value=2)>`.
@@ -62,11 +66,13 @@ protected:
 void write_semaphore(message::Writer& out, const BasicSemaphore& semaphore);
 std::shared_ptr<SemaphoreState> read_semaphore(message::Reader& in, bool bounded);
 
+/// Lets so many in at once.
 /// Throws (constructor): UsageError for a value below 0, OsError when there is no memory to share.
 template <Home home>
 class Semaphore : public BasicSemaphore {
 public:
     static constexpr bool bounded = false;
+    /// With so many permits. Throws: UsageError if there are fewer than 0; OsError when there is no memory to share.
     explicit Semaphore(int value = 1) : BasicSemaphore(home, value, bounded) {}
     explicit Semaphore(std::shared_ptr<SemaphoreState> state) noexcept : BasicSemaphore(std::move(state)) {}
 };
@@ -76,6 +82,7 @@ template <Home home>
 class BoundedSemaphore : public BasicSemaphore {
 public:
     static constexpr bool bounded = true;
+    /// With so many permits, and never more. Throws: as Semaphore.
     explicit BoundedSemaphore(int value = 1) : BasicSemaphore(home, value, bounded) {}
     explicit BoundedSemaphore(std::shared_ptr<SemaphoreState> state) noexcept : BasicSemaphore(std::move(state)) {}
 };
@@ -94,12 +101,16 @@ template <>
 struct codec<sync::BoundedSemaphore<sync::Home::process>> : sync::SemaphoreCodec<sync::BoundedSemaphore<sync::Home::process>> {};
 
 namespace threading {
+/// A semaphore between threads.
 using Semaphore = sync::Semaphore<sync::Home::thread>;
+/// A bounded semaphore between threads.
 using BoundedSemaphore = sync::BoundedSemaphore<sync::Home::thread>;
 }  // namespace threading
 
 namespace multiprocessing {
+/// A semaphore between processes. Travels as an argument, by handle. A permit has no owner: what the dead had taken stays taken.
 using Semaphore = sync::Semaphore<sync::Home::process>;
+/// A bounded semaphore between processes. Travels as an argument, by handle.
 using BoundedSemaphore = sync::BoundedSemaphore<sync::Home::process>;
 }  // namespace multiprocessing
 

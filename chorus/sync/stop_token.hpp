@@ -15,8 +15,10 @@
 
 namespace chorus {
 
+/// What a task looks at, to see whether it was asked to stop. A handle, which travels as an argument.
 class StopToken {
 public:
+    /// Whether it was asked.
     bool stop_requested() const noexcept { return event_.is_set(); }
     /// Sleeps until it is. Returns false when the deadline passed first: a pause that a request ends early.
     bool wait(Deadline deadline = {}) const { return event_.wait(deadline); }
@@ -38,7 +40,9 @@ public:
         event_.set();
         return true;
     }
+    /// Whether it was asked already.
     bool stop_requested() const noexcept { return event_.is_set(); }
+    /// What a task gets to look at; travels as an argument.
     StopToken get_token() const noexcept { return StopToken(event_); }
 
 private:

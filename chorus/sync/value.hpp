@@ -40,7 +40,9 @@ namespace sync {
 template <Home home>
 class AnyLock : public BasicLock {
 public:
+    /// The same lock.
     AnyLock(const Lock<home>& lock) noexcept : BasicLock(lock) {}
+    /// The same lock.
     AnyLock(const RLock<home>& lock) noexcept : BasicLock(lock) {}
     explicit AnyLock(std::shared_ptr<LockState> state) noexcept : BasicLock(std::move(state)) {}
 };
@@ -54,9 +56,13 @@ public:
 
     /// As of the lock, so that `std::scoped_lock guard(n)` does as well.
     bool acquire(Deadline deadline = {}) const { return lock_.acquire(deadline); }
+    /// As of the lock.
     void release() const { lock_.release(); }
+    /// As of the lock; the standard's name for acquire().
     void lock() const { lock_.lock(); }
+    /// As acquire(chorus::now).
     bool try_lock() const { return lock_.try_lock(); }
+    /// As release().
     void unlock() const { lock_.unlock(); }
 
 protected:
@@ -66,6 +72,7 @@ private:
     mutable AnyLock<home> lock_;
 };
 
+/// One value and its lock. A handle: its copies, here and in other processes, are the same storage and the same lock.
 /// Throws (constructors): OsError when there is no memory to share.
 template <class T, Home home>
 class Value : public memory::RawValue<T, home>, public WithLock<home> {
@@ -74,7 +81,9 @@ public:
 
     /// A number is 0, a struct as it begins.
     Value() : Value(Raw()) {}
+    /// With this value and an RLock of its own.
     explicit Value(const T& value) : Value(Raw(value)) {}
+    /// With this value, under that lock, which others may share.
     Value(const T& value, AnyLock<home> lock) : Value(Raw(value), std::move(lock)) {}
     /// Python's sharedctypes.synchronized(): the same storage, with a lock.
     explicit Value(Raw raw) : Value(std::move(raw), RLock<home>()) {}
@@ -84,6 +93,7 @@ public:
     const Raw& get_obj() const noexcept { return *this; }
 };
 
+/// Values in a row and their lock. A handle, as Value; it converts to std::span.
 /// Throws (constructors): OsError with the numbers when there is no such memory; UsageError when there can be none.
 template <class T, Home home>
 class Array : public memory::RawArray<T, home>, public WithLock<home> {
@@ -94,15 +104,21 @@ public:
     Array() : Array(Raw()) {}
     /// All bytes are zero.
     explicit Array(std::size_t size) : Array(Raw(size)) {}
+    /// All bytes are zero; under that lock.
     Array(std::size_t size, AnyLock<home> lock) : Array(Raw(size), std::move(lock)) {}
+    /// Of these values.
     Array(std::initializer_list<T> values) : Array(Raw(values)) {}
+    /// Of these values, under that lock.
     Array(std::initializer_list<T> values, AnyLock<home> lock) : Array(Raw(values), std::move(lock)) {}
+    /// Of the values from `first` to `last`.
     template <std::input_iterator Iterator, std::sentinel_for<Iterator> End>
         requires std::constructible_from<Raw, Iterator, End>
     Array(Iterator first, End last) : Array(Raw(std::move(first), std::move(last))) {}
+    /// Of the values of a range.
     template <std::ranges::input_range Range>
         requires(std::constructible_from<Raw, Range> && !std::derived_from<std::remove_cvref_t<Range>, Raw>)
     explicit Array(Range&& values) : Array(Raw(std::forward<Range>(values))) {}
+    /// Of the values of a range, under that lock.
     template <std::ranges::input_range Range>
         requires(std::constructible_from<Raw, Range> && !std::derived_from<std::remove_cvref_t<Range>, Raw>)
     Array(Range&& values, AnyLock<home> lock) : Array(Raw(std::forward<Range>(values)), std::move(lock)) {}
@@ -141,15 +157,19 @@ template <class T>
 struct codec<sync::Array<T, sync::Home::process>> : sync::SharedCodec<sync::Array<T, sync::Home::process>> {};
 
 namespace threading {
+/// A value and its lock, between threads: sync::Value.
 template <class T>
 using Value = sync::Value<T, sync::Home::thread>;
+/// An array and its lock, between threads: sync::Array.
 template <class T>
 using Array = sync::Array<T, sync::Home::thread>;
 }  // namespace threading
 
 namespace multiprocessing {
+/// A value and its lock, between processes: sync::Value. Travels as an argument, by handle.
 template <class T>
 using Value = sync::Value<T, sync::Home::process>;
+/// An array and its lock, between processes: sync::Array. Travels as an argument, by handle.
 template <class T>
 using Array = sync::Array<T, sync::Home::process>;
 }  // namespace multiprocessing

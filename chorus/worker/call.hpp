@@ -26,8 +26,11 @@
 namespace chorus {
 
 inline namespace literals {
+/// `4_KiB` is 4096 bytes.
 constexpr std::size_t operator""_KiB(unsigned long long count) { return static_cast<std::size_t>(count) << 10; }
+/// `512_MiB` is 512 times 1024 KiB, in bytes.
 constexpr std::size_t operator""_MiB(unsigned long long count) { return static_cast<std::size_t>(count) << 20; }
+/// `1_GiB` is 1024 MiB, in bytes.
 constexpr std::size_t operator""_GiB(unsigned long long count) { return static_cast<std::size_t>(count) << 30; }
 }  // namespace literals
 
@@ -35,8 +38,10 @@ constexpr std::size_t operator""_GiB(unsigned long long count) { return static_c
 /// Throws: UsageError if it is negative or no number.
 class Timeout {
 public:
+    /// Any duration. Throws: UsageError if it is negative or no number.
     template <class Rep, class Period>
     Timeout(std::chrono::duration<Rep, Period> duration) : seconds_(checked(std::chrono::duration<double>(duration).count())) {}
+    /// In seconds.
     std::chrono::duration<double> duration() const noexcept { return std::chrono::duration<double>(seconds_); }
 
 private:
@@ -49,6 +54,7 @@ private:
 
 namespace multiprocessing {
 
+/// What may be said about a call in a process of its own.
 struct CallOptions {
     std::string name{};                ///< of the process; "" for Process-N
     std::optional<Timeout> timeout{};  ///< the worker is killed after this long: TimedOut
@@ -86,6 +92,7 @@ auto run(CallOptions options, Function&& function, Args&&... args) {
     }
 }
 
+/// The same, without options.
 template <class Function, class... Args>
     requires(!std::same_as<std::remove_cvref_t<Function>, CallOptions>)
 auto run(Function&& function, Args&&... args) {
@@ -109,6 +116,7 @@ auto async(CallOptions options, Function&& function, Args&&... args) {
     return Future<Result>(state);
 }
 
+/// The same, without options.
 template <class Function, class... Args>
     requires(!std::same_as<std::remove_cvref_t<Function>, CallOptions>)
 auto async(Function&& function, Args&&... args) {

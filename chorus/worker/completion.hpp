@@ -65,21 +65,26 @@ struct IsFuture<Future<T>> : std::true_type {};
 
 /// When wait() returns, if its deadline does not pass first.
 enum class ReturnWhen { first_completed, first_exception, all_completed };
+/// as soon as one is done
 inline constexpr ReturnWhen FIRST_COMPLETED = ReturnWhen::first_completed;
 inline constexpr ReturnWhen FIRST_EXCEPTION = ReturnWhen::first_exception;  ///< or when all are done
+/// when all are done
 inline constexpr ReturnWhen ALL_COMPLETED = ReturnWhen::all_completed;
 
+/// How long wait() waits, and for what.
 struct WaitOptions {
-    Deadline timeout{};
-    ReturnWhen return_when = ALL_COMPLETED;
+    Deadline timeout{};                      ///< for ever, if nothing is said
+    ReturnWhen return_when = ALL_COMPLETED;  ///< all, if nothing is said
 };
 
+/// What wait() has found: each future is in one of both.
 template <class T>
 struct Waited {
     std::vector<Future<T>> done;      ///< in the order in which they were given, each once
     std::vector<Future<T>> not_done;  ///< the same
 };
 
+/// Futures of one type, in any range.
 template <class Range>
 concept RangeOfFutures = std::ranges::input_range<Range> && worker::IsFuture<std::remove_cvref_t<std::ranges::range_reference_t<Range>>>::value;
 
@@ -112,6 +117,7 @@ auto wait(Range&& futures, WaitOptions options = {}) {
 template <class T>
 class Completed {
 public:
+    /// Made by as_completed().
     Completed(worker::Arrivals arrivals, Deadline deadline) : arrivals_(std::move(arrivals)), all_(arrivals_.expected()), deadline_(deadline) {}
 
     /// The next one that is done; nothing when all were. Throws: TimedOut.
@@ -146,7 +152,9 @@ public:
     private:
         Completed* completed_ = nullptr;
     };
+    /// Waits for the first one. Throws: TimedOut.
     iterator begin() { return iterator(this); }
+    /// Where a loop ends.
     iterator end() { return {}; }
 
 private:

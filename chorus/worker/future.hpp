@@ -130,9 +130,11 @@ void write_future(std::ostream& out, const FutureState& state, const std::type_i
 
 }  // namespace worker
 
+/// The result of a call that may still run: of mp::async() and of pools. A handle: copies are the same future, for any thread.
 template <class T>
 class Future {
 public:
+    /// What get() gives.
     using Value = T;
 
     /// The value, or the exception thrown again. May be repeated. Blocks: until it is there.
@@ -161,7 +163,9 @@ public:
 
     /// Has ended: with a value, an exception, or by cancel().
     bool done() const { return state_->is_done(); }
+    /// Whether its call has begun and has not ended.
     bool running() const { return state_->phase() == worker::FutureState::Phase::running; }
+    /// Whether cancel() has succeeded.
     bool cancelled() const { return state_->phase() == worker::FutureState::Phase::cancelled; }
 
     /// Ends the work: a worker process is killed. Returns: true if the future is cancelled by this or was
@@ -212,10 +216,12 @@ public:
         worker::write_future(out, *future.state_, typeid(T));
         return out;
     }
+    /// Whether both are the same future.
     friend bool operator==(const Future& a, const Future& b) noexcept { return a.state_ == b.state_; }
 
     /// For Chorus itself.
     const std::shared_ptr<worker::TypedFutureState<T>>& state() const noexcept { return state_; }
+    /// Made by the library.
     explicit Future(std::shared_ptr<worker::TypedFutureState<T>> state) : state_(std::move(state)) {}
 
 private:

@@ -45,9 +45,11 @@ private:
 
 namespace threading {
 
+/// A value for each thread, made at its first use there and gone with the thread, or with this object.
 template <class T>
 class local {
 public:
+    /// Each thread's value is made from these arguments, which are kept.
     template <class... Args>
         requires std::constructible_from<T, const std::decay_t<Args>&...>
     explicit local(Args&&... args)
@@ -57,7 +59,9 @@ public:
     local& operator=(const local&) = delete;
     ~local() { values_->clear(); }
 
+    /// The calling thread's value.
     T& operator*() { return *get(); }
+    /// The calling thread's value.
     T* operator->() { return get(); }
     /// The calling thread's value.
     T* get() { return static_cast<T*>(worker::LocalValues::get(values_)); }

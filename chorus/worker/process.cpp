@@ -95,7 +95,7 @@ void require_open(const ProcessState& state) {
 
 void require_started(const ProcessState& state, const std::string& what) {
     require_open(state);
-    if (state.phase < ProcessState::Phase::started) throw UsageError("cannot " + what + " " + state.name + " before it is started");
+    if (state.phase < ProcessState::Phase::started) throw UsageError("cannot " + what + " " + state.name + " before it is started: call start() first");
 }
 
 // Of one that cannot say it itself any more. Requires: state.mutex is held.
@@ -306,7 +306,8 @@ void Process::set_daemon(bool daemon) {
     const std::lock_guard guard(state_->mutex);
     worker::require_open(*state_);
     if (state_->phase != ProcessState::Phase::initial) {
-        throw UsageError("cannot change the daemon flag of " + state_->name + ": it was started already");
+        throw UsageError("cannot change the daemon flag of " + state_->name +
+                         ": it was started already; say {.daemon = …} where it is made, or set it before start()");
     }
     state_->daemon = daemon;
 }

@@ -42,6 +42,7 @@ struct ProcessOptions {
     std::optional<bool> daemon{};  ///< left out: as the process that makes it
 };
 
+/// A function in a process of its own. A handle: copies are the same process, and dropping one changes nothing. Only its maker may start, join or signal it.
 class Process {
 public:
     /// A process that will call function(args…). The function is a plain function, a lambda without
@@ -52,6 +53,7 @@ public:
                  !std::same_as<std::remove_cvref_t<Function>, std::shared_ptr<worker::ProcessState>>)
     explicit Process(Function&& function, Args&&... args) : Process(ProcessOptions{}, std::forward<Function>(function), std::forward<Args>(args)...) {}
 
+    /// The same, with options first.
     template <class Function, class... Args>
     Process(ProcessOptions options, Function&& function, Args&&... args)
         : Process(worker::make_process_state(std::move(options.name), options.daemon,
@@ -72,17 +74,22 @@ public:
     /// Throws: what the function throws; UsageError the second time.
     void run();
 
+    /// Whether it was started and has not ended. Throws: UsageError in another process than its maker, after close().
     bool is_alive() const;
 
+    /// Its name, in reports and for people; it need not be unique.
     std::string name() const;
+    /// Changes the name.
     void set_name(const std::string& name);
 
+    /// Whether it ends with its parent.
     bool daemon() const;
     /// Throws: UsageError once started.
     void set_daemon(bool daemon);
 
     /// 0 before the start.
     int pid() const;
+    /// The same as pid().
     int ident() const { return pid(); }
 
     /// Empty while it has not ended; 0…255, or -SIGNAL. 255 if somebody else in this program collected
@@ -95,7 +102,9 @@ public:
 
     /// SIGTERM, SIGKILL, SIGINT. Nothing happens if it has ended. Throws: UsageError before the start.
     void terminate();
+    /// Sends SIGKILL, as terminate() does SIGTERM.
     void kill();
+    /// Sends SIGINT, as terminate() does SIGTERM.
     void interrupt();
 
     /// Frees what the handle holds. Afterwards most calls throw UsageError. Throws: UsageError while
@@ -105,8 +114,9 @@ public:
     /// Secret bytes shared by all processes of this program.
     const std::vector<unsigned char>& authkey() const;
 
+    /// Whether both are the same process.
     friend bool operator==(const Process& a, const Process& b) { return a.state_ == b.state_; }
-    /// <Process name='Process-1' pid=8 parent=7 stopped exitcode=0>; initial, started, stopped, closed
+    /// `<Process name='Process-1' pid=8 parent=7 stopped exitcode=0>`; initial, started, stopped, closed
     /// or unknown; a signal by its name; ` daemon`.
     friend std::ostream& operator<<(std::ostream& out, const Process& process);
 
@@ -121,10 +131,12 @@ private:
 template <StartMethod method>
 class ProcessBy : public Process {
 public:
+    /// As Process, started by this method whatever set_start_method() says.
     template <class Function, class... Args>
         requires(!std::derived_from<std::remove_cvref_t<Function>, Process> && !std::same_as<std::remove_cvref_t<Function>, ProcessOptions>)
     explicit ProcessBy(Function&& function, Args&&... args) : ProcessBy(ProcessOptions{}, std::forward<Function>(function), std::forward<Args>(args)...) {}
 
+    /// The same, with options first.
     template <class Function, class... Args>
     ProcessBy(ProcessOptions options, Function&& function, Args&&... args)
         : Process(worker::make_process_state(std::move(options.name), options.daemon, call(std::forward<Function>(function), std::forward<Args>(args)...),
@@ -143,7 +155,9 @@ private:
     }
 };
 
+/// Started by the fork server, which is the default.
 using ForkServerProcess = ProcessBy<StartMethod::forkserver>;
+/// Started as the program executed anew.
 using SpawnProcess = ProcessBy<StartMethod::spawn>;
 /// Takes anything, also a capturing lambda: the child is a copy of this process. Of all its threads
 /// only the calling one goes on there, and locks held by others stay locked.
@@ -158,6 +172,7 @@ std::vector<Process> active_children();
 
 /// CPUs of the machine, and those this process may use (affinity, cgroup quota).
 int cpu_count() noexcept;
+/// CPUs that this process may use: by its affinity and its control group's quota.
 int process_cpu_count() noexcept;
 
 /// The program that `spawn` and new fork servers execute; by default this program's own image. Another
@@ -171,8 +186,11 @@ void set_forkserver_preload(void (*load)());
 /// Python's helper for frozen programs; nothing is to be done here.
 inline void freeze_support() noexcept {}
 
+/// The same name as in chorus::threading, for text that is to work with both.
 using Worker = Process;
+/// What may be said about a worker.
 using WorkerOptions = ProcessOptions;
+/// The process that calls.
 inline Process current_worker() { return current_process(); }
 
 }  // namespace chorus::multiprocessing
@@ -181,6 +199,7 @@ namespace chorus {
 
 /// As the system says it, at every call.
 int getpid() noexcept;
+/// The pid of who called start() for this process, or of who has it now.
 int getppid() noexcept;
 
 }  // namespace chorus

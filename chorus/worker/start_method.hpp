@@ -26,6 +26,7 @@ void set_start_method(std::string_view name, bool force = false);
 /// The choice; asking fixes it, as in Python, but not when `allow_none`: then it is empty if no choice
 /// was made yet.
 std::string get_start_method();
+/// Empty if no choice was made yet and `allow_none` is true; asking this way fixes nothing.
 std::optional<std::string> get_start_method(bool allow_none);
 /// The default comes first.
 std::vector<std::string> get_all_start_methods();

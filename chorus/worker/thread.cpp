@@ -320,7 +320,7 @@ void Thread::start() {
     if (worker::is_ending()) throw UsageError("cannot start " + name() + ": the program is ending");
     std::uint32_t before = ThreadState::initial;
     if (state_->kind != ThreadState::Kind::made || !state_->phase.compare_exchange_strong(before, ThreadState::started)) {
-        throw UsageError("threads can only be started once: " + name() + " was started already");
+        throw UsageError("threads can only be started once: " + name() + " was started already; make a new Thread");
     }
     if (!worker::has_call(*state_)) {
         state_->phase = ThreadState::initial;
@@ -344,7 +344,7 @@ void Thread::start() {
 
 bool Thread::join(Deadline deadline) {
     if (state_->kind == ThreadState::Kind::foreign) throw UsageError("cannot join " + name() + ": it was not made by Chorus");
-    if (state_->phase == ThreadState::initial) throw UsageError("cannot join " + name() + " before it is started");
+    if (state_->phase == ThreadState::initial) throw UsageError("cannot join " + name() + " before it is started: call start() first");
     if (state_.get() == worker::current) throw UsageError("cannot join the current thread: it would wait for itself");
     if (state_->halted && is_alive()) throw UsageError("cannot join daemon " + name() + ": the program is ending and it was halted");
     return state_->wait_ended(deadline);
@@ -376,7 +376,9 @@ void Thread::set_name(const std::string& name) {
 bool Thread::daemon() const { return state_->daemon; }
 
 void Thread::set_daemon(bool daemon) {
-    if (state_->phase != ThreadState::initial) throw UsageError("cannot change the daemon flag of " + name() + ": it was started already");
+    if (state_->phase != ThreadState::initial)
+        throw UsageError("cannot change the daemon flag of " + name() +
+                         ": it was started already; say {.daemon = …} where it is made, or set it before start()");
     state_->daemon = daemon;
 }
 

@@ -44,6 +44,7 @@ std::shared_ptr<ThreadState> make_thread_state(threading::ThreadOptions options,
 
 namespace chorus::threading {
 
+/// A function in a thread of its own. A handle: copies are the same thread, and dropping one changes nothing. Any thread may call anything on it.
 class Thread {
 public:
     /// A thread that will call function(args…). Takes anything that can be called; arguments are
@@ -53,6 +54,7 @@ public:
                  !std::same_as<std::remove_cvref_t<Function>, std::shared_ptr<worker::ThreadState>>)
     explicit Thread(Function&& function, Args&&... args) : Thread(ThreadOptions{}, std::forward<Function>(function), std::forward<Args>(args)...) {}
 
+    /// The same, with options first.
     template <class Function, class... Args>
     Thread(ThreadOptions options, Function&& function, Args&&... args)
         : Thread(worker::make_thread_state(std::move(options), message::make_local_call(std::forward<Function>(function), std::forward<Args>(args)...),
@@ -75,10 +77,12 @@ public:
     /// From start() until the end.
     bool is_alive() const;
 
+    /// Its name, in reports and for people; it need not be unique.
     std::string name() const;
     /// Shown from now on. The system sees it if a thread renames itself.
     void set_name(const std::string& name);
 
+    /// Whether the program's end does not wait for it.
     bool daemon() const;
     /// Throws: UsageError once started.
     void set_daemon(bool daemon);
@@ -88,6 +92,7 @@ public:
     /// The kernel's number for the thread; 0 before the start.
     int native_id() const;
 
+    /// Whether both are the same thread.
     friend bool operator==(const Thread& a, const Thread& b) { return a.state_ == b.state_; }
     /// <Thread(Thread-1 (work), started 140407841228480)>; initial, started or stopped, ` daemon`.
     friend std::ostream& operator<<(std::ostream& out, const Thread& thread);
@@ -105,15 +110,18 @@ Thread current_thread();
 Thread main_thread();
 /// All alive threads that are known: the main one, those started, and foreign ones that asked.
 std::vector<Thread> enumerate();
+/// How many enumerate() gives.
 std::size_t active_count();
 
 /// The caller's ident() and native_id().
 std::uintptr_t get_ident() noexcept;
+/// The caller's native_id(): the number that the system, debuggers and `top -H` know.
 int get_native_id() noexcept;
 
 /// Stack size in bytes of threads started from now on; 0 is the system's default. Returns the one
 /// before. Throws: UsageError if it is smaller than the system's smallest (32 KiB).
 std::size_t stack_size(std::size_t bytes);
+/// Stack size in bytes of threads started from now on; 0 is the system's default.
 std::size_t stack_size() noexcept;
 
 /// Raises a signal in the main thread, SIGINT by default. Throws: UsageError for no signal's number.
@@ -121,11 +129,12 @@ void interrupt_main(int signal = 2);
 
 /// What an excepthook is told.
 struct ExceptHookArgs {
-    std::string exc_type;  ///< readable name of the C++ type
-    std::exception_ptr exc_value;
-    std::string exc_traceback;  ///< the stack at the throw, one frame a line
-    std::optional<Thread> thread;
+    std::string exc_type;          ///< readable name of the C++ type
+    std::exception_ptr exc_value;  ///< the exception itself, to be thrown again
+    std::string exc_traceback;     ///< the stack at the throw, one frame a line
+    std::optional<Thread> thread;  ///< whose exception it is
 };
+/// What set_excepthook() takes.
 using ExceptHook = std::function<void(const ExceptHookArgs&)>;
 
 /// Calls the hook in force, as is done for an exception that leaves a thread's function.
@@ -136,8 +145,11 @@ ExceptHook set_excepthook(ExceptHook hook);
 /// The original: a report on stderr headed by the thread's name.
 void default_excepthook(const ExceptHookArgs& args);
 
+/// The same name as in chorus::multiprocessing, for text that is to work with both.
 using Worker = Thread;
+/// What may be said about a worker.
 using WorkerOptions = ThreadOptions;
+/// The thread that calls.
 inline Thread current_worker() { return current_thread(); }
 
 }  // namespace chorus::threading

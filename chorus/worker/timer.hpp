@@ -17,6 +17,7 @@
 
 namespace chorus::threading {
 
+/// A thread that waits before it calls its function, and can be cancelled until then.
 class Timer : public Thread {
 public:
     /// The interval counts from the start; a negative one fires at once.

@@ -1,5 +1,5 @@
-// error g++: int
-// error clang++: int
+// error: timeout_needs_a_unit<int, 
+// error: write_5s_or_100ms_after_using_namespace_std_chrono_literals
 
 #include <chorus/chorus.hpp>
 

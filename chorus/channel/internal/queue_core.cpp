@@ -253,7 +253,7 @@ void QueueCore::task_done() {
     std::uint32_t done = state_.done.load();
     const sync::TellsInDeath pending(Home::process, state_.all_done.word());
     do {
-        if (unfinished() == 0) throw UsageError("task_done() was called more often than items were put");
+        if (unfinished() == 0) throw UsageError("task_done() was called more often than items were put: call it once for each item taken");
     } while (!state_.done.compare_exchange_strong(done, done + 1));
     if (unfinished() == 0) state_.all_done.ring_all(Home::process);
 }
@@ -456,6 +456,7 @@ void QueueCore::begin_put(std::uint64_t bytes, Deadline deadline, std::span<cons
     if (!attachments.empty() && socket_is_full_ && !full()) {
         throw Full("the queue holds " + std::to_string(size()) + " items, and the system keeps no more descriptors under way: take some out first");
     }
+    if (is_pipe()) throw Full("the pipe holds " + std::to_string(size()) + " messages, and none was received in time");
     throw Full("the queue is full: " + std::to_string(size()) + " items are in it" +
                (state_.max_items != 0 ? " of at most " + std::to_string(state_.max_items) : std::string()) + ", and none was taken in time");
 }
@@ -907,7 +908,7 @@ void QueueCore::begin_get(Deadline deadline) {
     }
     // Who was led here by the descriptor must not find it readable for what is gone.
     if (state_.gets.box.wanted.load() != 0) is_ready_or_will_ring(now);
-    throw Empty("the queue is empty, and nothing was put in time");
+    throw Empty(is_pipe() ? "nothing was sent through the pipe in time" : "the queue is empty, and nothing was put in time");
 }
 
 bool QueueCore::try_begin_get(Deadline deadline) {

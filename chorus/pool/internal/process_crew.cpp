@@ -51,7 +51,7 @@ void write_task(message::Writer& out, const Task& task) {
 void ProcessCrew::require_open() const {
     if (is_a_copy()) throw UsageError("this pool was made by another process: make one here, or submit there");
     if (broken_) throw BrokenPool(*broken_);
-    if (closed_) throw UsageError("the pool is closed: nothing more can be submitted");
+    if (closed_) throw UsageError("the pool is closed and nothing more can be submitted: submit before close() and shutdown(), or make another pool");
 }
 
 void ProcessCrew::begin() {

@@ -175,7 +175,7 @@ private:
     void require_open() const {
         if (is_a_copy()) throw UsageError("this pool was made by another process, and its threads are there: make one here");
         if (broken_) throw BrokenPool(*broken_);
-        if (closed_) throw UsageError("the pool is closed: nothing more can be submitted");
+        if (closed_) throw UsageError("the pool is closed and nothing more can be submitted: submit before close() and shutdown(), or make another pool");
     }
 
     void start_one() {

@@ -1,0 +1,57 @@
+"""tools/docs finds links that lead nowhere, and tests/docs/page.py understands what a page says of its blocks."""
+
+import importlib.machinery
+import importlib.util
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "docs"))
+sys.path.insert(0, str(HERE.parent / "compile_fail"))
+
+import page
+import page_test
+
+loader = importlib.machinery.SourceFileLoader("docs", str(HERE.parent.parent / "tools" / "docs"))
+docs = importlib.util.module_from_spec(importlib.util.spec_from_loader("docs", loader))
+loader.exec_module(docs)
+
+
+class DeadLinksTest(unittest.TestCase):
+    def test_dead_files_and_places_are_told_and_living_ones_are_not(self):
+        with tempfile.TemporaryDirectory() as folder:
+            html = Path(folder)
+            (html / "a.html").write_text('<a href="b.html#here">1</a><a href="b.html#gone">2</a><a href="c.html">3</a><a href="https://x.org/">4</a>')
+            (html / "b.html").write_text('<p id="here"><img src="no.png"></p>')
+            self.assertEqual(docs.dead_links(html), ["a.html: b.html#gone, which has no such place", "a.html: c.html", "b.html: no.png"])
+
+
+class PageTest(unittest.TestCase):
+    def read(self, text):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "page.md")
+            path.write_text(text)
+            return page.read_page(path)
+
+    def test_notes_and_output_belong_to_the_block_between_them(self):
+        first, second = self.read("# Title\n\n```cpp\nint x;\nint main() {}\n```\n\n<!-- run: continues; in main; exits 3 -->\n```cpp\nx = 1;\n```\n```text\n7\n```\n")
+        self.assertEqual((first.line, first.exit_code, first.shown), (4, 0, []))
+        self.assertEqual((second.before, second.in_main, second.exit_code, second.shown), ("int x;\n", True, 3, ["7"]))
+
+    def test_a_block_that_does_not_say_what_it_is_is_an_error(self):
+        for text in ["```cpp\nint x;\n```\n", "<!-- run: somehow -->\n```cpp\nint main() {}\n```\n", "<!-- run: continues; in main -->\n```cpp\nint x;\n```\n"]:
+            with self.assertRaises(page.PageError):
+                self.read(text)
+
+    def test_what_differs_from_run_to_run_is_no_difference(self):
+        self.assertEqual(page_test.missing(["a pid=7", "took 1.50", "f at /opt/demo/x.cpp:3", "…", "a long …"],
+                                           ["a pid=12", "took 3.25", "f at /home/me/x.cpp:3", "a long line"]), [])
+
+    def test_other_lines_are(self):
+        self.assertEqual(page_test.missing(["one", "one", "f at /opt/demo/x.cpp:3"], ["one", "two", "f at /opt/demo/x.cpp:4"]), ["one", "f at /opt/demo/x.cpp:3"])
+
+
+if __name__ == "__main__":
+    unittest.main()
