@@ -43,8 +43,10 @@ public:
     Flow(const std::vector<Input>& inputs, const std::vector<Range>& plan, const Shape& shape, Output& output)
         : plan_(plan), shape_(shape), output_(output), window_(4 * static_cast<std::size_t>(shape.readers + shape.workers)) {
         for (const auto& input : inputs) paths_.push_back(input.path);
-        for (int i = 1; i <= shape.readers; ++i) add([this, name = "read-" + std::to_string(i)] { return Worker(Options{name, true}, read_blocks<Kind>, ranges_, blocks_, paths_); });
-        for (int i = 1; i <= shape.workers; ++i) add([this, name = "pack-" + std::to_string(i)] { return Worker(Options{name, true}, pack_blocks<Kind>, blocks_, packed_, shape_.level); });
+        for (int i = 1; i <= shape.readers; ++i)
+            add([this, name = "read-" + std::to_string(i)] { return Worker(Options{name, true}, read_blocks<Kind>, ranges_, blocks_, paths_); });
+        for (int i = 1; i <= shape.workers; ++i)
+            add([this, name = "pack-" + std::to_string(i)] { return Worker(Options{name, true}, pack_blocks<Kind>, blocks_, packed_, shape_.level); });
     }
     Flow(const Flow&) = delete;
     Flow& operator=(const Flow&) = delete;
