@@ -32,7 +32,7 @@ static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler may writ
 
 // What became of one attempt.
 struct Attempt {
-    std::string problem;  ///< "" if it went well
+    std::string problem;    ///< "" if it went well
     bool may_help = false;  ///< to try again
     std::uint64_t bytes = 0;
 };

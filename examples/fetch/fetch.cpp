@@ -121,8 +121,8 @@ int fetch_list(const Options& options) {
     for (const auto& [url, reason] : outcome.failures) std::cerr << "fetch: " << url << ": " << reason << '\n';
     if (outcome.left > 0) std::cerr << "fetch: stopped by Ctrl-C: " << outcome.left << " are not there\n";
     std::printf("fetch: %zu files, %zu failed, %llu bytes, %.3f s; the slowest took %.3f s, all one after the other %.3f s; %d %s\n", outcome.files,
-                outcome.failures.size(), static_cast<unsigned long long>(outcome.bytes), took.count(), outcome.slowest, outcome.sum,
-                options.workers, options.with.c_str());
+                outcome.failures.size(), static_cast<unsigned long long>(outcome.bytes), took.count(), outcome.slowest, outcome.sum, options.workers,
+                options.with.c_str());
     if (interrupted != 0) return interrupted_exit;
     return outcome.failures.empty() ? 0 : 1;
 }
