@@ -17,7 +17,7 @@ constexpr std::size_t classes = 10;
 /// Pictures and what they show. As an argument it is a handle: the bytes are not copied.
 struct Pictures {
     std::size_t count = 0;
-    std::size_t pixels = 0;                                ///< of each
+    std::size_t pixels = 0;                                 ///< of each
     chorus::multiprocessing::RawArray<std::uint8_t> bytes;  ///< picture after picture
     chorus::multiprocessing::RawArray<std::uint8_t> labels;
 };

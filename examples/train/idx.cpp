@@ -31,7 +31,8 @@ Idx read_idx(const std::string& path, std::size_t dimensions) {
     std::array<unsigned char, 4> magic{};
     read(file.get(), magic.data(), magic.size(), path);
     constexpr unsigned char unsigned_bytes = 8;
-    if (magic[0] != 0 || magic[1] != 0 || magic[2] != unsigned_bytes) throw std::runtime_error(path + ": it is no idx file of bytes; it may have to be unpacked");
+    if (magic[0] != 0 || magic[1] != 0 || magic[2] != unsigned_bytes)
+        throw std::runtime_error(path + ": it is no idx file of bytes; it may have to be unpacked");
     if (magic[3] != dimensions) {
         throw std::runtime_error(path + ": it has " + std::to_string(magic[3]) + " dimensions instead of " + std::to_string(dimensions));
     }

@@ -142,7 +142,8 @@ Outcome search(Pool& pool, const Options& options) {
 int search_directory(const Options& options) {
     constexpr std::size_t few_pictures = 6000;
     const Data data = load(options.directory, options.quick ? few_pictures : 0);
-    std::printf("train: %zu pictures to learn from, %zu of them to choose by, %zu to test with\n", data.training.count, data.training.count / 6, data.test.count);
+    std::printf("train: %zu pictures to learn from, %zu of them to choose by, %zu to test with\n", data.training.count, data.training.count / 6,
+                data.test.count);
     std::fflush(stdout);
     stop_on_interrupt();
     use_data(data);  // for the trials that are run here, to compare
@@ -180,7 +181,7 @@ int main(int argc, char** argv) {
                                    ->capture_default_str();
     const auto* epochs = app.add_option("--epochs", options.epochs, "how often each trial sees all pictures")
                              ->type_name("N")
-                             ->check(CLI::Range(1, 1000))
+                             ->check(CLI::Range(1, 1'000'000))
                              ->capture_default_str();
     app.add_flag("--quick", options.quick, "with a tenth of the pictures, and two epochs");
     app.callback([&] {

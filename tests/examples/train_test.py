@@ -98,7 +98,7 @@ class Search(TrainTest):
     def test_ctrl_c_shows_what_there_is(self):
         self.write_data()
         for way in WAYS:
-            with self.subTest(way), subprocess.Popen([TRAIN, self.directory, "--epochs", "1000", "--workers", "2", "--with", way], stdout=subprocess.PIPE,
+            with self.subTest(way), subprocess.Popen([TRAIN, self.directory, "--epochs", "1000000", "--workers", "2", "--with", way], stdout=subprocess.PIPE,
                                                      stderr=subprocess.PIPE, start_new_session=True) as running:
                 running.stdout.readline()
                 while not self.handles_interrupts(running.pid):
@@ -109,7 +109,7 @@ class Search(TrainTest):
                 done = len(result.lines) - 2 - result.out.count(b"best:")
                 self.assertEqual(result.lines[0].split()[0], "accuracy")
                 self.assertEqual(result.err.decode(), f"train: stopped by Ctrl-C: {TRIALS - done} trials have not ended\n")
-                self.assertLess(done, TRIALS)
+                self.assertEqual(done, 0)  # each would take hours
                 self.assertRegex(result.lines[-1], rf"\Atrain: {done} trials, 0 failed, .* 2 {way}\Z")
 
     def handles_interrupts(self, pid):
