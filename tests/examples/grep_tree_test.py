@@ -77,9 +77,12 @@ class Output(GrepTreeTest):
 
     def test_any_number_of_workers_and_start_method(self):
         files = self.make_tree()
-        for arguments in (["--workers", "1"], ["--workers", "40"], ["--start-method", "spawn"], ["--start-method", "fork"]):
+        for arguments in (["--workers", "1"], ["--workers", "40"], ["--start-method", "spawn"]):
             with self.subTest(arguments):
                 self.assert_as_grep("held", files, "processes", *arguments)
+
+    def test_by_fork(self):
+        self.assert_as_grep("held", self.make_tree(), "processes", "--start-method", "fork")
 
     def test_nothing_to_search(self):
         for way in WAYS:
