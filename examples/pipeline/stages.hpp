@@ -1,0 +1,49 @@
+// What the workers of each stage do: get, work, put, until their queues are shut down.
+//
+// Kind says what the workers are, see kinds.hpp.
+//
+// Threads: each worker runs one of these.
+// Death: what the worker has got and not put goes with it. Who gave it out knows, and gives it out again.
+#pragma once
+
+#include <csignal>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <chorus/chorus.hpp>
+
+#include "plan.hpp"
+
+namespace pipeline {
+
+struct Block {
+    std::uint64_t number = 0;
+    std::vector<unsigned char> bytes;
+    std::string error{};  ///< why there are none
+};
+
+/// The bytes of a part of a file. What goes wrong is told in the block.
+Block read_block(const std::string& path, const Range& range);
+/// The block, compressed. One with an error comes back as it is.
+Block pack_block(Block block, int level);
+
+template <class Kind>
+void read_blocks(typename Kind::template Queue<Range> ranges, typename Kind::template Queue<Block> blocks, const std::vector<std::string>& paths) {
+    if (Kind::gets_signals) std::signal(SIGINT, SIG_IGN);  // a terminal sends it to all; what it means is the first process's business
+    try {
+        for (const Range& range : ranges) blocks.put(read_block(paths[range.file], range));
+    } catch (const chorus::ShutDown&) {  // nobody wants it any more
+    }
+}
+
+template <class Kind>
+void pack_blocks(typename Kind::template Queue<Block> blocks, typename Kind::template Queue<Block> packed, int level) {
+    if (Kind::gets_signals) std::signal(SIGINT, SIG_IGN);
+    try {
+        for (Block& block : blocks) packed.put(pack_block(std::move(block), level));
+    } catch (const chorus::ShutDown&) {
+    }
+}
+
+}  // namespace pipeline
