@@ -12,6 +12,8 @@
 
 #include <chorus/errors.hpp>
 
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
 namespace chorus {
 
 struct now_t {
@@ -67,3 +69,5 @@ private:
 };
 
 }  // namespace chorus
+
+#pragma GCC visibility pop

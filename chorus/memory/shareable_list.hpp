@@ -36,6 +36,8 @@
 
 #include <chorus/memory/shared_memory.hpp>
 
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
 namespace chorus::multiprocessing {
 
 struct ShareableListOptions {
@@ -110,6 +112,7 @@ private:
     std::size_t size_ = 0;
     std::size_t data_size_ = 0;
 };
+std::ostream& operator<<(std::ostream& out, const ShareableList& list);
 
 /// An element of a list. It belongs to the list's handle.
 class ShareableList::Reference {
@@ -162,6 +165,7 @@ private:
     const ShareableList* list_;
     std::size_t position_;
 };
+std::ostream& operator<<(std::ostream& out, const ShareableList::Reference& element);
 
 class ShareableList::Iterator {
 public:
@@ -214,3 +218,5 @@ struct codec<multiprocessing::ShareableList> {
 };
 
 }  // namespace chorus
+
+#pragma GCC visibility pop

@@ -32,6 +32,8 @@
 #include <chorus/pool/progress.hpp>
 #include <chorus/pool/task.hpp>
 
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
 namespace chorus::pool {
 
 // What a pool's workers are, for its typed face.
@@ -357,3 +359,5 @@ namespace chorus::threading {
 using Pool = pool::BasicPool<pool::Threads>;
 using PoolOptions = pool::PoolOptions<pool::Threads>;
 }  // namespace chorus::threading
+
+#pragma GCC visibility pop

@@ -22,6 +22,8 @@
 #include <string>
 #include <utility>
 
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
 namespace chorus {
 
 struct Progress {
@@ -99,3 +101,5 @@ std::shared_ptr<ProgressMeter> make_meter(const ShowProgress& show, std::optiona
 
 }  // namespace pool
 }  // namespace chorus
+
+#pragma GCC visibility pop

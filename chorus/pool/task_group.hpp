@@ -22,6 +22,8 @@
 #include <chorus/pool/pool.hpp>
 #include <chorus/sync/stop_token.hpp>
 
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
 namespace chorus::pool {
 
 /// The futures of a group.
@@ -96,3 +98,5 @@ using TaskGroup = pool::BasicTaskGroup<pool::Processes>;
 namespace chorus::threading {
 using TaskGroup = pool::BasicTaskGroup<pool::Threads>;
 }
+
+#pragma GCC visibility pop

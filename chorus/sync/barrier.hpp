@@ -18,11 +18,15 @@
 #include <chorus/message/serialize.hpp>
 #include <chorus/sync/home.hpp>
 
+namespace chorus::sync {
+struct BarrierState;
+}
+
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
 namespace chorus {
 
 namespace sync {
-
-struct BarrierState;
 
 class BasicBarrier {
 public:
@@ -61,6 +65,7 @@ private:
     std::function<void()> run_by_last_;
     std::optional<std::chrono::nanoseconds> timeout_;
 };
+std::ostream& operator<<(std::ostream& out, const BasicBarrier& barrier);
 
 void write_barrier(message::Writer& out, const BasicBarrier& barrier);
 std::shared_ptr<BarrierState> read_barrier(message::Reader& in);
@@ -114,3 +119,5 @@ using Barrier = sync::Barrier<sync::Home::process>;
 }
 
 }  // namespace chorus
+
+#pragma GCC visibility pop

@@ -18,11 +18,15 @@
 
 #include <chorus/sync/lock.hpp>
 
+namespace chorus::sync {
+struct ConditionState;
+}
+
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
 namespace chorus {
 
 namespace sync {
-
-struct ConditionState;
 
 class BasicCondition {
 public:
@@ -67,6 +71,7 @@ private:
     std::shared_ptr<LockState> lock_;
     std::shared_ptr<ConditionState> state_;
 };
+std::ostream& operator<<(std::ostream& out, const BasicCondition& condition);
 
 void write_condition(message::Writer& out, const BasicCondition& condition);
 std::shared_ptr<ConditionState> read_condition(message::Reader& in);
@@ -102,3 +107,5 @@ using Condition = sync::Condition<sync::Home::process>;
 }
 
 }  // namespace chorus
+
+#pragma GCC visibility pop

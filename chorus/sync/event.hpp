@@ -14,14 +14,18 @@
 #include <chorus/message/bytes.hpp>
 #include <chorus/sync/home.hpp>
 
+namespace chorus::sync {
+struct EventState;
+}
+
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
 namespace chorus {
 
 template <class T>
 struct codec;
 
 namespace sync {
-
-struct EventState;
 
 class BasicEvent {
 public:
@@ -46,6 +50,7 @@ protected:
 
     std::shared_ptr<EventState> state_;
 };
+std::ostream& operator<<(std::ostream& out, const BasicEvent& event);
 
 void write_event(message::Writer& out, const BasicEvent& event);
 std::shared_ptr<EventState> read_event(message::Reader& in);
@@ -74,3 +79,5 @@ using Event = sync::Event<sync::Home::process>;
 }
 
 }  // namespace chorus
+
+#pragma GCC visibility pop

@@ -22,6 +22,12 @@
 #include <chorus/sync/home.hpp>
 #include <chorus/sync/lock_word.hpp>
 
+namespace chorus::sync {
+class LockState;
+}
+
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
 namespace chorus {
 
 template <class T>
@@ -29,7 +35,6 @@ struct codec;
 
 namespace sync {
 
-class LockState;
 LockWord& word_of(LockState& state) noexcept;
 
 /// What Lock and RLock have in common. Meets the standard's requirements TimedLockable.
@@ -72,6 +77,7 @@ protected:
     std::shared_ptr<LockState> state_;
     LockWord* word_;
 };
+std::ostream& operator<<(std::ostream& out, const BasicLock& lock);
 
 void write_lock(message::Writer& out, const BasicLock& lock);
 std::shared_ptr<LockState> read_lock(message::Reader& in, bool recursive);
@@ -132,3 +138,5 @@ using RLock = sync::RLock<sync::Home::process>;
 }  // namespace multiprocessing
 
 }  // namespace chorus
+
+#pragma GCC visibility pop

@@ -13,6 +13,8 @@
 
 #include <chorus/sync/event.hpp>
 
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
 namespace chorus {
 
 class StopToken {
@@ -59,3 +61,5 @@ struct codec<StopSource> {
 };
 
 }  // namespace chorus
+
+#pragma GCC visibility pop

@@ -12,6 +12,8 @@
 
 #include <chorus/worker/process.hpp>
 
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
 namespace chorus::multiprocessing {
 
 class Context {
@@ -53,3 +55,5 @@ inline Context get_context(std::string_view name) { return Context(worker::start
 inline Context get_context() { return Context(worker::chosen_start_method()); }
 
 }  // namespace chorus::multiprocessing
+
+#pragma GCC visibility pop

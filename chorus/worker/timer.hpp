@@ -15,6 +15,8 @@
 
 #include <chorus/worker/thread.hpp>
 
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
 namespace chorus::threading {
 
 class Timer : public Thread {
@@ -37,3 +39,5 @@ private:
 };
 
 }  // namespace chorus::threading
+
+#pragma GCC visibility pop
