@@ -3,3 +3,4 @@
 
 #include <chorus/multiprocessing.hpp>
 #include <chorus/threading.hpp>
+#include <chorus/version.hpp>

@@ -13,6 +13,8 @@
 
 #include <chorus/errors.hpp>
 
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
 namespace chorus {
 
 // Never defined: their names are what the compiler prints when a time is given as a bare number.
@@ -86,3 +88,5 @@ private:
 };
 
 }  // namespace chorus
+
+#pragma GCC visibility pop

@@ -13,6 +13,8 @@
 #include <stdexcept>
 #include <string>
 
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
 namespace chorus {
 
 /// The base of all that Chorus throws (but SystemExit, which is a request and no error).
@@ -234,3 +236,5 @@ private:
 };
 
 }  // namespace chorus
+
+#pragma GCC visibility pop

@@ -55,5 +55,24 @@ consumer_command(command find_package_shared -DHOW=find_package -DCMAKE_PREFIX_P
 install_test("find_package of a shared library" NEEDS installed_shared COMMAND ${command})
 install_test("pkg-config of a shared library" NEEDS installed_shared COMMAND ${pkg_config} ${installed_shared} ${CMAKE_CXX_COMPILER})
 
+install_test("a shared library shows what is public" NEEDS built_shared
+    COMMAND Python3::Interpreter ${CMAKE_CURRENT_SOURCE_DIR}/install/shown_names.py
+            ${consumers}/add_subdirectory/chorus/libchorus.so ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR})
+
+# ---- the Debian packages ----
+
+set(debian ${consumers}/debian)
+install_test("Debian packages" SETUP debian COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/install/debian_package.sh ${PROJECT_SOURCE_DIR} ${debian})
+set_tests_properties("install: Debian packages" PROPERTIES TIMEOUT 900)
+foreach(kind shared static)
+    consumer_command(command find_package_debian_${kind} -DHOW=find_package -DKIND=${kind} -DCMAKE_PREFIX_PATH=${debian}/root/usr)
+    install_test("find_package of the Debian packages, ${kind}" NEEDS debian COMMAND ${command})
+endforeach()
+install_test("pkg-config of the Debian packages, shared" NEEDS debian COMMAND ${pkg_config} ${debian}/root ${CMAKE_CXX_COMPILER})
+install_test("pkg-config of the Debian packages, static" NEEDS debian COMMAND ${pkg_config} ${debian}/root ${CMAKE_CXX_COMPILER} --static -static)
+
+# ---- what is written ----
+
+add_test(NAME "install: one version" COMMAND Python3::Interpreter ${CMAKE_CURRENT_SOURCE_DIR}/install/one_version.py ${PROJECT_SOURCE_DIR})
 install_test("the README's programs" NEEDS installed
     COMMAND Python3::Interpreter ${CMAKE_CURRENT_SOURCE_DIR}/install/readme.py ${PROJECT_SOURCE_DIR}/README.md ${installed} ${CMAKE_CXX_COMPILER})

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks that includes point down only, and that the operating system stays in its room.
+"""Checks that includes point down only, that the operating system stays in its room, and that public headers are shown.
 
     tools/check_layers.py [ROOT]
 
@@ -35,6 +35,9 @@ SYSTEM_STATE_HEADERS = {"cerrno", "errno.h"}
 MAY_NAME_ERRNO = {"chorus/platform/syscall.hpp"}
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
+# What is declared between the two is shown by the shared library (docs/decisions/016).
+SHOWN = re.compile(r"^#pragma GCC visibility push\(default\).*^namespace .*^#pragma GCC visibility pop\s*\Z", re.DOTALL | re.MULTILINE)
+
 COMMENT_OR_STRING = re.compile(r"""//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])'""", re.DOTALL)
 
 
@@ -95,7 +98,17 @@ class Check:
             if header.startswith("chorus/") and header not in self.public:
                 self.report(path, number, f"{header} is private; write it as a user of Chorus would, with public headers")
 
+    def check_shown(self, path):
+        text = code_only((self.root / path).read_text())
+        declares = path not in UMBRELLAS and re.search(r"^namespace ", text, re.MULTILINE)
+        if path in self.public and declares and not SHOWN.search(text):
+            self.report(path, 0, "the shared library would hide what is declared here; put it between "
+                                 "#pragma GCC visibility push(default) and, as the last line, #pragma GCC visibility pop")
+        if path not in self.public and "#pragma GCC visibility" in text:
+            self.report(path, 0, "the file is private, and would be shown by the shared library; take the pragma away")
+
     def check_file(self, path):
+        self.check_shown(path)
         for number, mark, header in self.includes(path):
             self.check_include(path, number, mark, header)
         if is_system_folder(path) or path in MAY_NAME_ERRNO:

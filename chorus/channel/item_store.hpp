@@ -19,6 +19,8 @@
 
 #include <chorus/channel/turnstile.hpp>
 
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
 namespace chorus::channel {
 
 /// First in, first out: a list of chunks. Both sides may work at the same time, in other places.
@@ -204,3 +206,5 @@ private:
 };
 
 }  // namespace chorus::channel
+
+#pragma GCC visibility pop

@@ -24,11 +24,15 @@
 #include <chorus/channel/values.hpp>
 #include <chorus/errors.hpp>
 
+namespace chorus::channel {
+struct ConnectionState;
+}
+
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
 namespace chorus {
 
 namespace channel {
-
-struct ConnectionState;
 
 /// What does not depend on types.
 class BasicConnection {
@@ -68,6 +72,7 @@ protected:
 private:
     std::shared_ptr<ConnectionState> state_;
 };
+std::ostream& operator<<(std::ostream& out, const BasicConnection& connection);
 
 [[noreturn]] void refuse_type(const std::type_info& wanted);
 /// Throws: UsageError if it is closed or only sends.
@@ -135,3 +140,5 @@ struct codec<multiprocessing::Connection> {
 };
 
 }  // namespace chorus
+
+#pragma GCC visibility pop

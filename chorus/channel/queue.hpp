@@ -24,6 +24,8 @@
 #include <chorus/channel/values.hpp>
 #include <chorus/errors.hpp>
 
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
 namespace chorus::multiprocessing {
 
 /// What may be said about a queue.
@@ -296,3 +298,5 @@ struct codec<multiprocessing::Queue<T>> {
 };
 
 }  // namespace chorus
+
+#pragma GCC visibility pop

@@ -17,8 +17,13 @@
 #include <chorus/message/bytes.hpp>
 
 namespace chorus::channel {
-
 class QueueCore;
+}
+
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
+namespace chorus::channel {
+
 using QueuePointer = std::shared_ptr<QueueCore>;
 
 /// Puts messages under one lock, and by one commit.
@@ -179,3 +184,5 @@ void stop_ringing(QueueCore& core);
 int descriptor_of(QueueCore& core);
 
 }  // namespace chorus::channel
+
+#pragma GCC visibility pop

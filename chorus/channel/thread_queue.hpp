@@ -33,6 +33,8 @@
 #include <chorus/deadline.hpp>
 #include <chorus/errors.hpp>
 
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
 namespace chorus::channel {
 
 /// An item's way in and out, for all kinds of queues.
@@ -321,3 +323,5 @@ private:
 };
 
 }  // namespace chorus::threading
+
+#pragma GCC visibility pop

@@ -12,6 +12,8 @@
 
 #include <chorus/deadline.hpp>
 
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
 namespace chorus::channel {
 
 class Turnstile {
@@ -106,3 +108,5 @@ private:
 };
 
 }  // namespace chorus::channel
+
+#pragma GCC visibility pop

@@ -12,6 +12,8 @@
 #include <chorus/channel/queue_access.hpp>
 #include <chorus/message/callable.hpp>
 
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
 namespace chorus::channel {
 
 /// Says of which type a message is, in front of it. Nothing for queues, whose items are all of one.
@@ -100,3 +102,5 @@ T take_value(const QueuePointer& core, Getting& getting, std::size_t skipped) {
 }
 
 }  // namespace chorus::channel
+
+#pragma GCC visibility pop

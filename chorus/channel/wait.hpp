@@ -14,6 +14,8 @@
 #include <chorus/channel/pipe.hpp>
 #include <chorus/channel/queue.hpp>
 
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
 namespace chorus::multiprocessing {
 
 /// Something to wait for. Two are equal when they mean the same.
@@ -45,3 +47,5 @@ private:
 std::vector<Waitable> wait(const std::vector<Waitable>& objects, Deadline deadline = {});
 
 }  // namespace chorus::multiprocessing
+
+#pragma GCC visibility pop

@@ -14,8 +14,12 @@
 #include <chorus/message/bytes.hpp>
 
 namespace chorus::memory {
-
 struct CellsHeader;
+}
+
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
+namespace chorus::memory {
 
 /// What lies there.
 struct CellKind {
@@ -53,3 +57,5 @@ Cells read_cells(message::Reader& in, const CellKind& kind);
 [[noreturn]] void refuse_index(std::size_t index, std::size_t count);
 
 }  // namespace chorus::memory
+
+#pragma GCC visibility pop

@@ -32,6 +32,8 @@
 #include <chorus/memory/shareable.hpp>
 #include <chorus/message/bytes.hpp>
 
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
 namespace chorus {
 
 template <class T>
@@ -170,3 +172,5 @@ using RawArray = memory::RawArray<T, memory::Home::process>;
 }  // namespace multiprocessing
 
 }  // namespace chorus
+
+#pragma GCC visibility pop

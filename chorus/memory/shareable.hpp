@@ -16,6 +16,8 @@
 #include <type_traits>
 #include <utility>
 
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
 namespace chorus {
 
 // Never defined: their names are what the compiler prints when a type cannot be shared.
@@ -119,3 +121,5 @@ constexpr void expect_shareable() {
 }  // namespace memory
 
 }  // namespace chorus
+
+#pragma GCC visibility pop

@@ -36,6 +36,8 @@
 
 #include <chorus/memory/shared_memory.hpp>
 
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
 namespace chorus::multiprocessing {
 
 /// The name of the block that a list lies in.
@@ -120,6 +122,7 @@ private:
     std::size_t size_ = 0;
     std::size_t data_size_ = 0;
 };
+std::ostream& operator<<(std::ostream& out, const ShareableList& list);
 
 /// An element of a list. It belongs to the list's handle.
 class ShareableList::Reference {
@@ -179,6 +182,7 @@ private:
     const ShareableList* list_;
     std::size_t position_;
 };
+std::ostream& operator<<(std::ostream& out, const ShareableList::Reference& element);
 
 /// Goes through the elements.
 class ShareableList::Iterator {
@@ -236,3 +240,5 @@ struct codec<multiprocessing::ShareableList> {
 };
 
 }  // namespace chorus
+
+#pragma GCC visibility pop

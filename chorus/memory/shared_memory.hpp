@@ -36,8 +36,12 @@
 #include <chorus/message/serialize.hpp>
 
 namespace chorus::memory {
-
 struct NamedBlock;
+}
+
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
+namespace chorus::memory {
 
 /// A number of bytes. Throws: UsageError if it is negative.
 class BlockSize {
@@ -107,6 +111,7 @@ private:
     std::size_t size_ = 0;
     std::shared_ptr<const std::span<std::byte>> mapping_;  ///< empty once closed
 };
+std::ostream& operator<<(std::ostream& out, const SharedMemory& block);
 
 }  // namespace chorus::multiprocessing
 
@@ -120,3 +125,5 @@ struct codec<multiprocessing::SharedMemory> {
 };
 
 }  // namespace chorus
+
+#pragma GCC visibility pop

@@ -11,6 +11,8 @@
 #include <type_traits>
 #include <utility>
 
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
 namespace chorus::message {
 
 namespace internal {
@@ -149,3 +151,5 @@ constexpr void visit_fields(T& value, Visit&& visit) {
 }
 
 }  // namespace chorus::message
+
+#pragma GCC visibility pop

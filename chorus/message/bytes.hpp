@@ -20,7 +20,11 @@
 
 #include <chorus/errors.hpp>
 
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
 namespace chorus::message {
+
+class Attachments;
 
 /// This memory will be written from end to end: when it is large, page by page takes longer than the writing itself.
 void prepare_to_fill(void* memory, std::size_t bytes) noexcept;
@@ -41,8 +45,6 @@ struct Attachment {
     int descriptor = -1;
     std::uint64_t name = 0;
 };
-
-class Attachments;
 
 /// Collects bytes. With a Sink, no more than `threshold` bytes are held; the rest has gone there.
 class Writer {
@@ -227,3 +229,5 @@ private:
 };
 
 }  // namespace chorus::message
+
+#pragma GCC visibility pop

@@ -23,6 +23,8 @@
 #include <chorus/message/keyword.hpp>
 #include <chorus/message/serialize.hpp>
 
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
 namespace chorus {
 
 // Never defined: their names are what the compiler prints.
@@ -332,3 +334,5 @@ struct CallResult {
 
 }  // namespace message
 }  // namespace chorus
+
+#pragma GCC visibility pop

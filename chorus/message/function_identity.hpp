@@ -11,6 +11,8 @@
 
 #include <chorus/message/bytes.hpp>
 
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
 namespace chorus::message {
 
 /// Layout of a written identity: build id (text), path (text), offset (8 bytes).
@@ -36,3 +38,5 @@ void write_function(Writer& out, const void* code);
 void* read_function(Reader& in);
 
 }  // namespace chorus::message
+
+#pragma GCC visibility pop

@@ -17,6 +17,8 @@
 #include <type_traits>
 #include <utility>
 
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
 namespace chorus {
 
 /// Text as a template parameter.
@@ -236,3 +238,5 @@ constexpr Named<std::decay_t<Function>, Names...> named(Function&& function) {
 }
 
 }  // namespace chorus
+
+#pragma GCC visibility pop

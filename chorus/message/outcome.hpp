@@ -14,6 +14,8 @@
 
 #include <chorus/message/serialize.hpp>
 
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
 namespace chorus {
 
 // Never defined: their names are what the compiler prints.
@@ -99,3 +101,5 @@ bool register_exception() {
 }
 
 }  // namespace chorus
+
+#pragma GCC visibility pop

@@ -45,6 +45,8 @@
 #include <chorus/message/bytes.hpp>
 #include <chorus/message/function_identity.hpp>
 
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
 namespace chorus {
 
 /// The hook: specialise it to say how your type travels.
@@ -515,3 +517,5 @@ struct codec<std::monostate> {
 CEREAL_REGISTER_ARCHIVE(chorus::message::OutputArchive)
 CEREAL_REGISTER_ARCHIVE(chorus::message::InputArchive)
 CEREAL_SETUP_ARCHIVE_TRAITS(chorus::message::InputArchive, chorus::message::OutputArchive)
+
+#pragma GCC visibility pop

@@ -16,6 +16,8 @@
 #include <chorus/worker/call.hpp>
 #include <chorus/worker/future.hpp>
 
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
 namespace chorus {
 
 /// What may be said about a task before its function.
@@ -94,3 +96,5 @@ std::shared_ptr<Crew> make_thread_crew(CrewOptions options);
 
 }  // namespace pool
 }  // namespace chorus
+
+#pragma GCC visibility pop

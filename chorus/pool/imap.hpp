@@ -20,6 +20,8 @@
 #include <chorus/pool/progress.hpp>
 #include <chorus/worker/completion.hpp>
 
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
 namespace chorus {
 
 /// What may be said about a lazy map.
@@ -194,3 +196,5 @@ private:
 
 }  // namespace pool
 }  // namespace chorus
+
+#pragma GCC visibility pop

@@ -23,6 +23,8 @@
 #include <chorus/pool/task.hpp>
 #include <chorus/worker/future.hpp>
 
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
 namespace chorus {
 
 /// What may be said about a map.
@@ -422,3 +424,5 @@ struct codec<pool::Row<Each, Item, Result>> {
 };
 
 }  // namespace chorus
+
+#pragma GCC visibility pop

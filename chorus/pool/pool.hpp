@@ -32,6 +32,8 @@
 #include <chorus/pool/progress.hpp>
 #include <chorus/pool/task.hpp>
 
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
 namespace chorus::pool {
 
 // What a pool's workers are, for its typed face.
@@ -361,3 +363,5 @@ using Pool = pool::BasicPool<pool::Threads>;
 /// What may be said about a pool of threads: pool::PoolOptions.
 using PoolOptions = pool::PoolOptions<pool::Threads>;
 }  // namespace chorus::threading
+
+#pragma GCC visibility pop

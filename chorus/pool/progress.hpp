@@ -22,6 +22,8 @@
 #include <string>
 #include <utility>
 
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
 namespace chorus {
 
 /// How far a map has come.
@@ -106,3 +108,5 @@ std::shared_ptr<ProgressMeter> make_meter(const ShowProgress& show, std::optiona
 
 }  // namespace pool
 }  // namespace chorus
+
+#pragma GCC visibility pop

@@ -18,6 +18,8 @@
 #include <chorus/pool/crew.hpp>
 #include <chorus/worker/future.hpp>
 
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
 namespace chorus::pool {
 
 /// What a crew sees of it.
@@ -117,3 +119,5 @@ template <bool travels, class Function, class... Args>
 using TaskOf = CallTask<travels, message::ResultOf<Function, Args...>, Function, Args...>;
 
 }  // namespace chorus::pool
+
+#pragma GCC visibility pop

@@ -22,6 +22,8 @@
 #include <chorus/pool/pool.hpp>
 #include <chorus/sync/stop_token.hpp>
 
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
 namespace chorus::pool {
 
 /// The futures of a group.
@@ -98,3 +100,5 @@ namespace chorus::threading {
 /// Tasks in threads that end together.
 using TaskGroup = pool::BasicTaskGroup<pool::Threads>;
 }  // namespace chorus::threading
+
+#pragma GCC visibility pop

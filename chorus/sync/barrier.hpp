@@ -18,11 +18,15 @@
 #include <chorus/message/serialize.hpp>
 #include <chorus/sync/home.hpp>
 
+namespace chorus::sync {
+struct BarrierState;
+}
+
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
 namespace chorus {
 
 namespace sync {
-
-struct BarrierState;
 
 /// What barriers of threads and of processes have in common.
 class BasicBarrier {
@@ -69,6 +73,7 @@ private:
     std::function<void()> run_by_last_;
     std::optional<std::chrono::nanoseconds> timeout_;
 };
+std::ostream& operator<<(std::ostream& out, const BasicBarrier& barrier);
 
 void write_barrier(message::Writer& out, const BasicBarrier& barrier);
 std::shared_ptr<BarrierState> read_barrier(message::Reader& in);
@@ -129,3 +134,5 @@ using Barrier = sync::Barrier<sync::Home::process>;
 }  // namespace multiprocessing
 
 }  // namespace chorus
+
+#pragma GCC visibility pop

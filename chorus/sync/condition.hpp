@@ -18,11 +18,15 @@
 
 #include <chorus/sync/lock.hpp>
 
+namespace chorus::sync {
+struct ConditionState;
+}
+
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
 namespace chorus {
 
 namespace sync {
-
-struct ConditionState;
 
 /// What conditions of threads and of processes have in common.
 class BasicCondition {
@@ -78,6 +82,7 @@ private:
     std::shared_ptr<LockState> lock_;
     std::shared_ptr<ConditionState> state_;
 };
+std::ostream& operator<<(std::ostream& out, const BasicCondition& condition);
 
 void write_condition(message::Writer& out, const BasicCondition& condition);
 std::shared_ptr<ConditionState> read_condition(message::Reader& in);
@@ -119,3 +124,5 @@ using Condition = sync::Condition<sync::Home::process>;
 }  // namespace multiprocessing
 
 }  // namespace chorus
+
+#pragma GCC visibility pop

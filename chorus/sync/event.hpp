@@ -14,14 +14,18 @@
 #include <chorus/message/bytes.hpp>
 #include <chorus/sync/home.hpp>
 
+namespace chorus::sync {
+struct EventState;
+}
+
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
 namespace chorus {
 
 template <class T>
 struct codec;
 
 namespace sync {
-
-struct EventState;
 
 /// What events of threads and of processes have in common.
 class BasicEvent {
@@ -50,6 +54,7 @@ protected:
 
     std::shared_ptr<EventState> state_;
 };
+std::ostream& operator<<(std::ostream& out, const BasicEvent& event);
 
 void write_event(message::Writer& out, const BasicEvent& event);
 std::shared_ptr<EventState> read_event(message::Reader& in);
@@ -81,3 +86,5 @@ using Event = sync::Event<sync::Home::process>;
 }  // namespace multiprocessing
 
 }  // namespace chorus
+
+#pragma GCC visibility pop

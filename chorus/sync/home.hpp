@@ -6,8 +6,12 @@
 
 #include <chorus/memory/home.hpp>
 
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
 namespace chorus::sync {
 
 using memory::Home;
 
 }  // namespace chorus::sync
+
+#pragma GCC visibility pop

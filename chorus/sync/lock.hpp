@@ -22,6 +22,12 @@
 #include <chorus/sync/home.hpp>
 #include <chorus/sync/lock_word.hpp>
 
+namespace chorus::sync {
+class LockState;
+}
+
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
 namespace chorus {
 
 template <class T>
@@ -30,7 +36,6 @@ struct codec;
 /// What Lock, Event and their like are, for threads and for processes at once.
 namespace sync {
 
-class LockState;
 LockWord& word_of(LockState& state) noexcept;
 
 /// What Lock and RLock have in common. Meets the standard's requirements TimedLockable.
@@ -78,6 +83,7 @@ protected:
     std::shared_ptr<LockState> state_;
     LockWord* word_;
 };
+std::ostream& operator<<(std::ostream& out, const BasicLock& lock);
 
 void write_lock(message::Writer& out, const BasicLock& lock);
 std::shared_ptr<LockState> read_lock(message::Reader& in, bool recursive);
@@ -148,3 +154,5 @@ using RLock = sync::RLock<sync::Home::process>;
 }  // namespace multiprocessing
 
 }  // namespace chorus
+
+#pragma GCC visibility pop

@@ -13,6 +13,8 @@
 
 #include <chorus/memory/home.hpp>
 
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
 namespace chorus::sync {
 
 using memory::Home;
@@ -46,3 +48,5 @@ protected:
 };
 
 }  // namespace chorus::sync
+
+#pragma GCC visibility pop

@@ -19,14 +19,18 @@
 #include <chorus/message/bytes.hpp>
 #include <chorus/sync/home.hpp>
 
+namespace chorus::sync {
+struct SemaphoreState;
+}
+
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
 namespace chorus {
 
 template <class T>
 struct codec;
 
 namespace sync {
-
-struct SemaphoreState;
 
 /// What semaphores of threads and of processes have in common.
 class BasicSemaphore {
@@ -62,6 +66,7 @@ protected:
 
     std::shared_ptr<SemaphoreState> state_;
 };
+std::ostream& operator<<(std::ostream& out, const BasicSemaphore& semaphore);
 
 void write_semaphore(message::Writer& out, const BasicSemaphore& semaphore);
 std::shared_ptr<SemaphoreState> read_semaphore(message::Reader& in, bool bounded);
@@ -115,3 +120,5 @@ using BoundedSemaphore = sync::BoundedSemaphore<sync::Home::process>;
 }  // namespace multiprocessing
 
 }  // namespace chorus
+
+#pragma GCC visibility pop

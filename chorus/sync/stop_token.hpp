@@ -13,6 +13,8 @@
 
 #include <chorus/sync/event.hpp>
 
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
 namespace chorus {
 
 /// What a task looks at, to see whether it was asked to stop. A handle, which travels as an argument.
@@ -63,3 +65,5 @@ struct codec<StopSource> {
 };
 
 }  // namespace chorus
+
+#pragma GCC visibility pop

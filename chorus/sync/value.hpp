@@ -32,6 +32,8 @@
 #include <chorus/sync/home.hpp>
 #include <chorus/sync/lock.hpp>
 
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
 namespace chorus {
 
 namespace sync {
@@ -175,3 +177,5 @@ using Array = sync::Array<T, sync::Home::process>;
 }  // namespace multiprocessing
 
 }  // namespace chorus
+
+#pragma GCC visibility pop

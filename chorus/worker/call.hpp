@@ -23,6 +23,8 @@
 #include <chorus/message/outcome.hpp>
 #include <chorus/worker/future.hpp>
 
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
 namespace chorus {
 
 inline namespace literals {
@@ -130,3 +132,5 @@ auto async(Function&& function, Args&&... args) {
 using chorus::literals::operator""_KiB;
 using chorus::literals::operator""_MiB;
 using chorus::literals::operator""_GiB;
+
+#pragma GCC visibility pop

@@ -23,6 +23,8 @@
 
 #include <chorus/worker/future.hpp>
 
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
 namespace chorus {
 
 namespace worker {
@@ -174,3 +176,5 @@ auto as_completed(Range&& futures, Deadline deadline = {}) {
 }
 
 }  // namespace chorus
+
+#pragma GCC visibility pop

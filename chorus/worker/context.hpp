@@ -12,6 +12,8 @@
 
 #include <chorus/worker/process.hpp>
 
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
 namespace chorus::multiprocessing {
 
 /// A start method chosen at run time, for the processes that are made through it.
@@ -62,3 +64,5 @@ inline Context get_context(std::string_view name) { return Context(worker::start
 inline Context get_context() { return Context(worker::chosen_start_method()); }
 
 }  // namespace chorus::multiprocessing
+
+#pragma GCC visibility pop

@@ -22,6 +22,8 @@
 #include <chorus/deadline.hpp>
 #include <chorus/errors.hpp>
 
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
 namespace chorus {
 
 namespace worker {
@@ -239,3 +241,5 @@ private:
 };
 
 }  // namespace chorus
+
+#pragma GCC visibility pop

@@ -17,6 +17,8 @@
 #include <mutex>
 #include <unordered_map>
 
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
 namespace chorus {
 
 namespace worker {
@@ -72,3 +74,5 @@ private:
 
 }  // namespace threading
 }  // namespace chorus
+
+#pragma GCC visibility pop

@@ -16,6 +16,8 @@
 #include <sstream>
 #include <string>
 
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
 namespace chorus {
 
 namespace worker {
@@ -51,3 +53,5 @@ void print(const Values&... values) {
 }
 
 }  // namespace chorus
+
+#pragma GCC visibility pop

@@ -30,6 +30,11 @@
 
 namespace chorus::worker {
 struct ProcessState;
+}
+
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
+namespace chorus::worker {
 std::shared_ptr<ProcessState> make_process_state(std::string name, std::optional<bool> daemon, std::unique_ptr<message::Call> call, const char* type_name,
                                                  std::optional<StartMethod> method);
 }  // namespace chorus::worker
@@ -126,6 +131,7 @@ public:
 private:
     std::shared_ptr<worker::ProcessState> state_;
 };
+std::ostream& operator<<(std::ostream& out, const Process& process);
 
 /// A Process that starts in one given way, whatever was chosen for others.
 template <StartMethod method>
@@ -203,3 +209,5 @@ int getpid() noexcept;
 int getppid() noexcept;
 
 }  // namespace chorus
+
+#pragma GCC visibility pop

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
 namespace chorus {
 
 /// How a child process comes to life.
@@ -43,3 +45,5 @@ StartMethod chosen_start_method();
 
 }  // namespace worker
 }  // namespace chorus
+
+#pragma GCC visibility pop

@@ -27,6 +27,12 @@
 #include <chorus/deadline.hpp>
 #include <chorus/message/callable.hpp>
 
+namespace chorus::worker {
+struct ThreadState;
+}
+
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
 namespace chorus::threading {
 
 /// What may be said about a thread before its function.
@@ -38,7 +44,6 @@ struct ThreadOptions {
 }  // namespace chorus::threading
 
 namespace chorus::worker {
-struct ThreadState;
 std::shared_ptr<ThreadState> make_thread_state(threading::ThreadOptions options, std::unique_ptr<message::Call> call, const char* type_name);
 }  // namespace chorus::worker
 
@@ -103,6 +108,7 @@ public:
 private:
     std::shared_ptr<worker::ThreadState> state_;
 };
+std::ostream& operator<<(std::ostream& out, const Thread& thread);
 
 /// The calling thread. One not made by Chorus shows as a daemon that is always alive.
 Thread current_thread();
@@ -153,3 +159,5 @@ using WorkerOptions = ThreadOptions;
 inline Thread current_worker() { return current_thread(); }
 
 }  // namespace chorus::threading
+
+#pragma GCC visibility pop

@@ -15,6 +15,8 @@
 
 #include <chorus/worker/thread.hpp>
 
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
 namespace chorus::threading {
 
 /// A thread that waits before it calls its function, and can be cancelled until then.
@@ -38,3 +40,5 @@ private:
 };
 
 }  // namespace chorus::threading
+
+#pragma GCC visibility pop

@@ -1,7 +1,7 @@
 #!/bin/sh
-# As a user without CMake: pkg_config.sh PREFIX COMPILER [FLAG for pkg-config]
+# As a user without CMake: pkg_config.sh PREFIX COMPILER [FLAG for pkg-config [FLAG for the linker]]
 set -eu
-prefix=$1 compiler=$2 flag=${3:-}
+prefix=$1 compiler=$2 flag=${3:-} link=${4:-}
 here=$(dirname "$0")
 build=$(mktemp -d)
 trap 'rm -rf "$build"' EXIT
@@ -22,11 +22,11 @@ set -x
 # shellcheck disable=SC2086
 {
     $compiler -c "$here/start_each_way.cpp" $cflags -o "$build/start_each_way.o"
-    $compiler "$here/main.cpp" "$build/start_each_way.o" $cflags $libs -o "$build/direct"
+    $compiler "$here/main.cpp" "$build/start_each_way.o" $cflags $libs $link -o "$build/direct"
     "$build/direct"
 
     $compiler -c "$here/main.cpp" $cflags -o "$build/main.o"
     ar rcs "$build/libpart.a" "$build/main.o" "$build/start_each_way.o"
-    $compiler "$build/libpart.a" $libs -o "$build/main_in_library"
+    $compiler "$build/libpart.a" $libs $link -o "$build/main_in_library"
     "$build/main_in_library"
 }

@@ -28,6 +28,18 @@ int signal_of_crash() {
     return 0;
 }
 
+// Thrown inside the library, which may be a shared one with type names of its own.
+bool is_known_by_its_type() {
+    try {
+        mt::Lock lock;
+        lock.release();
+    } catch (const chorus::UsageError&) {
+        return true;
+    } catch (...) {
+    }
+    return false;
+}
+
 int pid_here() { return chorus::getpid(); }
 
 int failures = 0;
@@ -52,6 +64,7 @@ int start_each_way() {
         expect(pid > 0 && pid != chorus::getpid(), method, "run() brings back a value from another process");
         expect(signal_of_crash() == SIGSEGV, method, "run() tells of a crash");
     }
+    expect(is_known_by_its_type(), "library", "what it throws is caught by its type");
     int sum = 0;
     mt::Thread thread([&sum] { sum = right; });
     thread.start();

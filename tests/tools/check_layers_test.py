@@ -56,6 +56,18 @@ class CheckLayers(unittest.TestCase):
     def test_a_doorstep_that_includes_a_room(self):
         self.expect_one({"chorus/errors.hpp": "\n#include <chorus/worker/thread.hpp>\n"}, "chorus/errors.hpp:2:", "only errors.hpp and deadline.hpp")
 
+    def test_a_public_header_that_the_shared_library_hides(self):
+        shown = SOUND["chorus/worker/thread.hpp"] + "#pragma GCC visibility push(default)\nnamespace chorus {}\n#pragma GCC visibility pop\n"
+        self.assertEqual(problems({"chorus/worker/thread.hpp": shown}), [])
+        hidden = SOUND["chorus/worker/thread.hpp"] + "namespace chorus {}\n"
+        self.expect_one({"chorus/worker/thread.hpp": hidden}, "chorus/worker/thread.hpp:", "between #pragma GCC visibility push(default)")
+        unended = shown + "namespace chorus {}\n"
+        self.expect_one({"chorus/worker/thread.hpp": unended}, "chorus/worker/thread.hpp:", "as the last line")
+
+    def test_a_private_header_that_the_shared_library_shows(self):
+        shown = "#pragma GCC visibility push(default)\n" + SOUND["chorus/platform/futex.hpp"]
+        self.expect_one({"chorus/platform/futex.hpp": shown}, "chorus/platform/futex.hpp:", "take the pragma away")
+
     def test_an_umbrella_used_inside(self):
         self.expect_one({"chorus/worker/thread.cpp": "#include <chorus/platform/futex.hpp>\n#include <chorus/chorus.hpp>\n"}, "chorus/worker/thread.cpp:2:",
                         "include the header of what is used here")

@@ -434,7 +434,8 @@ Standing standing() {
     ::getresuid(&ids[0], &ids[1], &ids[2]);
     ::getresgid(&ids[3], &ids[4], &ids[5]);
     here.further_groups.resize(static_cast<std::size_t>(std::max(::getgroups(0, nullptr), 0)));
-    ::getgroups(static_cast<int>(here.further_groups.size()), here.further_groups.data());
+    const int groups = ::getgroups(static_cast<int>(here.further_groups.size()), here.further_groups.data());
+    here.further_groups.resize(static_cast<std::size_t>(std::max(groups, 0)));
     __user_cap_header_struct version{_LINUX_CAPABILITY_VERSION_3, 0};
     static_assert(sizeof here.capabilities == _LINUX_CAPABILITY_U32S_3 * sizeof(__user_cap_data_struct));
     ::syscall(SYS_capget, &version, here.capabilities.data());

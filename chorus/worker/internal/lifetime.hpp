@@ -4,6 +4,8 @@
 // returned: threads that are no daemons and processes that are no daemons are joined, daemon processes
 // are ended, the fork server is sent home, daemon threads are halted. Then exit handlers run and
 // statics are destroyed: in a process that made them, not in a copy of it.
+//
+// The two functions that the program's entry calls are visible outside a shared library.
 #pragma once
 
 #include <atomic>
@@ -31,7 +33,7 @@ extern constinit std::atomic<bool (*)()> finish_above;
 /// All that is to be done before statics are destroyed; once, however often it is called. A thread that
 /// calls it (through std::exit) while another is at it takes the process's end over: it waits until all
 /// is done and goes on to leave with its own exit code, and the other does not return.
-void finish() noexcept;
+[[gnu::visibility("default")]] void finish() noexcept;
 
 /// Prepares the end of a process copied from another (forkserver, fork): its exit runs only what was
 /// registered after this call, then flushes the standard streams, and leaves the rest alone: those
@@ -39,7 +41,7 @@ void finish() noexcept;
 void leave_statics_to_their_maker();
 
 /// Runs the program: the user's main, or what this process was made for.
-int run_program(int argc, char** argv, char** environment, int (*user_main)(int, char**, char**));
+[[gnu::visibility("default")]] int run_program(int argc, char** argv, char** environment, int (*user_main)(int, char**, char**));
 
 /// The program's arguments as it was given them, for images of itself.
 const std::vector<std::string>& program_arguments();

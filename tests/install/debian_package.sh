@@ -1,0 +1,25 @@
+#!/bin/sh
+# Builds the Debian packages, has them checked, and installs them into a root of their own: debian_package.sh SOURCE WORK
+#
+# What was built for an earlier run stays and is built upon; the machine's own packages are left alone.
+set -eu
+source=$1 work=$2
+
+mkdir -p "$work/chorus"
+find "$work/chorus" -mindepth 1 -maxdepth 1 ! -name build -exec rm -rf {} +
+rm -rf "$work/root" "$work"/*.deb
+tar -C "$source" --exclude=./build --exclude=./.git --exclude=./.cache -cf - . | tar -C "$work/chorus" -xf -
+
+cd "$work/chorus"
+# Not optimised: it is the packages that are tried here, and half the time is enough for them.
+env -u CC -u CXX -u CFLAGS -u CXXFLAGS -u LDFLAGS DEB_BUILD_OPTIONS="noopt parallel=2" dpkg-buildpackage --no-sign --build=binary --no-pre-clean
+cd "$work"
+lintian --display-experimental --fail-on=error,warning,experimental --allow-root chorus_*.changes
+
+mkdir -p root/var/lib/dpkg/info root/var/lib/dpkg/updates
+touch root/var/lib/dpkg/status
+# In this root there is nothing that they depend on: the machine has it.
+fakeroot dpkg --root="$work/root" --log=/dev/null --force-depends --install libchorus0.1_*.deb libchorus-dev_*.deb chorus_*.deb
+version=$(dpkg-parsechangelog --file "$work/chorus/debian/changelog" --show-field Version)
+library=$(dirname "$(find "$work/root" -name 'libchorus.so')")
+test "$(LD_LIBRARY_PATH=$library root/usr/bin/chorus --version)" = "$version"
