@@ -1,6 +1,8 @@
 // chorus: the command. What its subcommands do is in the files of their names.
 #include <CLI/CLI.hpp>
 
+#include <chorus/version.hpp>
+
 #include "subcommands.hpp"
 
 int main(int argc, char** argv) {
