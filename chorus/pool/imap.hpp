@@ -67,6 +67,7 @@ template <class Part>
 struct OnTheWay {
     Future<Part> future;
     const std::atomic<std::size_t>* bytes;  ///< live as long as the future
+    std::size_t items;
 };
 struct Window {
     std::size_t tasks;
@@ -116,6 +117,7 @@ private:
     public:
         State(Feed feed, Window window, std::shared_ptr<ProgressMeter> meter) : feed_(std::move(feed)), window_(window), meter_(std::move(meter)) {}
         ~State() {
+            if (meter_) meter_->close();
             for (const auto& each : on_the_way_) {
                 if (!each.future.running()) each.future.cancel();
             }
@@ -128,7 +130,10 @@ private:
                 fill();
                 if (on_the_way_.empty()) {
                     if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
-                    if (meter_) meter_->end();
+                    if (meter_) {
+                        meter_->end();
+                        meter_->close();
+                    }
                     return std::nullopt;
                 }
                 const Future<Part> future = take(deadline);
@@ -166,24 +171,26 @@ private:
 
         // The next one that has ended; it is not on its way any more.
         Future<Part> take(Deadline deadline) {
+            auto which = on_the_way_.begin();
             if constexpr (ordered) {
-                on_the_way_.front().future.state()->wait_done(deadline);
-                Future<Part> first = std::move(on_the_way_.front().future);
-                on_the_way_.pop_front();
-                return first;
+                which->future.state()->wait_done(deadline);
             } else {
                 const auto ended = arrivals_.next(deadline);
                 if (!ended) throw TimedOut("no result came in time; the work goes on");
-                Future<Part> first(std::static_pointer_cast<worker::TypedFutureState<Part>>(ended));
-                std::erase_if(on_the_way_, [&](const auto& each) { return each.future == first; });
-                return first;
+                which = std::ranges::find_if(on_the_way_, [&](const auto& each) { return each.future.state() == ended; });
             }
+            Future<Part> taken = std::move(which->future);
+            items_taken_ += which->items;
+            on_the_way_.erase(which);
+            if (meter_) meter_->wait_for(items_taken_);
+            return taken;
         }
 
         Feed feed_;
         Window window_;
         std::shared_ptr<ProgressMeter> meter_;
         std::deque<OnTheWay<Part>> on_the_way_;
+        std::size_t items_taken_ = 0;
         worker::Arrivals arrivals_;
         Part part_;
         std::size_t at_ = 0;

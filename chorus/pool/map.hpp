@@ -277,8 +277,8 @@ public:
     static constexpr bool has_places =
         !std::is_void_v<Result> && !std::is_same_v<Item, bool> && std::is_trivially_copyable_v<Item> && std::is_default_constructible_v<Item>;
 
-    MapJob(std::shared_ptr<Crew> crew, std::size_t items, std::size_t chunk)
-        : crew_(std::move(crew)), chunk_(chunk), futures_(chunk == 0 ? 0 : (items + chunk - 1) / chunk), left_(futures_.size()) {
+    MapJob(std::shared_ptr<Crew> crew, std::size_t items, std::size_t chunk, std::shared_ptr<ProgressMeter> meter)
+        : crew_(std::move(crew)), meter_(std::move(meter)), chunk_(chunk), futures_(chunk == 0 ? 0 : (items + chunk - 1) / chunk), left_(futures_.size()) {
         if constexpr (has_places) {
             all_.resize(items);
         } else {
@@ -309,6 +309,7 @@ public:
         for (const auto& each : chunks()) {
             if (!each->cancel()) each->wait_until_done({});
         }
+        if (meter_) meter_->close();
     }
 
     bool help_until(const worker::FutureState& goal, Deadline deadline) const override {
@@ -322,6 +323,7 @@ protected:
     bool can_stop() const noexcept override { return true; }
     void stop() override {
         for (const auto& each : chunks()) each->cancel();
+        if (meter_) meter_->hide();
     }
 
 private:
@@ -349,7 +351,12 @@ private:
         if constexpr (has_places && !std::is_void_v<Done>) {  // without the lock: nobody else has these places
             if (!done.state()->error()) std::ranges::copy(done.state()->value(), places(number).begin());
         }
-        if (left_.fetch_sub(1) == 1) give_value();
+        if (left_.fetch_sub(1) != 1) return;
+        if (meter_) {
+            meter_->when_quiet([job = this->shared_from_this()] { job->give_value(); });
+        } else {
+            give_value();
+        }
     }
 
     void give_value() {
@@ -374,7 +381,8 @@ private:
     }
 
     std::shared_ptr<Crew> crew_;
-    const std::size_t chunk_;  ///< items in each but the last
+    std::shared_ptr<ProgressMeter> meter_;  ///< null: nothing is shown
+    const std::size_t chunk_;               ///< items in each but the last
     std::mutex mutex_;
     std::vector<Part> parts_;
     Part all_;

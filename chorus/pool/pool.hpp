@@ -270,8 +270,8 @@ private:
         }();
         const std::size_t count = items.size();
         const std::size_t chunk = chunk_size(options.chunksize, count, crew_->size());
-        auto job = std::make_shared<MapJob<Result>>(crew_, count, chunk);
         const auto meter = make_meter(options.progress, count);
+        auto job = std::make_shared<MapJob<Result>>(crew_, count, chunk, meter);
         try {
             std::size_t number = 0;
             for (std::size_t at = 0; at < count; at += chunk, ++number) {
@@ -332,13 +332,13 @@ private:
             auto future = submit(options.task, EachOf<Each>{each}, Slice<Item>(std::move(part)));
             watch(future, meter, count);
             const auto* bytes = &dynamic_cast<const Task&>(*future.state()).bytes;
-            return OnTheWay<std::vector<Result>>{std::move(future), bytes};
+            return OnTheWay<std::vector<Result>>{std::move(future), bytes, count};
         };
         const Window window{options.buffersize != 0 ? options.buffersize : 2 * crew_->size() + 2, options.bytes};
         return Results<Result, ordered>(std::move(feed), window, meter);
     }
 
-    // Of the callbacks of a future it is the first: what is shown is never behind what a caller has got.
+    // Of the callbacks of a future it is the first: what is shown is never behind what a map has got.
     template <class Part>
     static void watch(const Future<Part>& future, const std::shared_ptr<ProgressMeter>& meter, std::size_t items) {
         if (meter) future.add_done_callback([meter, items](const Future<Part>& done) { meter->add(items, done.state()->error() != nullptr); });

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 
 #include <chorus/platform/file_descriptor.hpp>
 #include <chorus/platform/terminal.hpp>
@@ -91,15 +92,13 @@ ProgressMeter::ProgressMeter(ShowProgress how, std::optional<std::size_t> total)
     }
 }
 
-ProgressMeter::~ProgressMeter() {
-    if (ended_ || drawing_ != Drawing::bar) return;
-    write(progress_line(*show_.bar(), progress_, platform::standard_error().columns - 1), true);  // what comes next begins on a line of its own
-}
+ProgressMeter::~ProgressMeter() { close(); }
 
 void ProgressMeter::add(std::size_t items, bool failed) {
     std::unique_lock lock(mutex_);
     progress_.done += items;
     if (failed) progress_.failed += items;
+    changed_.notify_all();
     if (ended_) return;
     ended_ = progress_.done == progress_.total;
     show(ended_);
@@ -112,27 +111,69 @@ void ProgressMeter::end() {
     if (!progress_.total) progress_.total = progress_.done;
     show(true);
     call_display(lock);
+    if (!lock.owns_lock()) lock.lock();
+    wait_until_quiet(lock);
+}
+
+// Not for itself.
+void ProgressMeter::wait_until_quiet(std::unique_lock<std::mutex>& lock) {
+    changed_.wait(lock, [this] { return displayer_ == std::thread::id() || displayer_ == std::this_thread::get_id(); });
+}
+
+void ProgressMeter::wait_for(std::size_t items) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return progress_.done >= items; });
+}
+
+void ProgressMeter::hide() noexcept {
+    const std::lock_guard lock(mutex_);
+    is_hidden_ = true;
+}
+
+void ProgressMeter::close() noexcept {
+    std::unique_lock lock(mutex_);
+    if (ended_) wait_until_quiet(lock);  // the end itself is still told
+    is_hidden_ = true;
+    if (!std::exchange(ended_, true) && drawing_ == Drawing::bar) {
+        write(progress_line(*show_.bar(), progress_, platform::standard_error().columns - 1), true);  // what comes next begins on a line of its own
+    }
+    wait_until_quiet(lock);
+}
+
+void ProgressMeter::when_quiet(std::function<void()> then) {
+    {
+        const std::lock_guard lock(mutex_);
+        if (displayer_ != std::thread::id()) {
+            when_quiet_ = std::move(then);
+            return;
+        }
+    }
+    then();
 }
 
 // Without the lock: what it does may end other chunks in this very thread.
 void ProgressMeter::call_display(std::unique_lock<std::mutex>& lock) {
     if (!show_.display()) return;
     is_behind_ = true;
-    if (is_displayed_) return;
-    is_displayed_ = true;
-    try {
-        while (std::exchange(is_behind_, false)) {
-            const Progress now = progress_;
-            lock.unlock();
+    if (displayer_ != std::thread::id()) return;
+    displayer_ = std::this_thread::get_id();
+    std::exception_ptr thrown;
+    while (std::exchange(is_behind_, false) && !is_hidden_) {
+        const Progress now = progress_;
+        lock.unlock();
+        try {
             show_.display()(now);
-            lock.lock();
+        } catch (...) {
+            thrown = std::current_exception();
         }
-    } catch (...) {
         lock.lock();
-        is_displayed_ = false;
-        throw;
     }
-    is_displayed_ = false;
+    displayer_ = {};
+    changed_.notify_all();
+    const auto then = std::exchange(when_quiet_, nullptr);
+    lock.unlock();
+    if (then) then();
+    if (thrown) std::rethrow_exception(thrown);
 }
 
 void ProgressMeter::show(bool at_end) {

@@ -8,18 +8,22 @@
 // the environment has NO_PROGRESS.
 //
 // Threads: a display of one's own is called by the threads that run the pool's callbacks, one call at a time: what ends meanwhile
-//          is told in the next call. It may cancel, and wait for others of the pool's futures.
+//          is told in the next call. It may cancel, and wait for others of the pool's futures. Its last call has returned when a map has
+//          its result, when an imap has given its last one and said so, and when an imap's results are dropped: it may use what is there
+//          until then. After cancel() none begins; one may be under way.
 // Death: a chunk whose worker died counts as failed.
 #pragma once
 
 #include <chrono>
 #include <concepts>
+#include <condition_variable>
 #include <cstddef>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 
 #pragma GCC visibility push(default)  // the shared library shows what is declared here
@@ -81,8 +85,17 @@ public:
 
     /// So many items more have ended. Throws: what a display of one's own throws.
     void add(std::size_t items, bool failed);
-    /// There will be no more; for who did not know the total. Throws: as add().
+    /// There will be no more; for who did not know the total. Returns when that has been shown. Throws: as add().
     void end();
+
+    /// Returns when so many have been added: who gets a result may be ahead of the one who tells of it.
+    void wait_for(std::size_t items);
+    /// No call of a display of one's own begins from now on.
+    void hide() noexcept;
+    /// Nothing is shown from now on, and no call of a display is under way, but that in which the caller is.
+    void close() noexcept;
+    /// Calls it when no display is being called: at once, or where that returns. Requires: no more is added.
+    void when_quiet(std::function<void()> then);
 
 private:
     enum class Drawing { none, bar, lines };
@@ -90,6 +103,7 @@ private:
     void show(bool at_end);
     void call_display(std::unique_lock<std::mutex>& lock);
     void write(std::string line, bool whole) const;
+    void wait_until_quiet(std::unique_lock<std::mutex>& lock);
 
     const ShowProgress show_;
     const Clock::time_point begin_ = Clock::now();
@@ -99,8 +113,11 @@ private:
     Clock::time_point shown_at_ = begin_;
     std::size_t shown_done_ = 0;
     bool ended_ = false;
-    bool is_displayed_ = false;  ///< by somebody who is at it, and will look again
+    bool is_hidden_ = false;
+    std::thread::id displayer_;  ///< who calls the display, and will look again
     bool is_behind_ = false;
+    std::function<void()> when_quiet_;
+    std::condition_variable changed_;  ///< `done`, or the displayer
 };
 
 /// Null if nothing is to be shown.

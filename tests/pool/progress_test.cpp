@@ -1,9 +1,11 @@
 // What somebody sees who looks on while a map or an imap runs.
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <ranges>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <fcntl.h>
@@ -12,6 +14,7 @@
 
 #include <support/pool_kinds.hpp>
 
+using namespace std::chrono_literals;
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -112,6 +115,68 @@ TYPED_TEST(ProgressOf, a_display_may_cancel_what_it_shows) {
                          square, std::views::iota(0, 1000));
     known.set();
     EXPECT_THROW(job->get(), chorus::Cancelled);
+}
+
+// A display that takes its time, and what it uses meanwhile.
+struct SlowDisplay {
+    std::atomic<int> begun = 0;
+    std::atomic<int> ended = 0;
+
+    void operator()() {
+        ++begun;
+        std::this_thread::sleep_for(30ms);
+        ++ended;
+    }
+    auto by_reference() {
+        return [this](const chorus::Progress&) { (*this)(); };
+    }
+};
+
+TYPED_TEST(ProgressOf, no_display_is_under_way_when_a_map_has_its_result) {
+    typename TypeParam::Pool pool(2);
+    for (int i = 0; i < 5; ++i) {
+        SlowDisplay display;
+        pool.map_async({.progress = display.by_reference(), .chunksize = 1}, square, std::views::iota(0, 4)).get();
+        EXPECT_EQ(display.begun, display.ended);
+        EXPECT_GT(display.ended, 0);
+    }
+}
+
+TYPED_TEST(ProgressOf, no_display_is_under_way_when_the_results_of_an_imap_are_dropped) {
+    typename TypeParam::Pool pool(2);
+    for (int i = 0; i < 5; ++i) {
+        SlowDisplay display;
+        {
+            auto results = pool.imap({.progress = display.by_reference()}, square, std::views::iota(0, 4));
+            for (int n = 0; n < 4; ++n) EXPECT_EQ(results.next(), n * n);
+        }
+        EXPECT_EQ(display.begun, display.ended);
+    }
+}
+
+TYPED_TEST(ProgressOf, the_end_is_told_to_who_does_not_ask_for_it) {
+    typename TypeParam::Pool pool(2);
+    for (int i = 0; i < 200; ++i) {
+        chorus::Progress last;
+        {
+            auto results = pool.imap({.progress = [&](const chorus::Progress& now) { last = now; }}, square, std::views::iota(0, 4));
+            for (int n = 0; n < 4; ++n) results.next();
+        }
+        ASSERT_EQ(last.done, 4u);
+    }
+}
+
+TYPED_TEST(ProgressOf, dropped_results_are_told_of_no_more) {
+    SlowDisplay display;
+    typename TypeParam::Pool pool(2);
+    pool.imap(
+            {.progress = display.by_reference()}, [](int x) { return x; }, std::views::iota(0))
+        .next();
+    const int before = display.begun;
+    pool.submit(square, 1).get();
+    pool.submit(square, 2).get();  // both workers are done with what was on its way
+    EXPECT_EQ(display.begun, before);
+    EXPECT_EQ(display.ended, before);
 }
 
 // ---- the bar ----
