@@ -1,11 +1,13 @@
 // The version of these headers, by the rules of semver.org. The one place where it is written: CMake reads it here.
 //
 //     #if CHORUS_VERSION_MAJOR == 0 && CHORUS_VERSION_MINOR < 2 …
-//
-// While the first number is 0, a new second number may break what was; a new third one only mends.
 #pragma once
 
+/// Raised by what breaks programs, once it is 1.
 #define CHORUS_VERSION_MAJOR 0
+/// Raised by what is new; while the first number is 0, also by what breaks programs.
 #define CHORUS_VERSION_MINOR 1
+/// Raised by what only mends.
 #define CHORUS_VERSION_PATCH 0
+/// All three, as text.
 #define CHORUS_VERSION "0.1.0"

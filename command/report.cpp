@@ -10,11 +10,11 @@
 
 #include <signal.h>
 
+#include "output_file.hpp"
 #include "report/advice.hpp"
 #include "report/experiment.hpp"
 #include "report/json.hpp"
 #include "report/machine.hpp"
-#include "report/output_file.hpp"
 #include "report/page.hpp"
 #include "subcommands.hpp"
 

@@ -1,13 +1,12 @@
 // chorus timeline: a trace as a page or a picture.
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
+#include <exception>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <memory>
 #include <string>
 
+#include "output_file.hpp"
 #include "subcommands.hpp"
 #include "timeline/page.hpp"
 #include "timeline/picture.hpp"
@@ -24,13 +23,6 @@ struct Options {
     double seconds = 0;
 };
 
-void write_file(const std::string& path, const std::string& text) {
-    std::ofstream file(path);
-    file << text;
-    file.close();
-    if (!file) throw timeline::BadTrace("cannot write " + path + ": " + std::strerror(errno));
-}
-
 int draw_timeline(Options options) {
     try {
         auto timeline = timeline::put_in_order(timeline::read_trace(options.trace));
@@ -39,7 +31,7 @@ int draw_timeline(Options options) {
         write_file(options.out, options.svg ? timeline::draw(timeline, timeline::Place::alone) : timeline::write_page(timeline));
         std::cout << options.out << ": " << timeline::summary_of(timeline) << '\n';
         return 0;
-    } catch (const timeline::BadTrace& error) {
+    } catch (const std::exception& error) {
         std::cerr << "chorus timeline: " << error.what() << '\n';
         return 1;
     }

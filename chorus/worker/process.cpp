@@ -7,6 +7,7 @@
 #include <chorus/platform/fork_mutex.hpp>
 #include <chorus/platform/os_process.hpp>
 #include <chorus/platform/os_thread.hpp>
+#include <chorus/sync/internal/name_tags.hpp>
 #include <chorus/trace/trace.hpp>
 #include <chorus/worker/internal/fork_server.hpp>
 #include <chorus/worker/internal/images.hpp>
@@ -166,6 +167,8 @@ void start(const ProcessPointer& state) {
         state->born = Deadline::Clock::now();
         state->phase = ProcessState::Phase::started;
         add_child(state, state->pid, state->process->get());
+        sync::hang_name_tag(state->pid, state->name);
+        sync::hang_name_tag(state->maker_pid, identity().name);
         if (trace::is_on()) trace::instant(trace::Kind::life, "start " + state->name, {{"pid", state->pid}});
     } catch (...) {
         if (!lock.owns_lock()) lock.lock();

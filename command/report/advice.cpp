@@ -6,7 +6,7 @@
 
 #include "quantities.hpp"
 
-namespace report {
+namespace command::report {
 namespace {
 
 std::string ns(const Figure* figure) { return quantity(figure->median, Unit::nanoseconds); }
@@ -124,4 +124,4 @@ std::vector<Advice> advice_from(const Parts& parts) {
     return all;
 }
 
-}  // namespace report
+}  // namespace command::report

@@ -6,7 +6,7 @@
 
 #include "part.hpp"
 
-namespace report {
+namespace command::report {
 
 struct Advice {
     std::string work;     ///< "your work …"
@@ -17,4 +17,4 @@ struct Advice {
 /// In the order of the page. Where the figures are missing there is no advice.
 std::vector<Advice> advice_from(const Parts& parts);
 
-}  // namespace report
+}  // namespace command::report

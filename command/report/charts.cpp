@@ -7,7 +7,7 @@
 #include "quantities.hpp"
 #include "scales.hpp"
 
-namespace report {
+namespace command::report {
 namespace {
 
 // In pixels.
@@ -200,4 +200,4 @@ Markup table(const Chart& chart) {
     return tag("div", {{"class", "scroll"}, {"tabindex", "0"}, {"role", "region"}, {"aria-label", chart.title + ": all figures"}}, whole);
 }
 
-}  // namespace report
+}  // namespace command::report

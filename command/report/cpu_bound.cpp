@@ -9,7 +9,7 @@
 #include "quantities.hpp"
 #include "scaling.hpp"
 
-namespace report {
+namespace command::report {
 namespace {
 
 namespace mp = chorus::multiprocessing;
@@ -87,4 +87,4 @@ const Experiment cpu_bound{"cpu_bound", "Work that computes",
                            "Threads are not for CPU-bound work, because Python's interpreter lock lets one run at a time; processes are.",
                            "The same computation by more and more workers.", measure};
 
-}  // namespace report
+}  // namespace command::report

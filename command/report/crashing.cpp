@@ -13,7 +13,7 @@
 #include "quantities.hpp"
 #include "statistics.hpp"
 
-namespace report {
+namespace command::report {
 namespace {
 
 namespace mp = chorus::multiprocessing;
@@ -159,4 +159,4 @@ const Experiment crashing{"crashing", "When one crashes",
                           "A thread that fails may take the whole process with it; a process that crashes leaves the others alone.",
                           "Three workers are at work when a fourth reads through a null pointer; whether they get to the end.", measure};
 
-}  // namespace report
+}  // namespace command::report

@@ -7,7 +7,7 @@
 
 #include "part.hpp"
 
-namespace report {
+namespace command::report {
 
 struct Effort {
     bool quick = false;  ///< good for a first look: smaller work and fewer rounds
@@ -47,4 +47,4 @@ inline void expect(bool good, const std::string& what) {
     if (!good) throw std::runtime_error("a wrong result: " + what);
 }
 
-}  // namespace report
+}  // namespace command::report

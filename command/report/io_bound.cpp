@@ -8,7 +8,7 @@
 #include "quantities.hpp"
 #include "scaling.hpp"
 
-namespace report {
+namespace command::report {
 namespace {
 
 constexpr int waits = 32;
@@ -40,4 +40,4 @@ void measure(Part& part, const Effort& effort) {
 const Experiment io_bound{"io_bound", "Work that waits", "Threads suit I/O-bound work. Processes can do it too, but cost more to start and to talk to.",
                           "32 waits of the same length, by more and more workers.", measure};
 
-}  // namespace report
+}  // namespace command::report

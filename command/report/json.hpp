@@ -11,8 +11,8 @@
 
 #include "results.hpp"
 
-namespace report {
+namespace command::report {
 
 std::string json(const Results& results);
 
-}  // namespace report
+}  // namespace command::report

@@ -10,7 +10,7 @@
 
 #include "quantities.hpp"
 
-namespace report {
+namespace command::report {
 namespace {
 
 namespace mp = chorus::multiprocessing;
@@ -81,4 +81,4 @@ std::string busy_with_others() {
            counted(mp::cpu_count(), "CPU", "CPUs") + ". What is measured here then is also what they left; run it again when it is quiet.";
 }
 
-}  // namespace report
+}  // namespace command::report

@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-namespace report {
+namespace command::report {
 
 /// Names and values, in the order in which they are shown. What the system does not tell is left out.
 std::vector<std::pair<std::string, std::string>> facts(bool quick);
@@ -13,4 +13,4 @@ std::vector<std::pair<std::string, std::string>> facts(bool quick);
 /// What to tell the reader if other programs keep the CPUs busy now; "" if they do not.
 std::string busy_with_others();
 
-}  // namespace report
+}  // namespace command::report

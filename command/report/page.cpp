@@ -4,7 +4,7 @@
 #include "markup.hpp"
 #include "page_style.hpp"
 
-namespace report {
+namespace command::report {
 namespace {
 
 constexpr const char* title = "Threads or processes?";
@@ -118,4 +118,4 @@ std::string page(const Results& results) {
     return "<!DOCTYPE html>\n" + tag("html", {{"lang", "en"}}, head, body).text + "\n";
 }
 
-}  // namespace report
+}  // namespace command::report

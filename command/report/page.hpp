@@ -5,8 +5,8 @@
 
 #include "results.hpp"
 
-namespace report {
+namespace command::report {
 
 std::string page(const Results& results);
 
-}  // namespace report
+}  // namespace command::report

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace report {
+namespace command::report {
 
 void Chart::add(std::string series_name, Kind kind, const Figure& figure, double at) {
     auto found = std::ranges::find(series, series_name, &Series::name);
@@ -27,4 +27,4 @@ const Figure* find(const Parts& parts, std::string_view part, std::string_view c
     return found == parts.end() ? nullptr : found->find(chart, series, at);
 }
 
-}  // namespace report
+}  // namespace command::report

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-namespace report {
+namespace command::report {
 
 /// A quantity that was measured in several rounds.
 struct Figure {
@@ -71,4 +71,4 @@ using Parts = std::vector<Part>;
 /// nullptr if there is no such part, or that was not measured.
 const Figure* find(const Parts& parts, std::string_view part, std::string_view chart, std::string_view series, double at = 0);
 
-}  // namespace report
+}  // namespace command::report

@@ -12,7 +12,7 @@
 #include "quantities.hpp"
 #include "statistics.hpp"
 
-namespace report {
+namespace command::report {
 namespace {
 
 namespace mp = chorus::multiprocessing;
@@ -151,4 +151,4 @@ const Experiment passing{
     "Threads share memory, so passing data is very fast. Processes do not: data goes through queues and pipes, written and read.",
     "An item to a worker and back, checked at both of its ends, through mt::Queue (moved), mp::Queue (copied), or in an mp::RawArray that both see.", measure};
 
-}  // namespace report
+}  // namespace command::report

@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <span>
 
-namespace report {
+namespace command::report {
 namespace {
 
 struct Step {
@@ -76,4 +76,4 @@ std::string counted(double count, const std::string& singular, const std::string
 
 std::string counted(double count, Kind kind) { return kind == Kind::processes ? counted(count, "process", "processes") : counted(count, "thread", "threads"); }
 
-}  // namespace report
+}  // namespace command::report

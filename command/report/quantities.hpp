@@ -5,7 +5,7 @@
 
 #include "part.hpp"
 
-namespace report {
+namespace command::report {
 
 /// 55.1 ns, 1.25 ms, 64 KiB, 1.9×, 37 %; a count is shown to its last digit. Three digits are meant, and no more shown.
 std::string quantity(double value, Unit unit);
@@ -17,4 +17,4 @@ std::string exactly(double value);
 std::string counted(double count, const std::string& singular, const std::string& plural);
 std::string counted(double count, Kind kind);
 
-}  // namespace report
+}  // namespace command::report

@@ -8,7 +8,7 @@
 #include "advice.hpp"
 #include "part.hpp"
 
-namespace report {
+namespace command::report {
 
 struct Results {
     bool quick = false;
@@ -18,4 +18,4 @@ struct Results {
     std::vector<Advice> advice{};
 };
 
-}  // namespace report
+}  // namespace command::report

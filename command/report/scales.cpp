@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace report {
+namespace command::report {
 namespace {
 
 constexpr double logarithmic_from_decades = 1.5;
@@ -97,4 +97,4 @@ Scale scale_across(std::vector<double> values) {
     return across;
 }
 
-}  // namespace report
+}  // namespace command::report

@@ -5,7 +5,7 @@
 
 #include "part.hpp"
 
-namespace report {
+namespace command::report {
 
 struct Scale {
     double low = 0;
@@ -24,4 +24,4 @@ Scale scale_of_heights(const std::vector<double>& values, Unit unit);
 /// For what doubles from left to right: logarithmic, marked where there are points, as far as the marks have room.
 Scale scale_across(std::vector<double> values);
 
-}  // namespace report
+}  // namespace command::report

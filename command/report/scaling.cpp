@@ -12,7 +12,7 @@
 #include "quantities.hpp"
 #include "statistics.hpp"
 
-namespace report {
+namespace command::report {
 namespace {
 
 namespace mp = chorus::multiprocessing;
@@ -105,4 +105,4 @@ int most_measured(const Part& part, Kind kind, int limit) {
 
 const Figure* gain_of(const Part& part, Kind kind, int workers) { return part.find("gain", name_of(kind), workers); }
 
-}  // namespace report
+}  // namespace command::report

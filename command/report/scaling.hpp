@@ -5,7 +5,7 @@
 
 #include "experiment.hpp"
 
-namespace report {
+namespace command::report {
 
 /// Work that can be shared out: a call for each item.
 struct Job {
@@ -24,4 +24,4 @@ int most_measured(const Part& part, Kind kind, int limit);
 /// How many times as fast as without workers these were; nullptr if that was not measured.
 const Figure* gain_of(const Part& part, Kind kind, int workers);
 
-}  // namespace report
+}  // namespace command::report

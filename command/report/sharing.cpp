@@ -11,7 +11,7 @@
 #include "quantities.hpp"
 #include "statistics.hpp"
 
-namespace report {
+namespace command::report {
 namespace {
 
 namespace mp = chorus::multiprocessing;
@@ -147,4 +147,4 @@ const Experiment sharing{
     "Threads share their variables, which invites races, so they need locks. Processes have their own, and share only what is made for it.",
     "Two workers add 1 to the same number, many times; the lock is mt::Lock or mp::Lock, the processes' number an mp::RawValue.", measure};
 
-}  // namespace report
+}  // namespace command::report

@@ -13,7 +13,7 @@
 #include "quantities.hpp"
 #include "statistics.hpp"
 
-namespace report {
+namespace command::report {
 namespace {
 
 namespace mp = chorus::multiprocessing;
@@ -90,4 +90,4 @@ const Experiment sing_and_dance{"sing_and_dance", "Two things at once",
                                 "Two functions of 1.5 s each take 3 s one after the other, and 1.5 s when each has a process (or a thread) of its own.",
                                 "sing and dance, each with three steps and a pause in each, until both have ended.", measure};
 
-}  // namespace report
+}  // namespace command::report

@@ -10,7 +10,7 @@
 #include "quantities.hpp"
 #include "statistics.hpp"
 
-namespace report {
+namespace command::report {
 namespace {
 
 namespace mp = chorus::multiprocessing;
@@ -143,4 +143,4 @@ const Experiment starting{"starting", "What a worker costs",
                           "Threads are light: they cost less to make and to keep than processes, which get memory of their own.",
                           "Starting and joining a worker that does nothing, one after another; the memory of many that do nothing.", measure};
 
-}  // namespace report
+}  // namespace command::report

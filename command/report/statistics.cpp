@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace report {
+namespace command::report {
 
 Figure figure_of(std::vector<double> values) {
     std::ranges::sort(values);
@@ -10,4 +10,4 @@ Figure figure_of(std::vector<double> values) {
     return {values[count / 2], values[count / 4], values[count - 1 - count / 4], count};
 }
 
-}  // namespace report
+}  // namespace command::report

@@ -7,7 +7,7 @@
 
 #include "part.hpp"
 
-namespace report {
+namespace command::report {
 
 /// Median and quartiles. Requires: there are values.
 Figure figure_of(std::vector<double> values);
@@ -20,4 +20,4 @@ double nanoseconds(Work&& work) {
     return std::chrono::duration<double, std::nano>(Clock::now() - begin).count();
 }
 
-}  // namespace report
+}  // namespace command::report

@@ -2,9 +2,10 @@
 
 #include <algorithm>
 
-#include "timeline/markup.hpp"
+#include "markup.hpp"
 #include "timeline/picture.hpp"
 #include "timeline/styles.hpp"
+#include "timeline/words.hpp"
 
 namespace command::timeline {
 namespace {
@@ -42,7 +43,7 @@ std::string deaths(const Timeline& timeline) {
     for (const auto& row : timeline.rows) {
         for (const auto& mark : row.marks) {
             if (mark.kind != Mark::Kind::died) continue;
-            out += "<li><strong>" + escaped(row.name) + "</strong>, process " + std::to_string(row.process) + ", was " + escaped(mark.text) + "; heard of at " +
+            out += "<li><strong>" + escape(row.name) + "</strong>, process " + std::to_string(row.process) + ", was " + escape(mark.text) + "; heard of at " +
                    time_text(mark.at) + "</li>\n";
         }
     }
@@ -58,9 +59,9 @@ std::string table(const Timeline& timeline) {
     for (const auto& row : timeline.rows) {
         for (const auto& span : row.spans) {
             if (++written > most_in_table) break;
-            out += "<tr><th scope=\"row\">" + escaped(row.name) + "</th><td>" + escaped(span.name) +
-                   (span.task != 0 ? " · task " + std::to_string(span.task) : "") + "</td><td>" + escaped(span.kind) + "</td><td class=\"right\">" +
-                   time_text(span.from) + "</td><td class=\"right\">" + time_text(span.to - span.from) + "</td><td>" + escaped(in_short(span.ending)) +
+            out += "<tr><th scope=\"row\">" + escape(row.name) + "</th><td>" + escape(span.name) +
+                   (span.task != 0 ? " · task " + std::to_string(span.task) : "") + "</td><td>" + escape(span.kind) + "</td><td class=\"right\">" +
+                   time_text(span.from) + "</td><td class=\"right\">" + time_text(span.to - span.from) + "</td><td>" + escape(in_short(span.ending)) +
                    "</td></tr>\n";
         }
     }
@@ -95,7 +96,7 @@ std::string summary_of(const Timeline& timeline) {
 }
 
 std::string write_page(const Timeline& timeline) {
-    const std::string program = escaped(timeline.program);
+    const std::string program = escape(timeline.program);
     return "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
            "<title>" +
            program + " – timeline</title>\n<style>" + page_style + "</style>\n</head>\n<body>\n<header>\n<h1>" + program + "</h1>\n<p class=\"lead\">" +

@@ -5,8 +5,9 @@
 #include <map>
 #include <vector>
 
-#include "timeline/markup.hpp"
+#include "markup.hpp"
 #include "timeline/styles.hpp"
+#include "timeline/words.hpp"
 
 namespace command::timeline {
 namespace {
@@ -126,7 +127,8 @@ private:
     void begin(int height) {
         const bool alone = place_ == Place::alone;
         out_ += "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"" + (alone ? px(width_alone) : "100%") + "\" height=\"" + px(height) +
-                "\" role=\"group\" aria-label=\"Timeline of " + escaped(timeline_.program) + "\" class=\"timeline\">\n<style>" + picture_style + "</style>\n";
+                (alone ? "\" viewBox=\"0 0 " + px(width_alone) + " " + px(height) : std::string()) + "\" role=\"group\" aria-label=\"Timeline of " +
+                escape(timeline_.program) + "\" class=\"timeline\">\n<style>" + picture_style + "</style>\n";
         out_ +=
             "<defs><pattern id=\"waits\" width=\"6\" height=\"6\" patternUnits=\"userSpaceOnUse\" patternTransform=\"rotate(45)\"><rect class=\"between\" "
             "width=\"6\" height=\"6\"/><rect class=\"hatch\" width=\"1.5\" height=\"6\"/></pattern></defs>\n";
@@ -154,10 +156,10 @@ private:
 
     void draw_row(const Row& row, int top) {
         const int left = 8 + indent * static_cast<int>(row.depth);
-        out_ += "<g class=\"row\" tabindex=\"0\" role=\"img\" aria-label=\"" + escaped(spoken(row)) + "\">\n<rect class=\"focus\" x=\"1\" y=\"" + px(top + 1) +
+        out_ += "<g class=\"row\" tabindex=\"0\" role=\"img\" aria-label=\"" + escape(spoken(row)) + "\">\n<rect class=\"focus\" x=\"1\" y=\"" + px(top + 1) +
                 "\" height=\"" + px(heights_of(row).all - 2) + "\" rx=\"5\"/>\n";
         out_ += "<text class=\"" + std::string(row.is_main ? "name" : "name of-thread") + "\" x=\"" + px(left) + "\" y=\"" + px(top + 15) + "\">" +
-                escaped(row.name) + " <tspan class=\"quiet\">" + (row.is_main ? "process " : "thread ") + std::to_string(row.thread) + "</tspan></text>\n";
+                escape(row.name) + " <tspan class=\"quiet\">" + (row.is_main ? "process " : "thread ") + std::to_string(row.thread) + "</tspan></text>\n";
         const int bars = top + name_height;
         for (const auto& bar : bars_of(row, length_)) draw_bar(bar, bars + static_cast<int>(bar.level) * level_height);
         const int below = bars + static_cast<int>(row.levels()) * level_height;
@@ -171,14 +173,14 @@ private:
     void draw_bar(const Bar& bar, int y) {
         const std::string box = "x=\"" + x(bar.from) + "\" y=\"" + px(y) + "\" width=\"" + x(std::max(bar.to - bar.from, finest * length_)) + "\" height=\"" +
                                 px(bar_height) + "\"";
-        const std::string look = "class=\"bar " + escaped(bar.kind) + (bar.is_cut ? " cut" : "") + "\"";
-        const std::string title = "<title>" + escaped(bar.title) + "</title>";
+        const std::string look = "class=\"bar " + escape(bar.kind) + (bar.is_cut ? " cut" : "") + "\"";
+        const std::string title = "<title>" + escape(bar.title) + "</title>";
         if (bar.count > 1 || bar.to - bar.from < wide_enough_for_text * length_) {
             out_ += "<rect " + look + " " + box + ">" + title + "</rect>\n";
             return;
         }
-        out_ += "<svg " + box + "><rect " + look + " width=\"100%\" height=\"100%\" rx=\"3\">" + title + "</rect><text class=\"in " + escaped(bar.kind) +
-                "\" x=\"6\" y=\"13\">" + escaped(bar.text) + "</text></svg>\n";
+        out_ += "<svg " + box + "><rect " + look + " width=\"100%\" height=\"100%\" rx=\"3\">" + title + "</rect><text class=\"in " + escape(bar.kind) +
+                "\" x=\"6\" y=\"13\">" + escape(bar.text) + "</text></svg>\n";
     }
 
     // One for all that lie too close together.
@@ -196,7 +198,7 @@ private:
                 const std::string title = count == 1 ? first->text + " at " + time_text(first->at)
                                                      : counted(count, is_put ? "message put" : "message got") + " about " + time_text(first->at);
                 out_ += "<svg x=\"" + x(first->at) + "\" y=\"" + px(y) + "\" width=\"9\" height=\"9\" class=\"tick\"><path class=\"" +
-                        (is_put ? "put" : "got") + "\" d=\"" + (is_put ? "M-4 7h8l-4-7z" : "M-4 0h8l-4 7z") + "\"><title>" + escaped(title) +
+                        (is_put ? "put" : "got") + "\" d=\"" + (is_put ? "M-4 7h8l-4-7z" : "M-4 0h8l-4 7z") + "\"><title>" + escape(title) +
                         "</title></path></svg>\n";
             }
         }
@@ -206,10 +208,10 @@ private:
         const bool died = mark.kind == Mark::Kind::died;
         const int note = below + heights_of(row).ticks + 12;
         const bool on_the_left = mark.at < 0.6 * length_;
-        out_ += std::string("<g class=\"") + (died ? "died" : "left") + "\"><title>" + escaped(mark.text + " at " + time_text(mark.at)) + "</title>";
+        out_ += std::string("<g class=\"") + (died ? "died" : "left") + "\"><title>" + escape(mark.text + " at " + time_text(mark.at)) + "</title>";
         out_ += "<line x1=\"" + x(mark.at) + "\" x2=\"" + x(mark.at) + "\" y1=\"" + px(top - 3) + "\" y2=\"" + px(note + 2) + "\"/>";
         out_ += "<text class=\"note\" x=\"" + x(mark.at) + "\" dx=\"" + (on_the_left ? "5" : "-5") + "\" y=\"" + px(note) + "\" text-anchor=\"" +
-                (on_the_left ? "start" : "end") + "\">" + (died ? "✕ " : "") + escaped(in_short(mark.text)) + "</text></g>\n";
+                (on_the_left ? "start" : "end") + "\">" + (died ? "✕ " : "") + escape(in_short(mark.text)) + "</text></g>\n";
     }
 
     void draw_arrows() {

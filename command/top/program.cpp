@@ -133,6 +133,9 @@ Program look_at(int pid) {
         throw std::runtime_error("process " + std::to_string(pid) + " uses another version of Chorus than this command: look at it with that one's");
     }
     program.uses_chorus = true;
+    for (auto& worker : program.workers) {
+        if (auto name = chorus::sync::name_tag_of(commons, worker.pid); !name.empty()) worker.name = std::move(name);
+    }
     add_what_lives_tell(commons, program.workers);
     std::set<std::uint64_t> of_pools;
     program.pools = pools_of(commons, program.workers, of_pools);

@@ -4,7 +4,7 @@
 
 namespace {
 
-using namespace report;
+using namespace command::report;
 using testing::AllOf;
 using testing::Each;
 using testing::Field;

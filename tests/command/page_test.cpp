@@ -9,7 +9,8 @@
 
 namespace {
 
-using namespace report;
+using namespace command;
+using namespace command::report;
 using testing::AllOf;
 using testing::ElementsAre;
 using testing::Ge;
@@ -35,8 +36,9 @@ TEST(Page, shows_a_part_that_broke_off) {
 }
 
 TEST(Json, escapes) {
-    Part part{.name = "part", .title = "a \"b\" \\ \n", .claim = "", .done = ""};
-    EXPECT_THAT(json({.parts = {part}}), HasSubstr(R"("title": "a \"b\" \\ \u000a")"));
+    Part part{.name = "part", .title = "a \"b\" \\ \n\xff", .claim = "", .done = ""};
+    EXPECT_THAT(json({.parts = {part}}), HasSubstr(R"("title": "a \"b\" \\ \n)"
+                                                   "\uFFFD\""));
 }
 
 TEST(Quantity, is_what_people_read) {

@@ -40,7 +40,7 @@ class Page(html.parser.HTMLParser):
         elif tag == "tr" and self.tables.get(self.section):
             self.tables[self.section][-1].append([])
         elif tag == "data":
-            self.tables[self.section][-1][-1].append(attributes["value"])
+            self.tables[self.section][-1][-1].append(float(attributes["value"]))
         elif tag in ("h1", "h2", "h3"):
             self.headings.append(int(tag[1]))
         if tag not in VOID:
@@ -61,11 +61,6 @@ class Page(html.parser.HTMLParser):
         return [attributes["id"] for _, attributes in self.elements if "id" in attributes]
 
 
-def numbers(text):
-    """JSON whose numbers stay the text that they are."""
-    return json.loads(text, parse_float=str, parse_int=str)
-
-
 def complaints(result):
     """What it wrote to standard error; but not what a sanitizer, in a build that has one, says to the crash that is made on purpose."""
     return [line for line in result.err.splitlines() if b"within null pointer" not in line]
@@ -75,7 +70,7 @@ def rows_of(chart, across):
     """The numbers of a chart's table, as the JSON has them."""
     for series in chart["series"]:
         for point in series["points"]:
-            middle = [point["low"], point["high"]] if point["rounds"] != "0" else []
+            middle = [point["low"], point["high"]] if point["rounds"] != 0 else []
             yield ([point["at"]] if across else []) + [point["median"]] + middle + [point["rounds"]]
 
 
@@ -96,12 +91,12 @@ class ReportTest(ProgramTest):
         return Page(self.read(self.page_path))
 
     def figures(self):
-        return numbers(self.read(self.json_path))
+        return json.loads(self.read(self.json_path))
 
     def part(self, name):
         return next(part for part in self.figures()["parts"] if part["name"] == name)
 
-    def figure(self, part, chart, series, at="0"):
+    def figure(self, part, chart, series, at=0):
         chart = next(each for each in self.part(part)["charts"] if each["name"] == chart)
         series = next(each for each in chart["series"] if each["name"] == series)
         return next(point for point in series["points"] if point["at"] == at)
@@ -161,12 +156,12 @@ class Whole(ReportTest):
 
     def check_what_must_be(self):
         for who in ("threads", "processes"):
-            self.assertEqual(self.figure("sharing", "lost", f"{who}, with a lock")["high"], "0")
-        self.assertEqual(self.figure("crashing", "survivors", "one of four threads crashes")["high"], "0")
-        self.assertEqual(self.figure("crashing", "survivors", "one of four processes crashes")["low"], "3")
-        self.assertGreaterEqual(float(self.figure("io_bound", "time", "no workers", "1")["low"]), 32 * 2e6)
-        self.assertGreaterEqual(float(self.figure("sing_and_dance", "time", "two processes")["low"]), 3 * 20e6)
-        self.assertGreater(float(self.figure("starting", "memory", "process, by forkserver")["low"]), 0)
+            self.assertEqual(self.figure("sharing", "lost", f"{who}, with a lock")["high"], 0)
+        self.assertEqual(self.figure("crashing", "survivors", "one of four threads crashes")["high"], 0)
+        self.assertEqual(self.figure("crashing", "survivors", "one of four processes crashes")["low"], 3)
+        self.assertGreaterEqual(self.figure("io_bound", "time", "no workers", 1)["low"], 32 * 2e6)
+        self.assertGreaterEqual(self.figure("sing_and_dance", "time", "two processes")["low"], 3 * 20e6)
+        self.assertGreater(self.figure("starting", "memory", "process, by forkserver")["low"], 0)
 
 
 class Options(ReportTest):
@@ -231,7 +226,7 @@ class Missing(ReportTest):
         cpu = min(os.sched_getaffinity(0))
         self.assert_good(self.report("--only", "cpu_bound", preexec_fn=lambda: os.sched_setaffinity(0, {cpu})))
         self.assertRegex(self.part("cpu_bound")["means"], "Only one of this machine's|This machine has one CPU")
-        self.assertEqual([point["median"] for point in self.part("cpu_bound")["charts"][0]["series"][0]["points"]], ["1", "1"])
+        self.assertEqual([point["median"] for point in self.part("cpu_bound")["charts"][0]["series"][0]["points"]], [1, 1])
 
     def test_no_output(self):
         for stream in (1, 2):

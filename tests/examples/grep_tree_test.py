@@ -1,7 +1,6 @@
 """grep_tree against grep -E, and with patterns that std::regex does not survive."""
 
 import os
-import pty
 import re
 import shutil
 import signal
@@ -93,18 +92,8 @@ class Output(GrepTreeTest):
 
     def test_on_a_terminal_a_bar_below_the_lines(self):
         self.make_tree()
-        terminal, other_end = pty.openpty()
         environment = {name: value for name, value in os.environ.items() if name != "NO_PROGRESS"}
-        with subprocess.Popen([GREP_TREE, "a:1:b$", self.directory], stdout=other_end, stderr=other_end, env=environment) as running:
-            os.close(other_end)
-            shown = b""
-            while True:
-                try:
-                    shown += os.read(terminal, 65536)
-                except OSError:
-                    break
-        os.close(terminal)
-        self.assertEqual(running.returncode, 0)
+        shown, _ = self.run_on_terminal(GREP_TREE, "a:1:b$", self.directory, streams=["stdout", "stderr"], env=environment)
         line = re.escape(os.fsencode(self.path("a:1:b"))) + rb":1:colons: a:1:b\r\n"
         self.assertRegex(shown, rb"\r\x1b\[K" + line + rb"\rfiles  ")
         self.assertRegex(shown, rb"\rfiles  100%  \[#+\]  66/66 .*\x1b\[K.*\r\x1b\[Kgrep_tree: 1 lines in 1 of 66 files")
@@ -128,14 +117,17 @@ class Faults(GrepTreeTest):
         self.write("m/long", b"a" * 200_000 + b"\n")
         self.write("n", b"b\nno\n")
         self.write("z", b"c\n" * 3)
-        crash = r"task \d+ \(search_file\): its worker was killed by SIGSEGV in \w+ at .*regex_executor\.tcc:\d+; it had at most \d+ MiB in memory"
+        # The stack may end in any of the library's functions that the executor calls.
+        library = r" at /\S*/c\+\+/\d+/\S+:\d+"
+        crash = rf"task \d+ \(search_file\): its worker was killed by SIGSEGV in \S+{library}; it had at most \d+ MiB in memory"
         for workers in ("1", "3"):
             with self.subTest(workers):
                 result = self.grep_tree(OVERFLOWS, "--workers", workers)
                 stack = self.assert_failures(result, ["a:1:abc", "n:1:b", "n:2:no", "z:1:c", "z:2:c", "z:3:c"], {"m/long": crash})
                 self.assertEqual(len(stack), 5)
                 for number, frame in enumerate(stack[:4]):
-                    self.assertRegex(frame, rf"\A    #{number} std::.*_Executor<.* at .*regex_executor\.tcc:\d+\Z")
+                    self.assertRegex(frame, rf"\A    #{number} .*{library}\Z")
+                self.assertIn("_Executor<", "".join(stack[:4]))
                 self.assertRegex(stack[4], r"\A    and \d+ more\Z")
 
     def test_crash_in_a_thread_is_the_end_of_the_program(self):

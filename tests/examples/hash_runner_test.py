@@ -1,9 +1,7 @@
 """tools/hash as its reader sees it."""
 
 import os
-import pty
 import re
-import subprocess
 import sys
 import unittest
 
@@ -56,19 +54,7 @@ class HashRunner(ProgramTest):
         self.assertIn(f"hash_tree: {self.directory}/none: No such file or directory\n".encode(), result.err)
 
     def test_shows_the_progress_bar_on_a_terminal(self):
-        terminal, other_end = pty.openpty()
-        with subprocess.Popen([sys.executable, HASH, BUILD_DIR, self.directory], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=other_end) as running:
-            os.close(other_end)
-            shown = b""
-            while True:
-                try:
-                    shown += os.read(terminal, 65536)
-                except OSError:
-                    break
-            table = running.stdout.read()
-        os.close(terminal)
-        self.assertEqual(running.returncode, 0)
+        shown, table = self.run_on_terminal(sys.executable, HASH, BUILD_DIR, self.directory, streams=["stderr"])
         self.assertIn(b"50/50 files", shown)
         self.assertTrue(shown.endswith(b"\r\x1b[K"), shown[-40:])
         self.assertIn(b"All three printed the same.", table)

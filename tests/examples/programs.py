@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import pty
 import subprocess
 import tempfile
 import time
@@ -44,6 +45,23 @@ class ProgramTest(unittest.TestCase):
         took = time.monotonic() - begin
         self.wait_for_orphans()
         return Result(running.pid, running.returncode, out, err, took)
+
+    def run_on_terminal(self, *command, streams, **options):
+        """These of its streams are a terminal: what that showed, and what went to standard output if that is none."""
+        terminal, other_end = pty.openpty()
+        options |= {stream: other_end for stream in streams}
+        with subprocess.Popen(command, **{"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, **options}) as running:
+            os.close(other_end)
+            shown = b""
+            while True:
+                try:
+                    shown += os.read(terminal, 65536)
+                except OSError:  # nobody has the other end any more
+                    break
+            out = running.stdout.read() if running.stdout else b""
+        os.close(terminal)
+        self.assertEqual(running.returncode, 0)
+        return shown, out
 
     def wait_for_orphans(self):
         while True:

@@ -2,7 +2,6 @@
 
 import glob
 import os
-import pty
 import re
 import subprocess
 import sys
@@ -14,19 +13,8 @@ TOUR = os.path.join(TOOLS_DIR, "tour")
 
 
 class Tour(ProgramTest):
-    def run_on_terminal(self, **environment):
-        terminal, other_end = pty.openpty()
-        with subprocess.Popen([sys.executable, TOUR, BUILD_DIR, "2.5"], stdin=subprocess.DEVNULL, stdout=other_end,
-                              env={**os.environ, "TERM": "xterm", **environment}) as running:
-            os.close(other_end)
-            shown = b""
-            while True:
-                try:
-                    shown += os.read(terminal, 65536)
-                except OSError:
-                    break
-        os.close(terminal)
-        self.assertEqual(running.returncode, 0)
+    def on_terminal(self, **environment):
+        shown, _ = self.run_on_terminal(sys.executable, TOUR, BUILD_DIR, "2.5", streams=["stdout"], env={**os.environ, "TERM": "xterm", **environment})
         return shown
 
     def test_shows_every_program_in_the_articles_order_with_its_time(self):
@@ -56,10 +44,10 @@ class Tour(ProgramTest):
         self.assertEqual(running.returncode, 0)
 
     def test_is_coloured_on_a_terminal(self):
-        self.assertIn(b"\x1b[1;36m2.5  Order of threads\x1b[0m", self.run_on_terminal(NO_COLOR=""))
+        self.assertIn(b"\x1b[1;36m2.5  Order of threads\x1b[0m", self.on_terminal(NO_COLOR=""))
 
     def test_is_plain_when_no_color_is_wanted(self):
-        shown = self.run_on_terminal(NO_COLOR="1")
+        shown = self.on_terminal(NO_COLOR="1")
         self.assertIn(b"2.5  Order of threads\r\n", shown)
         self.assertNotIn(b"\x1b", shown)
 

@@ -144,6 +144,10 @@ void wait_for_all() {
     queue.put(1);
     block([&] { queue.put(2); }, [&] { queue.get(); });
     queue.get();
+    mt::Event end;
+    mt::Thread other([&] { end.wait(); });
+    other.start();
+    block([&] { other.join(); }, [&] { end.set(); });
 }
 
 int waits_of_processes() {

@@ -19,8 +19,9 @@ int await(mp::Event go) {
     go.wait();
     return 0;
 }
+void doze() { ::pause(); }
 void hold(mp::Queue<int> queue, mp::Lock lock, mp::Event go) {
-    const std::scoped_lock guard(lock);  // from now on it takes part, and is known by its name
+    const std::scoped_lock guard(lock);
     go.wait();
     (void)queue.qsize();
 }
@@ -33,6 +34,8 @@ int main() {
     for (int i = 0; i < 7; ++i) queue.put(i);
     mp::Process holder({.name = "holder", .daemon = true}, hold, queue, mp::Lock(), go);
     holder.start();
+    mp::Process sleeper({.name = "sleeper", .daemon = true}, doze);  // uses nothing that is shared
+    sleeper.start();
     mp::Pool processes(2, {.name = "Squares"});
     mt::Pool threads(3, {.name = "Threads"});
     for (int i = 0; i < 5; ++i) processes.submit(square, i).get();

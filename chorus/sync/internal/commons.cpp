@@ -12,7 +12,8 @@ namespace {
 
 constexpr std::size_t page_size = 4096;
 constexpr std::size_t signs_at = page_size;
-constexpr std::size_t lives_at = signs_at + page_size;
+constexpr std::size_t tags_at = signs_at + page_size;
+constexpr std::size_t lives_at = tags_at + most_name_tags * sizeof(NameTag);
 constexpr std::size_t size_with_all_lives = lives_at + Commons::most_lives * sizeof(Life);
 static_assert(sizeof(Commons) <= page_size && Commons::most_signs * sizeof(Sign) <= page_size);
 
@@ -37,6 +38,7 @@ Page& ready_page() {
     here.segment = new memory::Segment(memory::Segment::create_sparse(commons_label, size_with_all_lives, lives_at));
     auto* const made = new (here.segment->bytes().data()) Commons;
     for (auto& sign : made->signs()) new (&sign) Sign;
+    // The name tags are what memory is at first, zeros; and where no process has one they need none.
     made->print_lock.initialise();
     made->growth_lock.initialise();
     here.commons = made;
@@ -46,6 +48,7 @@ Page& ready_page() {
 }  // namespace
 
 std::span<Sign> Commons::signs() noexcept { return {reinterpret_cast<Sign*>(reinterpret_cast<std::byte*>(this) + signs_at), most_signs}; }
+std::span<NameTag> Commons::name_tags() noexcept { return {reinterpret_cast<NameTag*>(reinterpret_cast<std::byte*>(this) + tags_at), most_name_tags}; }
 Life* Commons::lives() noexcept { return std::launder(reinterpret_cast<Life*>(reinterpret_cast<std::byte*>(this) + lives_at)); }
 
 Commons& commons() { return *ready_page().commons; }

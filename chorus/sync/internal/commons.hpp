@@ -8,6 +8,7 @@
 
 #include <chorus/platform/file_descriptor.hpp>
 #include <chorus/platform/robust_mutex.hpp>
+#include <chorus/sync/internal/name_tags.hpp>
 #include <chorus/sync/internal/signs.hpp>
 
 namespace chorus::sync {
@@ -56,6 +57,7 @@ struct Commons {
 
     static constexpr std::size_t most_signs = 32;  ///< a page
     std::span<Sign> signs() noexcept;
+    std::span<NameTag> name_tags() noexcept;
 
     Life* lives() noexcept;
 };

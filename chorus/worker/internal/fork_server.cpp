@@ -10,6 +10,7 @@
 #include <chorus/platform/os_thread.hpp>
 #include <chorus/platform/syscall.hpp>
 #include <chorus/sync/internal/lives.hpp>
+#include <chorus/sync/internal/name_tags.hpp>
 #include <chorus/trace/trace.hpp>
 #include <chorus/worker/internal/gate.hpp>
 #include <chorus/worker/internal/images.hpp>
@@ -79,6 +80,7 @@ void launch(Server& here) {
                                  here.environment, platform::signal_mask());
     here.process = std::move(newborn.process);
     here.socket = std::move(ends.first);
+    sync::hang_name_tag(newborn.pid, "fork server");
     ends.second.reset();
     if (here.preloads.empty()) return;
     message::Writer preloads;

@@ -1,24 +1,10 @@
-#include "timeline/markup.hpp"
+#include "timeline/words.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
 
 namespace command::timeline {
-
-std::string escaped(std::string_view text) {
-    std::string out;
-    for (const char c : text) {
-        switch (c) {
-            case '&': out += "&amp;"; break;
-            case '<': out += "&lt;"; break;
-            case '>': out += "&gt;"; break;
-            case '"': out += "&quot;"; break;
-            default: out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
-        }
-    }
-    return out;
-}
 
 std::string time_text(double microseconds, double like) {
     struct Unit {

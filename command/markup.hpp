@@ -1,4 +1,4 @@
-// HTML and SVG from nested calls; all text is escaped unless it is markup already.
+// HTML and SVG: text made safe for it, and elements from nested calls, in which all is escaped that is not markup already.
 #pragma once
 
 #include <initializer_list>
@@ -6,7 +6,7 @@
 #include <string_view>
 #include <utility>
 
-namespace report {
+namespace command {
 
 /// Text that is HTML.
 struct Markup {
@@ -18,8 +18,11 @@ struct Markup {
     }
 };
 
-/// Bytes that are no characters come out as U+FFFD: a page must be UTF-8 whatever a machine calls itself.
-Markup escaped(std::string_view text);
+/// What means something to HTML, written so that it does not. Bytes that are no characters come out as U+FFFD: a page must be
+/// UTF-8 whatever a machine or a program calls itself.
+std::string escape(std::string_view text);
+
+inline Markup escaped(std::string_view text) { return {escape(text)}; }
 inline const Markup& escaped(const Markup& markup) { return markup; }
 
 using Attributes = std::initializer_list<std::pair<std::string_view, std::string>>;
@@ -34,4 +37,4 @@ Markup tag(std::string_view name, Attributes attributes, const Children&... chil
     return element(name, attributes, inside);
 }
 
-}  // namespace report
+}  // namespace command

@@ -8,12 +8,12 @@
 
 #include <unistd.h>
 
-namespace report {
+namespace command {
 namespace {
 
 namespace fs = std::filesystem;
 
-[[noreturn]] void throw_errno(const std::string& path) { throw std::system_error(errno, std::generic_category(), path); }
+[[noreturn]] void refuse(const std::string& path, int code = errno) { throw std::system_error(code, std::generic_category(), "cannot write " + path); }
 
 // Symbolic links stay: it is what they point to that is replaced.
 fs::path resolved(const std::string& path) {
@@ -36,21 +36,21 @@ void write_all(const fs::path& path, const char* mode, const std::string& conten
         void operator()(std::FILE* file) const { std::fclose(file); }
     };
     std::unique_ptr<std::FILE, Close> file(std::fopen(path.c_str(), mode));
-    if (file == nullptr) throw_errno(shown);
-    if (std::fwrite(content.data(), 1, content.size(), file.get()) != content.size()) throw_errno(shown);
+    if (file == nullptr) refuse(shown);
+    if (std::fwrite(content.data(), 1, content.size(), file.get()) != content.size()) refuse(shown);
     // The last bytes are written by the close, and only then is it known whether there was room for them.
-    if (std::fclose(file.release()) != 0) throw_errno(shown);
+    if (std::fclose(file.release()) != 0) refuse(shown);
 }
 
 }  // namespace
 
 void expect_writable(const std::string& path) {
     const fs::path target = resolved(path);
-    if (path.empty()) throw std::system_error(ENOENT, std::generic_category(), "the name of a file");
-    if (fs::is_directory(target)) throw std::system_error(EISDIR, std::generic_category(), path);
+    if (path.empty()) refuse("a file without a name", ENOENT);
+    if (fs::is_directory(target)) refuse(path, EISDIR);
     const fs::path needed = is_special(target) ? target : directory_of(target);
-    if (::access(needed.c_str(), W_OK) != 0) throw_errno(path);
-    if (fs::exists(target) && ::access(target.c_str(), W_OK) != 0) throw_errno(path);  // replacing it would pass over what its owner said
+    if (::access(needed.c_str(), W_OK) != 0) refuse(path);
+    if (fs::exists(target) && ::access(target.c_str(), W_OK) != 0) refuse(path);  // replacing it would pass over what its owner said
 }
 
 void write_file(const std::string& path, const std::string& content) {
@@ -67,4 +67,4 @@ void write_file(const std::string& path, const std::string& content) {
     }
 }
 
-}  // namespace report
+}  // namespace command

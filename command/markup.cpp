@@ -4,7 +4,7 @@
 #include <array>
 #include <cstddef>
 
-namespace report {
+namespace command {
 namespace {
 
 constexpr std::string_view replacement = "\xEF\xBF\xBD";
@@ -21,24 +21,24 @@ std::size_t length_of_first(std::string_view text) {
 
 }  // namespace
 
-Markup escaped(std::string_view text) {
-    Markup safe;
+std::string escape(std::string_view text) {
+    std::string safe;
     while (!text.empty()) {
         const std::size_t length = length_of_first(text);
         const std::string_view character = text.substr(0, std::max<std::size_t>(length, 1));
         text.remove_prefix(character.size());
         if (length == 0) {
-            safe.text += replacement;
+            safe += replacement;
         } else if (character == "&") {
-            safe.text += "&amp;";
+            safe += "&amp;";
         } else if (character == "<") {
-            safe.text += "&lt;";
+            safe += "&lt;";
         } else if (character == ">") {
-            safe.text += "&gt;";
+            safe += "&gt;";
         } else if (character == "\"") {
-            safe.text += "&quot;";
+            safe += "&quot;";
         } else {
-            safe.text += character;
+            safe += character;
         }
     }
     return safe;
@@ -47,10 +47,10 @@ Markup escaped(std::string_view text) {
 Markup element(std::string_view name, Attributes attributes, const Markup& inside) {
     constexpr std::array without_end{std::string_view("meta")};
     std::string text = "<" + std::string(name);
-    for (const auto& [key, value] : attributes) text += " " + std::string(key) + "=\"" + escaped(value).text + "\"";
+    for (const auto& [key, value] : attributes) text += " " + std::string(key) + "=\"" + escape(value) + "\"";
     text += ">";
     if (std::ranges::find(without_end, name) == without_end.end()) text += inside.text + "</" + std::string(name) + ">";
     return {text};
 }
 
-}  // namespace report
+}  // namespace command

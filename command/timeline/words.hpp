@@ -1,13 +1,10 @@
-// Pieces of text for pages and pictures.
+// Times, counts and stories as people read them.
 #pragma once
 
 #include <string>
 #include <string_view>
 
 namespace command::timeline {
-
-/// What means something to HTML, written so that it does not.
-std::string escaped(std::string_view text);
 
 /// 1.52 s, 12.3 ms, 5 µs: three figures, or more where they are of one number. In the unit that fits `like` best.
 std::string time_text(double microseconds, double like);
