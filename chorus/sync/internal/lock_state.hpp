@@ -21,8 +21,8 @@ public:
     void initialise(Home home, bool recursive);
 
     enum class Taken { cleanly, after_owner_died, not_in_time };
-    /// Not recursive: one who holds it waits for itself. `call` is what a trace names the wait by.
-    Taken take(Deadline deadline, const char* call = "a lock inside") {
+    /// Not recursive: one who holds it waits for itself. `call` is what a trace names the wait by; without one it is not told.
+    Taken take(Deadline deadline, const char* call = nullptr) {
         if (take_if_free(known_self())) [[likely]]
             return Taken::cleanly;
         return take_slowly(deadline, call);
