@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdint>
 
 namespace command {
 namespace {
@@ -15,8 +16,15 @@ std::size_t length_of_first(std::string_view text) {
     if (first < 0x80) return first >= 0x20 || first == '\n' || first == '\t' ? 1 : 0;
     const std::size_t length = first >= 0xF0 && first < 0xF5 ? 4 : first >= 0xE0 && first < 0xF0 ? 3 : first >= 0xC2 && first < 0xE0 ? 2 : 0;
     if (length == 0 || text.size() < length) return 0;
-    const bool whole = std::ranges::all_of(text.substr(1, length - 1), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; });
-    return whole ? length : 0;
+    std::uint32_t character = first & (0x7FU >> length);
+    for (const char c : text.substr(1, length - 1)) {
+        if ((static_cast<unsigned char>(c) & 0xC0) != 0x80) return 0;
+        character = character << 6 | (static_cast<unsigned char>(c) & 0x3F);
+    }
+    constexpr std::uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};  // longer than it has to be
+    const bool is_half_of_a_pair = character >= 0xD800 && character < 0xE000;
+    const bool is_none = (character & 0xFFFE) == 0xFFFE || character > 0x10FFFF;  // nor may XML have these
+    return character < least[length] || is_half_of_a_pair || is_none ? 0 : length;
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <iostream>
 #include <memory>
 #include <string>
+#include <system_error>
 
 #include "output_file.hpp"
 #include "subcommands.hpp"
@@ -28,6 +29,10 @@ int draw_timeline(Options options) {
         auto timeline = timeline::put_in_order(timeline::read_trace(options.trace));
         timeline.scale = std::max(timeline.length, options.seconds * 1e6);
         if (options.out.empty()) options.out = std::filesystem::path(options.trace).replace_extension(options.svg ? ".svg" : ".html").string();
+        std::error_code no_such_file;
+        if (std::filesystem::equivalent(options.trace, options.out, no_such_file)) {
+            throw timeline::BadTrace("the trace itself would be written over: say another place by -o");
+        }
         write_file(options.out, options.svg ? timeline::draw(timeline, timeline::Place::alone) : timeline::write_page(timeline));
         std::cout << options.out << ": " << timeline::summary_of(timeline) << '\n';
         return 0;

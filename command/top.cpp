@@ -1,9 +1,13 @@
 // chorus top: live workers, pools and queues of a running program.
+#include <algorithm>
 #include <chrono>
+#include <clocale>
 #include <cstdio>
 #include <stdexcept>
+#include <utility>
 
 #include "subcommands.hpp"
+#include "top/columns.hpp"
 #include "top/program.hpp"
 #include "top/screen.hpp"
 #include "top/table.hpp"
@@ -36,31 +40,35 @@ std::string heading(const top::Program& program) {
 
 /// Until the user or the program ends. Returns whether it was the program.
 bool watch(const Options& options) {
-    const auto interval = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::duration<double>(options.interval));
-    auto before = top::look_at(options.pid);  // what cannot be looked at is said before the screen is taken
+    const auto interval = std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(options.interval));
+    auto now = top::look_at(options.pid);  // what cannot be looked at is said before the screen is taken
+    auto before = now;
     auto looked = Clock::now();
     double seconds = 0;
-    top::Program now = before;
     top::Screen screen;
     for (;;) {
         const auto size = screen.size();
         auto lines = top::table(now, before, seconds, size.columns, size.lines > 2 ? size.lines - 2 : 1);
-        lines.insert(lines.begin(), {heading(now).substr(0, size.columns), ""});
-        if (!screen.draw(lines) || !screen.wait(interval)) return false;
-        auto next = top::Program();
+        lines.insert(lines.begin(), {top::cut(heading(now), size.columns), ""});
+        if (!screen.draw(lines)) return false;
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(looked + interval - Clock::now());
+        const auto woken = screen.wait(std::max(left, std::chrono::milliseconds(0)));
+        if (woken == top::Screen::Woken::to_end) return false;
+        if (woken == top::Screen::Woken::to_draw) continue;
+        top::Program next;
         try {
             next = top::look_at(options.pid);
-        } catch (const std::runtime_error&) {
+        } catch (const top::HasEnded&) {
             return true;
         }
-        before = std::move(now);
-        now = std::move(next);
+        before = std::exchange(now, std::move(next));
         seconds = seconds_since(looked);
         looked = Clock::now();
     }
 }
 
 int run(const Options& options) {
+    std::setlocale(LC_CTYPE, "");  // how wide characters are
     try {
         if (options.once || !top::can_draw()) {
             print_once(options);

@@ -74,7 +74,10 @@ std::string progress_line(const std::string& name, const Progress& progress, std
         std::snprintf(text, sizeof text, "%3d%%  ", static_cast<int>(part * 100));
         line += text + ("[" + std::string(full, '#') + std::string(cells - full, '.') + "]  ");
     }
-    return (line + numbers).substr(0, columns);
+    line += numbers;
+    if (line.size() <= columns) return line;
+    while (columns > 0 && (static_cast<unsigned char>(line[columns]) & 0xc0) == 0x80) --columns;  // not through a character of its name
+    return line.substr(0, columns);
 }
 
 namespace pool {

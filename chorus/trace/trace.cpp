@@ -1,5 +1,6 @@
 #include <chorus/trace/trace.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -54,8 +55,9 @@ void tell(const std::string& path, const std::string& why) { std::fprintf(stderr
 void write(const Line& line) noexcept {
     const int code = platform::append(file, line.data(), line.size());
     if (code == 0 || !switched_on.exchange(false)) return;
-    const std::string line_of_text = "chorus: CHORUS_TRACE: the trace ends here: " + platform::reason(code) + "\n";
-    platform::append(2, line_of_text.data(), line_of_text.size());
+    char text[160];
+    const int size = std::snprintf(text, sizeof text, "chorus: CHORUS_TRACE: the trace ends here: %s\n", platform::reason(code));
+    platform::append(2, text, std::min(sizeof text - 1, static_cast<std::size_t>(size)));
 }
 
 /// An event up to its arguments, and its end.

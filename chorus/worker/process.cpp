@@ -104,7 +104,10 @@ void trace_end(const ProcessState& state) {
     const int exitcode = state.exitcode.value_or(0);
     if (exitcode >= 0) return trace::instant_of(state.pid, trace::Kind::life, "ended", {{"exitcode", exitcode}});
     std::string story = "killed by " + platform::signal_name(-exitcode);
-    if (state.report) story = death_of(exitcode, Report(state.report), state.memory_limit).what;
+    try {
+        if (state.report) story = death_of(exitcode, Report(state.report), state.memory_limit).what;
+    } catch (const std::exception&) {  // who asks whether it lives need not hear of that
+    }
     trace::instant_of(state.pid, trace::Kind::life, "died", {{"story", story}});
 }
 

@@ -76,6 +76,10 @@ std::string notes(const Timeline& timeline) {
     if (timeline.rows.size() > most_rows) {
         out += "<p class=\"note\">Drawn are the first " + std::to_string(most_rows) + " of " + std::to_string(timeline.rows.size()) + " workers.</p>\n";
     }
+    if (const auto arrows = drawable_arrows(timeline); arrows > most_arrows) {
+        out +=
+            "<p class=\"note\">Not drawn, since they would hide the rest: " + std::to_string(arrows) + " lines from row to row, of tasks and messages.</p>\n";
+    }
     if (timeline.torn != 0)
         out += "<p class=\"note\">Cut short by a death or a full disk, and passed over: " + counted(timeline.torn, "line") + " of the trace.</p>\n";
     return out;

@@ -28,7 +28,6 @@ constexpr int margin_alone = 14;
 // Finer than this nobody sees it: parts of the whole.
 constexpr double finest = 1.0 / 1500;
 constexpr double wide_enough_for_text = 0.035;
-constexpr std::size_t most_arrows = 400;
 
 /// A span, or many that lie too close together to be told apart.
 struct Bar {
@@ -99,6 +98,8 @@ double step_for(double length, double most_steps) {
     }
     return 10 * power;
 }
+
+bool is_drawable(const Arrow& arrow, std::size_t rows) { return arrow.from_row < rows && arrow.to_row < rows && arrow.from_row != arrow.to_row; }
 
 class Picture {
 public:
@@ -215,10 +216,10 @@ private:
     }
 
     void draw_arrows() {
-        if (timeline_.arrows.size() > most_arrows) return;  // they would hide what they join
+        if (drawable_arrows(timeline_) > most_arrows) return;  // they would hide what they join
         out_ += "<g class=\"arrows\" aria-hidden=\"true\">\n";
         for (const auto& arrow : timeline_.arrows) {
-            if (arrow.from_row >= tops_.size() || arrow.to_row >= tops_.size() || arrow.from_row == arrow.to_row) continue;
+            if (!is_drawable(arrow, tops_.size())) continue;
             const auto middle = [&](std::size_t row) {
                 const auto levels = static_cast<int>(timeline_.rows[row].levels());
                 return px(tops_[row] + name_height + levels * level_height - (arrow.kind == "task" ? level_height / 2 : -4));
@@ -253,6 +254,11 @@ private:
 };
 
 }  // namespace
+
+std::size_t drawable_arrows(const Timeline& timeline) {
+    const std::size_t rows = std::min(timeline.rows.size(), most_rows);
+    return static_cast<std::size_t>(std::ranges::count_if(timeline.arrows, [rows](const Arrow& arrow) { return is_drawable(arrow, rows); }));
+}
 
 std::string draw(const Timeline& timeline, Place place) { return Picture(timeline, place).draw(); }
 

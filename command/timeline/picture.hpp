@@ -17,4 +17,8 @@ std::string draw(const Timeline& timeline, Place place);
 /// Rows that are drawn at most.
 constexpr std::size_t most_rows = 300;
 
+/// Arrows between rows that are drawn. If there are more than that, none is.
+std::size_t drawable_arrows(const Timeline& timeline);
+constexpr std::size_t most_arrows = 400;
+
 }  // namespace command::timeline

@@ -18,13 +18,14 @@ struct Thread {
 
 struct Process {
     std::int64_t number = 0;
-    std::string name;
+    std::string name{};
     std::int64_t parent = 0;
-    std::vector<std::size_t> threads;
-    std::optional<double> died;
-    std::optional<double> ended;  ///< as its parent heard of it
-    std::string story;
-    std::optional<double> started;  ///< as its parent says
+    std::vector<std::size_t> threads{};
+    std::optional<double> died{};
+    std::optional<double> ended{};  ///< as its parent heard of it
+    std::string story{};
+    std::optional<double> started{};  ///< as its parent says
+    bool is_placed = false;
 };
 
 class Builder {
@@ -43,6 +44,7 @@ public:
         for (std::size_t i = 0; i < processes_.size(); ++i) {
             if (!has_parent_here(processes_[i])) add(timeline, i, 0);
         }
+        for (std::size_t i = 0; i < processes_.size(); ++i) add(timeline, i, 0);  // whose numbers, used twice, make them each other's parents
         for (const auto& each : arrows_) {
             if (each.to_thread == none || !places_.contains(each.from_thread) || !places_.contains(each.to_thread)) continue;
             timeline.arrows.push_back({places_[each.from_thread], each.from, places_[each.to_thread], each.to, each.kind});
@@ -96,7 +98,7 @@ private:
         if (event.name == "chorus_trace" && program_.empty()) program_ = std::filesystem::path(event.text("program")).filename();
         if (event.name == "process_name") {
             // The number may be that of one that has ended: this is another one.
-            processes_.push_back({event.process, event.text("name"), event.number("parent", 0), {}, {}, {}, {}, {}});
+            processes_.push_back({.number = event.process, .name = event.text("name"), .parent = event.number("parent", 0)});
             if (const auto start = to_come_.extract(event.process)) processes_.back().started = start.mapped();
             by_number_[event.process] = processes_.size() - 1;
             std::erase_if(by_thread_, [&](const auto& each) { return each.first.first == event.process; });
@@ -173,7 +175,7 @@ private:
 
     std::size_t process_of(std::int64_t number) {
         const auto [place, is_new] = by_number_.try_emplace(number, processes_.size());
-        if (is_new) processes_.push_back({number, "a copy of a process", 0, {}, {}, {}, {}, {}});
+        if (is_new) processes_.push_back({.number = number, .name = "a copy of a process"});
         return place->second;
     }
 
@@ -226,6 +228,7 @@ private:
 
     void add(Timeline& timeline, std::size_t index, std::size_t depth) {
         Process& process = processes_[index];
+        if (std::exchange(process.is_placed, true)) return;
         std::ranges::stable_sort(process.threads, {}, [&](std::size_t each) { return std::pair(!threads_[each].row.is_main, threads_[each].started); });
         for (const auto each : process.threads) {
             Row& row = threads_[each].row;

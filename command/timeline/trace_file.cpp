@@ -49,6 +49,12 @@ std::string printable(std::string text) {
     return text;
 }
 
+// It begins as an event does, as far as it goes or up to the next one.
+bool is_torn(std::string_view line) {
+    const auto same = std::ranges::mismatch(line, beginning);
+    return same.in2 == beginning.end() || same.in1 == line.end() || std::string_view(same.in1, line.end()).starts_with(beginning);
+}
+
 // What is left of a line whose writer did not come to its end: the event of the next one, if that went on in it.
 std::optional<Event> after_a_tear(std::string_view line) {
     const auto next = line.rfind(beginning);
@@ -78,7 +84,7 @@ Trace read_trace(const std::string& path) {
     for (std::size_t number = 2; std::getline(file, line); ++number) {
         if (line.empty() || line == "]") continue;
         auto event = event_of(line);
-        if (!event && line.starts_with(beginning)) {
+        if (!event && is_torn(line)) {
             ++trace.torn;
             event = after_a_tear(line);
             if (!event) continue;

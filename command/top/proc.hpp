@@ -16,6 +16,8 @@ struct ProcessStatus {
     std::uint64_t cpu_ticks = 0;
     std::uint64_t memory = 0;
     int threads = 0;
+
+    bool has_ended() const noexcept { return state == 'Z' || state == 'X'; }
 };
 
 /// Nothing if it is gone.
@@ -23,9 +25,9 @@ std::optional<ProcessStatus> status_of(int pid);
 /// The process and all below it, each before its children.
 std::vector<ProcessStatus> tree_of(int pid);
 
-/// Who may look at its descriptors may look at its memory.
+/// Who may look at its descriptors may look at its memory. Of one that has ended and is not collected nobody may.
 bool may_be_looked_at(int pid);
-/// Its descriptors that lead to anonymous memory with this label. Throws: std::runtime_error if they may not be seen.
+/// Its descriptors that lead to anonymous memory with this label; none if they may not be seen.
 std::vector<std::string> memory_files(int pid, const std::string& label);
 
 }  // namespace command::top

@@ -1,39 +1,60 @@
 #include "program.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <optional>
 #include <set>
+#include <span>
 #include <stdexcept>
 #include <utility>
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <chorus/channel/internal/queue_core.hpp>
-#include <chorus/platform/mapping.hpp>
+#include <chorus/platform/file_descriptor.hpp>
 #include <chorus/pool/internal/pool_sign.hpp>
 #include <chorus/sync/internal/commons.hpp>
 
+#include "columns.hpp"
 #include "proc.hpp"
 
 namespace command::top {
 namespace {
 
 using chorus::platform::FileDescriptor;
-using chorus::platform::Mapping;
 using chorus::pool::PoolSign;
 using chorus::sync::Commons;
+using chorus::sync::Life;
 
-// What the program's processes share; nothing if it has nothing, or it is gone.
-Mapping map_to_read(const std::string& file, std::size_t most) {
-    const FileDescriptor descriptor(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
-    struct stat status {};
-    if (!descriptor || ::fstat(descriptor.get(), &status) != 0) return {};
-    return {descriptor.get(), std::min(most, static_cast<std::size_t>(status.st_size)), Mapping::Access::read};
-}
+// A copy of a file's beginning. What a program shares is not mapped: it may be any program's, and cut its file short meanwhile.
+class Copy {
+public:
+    Copy(const std::string& file, std::size_t most) : descriptor_(::open(file.c_str(), O_RDONLY | O_CLOEXEC)) { extend(most); }
 
-std::string text_of(const char* text, std::size_t most) { return {text, ::strnlen(text, most)}; }
+    /// To so many bytes, or to its end.
+    void extend(std::size_t most) {
+        lines_.resize((most + sizeof(Line) - 1) / sizeof(Line));
+        while (descriptor_ && size_ < most) {
+            const auto got = ::pread(descriptor_.get(), reinterpret_cast<char*>(lines_.data()) + size_, most - size_, static_cast<off_t>(size_));
+            if (got <= 0) break;
+            size_ += static_cast<std::size_t>(got);
+        }
+    }
+    std::span<std::byte> bytes() noexcept { return {reinterpret_cast<std::byte*>(lines_.data()), size_}; }
+
+private:
+    struct alignas(128) Line {
+        std::array<std::byte, 128> bytes;
+    };
+    FileDescriptor descriptor_;
+    std::vector<Line> lines_;
+    std::size_t size_ = 0;
+};
+
+std::string text_of(const char* text, std::size_t most) { return printable({text, ::strnlen(text, most)}); }
 
 // Which memory it is: a file that two processes hold is the same one.
 std::optional<std::pair<dev_t, ino_t>> commons_of(int pid) {
@@ -54,10 +75,9 @@ int program_of(int pid) {
     return pid;
 }
 
-void add_what_lives_tell(Commons& commons, std::vector<Worker>& workers) {
+void add_what_lives_tell(Commons& commons, std::uint32_t ready, std::vector<Worker>& workers) {
     std::map<int, Worker*> by_pid;
     for (auto& worker : workers) by_pid[worker.pid] = &worker;
-    const std::uint32_t ready = std::min(commons.lives_ready.load(), Commons::most_lives);
     for (std::uint32_t i = 0; i < ready; ++i) {
         const auto& life = commons.lives()[i];
         const auto found = by_pid.find(life.pid);
@@ -90,7 +110,7 @@ std::vector<Queue> queues_of(const std::vector<Worker>& workers, const std::set<
     std::map<std::uint64_t, Queue> queues;
     for (const auto& worker : workers) {
         for (const auto& file : memory_files(worker.pid, chorus::channel::queue_label)) {
-            const Mapping memory = map_to_read(file, chorus::channel::bytes_in_sight);
+            Copy memory(file, chorus::channel::bytes_in_sight);
             if (memory.bytes().size() < chorus::channel::bytes_in_sight) continue;
             const auto sight = chorus::channel::look_at_queue(memory.bytes());
             if (!sight || not_these.contains(sight->region)) continue;
@@ -114,29 +134,39 @@ std::vector<Queue> queues_of(const std::vector<Worker>& workers, const std::set<
 
 Program look_at(int pid) {
     Program program;
-    for (const auto& each : tree_of(program_of(pid))) {
+    const int root = program_of(pid);
+    for (const auto& each : tree_of(root)) {
         program.workers.push_back({.pid = each.pid,
                                    .parent = each.parent,
-                                   .name = each.command,
+                                   .name = printable(each.command),
                                    .state = each.state,
                                    .cpu_ticks = each.cpu_ticks,
                                    .memory = each.memory,
                                    .threads = each.threads});
     }
-    if (program.workers.empty()) throw std::runtime_error("there is no process " + std::to_string(pid));
-    const auto files = memory_files(program.workers.front().pid, chorus::sync::commons_label);
+    if (program.workers.empty() || program.workers.front().has_ended()) throw HasEnded(pid);
+    if (!may_be_looked_at(root)) {
+        if (!status_of(root)) throw HasEnded(pid);
+        throw std::runtime_error("process " + std::to_string(root) + " belongs to somebody else: look at it as its user, or as root");
+    }
+    const auto files = memory_files(root, chorus::sync::commons_label);
     if (files.empty()) return program;
-    const Mapping memory = map_to_read(files.front(), std::size_t(-1));
-    if (memory.bytes().size() < sizeof(Commons)) return program;
-    auto& commons = *std::launder(reinterpret_cast<Commons*>(memory.bytes().data()));
-    if (commons.layout != Commons::current_layout) {
+    Copy memory(files.front(), Commons::lives_offset);
+    if (memory.bytes().size() < sizeof(std::uint64_t)) return program;
+    std::uint64_t layout = 0;
+    std::memcpy(&layout, memory.bytes().data(), sizeof layout);
+    if (layout != Commons::current_layout || memory.bytes().size() < Commons::lives_offset) {
         throw std::runtime_error("process " + std::to_string(pid) + " uses another version of Chorus than this command: look at it with that one's");
     }
+    const auto said = std::launder(reinterpret_cast<Commons*>(memory.bytes().data()))->lives_ready.load();
+    memory.extend(Commons::lives_offset + std::min(said, Commons::most_lives) * sizeof(Life));
+    const auto ready = static_cast<std::uint32_t>((memory.bytes().size() - Commons::lives_offset) / sizeof(Life));
+    auto& commons = *std::launder(reinterpret_cast<Commons*>(memory.bytes().data()));
     program.uses_chorus = true;
     for (auto& worker : program.workers) {
-        if (auto name = chorus::sync::name_tag_of(commons, worker.pid); !name.empty()) worker.name = std::move(name);
+        if (auto name = chorus::sync::name_tag_of(commons, worker.pid); !name.empty()) worker.name = printable(name);
     }
-    add_what_lives_tell(commons, program.workers);
+    add_what_lives_tell(commons, ready, program.workers);
     std::set<std::uint64_t> of_pools;
     program.pools = pools_of(commons, program.workers, of_pools);
     program.queues = queues_of(program.workers, of_pools);

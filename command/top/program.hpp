@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <map>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,8 @@ struct Worker {
     int threads = 0;
     bool is_busy = false;          ///< at a pool's task
     std::uint64_t tasks_done = 0;  ///< of a pool
+
+    bool has_ended() const noexcept { return state == 'Z' || state == 'X'; }
 };
 
 struct Pool {
@@ -52,7 +55,12 @@ struct Program {
     bool uses_chorus = false;   ///< there was shared memory of Chorus's to look at
 };
 
-/// Throws: std::runtime_error if there is no such process, if it may not be looked at, or if it uses another version of Chorus.
+/// There is no such process, or it has ended.
+struct HasEnded : std::runtime_error {
+    explicit HasEnded(int pid) : std::runtime_error("there is no process " + std::to_string(pid)) {}
+};
+
+/// Throws: HasEnded; std::runtime_error if it may not be looked at, or uses another version of Chorus.
 Program look_at(int pid);
 
 }  // namespace command::top

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cerrno>
 #include <csignal>
+#include <ctime>
 #include <string_view>
 
 #include <poll.h>
@@ -19,7 +20,11 @@ constexpr std::string_view to_top = "\x1b[H";
 constexpr std::string_view clear_rest_of_line = "\x1b[K";
 constexpr std::string_view clear_below = "\x1b[J";
 
+constexpr char ctrl_c = 0x03;
+constexpr char ctrl_z = 0x1a;
+
 termios before{};
+sigset_t signals_before{};
 volatile std::sig_atomic_t shall_end = 0;
 
 bool write_all(std::string_view text) noexcept {
@@ -40,21 +45,39 @@ bool can_draw() noexcept { return ::isatty(STDIN_FILENO) != 0 && ::isatty(STDOUT
 
 Screen::Screen() {
     ::tcgetattr(STDIN_FILENO, &before);
-    termios quiet = before;
-    quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO | ICANON);
-    ::tcsetattr(STDIN_FILENO, TCSANOW, &quiet);
     struct sigaction end {};
     end.sa_handler = remember_to_end;
-    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) ::sigaction(signal, &end, nullptr);
     struct sigaction resized {};
-    resized.sa_handler = notice;  // so that poll() is interrupted, and all is drawn anew
-    ::sigaction(SIGWINCH, &resized, nullptr);
+    resized.sa_handler = notice;
+    // They come while it waits, and at no other time: so none is missed.
+    sigset_t awaited;
+    ::sigemptyset(&awaited);
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGWINCH}) {
+        ::sigaction(signal, signal == SIGWINCH ? &resized : &end, nullptr);
+        ::sigaddset(&awaited, signal);
+    }
+    ::pthread_sigmask(SIG_BLOCK, &awaited, &signals_before);
+    take();
+}
+
+Screen::~Screen() { give_back(); }
+
+void Screen::take() const {
+    termios quiet = before;
+    quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO | ICANON | ISIG);
+    ::tcsetattr(STDIN_FILENO, TCSANOW, &quiet);
     write_all(enter);
 }
 
-Screen::~Screen() {
+void Screen::give_back() const {
     write_all(leave);
     ::tcsetattr(STDIN_FILENO, TCSANOW, &before);
+}
+
+void Screen::halt() const {
+    give_back();
+    std::raise(SIGTSTP);
+    take();
 }
 
 Screen::Size Screen::size() const noexcept {
@@ -74,12 +97,16 @@ bool Screen::draw(const std::vector<std::string>& lines) {
     return write_all(text);
 }
 
-bool Screen::wait(std::chrono::milliseconds time) {
+Screen::Woken Screen::wait(std::chrono::milliseconds time) {
     pollfd keys{STDIN_FILENO, POLLIN, 0};
-    if (::poll(&keys, 1, static_cast<int>(time.count())) <= 0) return shall_end == 0;
+    const timespec limit{time.count() / 1000, time.count() % 1000 * 1'000'000};
+    const int ready = ::ppoll(&keys, 1, &limit, &signals_before);
+    if (shall_end != 0) return Woken::to_end;
+    if (ready <= 0) return ready == 0 ? Woken::by_time : Woken::to_draw;
     char key = 0;
-    const auto got = ::read(STDIN_FILENO, &key, 1);
-    return shall_end == 0 && (got < 0 ? errno == EINTR : got > 0 && key != 'q' && key != 'Q');
+    if (::read(STDIN_FILENO, &key, 1) <= 0 || key == 'q' || key == 'Q' || key == ctrl_c) return Woken::to_end;
+    if (key == ctrl_z) halt();
+    return Woken::to_draw;
 }
 
 }  // namespace command::top

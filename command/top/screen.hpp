@@ -8,7 +8,8 @@
 
 namespace command::top {
 
-/// Takes the terminal's second screen, and gives back the first as it was. Keys come at once and are not shown.
+/// Takes the terminal's second screen, and gives back the first as it was, also while Ctrl-Z halts the program. Keys come at once and are
+/// not shown.
 class Screen {
 public:
     struct Size {
@@ -24,8 +25,14 @@ public:
     Size size() const noexcept;
     /// Returns false if the terminal is gone.
     bool draw(const std::vector<std::string>& lines);
-    /// Waits for so long, or for a key. Returns false when the user has had enough: q, Ctrl-C, the terminal's end.
-    bool wait(std::chrono::milliseconds time);
+    /// For so long, or until all has to be drawn anew, or until the user has had enough: q, Ctrl-C, a signal, the terminal's end.
+    enum class Woken { by_time, to_draw, to_end };
+    Woken wait(std::chrono::milliseconds time);
+
+private:
+    void take() const;
+    void give_back() const;
+    void halt() const;
 };
 
 /// Both standard input and output are a terminal.

@@ -7,6 +7,8 @@
 
 #include <unistd.h>
 
+#include "columns.hpp"
+
 namespace command::top {
 namespace {
 
@@ -18,13 +20,13 @@ public:
     std::vector<std::string> lines() const {
         std::vector<std::size_t> widths(rows_.front().size(), 0);
         for (const auto& row : rows_) {
-            for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+            for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width_of(row[i]));
         }
         std::vector<std::string> lines;
         for (const auto& row : rows_) {
             std::string line;
             for (std::size_t i = 0; i < row.size(); ++i) {
-                const std::string space(widths[i] - row[i].size(), ' ');
+                const std::string space(widths[i] - width_of(row[i]), ' ');
                 const bool is_last = i + 1 == row.size();
                 line += i == 0 || is_last ? row[i] + (is_last ? "" : space) : space + row[i];
                 if (!is_last) line += "  ";
@@ -50,11 +52,10 @@ std::string bytes(std::uint64_t value) { return with_unit(static_cast<double>(va
 std::string rate(double per_second) { return with_unit(per_second, 1000, " kMGT") + "/s"; }
 
 std::string state_of(const Worker& worker) {
+    if (worker.has_ended()) return "ended";
     switch (worker.state) {
         case 'T':
         case 't': return "stopped";
-        case 'Z':
-        case 'X': return "ended";
         case 'R': return "runs";
         default: return worker.is_busy ? "in a task" : "waits";
     }
@@ -73,9 +74,9 @@ Rows workers(const Program& now, const Program& before, double seconds) {
     Rows rows({"PROCESS", "PID", "CPU", "MEMORY", "THREADS", "TASKS", "STATE"});
     for (const auto& worker : now.workers) {
         const auto* const then = seconds > 0 ? find(before.workers, &Worker::pid, worker) : nullptr;
+        const bool has_share = then != nullptr && then->cpu_ticks <= worker.cpu_ticks;  // else its number was another one's
         const std::string cpu =
-            then == nullptr ? "-"
-                            : std::to_string(std::lround(static_cast<double>(worker.cpu_ticks - then->cpu_ticks) / ticks_per_second / seconds * 100)) + "%";
+            has_share ? std::to_string(std::lround(static_cast<double>(worker.cpu_ticks - then->cpu_ticks) / ticks_per_second / seconds * 100)) + "%" : "-";
         const bool is_at_tasks = worker.tasks_done > 0 || worker.is_busy;
         rows.add({worker.name, std::to_string(worker.pid), cpu, bytes(worker.memory), std::to_string(worker.threads),
                   is_at_tasks ? count(worker.tasks_done) : "-", state_of(worker)});
@@ -126,7 +127,7 @@ std::vector<std::string> table(const Program& now, const Program& before, double
         lines.resize(most_lines - 1);
         lines.push_back("and " + std::to_string(hidden) + " lines more");
     }
-    for (auto& line : lines) line.resize(std::min(line.size(), columns));
+    for (auto& line : lines) line = cut(line, columns);
     return lines;
 }
 

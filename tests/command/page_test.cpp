@@ -20,10 +20,11 @@ using testing::Not;
 using testing::SizeIs;
 
 TEST(Page, shows_text_as_text) {
-    Part part{.name = "part", .title = "<b>1 & 2</b>", .claim = "\"so\"", .done = "\xff\x01 \xe2\x82\xac \xe2\x82"};
+    Part part{.name = "part", .title = "<b>1 & 2</b>", .claim = "\"so\"", .done = "\xff\x01 \xe2\x82\xac \xe2\x82 \xef\xbf\xbf"};
     part.failure = "no <room>";
-    EXPECT_THAT(page({.parts = {part}}), AllOf(HasSubstr("&lt;b&gt;1 &amp; 2&lt;/b&gt;"), HasSubstr("&quot;so&quot;"), HasSubstr("\uFFFD\uFFFD € \uFFFD\uFFFD"),
-                                               HasSubstr("Could not be measured: no &lt;room&gt;."), Not(HasSubstr("<b>1"))));
+    EXPECT_THAT(page({.parts = {part}}),
+                AllOf(HasSubstr("&lt;b&gt;1 &amp; 2&lt;/b&gt;"), HasSubstr("&quot;so&quot;"), HasSubstr("\uFFFD\uFFFD € \uFFFD\uFFFD \uFFFD"),
+                      HasSubstr("Could not be measured: no &lt;room&gt;."), Not(HasSubstr("<b>1"))));
 }
 
 TEST(Page, shows_a_part_that_broke_off) {

@@ -28,8 +28,11 @@ def eventually(holds, what):
 class Watched:
     """The program that is looked at, from `ready` to the end of its input."""
 
+    def __init__(self, **options):
+        self.options = options
+
     def __enter__(self):
-        self.process = subprocess.Popen([WATCHED], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen([WATCHED], **self.options, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         word, pid = self.process.stdout.readline().split()
         assert word == "ready"
         self.pid = int(pid)
@@ -50,8 +53,8 @@ class Watched:
             stream.close()
 
 
-def top(*arguments):
-    return subprocess.run([CHORUS, "top", *map(str, arguments)], capture_output=True, text=True, timeout=LIMIT, stdin=subprocess.DEVNULL)
+def top(*arguments, **options):
+    return subprocess.run([CHORUS, "top", *map(str, arguments)], capture_output=True, text=True, timeout=LIMIT, stdin=subprocess.DEVNULL, **options)
 
 
 def row(text, name):
@@ -70,7 +73,7 @@ class Once(unittest.TestCase):
             self.assertEqual(row(text, "queue 1")[-1], "2 processes")
             self.assertEqual(row(text, "MainProcess")[1], str(watched.pid))
             for name in ("holder", "sleeper", "fork server"):
-                self.assertEqual(row(text, name)[-1], "waits")
+                self.assertIn(row(text, name)[-1], ("waits", "runs"))
             workers = [re.split(r" {2,}", line) for line in text.splitlines() if line.startswith("Squares-")]
             self.assertEqual([worker[-1] for worker in workers], ["in a task", "in a task"])
             self.assertEqual(sum(int(worker[-2]) for worker in workers), 5)
@@ -91,6 +94,37 @@ class Once(unittest.TestCase):
             os.kill(watched.pid, signal.SIGSTOP)
             eventually(lambda: row(top(watched.pid, "--once").stdout, "MainProcess")[-1] == "stopped", "the stop")
             os.kill(watched.pid, signal.SIGCONT)
+
+    def test_one_that_has_ended_and_is_not_collected_is_shown_to_ordinary_users_too(self):
+        somebody = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
+        try:
+            subprocess.run([CHORUS, "--version"], check=True, capture_output=True, **somebody)
+        except (OSError, subprocess.CalledProcessError):
+            self.skipTest("others may not run what is built here")
+        with Watched(**somebody) as watched:
+            sleeper = int(row(top(watched.pid, "--once", **somebody).stdout, "sleeper")[1])
+            os.kill(sleeper, signal.SIGKILL)
+            eventually(lambda: row(top(watched.pid, "--once", **somebody).stdout, "sleeper")[-1] == "ended", "its end")
+            self.assertEqual(row(top(watched.pid, "--once", **somebody).stdout, "holder")[-1], "waits")
+
+    def test_a_name_moves_no_cursor_and_keeps_its_columns(self):
+        with Watched() as watched:
+            for locale, name in (("C.UTF-8", "?[31mred?line 中"), ("C", "?[31mred?line ???")):
+                text = top(watched.pid, "--once", env={**os.environ, "LC_ALL": locale}).stdout
+                self.assertNotIn("\x1b", text)
+                self.assertEqual(row(text, name)[-1], "waits")
+                lines = [line for line in text.splitlines() if line.endswith("waits") and ("red" in line or line.startswith("sleeper"))]
+                ends = {len(line) + line.count("中") for line in lines}
+                self.assertEqual((len(lines), len(ends)), (2, 1), text)
+
+    def test_memory_of_that_name_that_is_none_of_chorus(self):
+        for content in ("b''", "bytes(4096)", "b'chorus\\0\\1' + b'\\xff' * 4088", "b'chorus\\0\\1' + b'\\xff' * 65536"):
+            hold = f"import os, sys\nfd = os.memfd_create('chorus-commons')\nos.write(fd, {content})\nprint(flush=True)\nsys.stdin.read()"
+            with subprocess.Popen(["python3", "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+                other.stdout.readline()
+                seen = top(other.pid, "--once")
+                self.assertIn(seen.returncode, (0, 1), content)
+                other.stdin.close()
 
     def test_a_program_without_chorus(self):
         with subprocess.Popen(["sleep", str(LIMIT)]) as other:
@@ -153,6 +187,35 @@ class OnATerminal(unittest.TestCase):
             self.shown("Squares")
             self.tmux("send-keys", "C-c")
             self.assertIn("before", self.shown("ended with"))
+
+    def test_ctrl_z_gives_the_screen_back_until_it_goes_on(self):
+        with Watched() as watched:
+            command = f"set -m; echo before; {CHORUS} top {watched.pid}; echo halted; read line; fg; echo ended with $?; cat"
+            self.tmux("new-session", "-d", "-x", "100", "-y", "30", command)
+            self.shown("Squares")
+            self.tmux("send-keys", "C-z")
+            self.assertNotIn("Squares", self.shown("halted"))
+            self.tmux("send-keys", "Enter")
+            self.shown("Squares")
+            self.tmux("send-keys", "q")
+            self.shown("ended with 0")
+
+    def test_a_key_does_not_spoil_the_rates(self):
+        with Watched() as watched:
+            self.start(watched.pid, "--interval", "3600")
+            self.shown("Squares")
+            for _ in range(3):
+                self.tmux("send-keys", "x")
+            self.assertRegex(self.screen(), r"MainProcess +\d+ +- ")
+            self.tmux("send-keys", "q")
+            self.shown("ended with 0")
+
+    def test_a_signal_ends_it_at_once(self):
+        with Watched() as watched:
+            self.start(watched.pid, "--interval", "3600")
+            self.shown("Squares")
+            subprocess.run(["pkill", "-TERM", "-f", f"^{CHORUS} top {watched.pid} --interval"], check=True)
+            self.shown("before")
 
     def test_a_killed_worker_and_its_task_are_seen_to_go(self):
         with Watched() as watched:

@@ -55,6 +55,11 @@ TEST(ProgressLine, fits_into_a_narrow_terminal) {
     EXPECT_EQ(chorus::progress_line("squares", at(250, 1000, 0, 5), 0), "");
 }
 
+TEST(ProgressLine, is_not_cut_through_a_character) {
+    EXPECT_EQ(chorus::progress_line("größe", at(250, 1000, 0, 5), 3), "gr");
+    EXPECT_EQ(chorus::progress_line("größe", at(250, 1000, 0, 5), 4), "grö");
+}
+
 // ---- a display of one's own ----
 
 template <class Kind>

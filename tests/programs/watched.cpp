@@ -36,6 +36,8 @@ int main() {
     holder.start();
     mp::Process sleeper({.name = "sleeper", .daemon = true}, doze);  // uses nothing that is shared
     sleeper.start();
+    mp::Process odd({.name = "\x1b[31mred\nline \u4e2d", .daemon = true}, doze);
+    odd.start();
     mp::Pool processes(2, {.name = "Squares"});
     mt::Pool threads(3, {.name = "Threads"});
     for (int i = 0; i < 5; ++i) processes.submit(square, i).get();

@@ -233,12 +233,36 @@ class Timeline(unittest.TestCase):
         self.assertEqual(rows_of(page)[0].bars, {"main": (0, 100), "f": (10, 20)})
         self.assertIn("1 line of the trace", page)
         self.assertEqual(rows_of(self.draw(whole + torn))[0].bars, {"main": (0, 100), "f": (10, 20)})
+        for length in range(1, len('{"ph":"') + 1):
+            self.assertEqual(rows_of(self.draw(whole + torn[:length]))[0].bars, {"main": (0, 100), "f": (10, 20)})
+            self.assertEqual(rows_of(self.draw(whole.replace('{"ph":"B","ts":10', torn[:length] + '{"ph":"B","ts":10')))[0].bars, {"main": (0, 100), "f": (10, 20)})
 
     def test_a_page_that_cannot_be_written_is_said(self):
         self.trace.write_text(lines([name(0, 1, "m")]))
         result = self.run_command("-o", self.folder / "none" / "out.html")
         self.assertEqual(result.returncode, 1)
         self.assertIn("cannot write", result.stderr)
+
+    def test_the_trace_is_not_written_over(self):
+        self.trace = self.folder / "run.html"
+        text = lines([name(0, 1, "m")])
+        for options in ([], ["-o", self.trace]):
+            self.trace.write_text(text)
+            result = self.run_command(*options)
+            self.assertEqual((result.returncode, result.stdout), (1, ""))
+            self.assertIn("the trace itself", result.stderr)
+            self.assertEqual(self.trace.read_text(), text)
+
+    def test_processes_that_are_each_others_parents_are_drawn(self):
+        page = self.draw([{**name(0, 5, "a"), "args": {"name": "a", "parent": 6}}, {**name(0, 6, "b"), "args": {"name": "b", "parent": 5}},
+                          {**begin(0, "f"), "pid": 5, "tid": 5}, {**begin(0, "g"), "pid": 6, "tid": 6}])
+        self.assertEqual(len(rows_of(page)), 2)
+
+    def test_too_many_lines_from_row_to_row_are_told(self):
+        events = [name(0, 1, "m"), begin(0, "main")]
+        for number in range(401):
+            events += [{**event("s", number), "id": number + 1, "cat": "task"}, {**event("f", number + 1), "id": number + 1, "cat": "task", "pid": 2, "tid": 2}]
+        self.assertIn("Not drawn, since they would hide the rest: 401 lines", self.draw(events))
 
     # ---- the article's programs ----
 

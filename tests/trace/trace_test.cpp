@@ -8,6 +8,10 @@
 #include <string>
 #include <vector>
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <nlohmann/json.hpp>
 
 #include <support/run_program.hpp>
@@ -299,6 +303,26 @@ TEST_P(Trace, a_full_disk_ends_the_trace_and_not_the_program) {
     const auto result = run("nothing", "/dev/full");
     EXPECT_EQ(result.exit_code, 0);
     EXPECT_EQ(result.err, "chorus: CHORUS_TRACE: the trace ends here: No space left on device\n");
+}
+
+TEST_P(Trace, a_limit_on_the_size_of_files_ends_the_trace_and_not_the_program) {
+    const auto limited = "ulimit -f 0; exec env CHORUS_TRACE=" + file().string() + " \"$@\"";
+    const auto result = run_program({"sh", "-c", limited, "sh", test_program("traced"), method(), "nothing"});
+    EXPECT_EQ(result.exit_code, 0);
+    EXPECT_THAT(result.err, HasSubstr("chorus: CHORUS_TRACE: the trace ends here: "));
+}
+
+TEST_P(Trace, a_pipe_is_no_file) {
+    const auto path = file().string();
+    ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+    const auto nobody_reads = run("nothing", path);
+    EXPECT_EQ(nobody_reads.exit_code, 0);
+    EXPECT_THAT(nobody_reads.err, HasSubstr("chorus: CHORUS_TRACE: cannot write"));
+    const int reader = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    const auto somebody_reads = run("nothing", path);
+    EXPECT_EQ(somebody_reads.exit_code, 0);
+    EXPECT_THAT(somebody_reads.err, HasSubstr("it is a pipe"));
+    ::close(reader);
 }
 
 TEST_P(Trace, the_programs_own_files_get_the_same_numbers) {

@@ -123,7 +123,7 @@ private:
     void renew(Task& task);
     void count_as_waiting(Task& task, bool waits) noexcept;
     void show(PoolSign::Number which, std::uint64_t value) noexcept {
-        if (sign_) sign_->number(which).store(value, std::memory_order_relaxed);
+        if (sign_) sign_->show(which, value);
     }
     bool needs_worker() const noexcept { return members_.size() < std::min(wanted_, ledger_.size()) && !broken_; }
     void not_due(std::uint64_t id) noexcept {

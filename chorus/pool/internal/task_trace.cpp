@@ -1,9 +1,17 @@
 #include <chorus/pool/internal/task_trace.hpp>
 
+#include <exception>
+#include <string>
+
 namespace chorus::pool {
 
-void trace_submission(const Task& task) {
-    trace::instant(trace::Kind::task, "submit " + task.function_name(), {{"task", static_cast<std::int64_t>(task.number)}});
+void trace_submission(const Task& task) noexcept {
+    std::string what = "submit";
+    try {
+        what += " " + task.function_name();
+    } catch (const std::exception&) {  // no memory for its name
+    }
+    trace::instant(trace::Kind::task, what, {{"task", static_cast<std::int64_t>(task.number)}});
     trace::begin_arrow(task.arrow);
 }
 

@@ -10,7 +10,7 @@
 namespace chorus::pool {
 
 /// Where it was submitted. Requires: it has an arrow, and its number.
-void trace_submission(const Task& task);
+void trace_submission(const Task& task) noexcept;
 
 /// Where it begins, in this thread and until the span ends.
 void trace_beginning(trace::Span& span, std::string_view function, std::uint64_t number, std::uint64_t arrow) noexcept;

@@ -28,8 +28,8 @@ class ThreadCrew final : public Crew, public std::enable_shared_from_this<Thread
 public:
     explicit ThreadCrew(CrewOptions options)
         : options_(checked(std::move(options))), wanted_(options_.workers), copy_(memory::copy_number()), sign_(options_.name), budget_(options_.budget) {
-        sign_.number(PoolSign::workers) = wanted_;
-        sign_.number(PoolSign::kind) = PoolSign::threads;
+        sign_.show(PoolSign::workers, wanted_);
+        sign_.show(PoolSign::kind, PoolSign::threads);
     }
 
     void submit(TaskPointer task) override {
@@ -38,7 +38,6 @@ public:
             const std::lock_guard guard(mutex_);
             require_open();
             task->number = ++submitted_;
-            sign_.number(PoolSign::submitted).store(submitted_, std::memory_order_relaxed);
             ++unfinished_;
             if (trace::is_on()) task->arrow = trace::new_arrow();
             if (threads_ < std::min(wanted_, unfinished_.load())) {
@@ -49,6 +48,8 @@ public:
                     throw;
                 }
             }
+            sign_.show(PoolSign::submitted, submitted_);
+            sign_.add(PoolSign::unfinished, 1);
             if (task->arrow != 0) trace_submission(*task);
             if (current_ == this) {
                 budget_.enter_at_once(*task);  // who submitted it may wait for it, and has his own part until then
@@ -97,7 +98,7 @@ public:
         const std::lock_guard guard(mutex_);
         require_open();
         wanted_ = workers;
-        sign_.number(PoolSign::workers) = wanted_;
+        sign_.show(PoolSign::workers, wanted_);
         while (threads_ < std::min(wanted_, unfinished_.load())) start_one();
     }
     std::size_t unfinished() const override { return unfinished_; }
@@ -207,6 +208,7 @@ private:
         task->drop_call();
         if (options_.budget != 0) let_in_after(task);
         task = nullptr;
+        sign_.add(PoolSign::unfinished, -1);
         if (unfinished_.fetch_sub(1) != 1) return;
         const std::lock_guard guard(mutex_);
         if (closed_ && unfinished_ == 0) tasks_.shutdown();  // others may have been submitted since, before it was closed
@@ -289,8 +291,8 @@ private:
     std::size_t wanted_;
     const std::uint32_t copy_;  ///< of the process that has made it
     threading::Queue<TaskPointer> tasks_;
+    std::atomic<std::size_t> unfinished_{0};
     sync::HungOut sign_;
-    std::atomic<std::size_t>& unfinished_ = sign_.number(PoolSign::unfinished);
     std::atomic<bool> is_broken_{false};
     mutable std::mutex mutex_;  ///< guards what follows
     std::condition_variable changed_;

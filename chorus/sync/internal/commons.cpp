@@ -10,12 +10,9 @@
 namespace chorus::sync {
 namespace {
 
-constexpr std::size_t page_size = 4096;
-constexpr std::size_t signs_at = page_size;
-constexpr std::size_t tags_at = signs_at + page_size;
-constexpr std::size_t lives_at = tags_at + most_name_tags * sizeof(NameTag);
-constexpr std::size_t size_with_all_lives = lives_at + Commons::most_lives * sizeof(Life);
-static_assert(sizeof(Commons) <= page_size && Commons::most_signs * sizeof(Sign) <= page_size);
+constexpr std::size_t page_size = 4096;  // lives get memory page by page
+static_assert(sizeof(Commons) <= Commons::signs_offset && Commons::lives_offset % page_size == 0);
+constexpr std::size_t size_with_all_lives = Commons::lives_offset + Commons::most_lives * sizeof(Life);
 
 struct Page {
     platform::ForkMutex mutex;
@@ -35,7 +32,7 @@ Page& ready_page() {
     const std::lock_guard guard(here.mutex);
     if (here.commons.load() != nullptr) return here;
     // As large as it may become, but only what is used gets memory.
-    here.segment = new memory::Segment(memory::Segment::create_sparse(commons_label, size_with_all_lives, lives_at));
+    here.segment = new memory::Segment(memory::Segment::create_sparse(commons_label, size_with_all_lives, Commons::lives_offset));
     auto* const made = new (here.segment->bytes().data()) Commons;
     for (auto& sign : made->signs()) new (&sign) Sign;
     // The name tags are what memory is at first, zeros; and where no process has one they need none.
@@ -47,9 +44,9 @@ Page& ready_page() {
 
 }  // namespace
 
-std::span<Sign> Commons::signs() noexcept { return {reinterpret_cast<Sign*>(reinterpret_cast<std::byte*>(this) + signs_at), most_signs}; }
-std::span<NameTag> Commons::name_tags() noexcept { return {reinterpret_cast<NameTag*>(reinterpret_cast<std::byte*>(this) + tags_at), most_name_tags}; }
-Life* Commons::lives() noexcept { return std::launder(reinterpret_cast<Life*>(reinterpret_cast<std::byte*>(this) + lives_at)); }
+std::span<Sign> Commons::signs() noexcept { return {reinterpret_cast<Sign*>(reinterpret_cast<std::byte*>(this) + signs_offset), most_signs}; }
+std::span<NameTag> Commons::name_tags() noexcept { return {reinterpret_cast<NameTag*>(reinterpret_cast<std::byte*>(this) + name_tags_offset), most_name_tags}; }
+Life* Commons::lives() noexcept { return std::launder(reinterpret_cast<Life*>(reinterpret_cast<std::byte*>(this) + lives_offset)); }
 
 Commons& commons() { return *ready_page().commons; }
 int commons_descriptor() { return ready_page().segment->descriptor(); }

@@ -60,6 +60,11 @@ struct Commons {
     std::span<NameTag> name_tags() noexcept;
 
     Life* lives() noexcept;
+
+    // Where they begin, in bytes from here. The last are as many as are ready.
+    static constexpr std::size_t signs_offset = 4096;
+    static constexpr std::size_t name_tags_offset = signs_offset + most_signs * sizeof(Sign);
+    static constexpr std::size_t lives_offset = name_tags_offset + most_name_tags * sizeof(NameTag);
 };
 inline constexpr const char* commons_label = "chorus-commons";
 

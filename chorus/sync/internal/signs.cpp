@@ -23,20 +23,19 @@ Sign* take_place(std::int32_t me) noexcept {
 
 }  // namespace
 
-HungOut::HungOut(std::string_view name) noexcept : sign_(&unseen_) {
-    const std::int32_t me = platform::process_id();
-    Sign* const place = take_place(me);
+HungOut::HungOut(std::string_view name) noexcept : sign_(&unseen_), maker_(platform::process_id()) {
+    Sign* const place = take_place(maker_);
     if (place == nullptr) return;
     sign_ = place;
     for (auto& number : place->numbers) number = 0;
     const auto end = std::copy_n(name.data(), std::min(name.size(), sizeof place->name - 1), place->name);
     std::fill(end, std::end(place->name), '\0');
-    place->pid = me;
+    place->pid = maker_;
 }
 
 HungOut::~HungOut() {
-    std::int32_t me = platform::process_id();
-    if (sign_ != &unseen_) sign_->pid.compare_exchange_strong(me, 0);  // in a copy of the process it is not ours
+    const bool is_ours = maker_ == platform::process_id();  // not in a copy of the process, where another object may have this place by now
+    if (sign_ != &unseen_ && is_ours) sign_->pid = 0;
 }
 
 }  // namespace chorus::sync

@@ -24,7 +24,7 @@ struct alignas(128) Sign {
 };
 static_assert(sizeof(Sign) == 128);
 
-/// Hangs out for as long as it lives.
+/// Hangs out for as long as it lives. Write only: nobody's work may go by what stands in memory that others can write to.
 class HungOut {
 public:
     explicit HungOut(std::string_view name) noexcept;
@@ -32,10 +32,14 @@ public:
     HungOut(const HungOut&) = delete;
     HungOut& operator=(const HungOut&) = delete;
 
-    std::atomic<std::uint64_t>& number(std::size_t which) noexcept { return sign_->numbers[which]; }
+    void show(std::size_t which, std::uint64_t value) noexcept { sign_->numbers[which].store(value, std::memory_order_relaxed); }
+    void add(std::size_t which, std::int64_t change) noexcept {
+        sign_->numbers[which].fetch_add(static_cast<std::uint64_t>(change), std::memory_order_relaxed);
+    }
 
 private:
     Sign* sign_;
+    std::int32_t maker_;
     Sign unseen_;
 };
 

@@ -1,0 +1,95 @@
+// What is told to who looks from outside: signs of objects, name tags of processes.
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <gtest/gtest.h>
+
+#include <chorus/sync/internal/commons.hpp>
+#include <chorus/sync/internal/name_tags.hpp>
+#include <chorus/sync/internal/signs.hpp>
+
+namespace {
+
+using chorus::sync::commons;
+using chorus::sync::HungOut;
+
+const chorus::sync::Sign* find_sign(const std::string& name) {
+    for (const auto& sign : commons().signs()) {
+        if (sign.pid == ::getpid() && name == sign.name) return &sign;
+    }
+    return nullptr;
+}
+
+TEST(HungOut, is_seen_as_long_as_it_lives) {
+    {
+        HungOut sign("a pool");
+        sign.show(2, 7);
+        sign.add(2, -3);
+        ASSERT_NE(find_sign("a pool"), nullptr);
+        EXPECT_EQ(find_sign("a pool")->numbers[2], 4u);
+    }
+    EXPECT_EQ(find_sign("a pool"), nullptr);
+}
+
+TEST(HungOut, without_a_place_keeps_its_numbers_to_itself) {
+    std::vector<std::unique_ptr<HungOut>> all;
+    for (std::size_t i = 0; i < chorus::sync::Commons::most_signs; ++i) all.push_back(std::make_unique<HungOut>("one of many"));
+    HungOut one_more("one more");
+    one_more.show(0, 1);
+    EXPECT_EQ(find_sign("one more"), nullptr);
+    all.pop_back();
+    const HungOut next("next");
+    EXPECT_NE(find_sign("next"), nullptr);
+}
+
+// A program that goes into the background: the copy has the original's objects, whose places are free, as it is gone.
+TEST(HungOut, of_the_original_takes_down_nothing_of_the_copys) {
+    commons();
+    int go[2];
+    int said[2];
+    ASSERT_EQ(::pipe(go) | ::pipe(said), 0);
+    const int original = ::fork();
+    if (original == 0) {
+        auto old_sign = std::make_unique<HungOut>("the original's");
+        if (::fork() == 0) {
+            char byte = 0;
+            const bool told = ::read(go[0], &byte, 1) == 1;
+            const HungOut sign("the copy's");
+            old_sign.reset();
+            const char seen = told && find_sign("the copy's") != nullptr ? 'y' : 'n';
+            ::_exit(::write(said[1], &seen, 1) == 1 ? 0 : 1);
+        }
+        ::_exit(0);
+    }
+    ::waitpid(original, nullptr, 0);  // its number is free now
+    ASSERT_EQ(::write(go[1], "!", 1), 1);
+    ::close(said[1]);
+    char seen = 0;
+    ASSERT_EQ(::read(said[0], &seen, 1), 1);
+    EXPECT_EQ(seen, 'y');
+    EXPECT_EQ(::read(said[0], &seen, 1), 0);  // it has ended
+    for (const int end : {go[0], go[1], said[0]}) ::close(end);
+}
+
+TEST(NameTag, tells_the_name_and_is_cut_short) {
+    chorus::sync::hang_name_tag(77, "Process-1");
+    EXPECT_EQ(chorus::sync::name_tag_of(commons(), 77), "Process-1");
+    chorus::sync::hang_name_tag(77, std::string(100, 'x'));
+    EXPECT_EQ(chorus::sync::name_tag_of(commons(), 77), std::string(59, 'x'));
+    EXPECT_EQ(chorus::sync::name_tag_of(commons(), 78), "");
+}
+
+TEST(NameTag, gives_way_to_a_later_one) {
+    constexpr int later = 77 + static_cast<int>(chorus::sync::most_name_tags);
+    chorus::sync::hang_name_tag(77, "first");
+    chorus::sync::hang_name_tag(later, "second");
+    EXPECT_EQ(chorus::sync::name_tag_of(commons(), 77), "");
+    EXPECT_EQ(chorus::sync::name_tag_of(commons(), later), "second");
+}
+
+}  // namespace
