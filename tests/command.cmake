@@ -3,7 +3,10 @@ if(NOT TARGET chorus_command)
     return()
 endif()
 
+find_package(nlohmann_json REQUIRED)
+
 chorus_python_test(command/report 120)
+chorus_python_test(command/timeline 60)
 
 # What follows from figures, tried with figures that no machine has to have.
 set(command_report_parts ../markup.cpp advice.cpp charts.cpp json.cpp page.cpp part.cpp quantities.cpp scales.cpp statistics.cpp)
