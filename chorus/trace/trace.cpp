@@ -124,7 +124,7 @@ void begin(std::string_view program) {
     Event('M').named("chorus_trace").with({{"program", program}}).write();
 }
 
-void begin_in_copy() noexcept { here = {}; }
+[[gnu::hot]] void begin_in_copy() noexcept { here = {}; }  // each copy that a fork server makes passes here (child_main.cpp)
 
 void name_process(std::string_view name, int parent) noexcept {
     if (is_on()) Event('M').named("process_name").with({{"name", name}, {"parent", parent}}).write();
