@@ -2,6 +2,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstring>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -108,31 +109,48 @@ double nanoseconds_of_one(auto& exchange, std::chrono::nanoseconds time) {
     return figure_of(std::move(trips)).median / ways;
 }
 
-void measure_size(Chart& chart, std::size_t size, const Effort& effort) {
-    const auto time = effort.pick(30ms, 8ms);
-    ToThread to_thread(size);
-    ToProcess to_process(size);
-    InPlace in_place(size);
-    to_thread.there_and_back();  // workers have to begin, and memory has to come
-    to_process.there_and_back();
-    in_place.there_and_back();
-    std::vector<double> threads;
-    std::vector<double> processes;
-    std::vector<double> shared;
-    for (int round = 0; round < effort.rounds(); ++round) {
-        threads.push_back(nanoseconds_of_one(to_thread, time));
-        processes.push_back(nanoseconds_of_one(to_process, time));
-        shared.push_back(nanoseconds_of_one(in_place, time));
+/// All that is measured for one size.
+class Trips {
+public:
+    explicit Trips(std::size_t size) : size_(size), to_thread_(size), to_process_(size), in_place_(size) {
+        to_thread_.there_and_back();  // workers have to begin, and memory has to come
+        to_process_.there_and_back();
+        in_place_.there_and_back();
     }
-    chart.add("to a thread", Kind::threads, figure_of(threads), double(size));
-    chart.add("to a process", Kind::processes, figure_of(processes), double(size));
-    chart.add("to a process, in shared memory", Kind::neither, figure_of(shared), double(size));
-}
+
+    void measure(std::chrono::nanoseconds time) {
+        threads_.push_back(nanoseconds_of_one(to_thread_, time));
+        processes_.push_back(nanoseconds_of_one(to_process_, time));
+        shared_.push_back(nanoseconds_of_one(in_place_, time));
+    }
+
+    void add_to(Chart& chart) const {
+        const auto at = static_cast<double>(size_);
+        chart.add("to a thread", Kind::threads, figure_of(threads_), at);
+        chart.add("to a process", Kind::processes, figure_of(processes_), at);
+        chart.add("to a process, in shared memory", Kind::neither, figure_of(shared_), at);
+    }
+
+private:
+    const std::size_t size_;
+    ToThread to_thread_;
+    ToProcess to_process_;
+    InPlace in_place_;
+    std::vector<double> threads_;
+    std::vector<double> processes_;
+    std::vector<double> shared_;
+};
 
 void measure(Part& part, const Effort& effort) {
-    part.add_chart(
+    Chart& chart = part.add_chart(
         {.name = "time", .title = "Until the other has it", .shape = Shape::lines, .unit = Unit::nanoseconds, .across = "size", .across_unit = Unit::bytes});
-    for (const std::size_t size : sizes) measure_size(part.charts.back(), size, effort);
+    std::vector<std::unique_ptr<Trips>> all;
+    for (const std::size_t size : sizes) all.push_back(std::make_unique<Trips>(size));
+    // All sizes in each round: where the system places the workers differs from second to second, and it makes a size neither cheap nor dear.
+    for (int round = 0; round < effort.rounds(); ++round) {
+        for (const auto& each : all) each->measure(effort.pick(30ms, 8ms));
+    }
+    for (const auto& each : all) each->add_to(chart);
 
     const auto at = [&](const char* series, std::size_t size) { return quantity(part.find("time", series, double(size))->median, Unit::nanoseconds); };
     part.headline = {at("to a process", 1_MiB), "to give 1 MiB to a process; a thread gets it in " + at("to a thread", 1_MiB)};
