@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #include <chorus/channel/internal/queue_core.hpp>
-#include <chorus/platform/file_descriptor.hpp>
 #include <chorus/pool/internal/pool_sign.hpp>
 #include <chorus/sync/internal/commons.hpp>
 
@@ -24,7 +23,7 @@
 namespace command::top {
 namespace {
 
-using chorus::platform::FileDescriptor;
+// Of the library's rooms only what is inline in their headers: a shared library shows no private name.
 using chorus::pool::PoolSign;
 using chorus::sync::Commons;
 using chorus::sync::Life;
@@ -33,12 +32,17 @@ using chorus::sync::Life;
 class Copy {
 public:
     Copy(const std::string& file, std::size_t most) : descriptor_(::open(file.c_str(), O_RDONLY | O_CLOEXEC)) { extend(most); }
+    ~Copy() {
+        if (descriptor_ >= 0) ::close(descriptor_);
+    }
+    Copy(const Copy&) = delete;
+    Copy& operator=(const Copy&) = delete;
 
     /// To so many bytes, or to its end.
     void extend(std::size_t most) {
         lines_.resize((most + sizeof(Line) - 1) / sizeof(Line));
-        while (descriptor_ && size_ < most) {
-            const auto got = ::pread(descriptor_.get(), reinterpret_cast<char*>(lines_.data()) + size_, most - size_, static_cast<off_t>(size_));
+        while (descriptor_ >= 0 && size_ < most) {
+            const auto got = ::pread(descriptor_, reinterpret_cast<char*>(lines_.data()) + size_, most - size_, static_cast<off_t>(size_));
             if (got <= 0) break;
             size_ += static_cast<std::size_t>(got);
         }
@@ -49,7 +53,7 @@ private:
     struct alignas(128) Line {
         std::array<std::byte, 128> bytes;
     };
-    FileDescriptor descriptor_;
+    const int descriptor_;
     std::vector<Line> lines_;
     std::size_t size_ = 0;
 };
@@ -82,7 +86,7 @@ void add_what_lives_tell(Commons& commons, std::uint32_t ready, std::vector<Work
         const auto& life = commons.lives()[i];
         const auto found = by_pid.find(life.pid);
         // The main thread's name is its process's.
-        if (found == by_pid.end() || life.tid != life.pid || !life.as_holder.is_held()) continue;
+        if (found == by_pid.end() || life.tid != life.pid) continue;
         const std::uint64_t tasks = life.tasks;
         found->second->name = text_of(life.name, sizeof life.name);
         found->second->is_busy = tasks % 2 == 1;
@@ -164,7 +168,7 @@ Program look_at(int pid) {
     auto& commons = *std::launder(reinterpret_cast<Commons*>(memory.bytes().data()));
     program.uses_chorus = true;
     for (auto& worker : program.workers) {
-        if (auto name = chorus::sync::name_tag_of(commons, worker.pid); !name.empty()) worker.name = printable(name);
+        if (const auto name = chorus::sync::name_tag_of(commons.name_tags(), worker.pid); !name.empty()) worker.name = printable(name);
     }
     add_what_lives_tell(commons, ready, program.workers);
     std::set<std::uint64_t> of_pools;

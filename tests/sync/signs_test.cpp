@@ -78,18 +78,18 @@ TEST(HungOut, of_the_original_takes_down_nothing_of_the_copys) {
 
 TEST(NameTag, tells_the_name_and_is_cut_short) {
     chorus::sync::hang_name_tag(77, "Process-1");
-    EXPECT_EQ(chorus::sync::name_tag_of(commons(), 77), "Process-1");
+    EXPECT_EQ(chorus::sync::name_tag_of(commons().name_tags(), 77), "Process-1");
     chorus::sync::hang_name_tag(77, std::string(100, 'x'));
-    EXPECT_EQ(chorus::sync::name_tag_of(commons(), 77), std::string(59, 'x'));
-    EXPECT_EQ(chorus::sync::name_tag_of(commons(), 78), "");
+    EXPECT_EQ(chorus::sync::name_tag_of(commons().name_tags(), 77), std::string(59, 'x'));
+    EXPECT_EQ(chorus::sync::name_tag_of(commons().name_tags(), 78), "");
 }
 
 TEST(NameTag, gives_way_to_a_later_one) {
     constexpr int later = 77 + static_cast<int>(chorus::sync::most_name_tags);
     chorus::sync::hang_name_tag(77, "first");
     chorus::sync::hang_name_tag(later, "second");
-    EXPECT_EQ(chorus::sync::name_tag_of(commons(), 77), "");
-    EXPECT_EQ(chorus::sync::name_tag_of(commons(), later), "second");
+    EXPECT_EQ(chorus::sync::name_tag_of(commons().name_tags(), 77), "");
+    EXPECT_EQ(chorus::sync::name_tag_of(commons().name_tags(), later), "second");
 }
 
 }  // namespace

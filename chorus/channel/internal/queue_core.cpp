@@ -43,7 +43,6 @@ struct BlockRecord {
 };
 
 constexpr std::size_t page = 4096;
-constexpr std::size_t state_offset = sizeof(memory::RegionHeader);
 constexpr std::size_t table_offset = page;
 static_assert(state_offset + sizeof(QueueState) <= table_offset && table_offset <= bytes_in_sight);
 constexpr std::uint64_t smallest_ring = 4096;
@@ -154,17 +153,6 @@ QueueCore::Ends QueueCore::create_pipe(std::uint64_t max_bytes) {
     ends.puts->remember(ends.puts);
     ends.gets->remember(ends.gets);
     return ends;
-}
-
-std::optional<QueueSight> look_at_queue(std::span<const std::byte> region) noexcept {
-    const auto& header = *std::launder(reinterpret_cast<const memory::RegionHeader*>(region.data()));
-    const auto& state = *std::launder(reinterpret_cast<const QueueState*>(region.data() + state_offset));
-    if (state.layout != QueueState::current_layout) return std::nullopt;
-    QueueSight sight{.region = header.name, .max_items = state.max_items, .max_bytes = state.max_bytes, .is_pipe = state.type == 0};
-    sight.got = state.gets.index.load().items;  // first: what is put later is not taken for less than was got
-    sight.put = state.puts.index.load().items;
-    sight.is_shut_down = state.phase.load() != QueueState::open;
-    return sight;
 }
 
 void QueueCore::make_first_ring(std::uint64_t wanted) {

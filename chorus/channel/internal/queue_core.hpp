@@ -99,6 +99,9 @@ struct QueueState {
     Side gets;
 };
 
+/// Where it lies in a queue's region.
+inline constexpr std::size_t state_offset = sizeof(memory::RegionHeader);
+
 /// A queue as it looks from outside, to who only reads its memory.
 struct QueueSight {
     std::uint64_t region = 0;     ///< its name
@@ -112,7 +115,16 @@ struct QueueSight {
 /// Where in a queue's region that is to be seen: within its first bytes.
 inline constexpr std::size_t bytes_in_sight = 4096;
 /// Nothing if it is of another version. Requires: that many bytes.
-std::optional<QueueSight> look_at_queue(std::span<const std::byte> region) noexcept;
+inline std::optional<QueueSight> look_at_queue(std::span<const std::byte> region) noexcept {
+    const auto& header = *std::launder(reinterpret_cast<const memory::RegionHeader*>(region.data()));
+    const auto& state = *std::launder(reinterpret_cast<const QueueState*>(region.data() + state_offset));
+    if (state.layout != QueueState::current_layout) return std::nullopt;
+    QueueSight sight{.region = header.name, .max_items = state.max_items, .max_bytes = state.max_bytes, .is_pipe = state.type == 0};
+    sight.got = state.gets.index.load().items;  // first: what is put later is not taken for less than was got
+    sight.put = state.puts.index.load().items;
+    sight.is_shut_down = state.phase.load() != QueueState::open;
+    return sight;
+}
 inline constexpr const char* queue_label = "chorus-queue";
 
 class QueueCore {

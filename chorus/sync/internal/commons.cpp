@@ -44,10 +44,6 @@ Page& ready_page() {
 
 }  // namespace
 
-std::span<Sign> Commons::signs() noexcept { return {reinterpret_cast<Sign*>(reinterpret_cast<std::byte*>(this) + signs_offset), most_signs}; }
-std::span<NameTag> Commons::name_tags() noexcept { return {reinterpret_cast<NameTag*>(reinterpret_cast<std::byte*>(this) + name_tags_offset), most_name_tags}; }
-Life* Commons::lives() noexcept { return std::launder(reinterpret_cast<Life*>(reinterpret_cast<std::byte*>(this) + lives_offset)); }
-
 Commons& commons() { return *ready_page().commons; }
 int commons_descriptor() { return ready_page().segment->descriptor(); }
 

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <new>
 #include <span>
 
 #include <chorus/platform/file_descriptor.hpp>
@@ -56,15 +58,20 @@ struct Commons {
     std::atomic<std::uint32_t> next_life{0};  ///< where to look for a free one; only a hint
 
     static constexpr std::size_t most_signs = 32;  ///< a page
-    std::span<Sign> signs() noexcept;
-    std::span<NameTag> name_tags() noexcept;
 
-    Life* lives() noexcept;
-
-    // Where they begin, in bytes from here. The last are as many as are ready.
+    // What follows, and where it begins, in bytes from here. Of the last there are as many as are ready.
     static constexpr std::size_t signs_offset = 4096;
     static constexpr std::size_t name_tags_offset = signs_offset + most_signs * sizeof(Sign);
     static constexpr std::size_t lives_offset = name_tags_offset + most_name_tags * sizeof(NameTag);
+    std::span<Sign> signs() noexcept { return {first<Sign>(signs_offset), most_signs}; }
+    std::span<NameTag> name_tags() noexcept { return {first<NameTag>(name_tags_offset), most_name_tags}; }
+    Life* lives() noexcept { return first<Life>(lives_offset); }
+
+private:
+    template <class T>
+    T* first(std::size_t offset) noexcept {
+        return std::launder(reinterpret_cast<T*>(reinterpret_cast<std::byte*>(this) + offset));
+    }
 };
 inline constexpr const char* commons_label = "chorus-commons";
 

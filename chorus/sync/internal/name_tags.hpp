@@ -10,12 +10,12 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <span>
 #include <string>
 #include <string_view>
 
 namespace chorus::sync {
-
-struct Commons;
 
 /// `pid` is the word that commits: 0 while the name is being written.
 struct alignas(64) NameTag {
@@ -29,7 +29,12 @@ inline constexpr std::size_t most_name_tags = 512;
 /// Does nothing if it hangs already.
 void hang_name_tag(int pid, std::string_view name) noexcept;
 
-/// Empty if there is none, or no more: a later process may have taken its place. Any commons, also another program's.
-std::string name_tag_of(Commons& commons, int pid);
+inline NameTag& name_tag_at(std::span<NameTag> tags, int pid) noexcept { return tags[static_cast<std::size_t>(pid) % most_name_tags]; }
+
+/// Among a commons' tags, also another program's. Empty if there is none, or no more: a later process may have taken its place.
+inline std::string name_tag_of(std::span<NameTag> tags, int pid) {
+    const NameTag& tag = name_tag_at(tags, pid);
+    return tag.pid == pid ? std::string(tag.name, ::strnlen(tag.name, sizeof tag.name)) : std::string();
+}
 
 }  // namespace chorus::sync
