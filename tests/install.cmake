@@ -64,11 +64,11 @@ install_test("a shared library shows what is public" NEEDS built_shared
 set(debian ${consumers}/debian)
 install_test("Debian packages" SETUP debian COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/install/debian_package.sh ${PROJECT_SOURCE_DIR} ${debian})
 foreach(kind shared static)
-    consumer_command(command find_package_debian_${kind} -DHOW=find_package -DKIND=${kind} -DCMAKE_PREFIX_PATH=${debian}/root/usr)
+    consumer_command(command find_package_debian_${kind} -DHOW=find_package -DKIND=${kind} -DCMAKE_PREFIX_PATH=${debian}/system/usr)
     install_test("find_package of the Debian packages, ${kind}" NEEDS debian COMMAND ${command})
 endforeach()
-install_test("pkg-config of the Debian packages, shared" NEEDS debian COMMAND ${pkg_config} ${debian}/root ${CMAKE_CXX_COMPILER})
-install_test("pkg-config of the Debian packages, static" NEEDS debian COMMAND ${pkg_config} ${debian}/root ${CMAKE_CXX_COMPILER} --static -static)
+install_test("pkg-config of the Debian packages, shared" NEEDS debian COMMAND ${pkg_config} ${debian}/system ${CMAKE_CXX_COMPILER})
+install_test("pkg-config of the Debian packages, static" NEEDS debian COMMAND ${pkg_config} ${debian}/system ${CMAKE_CXX_COMPILER} --static -static)
 
 # ---- what is written ----
 

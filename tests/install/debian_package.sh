@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds the Debian packages, has them checked, and installs them into a root of their own: debian_package.sh SOURCE WORK
+# Builds the Debian packages, has them checked, and installs them into a system of their own: debian_package.sh SOURCE WORK
 #
 # What was built for an earlier run stays and is built upon; the machine's own packages are left alone.
 set -eu
@@ -7,7 +7,7 @@ source=$1 work=$2
 
 mkdir -p "$work/chorus"
 find "$work/chorus" -mindepth 1 -maxdepth 1 ! -name build -exec rm -rf {} +
-rm -rf "$work/root" "$work"/*.deb
+rm -rf "$work/system" "$work"/*.deb
 tar -C "$source" --exclude=./build --exclude=./.git --exclude=./.cache -cf - . | tar -C "$work/chorus" -xf -
 
 cd "$work/chorus"
@@ -16,10 +16,10 @@ env -u CC -u CXX -u CFLAGS -u CXXFLAGS -u LDFLAGS DEB_BUILD_OPTIONS="noopt paral
 cd "$work"
 lintian --display-experimental --fail-on=error,warning,experimental --allow-root chorus_*.changes
 
-mkdir -p root/var/lib/dpkg/info root/var/lib/dpkg/updates
-touch root/var/lib/dpkg/status
-# In this root there is nothing that they depend on: the machine has it.
-fakeroot dpkg --root="$work/root" --log=/dev/null --force-depends --install libchorus0.1_*.deb libchorus-dev_*.deb chorus_*.deb
+mkdir -p system/var/lib/dpkg/info system/var/lib/dpkg/updates
+touch system/var/lib/dpkg/status
+# In this system there is nothing that they depend on: the machine has it.
+fakeroot dpkg --root="$work/system" --log=/dev/null --force-depends --install libchorus0.1_*.deb libchorus-dev_*.deb chorus_*.deb
 version=$(dpkg-parsechangelog --file "$work/chorus/debian/changelog" --show-field Version)
-library=$(dirname "$(find "$work/root" -name 'libchorus.so')")
-test "$(LD_LIBRARY_PATH=$library root/usr/bin/chorus --version)" = "$version"
+library=$(dirname "$(find "$work/system" -name 'libchorus.so')")
+test "$(LD_LIBRARY_PATH=$library system/usr/bin/chorus --version)" = "$version"
