@@ -7,8 +7,8 @@
 //     }                                        // both are done here
 //
 // Names and semantics follow Python's asyncio.TaskGroup. The first failure cancels the rest, and is thrown where the scope ends; so is
-// everything cancelled when an exception leaves the scope. What is not begun does not begin, worker processes are killed,
-// threads are asked: stop_token() tells.
+// everything cancelled when an exception leaves the scope. What is not begun does not begin; what runs is asked, stop_token() tells; then
+// worker processes are killed.
 //
 // Threads: every function may be called from any thread, also from the group's tasks if they are threads.
 // Death: of a worker: a failure like another, WorkerDied.
