@@ -19,7 +19,7 @@ protected:
     static void expect_workers_gone(const std::string& pids) {
         std::istringstream in(pids);
         int count = 0;
-        for (int pid = 0; in >> pid; ++count) EXPECT_TRUE(wait_until_gone(pid, 1s));
+        for (int pid = 0; in >> pid; ++count) EXPECT_TRUE(wait_until_gone(pid, 20s));
         EXPECT_EQ(count, WithEachKind<Kind>::is_process ? 2 : 0);
     }
 };
@@ -42,6 +42,12 @@ TYPED_TEST(InterruptOf, a_handler_of_the_programs_own_is_left_alone) {
     EXPECT_EQ(result.exit_code, 3);
     EXPECT_THAT(result.err, IsEmpty());
     TestFixture::expect_workers_gone(result.out);
+}
+
+TYPED_TEST(InterruptOf, one_that_comes_while_workers_are_started_is_not_for_them) {
+    const auto result = TestFixture::run_interrupted("early");
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_THAT(result.err, IsEmpty());
 }
 
 }  // namespace

@@ -1,8 +1,9 @@
-// interrupted CASE KIND: a program that Ctrl-C meets while it has a pool. KIND is "threads" or a start method, CASE
-// "default" or "handled". Its workers' numbers come first.
+// interrupted CASE KIND: a program that Ctrl-C meets while it has a pool. KIND is "threads" or a start method. CASE is "default" or "handled":
+// its workers' numbers come first; or "early": it is met again and again while its workers are started, and goes on.
 #include <csignal>
 #include <string>
 #include <type_traits>
+#include <vector>
 
 #include <sched.h>
 #include <unistd.h>
@@ -35,13 +36,34 @@ int run() {
     for (;;) ::pause();
 }
 
+int square(int x) { return x * x; }
+
+template <class Pool>
+int run_early() {
+    std::signal(SIGINT, [](int) {});
+    for (int round = 0; round < 5; ++round) {
+        Pool pool(6);
+        std::vector<chorus::Future<int>> squares;
+        for (int i = 0; i < 6; ++i) squares.push_back(pool.submit(square, i));
+        while (!squares.back().done()) {
+            ::kill(0, SIGINT);
+            ::usleep(100);
+        }
+        for (int i = 0; i < 6; ++i) {
+            if (squares[static_cast<std::size_t>(i)].get() != i * i) return 1;
+        }
+    }
+    return 0;
+}
+
 }  // namespace
 
 int main(int, char** arguments) {
     ::setpgid(0, 0);
     if (arguments[1] == std::string("handled")) std::signal(SIGINT, [](int) { ::_exit(3); });
     const std::string kind = arguments[2];
-    if (kind == "threads") return run<mt::Pool>();
+    const bool early = arguments[1] == std::string("early");
+    if (kind == "threads") return early ? run_early<mt::Pool>() : run<mt::Pool>();
     mp::set_start_method(kind);
-    return run<mp::Pool>();
+    return early ? run_early<mp::Pool>() : run<mp::Pool>();
 }

@@ -199,7 +199,8 @@ private:
     std::atomic<bool> begun_{false};
     bool closed_ = false;
     bool sent_home_ = false;
-    int died_unready_ = 0;  ///< workers, one after the other
+    int died_unready_ = 0;    ///< workers, one after the other
+    int deaths_in_hand_ = 0;  ///< whose worker is out of the list, and whose task may not have failed yet
     const std::shared_ptr<Gone> gone_ = std::make_shared<Gone>();
     std::optional<std::string> broken_;
 

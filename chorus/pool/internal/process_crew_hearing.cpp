@@ -21,6 +21,15 @@ std::string seconds(const Timeout& time) {
     return text;
 }
 
+template <class Function>
+struct Finally {
+    explicit Finally(Function function) : then(std::move(function)) {}
+    ~Finally() { then(); }
+    Finally(const Finally&) = delete;
+    Finally& operator=(const Finally&) = delete;
+    Function then;
+};
+
 // "task 7 (parse)". The call is not needed any more.
 std::string name_and_drop(Task& task) {
     const std::string function = task.function_name();
@@ -151,7 +160,15 @@ void ProcessCrew::heed_death(std::uint32_t number) {
         auto found = members_.take_out(number);
         if (!found) return;
         member = std::move(*found);
+        ++deaths_in_hand_;
     }
+    const Finally in_hand([this] {
+        {
+            const std::lock_guard guard(mutex_);
+            --deaths_in_hand_;
+        }
+        bell_.ring();  // it may be over now
+    });
     bell_.ring();  // for another one in its place
     worker::poll(*member.process);
     const worker::Report report(member.process->report);

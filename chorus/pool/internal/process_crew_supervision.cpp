@@ -152,8 +152,8 @@ void ProcessCrew::send_home() {
         const std::lock_guard guard(mutex_);
         if (!closed_ || ledger_.size() > 0 || sent_home_) return;
         sent_home_ = true;
-        members_.for_each([](const Member& member) {  // whoever has stopped it: it is to go now
-            if (member.is_started && platform::process_is_stopped(member.process->pid)) worker::send_signal(member.process, SIGCONT);
+        members_.for_each([](const Member& member) {  // whoever has stopped it, or is about to: it is to go now
+            if (member.is_started) worker::send_signal(member.process, SIGCONT);
         });
     }
     channel::shut_down(*tasks_, false);
@@ -161,7 +161,7 @@ void ProcessCrew::send_home() {
 
 bool ProcessCrew::is_over() const {
     const std::lock_guard guard(mutex_);
-    return closed_ && ledger_.size() == 0 && members_.size() == 0;
+    return closed_ && ledger_.size() == 0 && members_.size() == 0 && deaths_in_hand_ == 0;
 }
 
 // ---- the clock ----------------------------------------------------------------------------------

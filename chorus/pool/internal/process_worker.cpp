@@ -58,8 +58,8 @@ public:
     explicit Worker(WorkerKit kit) : kit_(std::move(kit)) {}
 
     void run(message::Call* initializer) {
+        platform::ignore_interrupts();  // Ctrl-C is for who submitted the work; first, as one may have come already
         platform::set_signal_mask(kit_.signals);
-        platform::ignore_interrupts();  // Ctrl-C is for who submitted the work
         if (kit_.standard_error) {
             platform::take_standard_error(kit_.standard_error->get());
             kit_.standard_error->reset();
