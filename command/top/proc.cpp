@@ -26,16 +26,21 @@ std::optional<ProcessStatus> status_of(int pid) {
     status.command = line.substr(open + 1, close - open - 1);
     std::istringstream fields(line.substr(close + 1));
     std::string skipped;
+    std::uint64_t flags = 0;
     std::uint64_t user = 0;
     std::uint64_t system = 0;
     std::uint64_t pages = 0;
     fields >> status.state >> status.parent;
-    for (int i = 0; i < 9; ++i) fields >> skipped;
+    for (int i = 0; i < 4; ++i) fields >> skipped;
+    fields >> flags;
+    for (int i = 0; i < 4; ++i) fields >> skipped;
     fields >> user >> system;
     for (int i = 0; i < 4; ++i) fields >> skipped;
     fields >> status.threads;
     for (int i = 0; i < 3; ++i) fields >> skipped;
     fields >> pages;
+    constexpr std::uint64_t exiting = 0x4;  // PF_EXITING of the kernel's sched.h
+    status.is_ending = (flags & exiting) != 0;
     status.cpu_ticks = user + system;
     status.memory = pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
     return status;
@@ -73,7 +78,8 @@ std::vector<ProcessStatus> tree_of(int pid) {
 
 bool may_be_looked_at(int pid) {
     std::error_code error;
-    return fs::directory_iterator("/proc/" + std::to_string(pid) + "/fd", error) != fs::directory_iterator() && !error;
+    fs::directory_iterator("/proc/" + std::to_string(pid) + "/fd", error);
+    return !error;
 }
 
 std::vector<std::string> memory_files(int pid, const std::string& label) {

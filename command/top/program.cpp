@@ -150,7 +150,7 @@ Program look_at(int pid) {
     }
     if (program.workers.empty() || program.workers.front().has_ended()) throw HasEnded(pid);
     if (!may_be_looked_at(root)) {
-        if (!status_of(root)) throw HasEnded(pid);
+        if (const auto status = status_of(root); !status || status->has_ended()) throw HasEnded(pid);
         throw std::runtime_error("process " + std::to_string(root) + " belongs to somebody else: look at it as its user, or as root");
     }
     const auto files = memory_files(root, chorus::sync::commons_label);

@@ -10,6 +10,8 @@ import xml.etree.ElementTree as ElementTree
 from html.parser import HTMLParser
 from pathlib import Path
 
+from programs import TooSlow, in_one_run_of_five
+
 BUILD = Path(os.environ["BUILD_DIR"])
 COMMAND = BUILD / "command" / "chorus"
 ARTICLE = BUILD / "examples" / "article"
@@ -273,13 +275,15 @@ class Timeline(unittest.TestCase):
         self.assertEqual(self.run_command().returncode, 0)
         return rows_of(self.trace.with_suffix(".html").read_text())
 
+    @in_one_run_of_five
     def test_sing_and_dance_overlap(self):
         for program, names in (("s1_1_processes", ["MainProcess", "Process-1", "Process-2"]),
                                ("s2_1_threads", ["MainProcess", "Thread-1 (sing)", "Thread-2 (dance)"])):
             rows = self.rows_of_program(program)
             self.assertEqual([row.name for row in rows], names)
             sing, dance = rows[1].bars["sing"], rows[2].bars["dance"]
-            self.assertLess(max(sing[0], dance[0]), min(sing[1], dance[1]), program)
+            if max(sing[0], dance[0]) >= min(sing[1], dance[1]):
+                raise TooSlow(program)
 
     def test_the_crash_is_seen(self):
         rows = self.rows_of_program("s3_5_fault_isolation")
