@@ -24,6 +24,7 @@
 
 #include <chorus/chorus.hpp>
 
+#include "interrupt.hpp"
 #include "output.hpp"
 #include "plan.hpp"
 #include "stages.hpp"
@@ -83,7 +84,12 @@ private:
 
     void add(std::function<Worker()> make) {
         members_.push_back({make, make()});
-        members_.back().worker.start();
+        start(members_.back().worker);
+    }
+
+    static void start(Worker& worker) {
+        const InterruptsBlocked here;  // a terminal sends Ctrl-C to all; what it means is the first process's business
+        worker.start();
     }
 
     void hear() {
@@ -109,7 +115,7 @@ private:
             if (member.worker.is_alive()) continue;
             member.worker.join();
             member.worker = member.make();
-            member.worker.start();
+            start(member.worker);
             ++deaths_;
             some_died = true;
         }

@@ -20,4 +20,12 @@ void note_interrupts() {
 
 bool is_interrupted() noexcept { return interrupted != 0; }
 
+InterruptsBlocked::InterruptsBlocked() noexcept {
+    sigset_t interrupts;
+    sigemptyset(&interrupts);
+    sigaddset(&interrupts, SIGINT);
+    ::pthread_sigmask(SIG_BLOCK, &interrupts, &before_);
+}
+InterruptsBlocked::~InterruptsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
 }  // namespace pipeline

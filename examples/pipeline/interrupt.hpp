@@ -3,9 +3,23 @@
 // Threads: any may ask.
 #pragma once
 
+#include <csignal>
+
 namespace pipeline {
 
 void note_interrupts();
 bool is_interrupted() noexcept;
+
+/// While it lives this thread gets none, and who is started meanwhile never will.
+class InterruptsBlocked {
+public:
+    InterruptsBlocked() noexcept;
+    ~InterruptsBlocked();
+    InterruptsBlocked(const InterruptsBlocked&) = delete;
+    InterruptsBlocked& operator=(const InterruptsBlocked&) = delete;
+
+private:
+    sigset_t before_;
+};
 
 }  // namespace pipeline

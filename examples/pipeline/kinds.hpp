@@ -9,7 +9,6 @@
 namespace pipeline {
 
 struct Processes {
-    static constexpr bool gets_signals = true;
     using Worker = chorus::multiprocessing::Process;
     using Options = chorus::multiprocessing::ProcessOptions;
     template <class T>
@@ -22,7 +21,6 @@ struct Processes {
 };
 
 struct Threads {
-    static constexpr bool gets_signals = false;
     using Worker = chorus::threading::Thread;
     using Options = chorus::threading::ThreadOptions;
     template <class T>

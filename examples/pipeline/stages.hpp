@@ -6,7 +6,6 @@
 // Death: what the worker has got and not put goes with it. Who gave it out knows, and gives it out again.
 #pragma once
 
-#include <csignal>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -30,7 +29,6 @@ Block pack_block(Block block, int level);
 
 template <class Kind>
 void read_blocks(typename Kind::template Queue<Range> ranges, typename Kind::template Queue<Block> blocks, const std::vector<std::string>& paths) {
-    if (Kind::gets_signals) std::signal(SIGINT, SIG_IGN);  // a terminal sends it to all; what it means is the first process's business
     try {
         for (const Range& range : ranges) blocks.put(read_block(paths[range.file], range));
     } catch (const chorus::ShutDown&) {  // nobody wants it any more
@@ -39,7 +37,6 @@ void read_blocks(typename Kind::template Queue<Range> ranges, typename Kind::tem
 
 template <class Kind>
 void pack_blocks(typename Kind::template Queue<Block> blocks, typename Kind::template Queue<Block> packed, int level) {
-    if (Kind::gets_signals) std::signal(SIGINT, SIG_IGN);
     try {
         for (Block& block : blocks) packed.put(pack_block(std::move(block), level));
     } catch (const chorus::ShutDown&) {

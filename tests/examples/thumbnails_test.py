@@ -211,9 +211,9 @@ class Bad(ThumbnailsTest):
 
     def test_time_is_bounded(self):
         self.make_hostile("crash.ppm", "memory.png")
-        result = self.thumbnails("--timeout", "2")
-        self.assert_failures(result, ["good.jpg", "good.png"], {**self.REASONS, "slow.jpg": r"task \d+ \(make_thumbnail\) took longer than its timeout of 2.* s, and its worker was ended"})
-        self.assertGreaterEqual(result.took, 2)
+        result = self.thumbnails("--timeout", "5")
+        self.assert_failures(result, ["good.jpg", "good.png"], {**self.REASONS, "slow.jpg": r"task \d+ \(make_thumbnail\) took longer than its timeout of 5.* s, and its worker was ended"})
+        self.assertGreaterEqual(result.took, 5)
 
     def test_two_names_for_one_thumbnail(self):
         self.write("a.png", png(8, 8, RGB, bytes(8 * 8 * 3)))
@@ -242,14 +242,14 @@ class Halves(ThumbnailsTest):
         self.assert_failures(result, ["good.jpg"], {"big.png": r"task \d+ \(make_thumbnail\): its worker was killed by SIGKILL.*"})
 
     def other_process_that_has_open(self, path):
-        for link in glob.glob("/proc/[0-9]*/fd/*"):
-            process = int(link.split("/")[2])
-            try:
-                if process != os.getpid() and os.readlink(link) == path:
-                    return process
-            except OSError:
-                continue
-        self.fail(f"nobody has {path} open")
+        while True:  # one who has just opened it may not have it in its table yet
+            for link in glob.glob("/proc/[0-9]*/fd/*"):
+                process = int(link.split("/")[2])
+                try:
+                    if process != os.getpid() and os.readlink(link) == path:
+                        return process
+                except OSError:
+                    continue
 
     def test_what_a_killed_run_has_left_is_written_over(self):
         self.write("picture.jpg", jpeg(1200, 800))
