@@ -5,7 +5,7 @@ endif()
 
 chorus_python_test(examples/article 60)
 chorus_python_test(examples/tour 180)
-chorus_python_test(examples/hash_tree 60)
+chorus_python_test(examples/hash_tree 180)
 chorus_python_test(examples/hash_runner 60)
 chorus_python_test(examples/thumbnails 60)
 chorus_python_test(examples/grep_tree 60)

@@ -62,8 +62,7 @@ inline std::size_t settled_descriptors() {
 }
 
 /// Once a process has said that it is about to block: returns when it does. Nothing else tells.
-inline void wait_until_asleep(int pid) {
-    constexpr int often_enough = 50;
+inline void wait_until_asleep(int pid, int often_enough = 50) {
     for (int seen = 0; seen < often_enough;) {
         std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
         std::string text;

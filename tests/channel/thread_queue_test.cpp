@@ -892,7 +892,6 @@ TYPED_TEST(ThreadQueue, waits_that_end_by_their_deadline_take_nothing_from_other
     typename TestFixture::template Queue<int> q;
     std::atomic<int> got{0};
     constexpr int items = 500;
-    Crew crew;
     const auto get_until_shutdown = [&](chorus::Deadline (*deadline)()) {
         for (;;) {
             try {
@@ -904,6 +903,7 @@ TYPED_TEST(ThreadQueue, waits_that_end_by_their_deadline_take_nothing_from_other
             }
         }
     };
+    Crew crew;
     for (int i = 0; i < 3; ++i) {
         crew.add([&] { get_until_shutdown([] { return chorus::Deadline(50us); }); });
     }

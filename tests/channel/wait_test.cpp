@@ -236,10 +236,11 @@ TEST_P(Wait, an_end_that_is_gone_is_ready) {
 TEST(WaitHere, signals_do_not_end_it_early) {
     const auto [left, right] = mp::Pipe();
     const Interruptions interruptions;
-    const auto begin = std::chrono::steady_clock::now();
-    EXPECT_THAT(mp::wait({left, right}, 100ms), IsEmpty());
-    EXPECT_GE(std::chrono::steady_clock::now() - begin, 100ms);
-    EXPECT_GT(Interruptions::count(), 10);
+    do {
+        const auto begin = std::chrono::steady_clock::now();
+        EXPECT_THAT(mp::wait({left, right}, 100ms), IsEmpty());
+        EXPECT_GE(std::chrono::steady_clock::now() - begin, 100ms);
+    } while (Interruptions::count() <= 10);
 }
 
 }  // namespace

@@ -162,7 +162,7 @@ std::string signal_or_code(const chorus::WorkerDied& died) {
 template <class Value>
 std::string failure_of(const chorus::Future<Value>& future, std::uint64_t number) {
     try {
-        future.exception(60s);
+        future.exception(150s);
     } catch (const chorus::TimedOut&) {
         return "nothing in time";
     }
@@ -262,7 +262,7 @@ protected:
         mp::RawValue<int> before(0);
         auto options = limits_of_pool();
         options.initializer = {crash_first, row().how, before};
-        options.timeout = limits().timeout ? std::optional<chorus::Timeout>(3s) : std::nullopt;  // in which the second one is ready
+        options.timeout = limits().timeout ? std::optional<chorus::Timeout>(10s) : std::nullopt;  // in which the second one is ready
         mp::Pool pool(1, options);
         if (std::string(row().broken).starts_with("the initializer")) {
             submit_to_break(pool, 20);
@@ -285,7 +285,7 @@ protected:
         expect_others();
         row().signal != 0 ? void(::kill(pid, row().signal)) : go.set();
         if (row().how == How::is_stopped) {
-            EXPECT_EQ(pool.submit({.timeout = 1s}, square, 3).get(60s), 9);
+            EXPECT_EQ(pool.submit({.timeout = 3s}, square, 3).get(60s), 9);
         }
         EXPECT_TRUE(wait_until_gone(pid, 60s));
         submit_others(pool);

@@ -279,8 +279,8 @@ std::chrono::nanoseconds cpu_time_of(Function function) {
     function();
     return used() - before;
 }
-/// A second asleep takes much less; one of looking all the time takes a second.
-inline constexpr auto hardly_any_cpu_time = 20ms;
+/// A second asleep takes much less, even where each first touch of memory is dear; one of looking all the time takes a second.
+inline constexpr auto hardly_any_cpu_time = 200ms;
 
 /// Runs a function in a copy of this process made by plain fork(). Returns its exit code: 0 if it has
 /// returned, 1 if it has thrown, or -SIGNAL.

@@ -158,7 +158,7 @@ TYPED_TEST(BaseLock, test_timeout) {
     EXPECT_FALSE(lock.acquire(-1s));
     EXPECT_FALSE(lock.acquire(std::chrono::hours(-1'000'000)));
     EXPECT_FALSE(lock.acquire(std::chrono::system_clock::now() - 1h));
-    EXPECT_LT(at_once.elapsed(), 1s);
+    EXPECT_LT(at_once.elapsed(), too_long);
     go_on.set();
 }
 
@@ -425,11 +425,11 @@ TYPED_TEST(Lock, test_lock_acquire_retries_on_intr) {
 TYPED_TEST(Lock, test_interrupted_timed_acquire) {
     this->lock_.acquire();
     const Alarms alarms;
-    const Stopwatch watch;
-    EXPECT_FALSE(this->lock_.acquire(300ms));
-    EXPECT_GE(watch.elapsed(), 300ms);
-    EXPECT_LT(watch.elapsed(), 3s);
-    EXPECT_GT(Alarms::count(), 10);
+    do {
+        const Stopwatch watch;
+        EXPECT_FALSE(this->lock_.acquire(300ms));
+        EXPECT_GE(watch.elapsed(), 300ms);
+    } while (Alarms::count() <= 10);
 }
 
 // ---- RLock -------------------------------------------------------------------------------------

@@ -363,13 +363,19 @@ TYPED_TEST(OwnerDied, a_condition_tells_in_acquire_and_in_wait) {
     condition.recover();
     // Twice, so that wait() has to take back both.
     condition.acquire();
-    Victim other(hold_for_ever<mp::Condition>, condition, this->holding_);
+    const auto notify_and_hold = [](mp::Condition theirs, mp::Semaphore holding) {
+        theirs.acquire();
+        theirs.notify();
+        holding.release();
+        mp::Event().wait();
+    };
+    Victim other(notify_and_hold, condition, this->holding_);
     mt::Thread killer([&] {
         EXPECT_TRUE(this->holding_.acquire(too_long));
         other.die();
     });
     killer.start();
-    EXPECT_THAT(message_of<chorus::OwnerDied>([&] { condition.wait(100ms); }), HasSubstr("pid " + std::to_string(other.pid())));
+    EXPECT_THAT(message_of<chorus::OwnerDied>([&] { condition.wait(too_long); }), HasSubstr("pid " + std::to_string(other.pid())));
     killer.join();
     EXPECT_TRUE(condition.locked());
     condition.recover();

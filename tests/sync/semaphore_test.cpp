@@ -207,7 +207,7 @@ TYPED_TEST(BaseSemaphore, test_timeout) {
     const Stopwatch at_once;
     EXPECT_FALSE(none.acquire(-1s));
     EXPECT_FALSE(none.acquire(0s));
-    EXPECT_LT(at_once.elapsed(), 1s);
+    EXPECT_LT(at_once.elapsed(), too_long);
     typename TypeParam::AnySemaphore one(1);
     EXPECT_TRUE(one.acquire(std::chrono::hours::max()));
     one.release();
@@ -228,10 +228,11 @@ TYPED_TEST(BaseSemaphore, test_interrupted_waits) {
     AnySemaphore permits(1);
     permits.acquire();
     const Alarms alarms;
-    const Stopwatch watch;
-    EXPECT_FALSE(permits.acquire(200ms));
-    EXPECT_GE(watch.elapsed(), 200ms);
-    EXPECT_GT(Alarms::count(), 10);
+    do {
+        const Stopwatch watch;
+        EXPECT_FALSE(permits.acquire(200ms));
+        EXPECT_GE(watch.elapsed(), 200ms);
+    } while (Alarms::count() <= 10);
     Crew<TypeParam> crew;
     crew.start([](AnySemaphore semaphore) { semaphore.release(); }, permits);
     EXPECT_TRUE(permits.acquire());

@@ -170,7 +170,7 @@ void expect_ending_by(const mp::Context& context, void (mp::Process::*end)(), in
     EXPECT_FALSE(child.join(0s));
     EXPECT_FALSE(child.join(-1s));
     EXPECT_FALSE(child.join(chorus::now));
-    EXPECT_LT(std::chrono::steady_clock::now() - before, 5s) << "a join that may not wait waited";
+    EXPECT_LT(std::chrono::steady_clock::now() - before, 20s) << "a join that may not wait waited";
     EXPECT_TRUE(child.is_alive());
     EXPECT_TRUE(is_listed(child));
 
