@@ -61,7 +61,8 @@ inline std::size_t settled_descriptors() {
     return open_descriptors() - 2;  // the queue's own
 }
 
-/// Once a process has said that it is about to block: returns when it does. Nothing else tells.
+/// Once a process has said that it is about to block: returns when it does, which is when it was seen asleep
+/// so often, one look after the other. Nothing else tells.
 inline void wait_until_asleep(int pid, int often_enough = 50) {
     for (int seen = 0; seen < often_enough;) {
         std::ifstream file("/proc/" + std::to_string(pid) + "/stat");

@@ -14,8 +14,7 @@
 
 #include <unistd.h>
 
-#include <support/eventually.hpp>
-#include <support/pool_kinds.hpp>
+#include <pool/calls.hpp>
 
 using namespace std::chrono_literals;
 using testing::ElementsAre;
@@ -23,8 +22,6 @@ using testing::HasSubstr;
 
 namespace {
 
-int square(int x) { return x * x; }
-int add(int a, int b) { return a + b; }
 int refuse_7(int x) {
     if (x == 7) throw std::out_of_range("seven");
     return x;
@@ -33,13 +30,7 @@ int wait_a_moment(int milliseconds) {
     std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
     return milliseconds;
 }
-int begin_and_await(mp::Semaphore begun, mp::Semaphore go) {
-    begun.release();
-    go.acquire();
-    return 1;
-}
 void do_nothing(int) {}
-int who(int) { return ::getpid(); }
 std::string pattern_of(std::size_t size) { return std::string(size, 'x'); }
 
 template <class Kind>
@@ -399,7 +390,7 @@ TYPED_TEST(PoolOf, test_saturation_and_resize) {
     mp::Semaphore go(0);
     std::vector<chorus::Future<int>> futures;
     for (int i = 0; i < 3; ++i) futures.push_back(pool.submit(begin_and_await, begun, go));
-    for (int i = 0; i < 3; ++i) ASSERT_TRUE(begun.acquire(20s));
+    await_begun(begun, 3);
     for (int i = 0; i < 42; ++i) futures.push_back(pool.submit(square, i));
     go.release(3);
     for (const auto& each : futures) each.get();
