@@ -245,7 +245,7 @@ bool same_value(const Value& a, const Value& b) {
     return left && right && *left == *right;
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
     constexpr char digits[] = "0123456789abcdef";
     std::string quoted = "'";
     for (const char character : text) {
@@ -274,8 +274,10 @@ std::string text_of(const Value& value) {
             if (std::isfinite(value) && text.find_first_of(".e") == std::string::npos) text += ".0";
             return text;
         }
-        std::string operator()(const std::string& value) const { return quoted(value); }
-        std::string operator()(const std::vector<std::byte>& value) const { return "b" + quoted({reinterpret_cast<const char*>(value.data()), value.size()}); }
+        std::string operator()(const std::string& value) const { return in_quotes(value); }
+        std::string operator()(const std::vector<std::byte>& value) const {
+            return "b" + in_quotes({reinterpret_cast<const char*>(value.data()), value.size()});
+        }
     };
     return std::visit(Visitor{}, value);
 }

@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::uint64_t region_mark = 0x63686f7275733031;  // "chorus01"
 constexpr std::size_t arena_size = 64 * 1024;
-constexpr std::size_t line = 64;
+constexpr std::size_t cache_line = 64;
 
 struct Regions {
     platform::ForkMutex mutex;
@@ -101,7 +101,7 @@ Region::~Region() {
 }
 
 Place allocate(std::size_t size) {
-    const std::size_t rounded = (size + line - 1) / line * line;
+    const std::size_t rounded = (size + cache_line - 1) / cache_line * cache_line;
     if (rounded > arena_size / 8) return {Region::create("chorus-object", rounded), sizeof(RegionHeader)};
     auto& here = regions();
     std::shared_ptr<Region> full;  // outlives the guard: its end takes the mutex itself
@@ -139,7 +139,7 @@ Place read_place(message::Reader& in, std::size_t size) {
         }
         region = attach_locked(here, std::move(file), name);
     }
-    if (offset < sizeof(RegionHeader) || offset % line != 0 || offset > region->size() || size > region->size() - offset) {
+    if (offset < sizeof(RegionHeader) || offset % cache_line != 0 || offset > region->size() || size > region->size() - offset) {
         throw DecodeError("message damaged: an object of " + std::to_string(size) + " bytes is said to lie at " + std::to_string(offset) +
                           " in shared memory of " + std::to_string(region->size()));
     }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include <chorus/platform/linux/timespec.hpp>
 #include <chorus/platform/syscall.hpp>
 
 #include <fcntl.h>
@@ -20,11 +21,6 @@ namespace chorus::platform {
 namespace {
 
 constexpr std::size_t most_descriptors = 253;  // the kernel's SCM_MAX_FD
-
-timespec as_timespec(std::chrono::nanoseconds left) {
-    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(left);
-    return {static_cast<time_t>(seconds.count()), static_cast<long>((left - seconds).count())};
-}
 
 }  // namespace
 
@@ -235,7 +231,10 @@ std::vector<std::uint64_t> ReadySet::wait(Deadline deadline) {
         check(ready, "wait on an epoll set");
         if (ready == 0 && !deadline.is_never() && !deadline.has_passed()) continue;
         std::vector<std::uint64_t> tags;
-        for (int i = 0; i < ready; ++i) tags.push_back(events[static_cast<std::size_t>(i)].data.u64);
+        for (int i = 0; i < ready; ++i) {
+            const std::uint64_t tag = events[static_cast<std::size_t>(i)].data.u64;  // a copy: a packed member cannot be bound to a reference
+            tags.push_back(tag);
+        }
         return tags;
     }
 }

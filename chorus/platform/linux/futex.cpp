@@ -4,6 +4,7 @@
 #include <climits>
 #include <ctime>
 
+#include <chorus/platform/linux/timespec.hpp>
 #include <chorus/platform/syscall.hpp>
 
 #include <linux/futex.h>
@@ -12,10 +13,6 @@
 
 namespace chorus::platform {
 namespace {
-
-timespec as_timespec(std::chrono::nanoseconds time) {
-    return {static_cast<time_t>(time.count() / 1'000'000'000), static_cast<long>(time.count() % 1'000'000'000)};
-}
 
 bool wait(const std::atomic<std::uint32_t>& word, std::uint32_t value, Deadline deadline, int operation) noexcept {
     timespec left{};

@@ -99,8 +99,8 @@ Listener& running_listener() {
     auto& here = holder();
     const std::lock_guard guard(here.mutex);
     if (here.listener == nullptr) {
-        auto made = std::make_unique<Listener>();
-        made->ready.add(made->bell.descriptor(), 0);
+        auto fresh = std::make_unique<Listener>();
+        fresh->ready.add(fresh->bell.descriptor(), 0);
         const platform::SignalsBlocked blocked;  // the program's handlers run in the program's threads
         platform::start_thread(
             [](void* listener) -> void* {
@@ -108,8 +108,8 @@ Listener& running_listener() {
                 static_cast<Listener*>(listener)->listen();
                 return nullptr;
             },
-            made.get(), 0);
-        here.listener = made.release();
+            fresh.get(), 0);
+        here.listener = fresh.release();
     }
     return *here.listener;
 }

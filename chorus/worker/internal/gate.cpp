@@ -9,7 +9,7 @@ namespace chorus::worker {
 namespace {
 
 // A parent that just learnt the pid needs two system calls more.
-constexpr int looks_before_sleep = 12;
+constexpr int spins_before_sleep = 12;
 
 }  // namespace
 
@@ -37,10 +37,10 @@ void Gate::answer(std::uint32_t birth, State state) noexcept {
         if (word == 4 * birth + open) return;
         // Another number: the parent has gone on, which it does not before it answered.
         if (word / 4 != birth) return;
-        if (word == 4 * birth + refused || (look > looks_before_sleep && platform::life_line_is_cut(parent_life_line))) {
+        if (word == 4 * birth + refused || (look > spins_before_sleep && platform::life_line_is_cut(parent_life_line))) {
             platform::leave_at_once(1);
         }
-        if (look < looks_before_sleep) {
+        if (look < spins_before_sleep) {
             platform::give_way();
             continue;
         }
