@@ -62,7 +62,7 @@ std::string meaning(double by_threads, double by_processes, int workers, int usa
     return both + "one kind was held back in these rounds, by something else that ran on the machine or by its scheduler; nothing in C++ holds back threads.";
 }
 
-void measure(Part& part, const Effort& effort) {
+void measure_cpu_bound(Part& part, const Effort& effort) {
     const int limit = effort.pick(2'000'000, 500'000);
     std::vector<int> items;
     for (int from = 0; from < limit; from += step) items.push_back(from);
@@ -85,6 +85,6 @@ void measure(Part& part, const Effort& effort) {
 
 const Experiment cpu_bound{"cpu_bound", "Work that computes",
                            "Threads are not for CPU-bound work, because Python's interpreter lock lets one run at a time; processes are.",
-                           "The same computation by more and more workers.", measure};
+                           "The same computation by more and more workers.", measure_cpu_bound};
 
 }  // namespace command::report

@@ -126,7 +126,7 @@ Figure told(const std::vector<Crash>& crashes) {
     return figure_of(values);
 }
 
-void measure(Part& part, const Effort& effort) {
+void measure_crashing(Part& part, const Effort& effort) {
     std::vector<Crash> in_threads;
     std::vector<Crash> in_processes;
     for (int round = 0; round < effort.rounds(); ++round) {
@@ -157,6 +157,6 @@ void measure(Part& part, const Effort& effort) {
 
 const Experiment crashing{"crashing", "When one crashes",
                           "A thread that fails may take the whole process with it; a process that crashes leaves the others alone.",
-                          "Three workers are at work when a fourth reads through a null pointer; whether they get to the end.", measure};
+                          "Three workers are at work when a fourth reads through a null pointer; whether they get to the end.", measure_crashing};
 
 }  // namespace command::report

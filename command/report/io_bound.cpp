@@ -19,7 +19,7 @@ int wait_for(int milliseconds) {
     return milliseconds;
 }
 
-void measure(Part& part, const Effort& effort) {
+void measure_io_bound(Part& part, const Effort& effort) {
     const int milliseconds = effort.pick(10, 2);
     measure_scaling(part, {wait_for, std::vector<int>(waits, milliseconds), waits * milliseconds, waits}, {1, 2, 4, 8, 16, waits}, effort.rounds());
 
@@ -38,6 +38,6 @@ void measure(Part& part, const Effort& effort) {
 }  // namespace
 
 const Experiment io_bound{"io_bound", "Work that waits", "Threads suit I/O-bound work. Processes can do it too, but cost more to start and to talk to.",
-                          "32 waits of the same length, by more and more workers.", measure};
+                          "32 waits of the same length, by more and more workers.", measure_io_bound};
 
 }  // namespace command::report

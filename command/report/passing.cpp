@@ -141,7 +141,7 @@ private:
     std::vector<double> shared_;
 };
 
-void measure(Part& part, const Effort& effort) {
+void measure_passing(Part& part, const Effort& effort) {
     Chart& chart = part.add_chart(
         {.name = "time", .title = "Until the other has it", .shape = Shape::lines, .unit = Unit::nanoseconds, .across = "size", .across_unit = Unit::bytes});
     std::vector<std::unique_ptr<Trips>> all;
@@ -167,6 +167,7 @@ void measure(Part& part, const Effort& effort) {
 const Experiment passing{
     "passing", "What it costs to pass data",
     "Threads share memory, so passing data is very fast. Processes do not: data goes through queues and pipes, written and read.",
-    "An item to a worker and back, checked at both of its ends, through mt::Queue (moved), mp::Queue (copied), or in an mp::RawArray that both see.", measure};
+    "An item to a worker and back, checked at both of its ends, through mt::Queue (moved), mp::Queue (copied), or in an mp::RawArray that both see.",
+    measure_passing};
 
 }  // namespace command::report

@@ -18,7 +18,7 @@ namespace {
 namespace mp = chorus::multiprocessing;
 namespace mt = chorus::threading;
 
-const char* name_of(Kind kind) { return kind == Kind::threads ? "threads" : "processes"; }
+const char* name_of_kind(Kind kind) { return kind == Kind::threads ? "threads" : "processes"; }
 
 void check(const Job& job, long long sum) { expect(sum == job.sum, "the answers come to " + std::to_string(sum) + " instead of " + std::to_string(job.sum)); }
 
@@ -90,8 +90,8 @@ void measure_scaling(Part& part, const Job& job, const std::vector<int>& numbers
         gain.add("at most", Kind::neither, {most, most, most, 0}, workers);
     }
     for (const auto& team : teams) {
-        gain.add(name_of(team.kind), team.kind, figure_of(team.gains), team.workers);
-        time.add(name_of(team.kind), team.kind, figure_of(team.took), team.workers);
+        gain.add(name_of_kind(team.kind), team.kind, figure_of(team.gains), team.workers);
+        time.add(name_of_kind(team.kind), team.kind, figure_of(team.took), team.workers);
     }
     part.add_chart(std::move(gain));
     part.add_chart(std::move(time));
@@ -103,6 +103,6 @@ int most_measured(const Part& part, Kind kind, int limit) {
     return most;
 }
 
-const Figure* gain_of(const Part& part, Kind kind, int workers) { return part.find("gain", name_of(kind), workers); }
+const Figure* gain_of(const Part& part, Kind kind, int workers) { return part.find("gain", name_of_kind(kind), workers); }
 
 }  // namespace command::report

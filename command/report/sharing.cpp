@@ -97,7 +97,7 @@ std::string lost_in_words(const Figure& lost) {
     return lost.high > 0 ? "none in most rounds and " + quantity(lost.high, Unit::percent) + " in others" : "none, by luck";
 }
 
-void measure(Part& part, const Effort& effort) {
+void measure_sharing(Part& part, const Effort& effort) {
     // Long enough that both are at it together, however late the second one begins.
     const int times = effort.pick(60'000'000, 30'000'000);
     const int times_with_lock = effort.pick(2'000'000, 1'000'000);
@@ -145,6 +145,6 @@ void measure(Part& part, const Effort& effort) {
 const Experiment sharing{
     "sharing", "What is shared",
     "Threads share their variables, which invites races, so they need locks. Processes have their own, and share only what is made for it.",
-    "Two workers add 1 to the same number, many times; the lock is mt::Lock or mp::Lock, the processes' number an mp::RawValue.", measure};
+    "Two workers add 1 to the same number, many times; the lock is mt::Lock or mp::Lock, the processes' number an mp::RawValue.", measure_sharing};
 
 }  // namespace command::report

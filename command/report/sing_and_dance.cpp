@@ -53,7 +53,7 @@ double timed(void (*way)(int, const mp::RawValue<int>&), int milliseconds) {
     return took;
 }
 
-void measure(Part& part, const Effort& effort) {
+void measure_sing_and_dance(Part& part, const Effort& effort) {
     const int milliseconds = effort.pick(100, 20);
     constexpr auto threads = together<mt::Thread, mt::ThreadOptions>;
     constexpr auto processes = together<mp::Process, mp::ProcessOptions>;
@@ -88,6 +88,6 @@ void measure(Part& part, const Effort& effort) {
 
 const Experiment sing_and_dance{"sing_and_dance", "Two things at once",
                                 "Two functions of 1.5 s each take 3 s one after the other, and 1.5 s when each has a process (or a thread) of its own.",
-                                "sing and dance, each with three steps and a pause in each, until both have ended.", measure};
+                                "sing and dance, each with three steps and a pause in each, until both have ended.", measure_sing_and_dance};
 
 }  // namespace command::report

@@ -132,7 +132,7 @@ void measure_memory(Part& part, const Effort& effort) {
     part.notes.push_back("Memory is the proportional share (PSS) with " + std::to_string(count) + " of them alive.");
 }
 
-void measure(Part& part, const Effort& effort) {
+void measure_starting(Part& part, const Effort& effort) {
     measure_times(part, effort);
     measure_memory(part, effort);
 }
@@ -141,6 +141,6 @@ void measure(Part& part, const Effort& effort) {
 
 const Experiment starting{"starting", "What a worker costs",
                           "Threads are light: they cost less to make and to keep than processes, which get memory of their own.",
-                          "Starting and joining a worker that does nothing, one after another; the memory of many that do nothing.", measure};
+                          "Starting and joining a worker that does nothing, one after another; the memory of many that do nothing.", measure_starting};
 
 }  // namespace command::report

@@ -23,7 +23,7 @@ constexpr std::string_view clear_below = "\x1b[J";
 constexpr char ctrl_c = 0x03;
 constexpr char ctrl_z = 0x1a;
 
-termios before{};
+termios settings_before{};
 sigset_t signals_before{};
 volatile std::sig_atomic_t shall_end = 0;
 
@@ -44,7 +44,7 @@ void notice(int) {}
 bool can_draw() noexcept { return ::isatty(STDIN_FILENO) != 0 && ::isatty(STDOUT_FILENO) != 0; }
 
 Screen::Screen() {
-    ::tcgetattr(STDIN_FILENO, &before);
+    ::tcgetattr(STDIN_FILENO, &settings_before);
     struct sigaction end {};
     end.sa_handler = remember_to_end;
     struct sigaction resized {};
@@ -63,7 +63,7 @@ Screen::Screen() {
 Screen::~Screen() { give_back(); }
 
 void Screen::take() const {
-    termios quiet = before;
+    termios quiet = settings_before;
     quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO | ICANON | ISIG);
     ::tcsetattr(STDIN_FILENO, TCSANOW, &quiet);
     write_all(enter);
@@ -71,7 +71,7 @@ void Screen::take() const {
 
 void Screen::give_back() const {
     write_all(leave);
-    ::tcsetattr(STDIN_FILENO, TCSANOW, &before);
+    ::tcsetattr(STDIN_FILENO, TCSANOW, &settings_before);
 }
 
 void Screen::halt() const {
