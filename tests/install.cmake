@@ -7,11 +7,18 @@ endif()
 
 set(consumers ${CMAKE_CURRENT_BINARY_DIR}/install)
 
+# They build the library again and again, out of the compiler's cache where there is one. A consumer is a project of its own and
+# gets it as a user would set it: by the environment.
+set(with_cache)
+if(CHORUS_CCACHE)
+    set(with_cache "CMAKE_CXX_COMPILER_LAUNCHER=${CHORUS_CCACHE}" ${CHORUS_CCACHE_SETTINGS})
+endif()
+
 # install_test(NAME … COMMAND …): one that may build, so it gets both processors and much time.
 function(install_test name)
     cmake_parse_arguments(PARSE_ARGV 1 arg "" "SETUP" "NEEDS;COMMAND")
     add_test(NAME "install: ${name}" COMMAND ${arg_COMMAND})
-    set_tests_properties("install: ${name}" PROPERTIES TIMEOUT 3600 PROCESSORS 2)
+    set_tests_properties("install: ${name}" PROPERTIES TIMEOUT 3600 PROCESSORS 2 ENVIRONMENT "${with_cache}")
     if(arg_SETUP)
         set_tests_properties("install: ${name}" PROPERTIES FIXTURES_SETUP ${arg_SETUP})
     endif()

@@ -1,2 +1,3 @@
+chorus_test(memory/raw_value)
 chorus_test(memory/shared_memory)
 chorus_test(memory/shareable_list)

@@ -1,4 +1,4 @@
-chorus_test(message/serialize)
-chorus_test(message/keyword)
-chorus_test(message/callable)
-chorus_test(message/outcome)
+chorus_test(message/serialize WHOLE)
+chorus_test(message/keyword WHOLE)
+chorus_test(message/callable WHOLE)
+chorus_test(message/outcome WHOLE)

@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 
 #include <channel/channel_support.hpp>
+#include <support/sanitizers.hpp>
 
 namespace message = chorus::message;
 
@@ -21,10 +22,8 @@ class LittleMemory {
 public:
     LittleMemory() {
         ::getrlimit(RLIMIT_DATA, &before_);
-#if !defined(__SANITIZE_ADDRESS__)
         const rlimit little{512UL << 20, before_.rlim_max};
-        ::setrlimit(RLIMIT_DATA, &little);
-#endif
+        if (!under_sanitizer) ::setrlimit(RLIMIT_DATA, &little);
     }
     ~LittleMemory() { ::setrlimit(RLIMIT_DATA, &before_); }
     LittleMemory(const LittleMemory&) = delete;

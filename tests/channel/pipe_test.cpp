@@ -46,15 +46,15 @@ TEST_P(Pipe, test_connection) {
     child.start();
     there.close();
     here.send_bytes(bytes_of("hello world"));
-    EXPECT_EQ(text_of(here.recv_bytes()), "hello world");
+    EXPECT_EQ(characters_of(here.recv_bytes()), "hello world");
 
     std::vector<std::byte> buffer(20);
     here.send_bytes(bytes_of("hello"));
     EXPECT_EQ(here.recv_bytes_into(buffer), 5U);
-    EXPECT_EQ(text_of(std::span(buffer).first(6)), std::string("hello\0", 6));
+    EXPECT_EQ(characters_of(std::span(buffer).first(6)), std::string("hello\0", 6));
     here.send_bytes(bytes_of("there"));
     EXPECT_EQ(here.recv_bytes_into(buffer, 3), 5U);
-    EXPECT_EQ(text_of(std::span(buffer).first(9)), std::string("helthere\0", 9));
+    EXPECT_EQ(characters_of(std::span(buffer).first(9)), std::string("helthere\0", 9));
     const auto longer = pattern(40);
     here.send_bytes(bytes_of(longer));
     try {
@@ -63,7 +63,7 @@ TEST_P(Pipe, test_connection) {
     } catch (const chorus::BufferTooShort& error) {
         EXPECT_EQ(error.size(), 40U);
     }
-    EXPECT_TRUE(text_of(here.recv_bytes()) == longer) << "it stayed there";
+    EXPECT_TRUE(characters_of(here.recv_bytes()) == longer) << "it stayed there";
 
     EXPECT_FALSE(here.poll());
     EXPECT_FALSE(here.poll(-1s));
@@ -72,11 +72,11 @@ TEST_P(Pipe, test_connection) {
     EXPECT_GE(std::chrono::steady_clock::now() - begin, 50ms);
     here.send_bytes(bytes_of("x"));
     EXPECT_TRUE(here.poll(20s));
-    EXPECT_EQ(text_of(here.recv_bytes()), "x");
+    EXPECT_EQ(characters_of(here.recv_bytes()), "x");
 
     const auto large = pattern(16 * mib);
     here.send_bytes(bytes_of(large));
-    EXPECT_TRUE(text_of(here.recv_bytes()) == large);
+    EXPECT_TRUE(characters_of(here.recv_bytes()) == large);
 
     here.send_bytes({});
     child.join();
@@ -95,7 +95,7 @@ TEST_P(Pipe, test_spawn_close) {
     child.start();
     there.close();
     here.send_bytes(bytes_of("hello"));
-    EXPECT_EQ(text_of(here.recv_bytes()), "hello");
+    EXPECT_EQ(characters_of(here.recv_bytes()), "hello");
     here.send_bytes({});
     here.close();
     child.join();
@@ -108,9 +108,9 @@ TEST(PipeHere, test_sendbytes) {
     here.send_bytes(letters);
     EXPECT_EQ(there.recv_bytes(), letters);
     here.send_bytes(letters, 5, letters.size() - 5);
-    EXPECT_EQ(text_of(there.recv_bytes()), "fghijklmnopqrstuvwxyz");
+    EXPECT_EQ(characters_of(there.recv_bytes()), "fghijklmnopqrstuvwxyz");
     here.send_bytes(letters, 7, 8);
-    EXPECT_EQ(text_of(there.recv_bytes()), "hijklmno");
+    EXPECT_EQ(characters_of(there.recv_bytes()), "hijklmno");
     here.send_bytes(letters, 26, 0);
     EXPECT_TRUE(there.recv_bytes().empty());
     here.send_bytes(letters, 0, 0);
@@ -118,7 +118,7 @@ TEST(PipeHere, test_sendbytes) {
     constexpr auto minus_one = static_cast<std::size_t>(-1);
     for (const auto& [offset, size] :
          std::vector<std::pair<std::size_t, std::size_t>>{{27, 0}, {22, 5}, {26, 1}, {minus_one, 0}, {0, minus_one}, {4, minus_one}, {minus_one, minus_one}}) {
-        EXPECT_THAT(message_of_exception<chorus::UsageError>([&] { here.send_bytes(letters, offset, size); }), HasSubstr("of a buffer of 26"));
+        EXPECT_THAT(message_of<chorus::UsageError>([&] { here.send_bytes(letters, offset, size); }), HasSubstr("of a buffer of 26"));
     }
     EXPECT_FALSE(there.poll()) << "nothing of it was sent";
 }
@@ -159,7 +159,7 @@ TEST(PipeHere, test_missing_fd_transfer) {
     }
     const auto bytes = out.take();
     chorus::message::Reader in(bytes);
-    EXPECT_THAT(message_of_exception<chorus::Error>([&] { chorus::message::decode<mp::Connection>(in); }), HasSubstr("pass it as an argument"));
+    EXPECT_THAT(message_of<chorus::Error>([&] { chorus::message::decode<mp::Connection>(in); }), HasSubstr("pass it as an argument"));
 }
 
 TEST(PipeHere, test_context) {
@@ -197,8 +197,8 @@ TEST_P(Pipe, test_boundaries) {
     for (unsigned i = 0; i < 300; ++i) {
         writer.send_bytes(bytes_of(pattern(i, i)));
         writer.send_bytes(bytes_of(pattern(2 * i, i)));
-        ASSERT_TRUE(text_of(reader.recv_bytes()) == pattern(i, i));
-        ASSERT_TRUE(text_of(reader.recv_bytes()) == pattern(2 * i, i));
+        ASSERT_TRUE(characters_of(reader.recv_bytes()) == pattern(i, i));
+        ASSERT_TRUE(characters_of(reader.recv_bytes()) == pattern(2 * i, i));
     }
     stop.set();
     child.join();
@@ -235,14 +235,14 @@ TEST(PipeHere, of_another_type_stays_in_the_pipe) {
     left.send("text");
     left.send(pattern(200'000));
     left.send_bytes(bytes_of("bytes"));
-    EXPECT_THAT(message_of_exception<chorus::TypeMismatch>([&] { right.recv<std::vector<double>>(); }), HasSubstr("std::vector<double"));
+    EXPECT_THAT(message_of<chorus::TypeMismatch>([&] { right.recv<std::vector<double>>(); }), HasSubstr("std::vector<double"));
     EXPECT_THROW(right.recv<int>(), chorus::TypeMismatch);
     EXPECT_THROW(right.recv_bytes(), chorus::TypeMismatch);
     EXPECT_EQ(right.recv<std::string>(), "text");
     EXPECT_THROW(right.recv<std::vector<char>>(), chorus::TypeMismatch) << "a long one too";
     EXPECT_TRUE(right.recv<std::string>() == pattern(200'000));
     EXPECT_THROW(right.recv<std::string>(), chorus::TypeMismatch);
-    EXPECT_EQ(text_of(right.recv_bytes()), "bytes");
+    EXPECT_EQ(characters_of(right.recv_bytes()), "bytes");
 }
 
 TEST(PipeHere, longer_than_allowed_stays_in_the_pipe) {
@@ -260,7 +260,7 @@ TEST(PipeHere, longer_than_allowed_stays_in_the_pipe) {
         std::vector<std::byte> buffer(size);
         EXPECT_THROW(right.recv_bytes_into(buffer, 1), chorus::BufferTooShort);
         EXPECT_THROW(right.recv_bytes_into(buffer, size + 1), chorus::UsageError);
-        EXPECT_TRUE(text_of(right.recv_bytes(size)) == sent);
+        EXPECT_TRUE(characters_of(right.recv_bytes(size)) == sent);
     }
 }
 

@@ -168,7 +168,7 @@ TEST_P(QueueItems, a_process_that_was_away_while_the_ring_changed_puts_in_the_ri
 }
 
 TEST(QueueOf, sizes_that_make_no_sense_are_refused) {
-    EXPECT_THAT(message_of_exception<chorus::UsageError>([] { mp::Queue<int> queue(static_cast<std::size_t>(-1)); }), HasSubstr("2147483647"));
+    EXPECT_THAT(message_of<chorus::UsageError>([] { mp::Queue<int> queue(static_cast<std::size_t>(-1)); }), HasSubstr("2147483647"));
     mp::Queue<int> unbounded(0);
     for (int i = 0; i < 1000; ++i) unbounded.put(i, chorus::now);
     EXPECT_FALSE(unbounded.full());
@@ -189,7 +189,7 @@ TEST(QueueOf, max_bytes_is_a_limit) {
     queue.get();
     EXPECT_TRUE(queue.try_put(pattern(1000)));
     EXPECT_FALSE(queue.try_put(pattern(1000)));
-    EXPECT_THAT(message_of_exception<chorus::UsageError>([&] { queue.put(pattern(100'001), chorus::now); }), HasSubstr("never fits"));
+    EXPECT_THAT(message_of<chorus::UsageError>([&] { queue.put(pattern(100'001), chorus::now); }), HasSubstr("never fits"));
     while (queue.try_get()) {
     }
     EXPECT_TRUE(queue.try_put(pattern(99'000))) << "alone";
@@ -447,7 +447,7 @@ TEST(QueueOf, the_same_handle_in_many_items) {
 
 TEST(QueueOf, more_descriptors_than_go_with_one_item_are_refused) {
     mp::Queue<std::vector<mp::Queue<int>>> queue;
-    EXPECT_THAT(message_of_exception<chorus::UsageError>([&] { queue.put(std::vector<mp::Queue<int>>(200)); }), HasSubstr("253"));
+    EXPECT_THAT(message_of<chorus::UsageError>([&] { queue.put(std::vector<mp::Queue<int>>(200)); }), HasSubstr("253"));
     EXPECT_TRUE(queue.empty());
     queue.put(std::vector<mp::Queue<int>>(100), chorus::now);
     EXPECT_EQ(queue.get(chorus::now).size(), 100U);
@@ -495,7 +495,7 @@ TEST(QueueOf, a_process_with_no_more_descriptors_loses_no_item) {
     ::getrlimit(RLIMIT_NOFILE, &limit);
     const rlimit none{3, limit.rlim_max};
     ::setrlimit(RLIMIT_NOFILE, &none);
-    const std::string message = message_of_exception<chorus::OsError>([&] { queue.get(chorus::now); });
+    const std::string message = message_of<chorus::OsError>([&] { queue.get(chorus::now); });
     ::setrlimit(RLIMIT_NOFILE, &limit);
     EXPECT_THAT(message, HasSubstr("descriptors"));
     EXPECT_EQ(queue.qsize(), 2U);
@@ -510,7 +510,7 @@ TEST(QueueOf, a_queue_of_another_type_is_refused_where_it_arrives) {
     chorus::message::encode(out, queue);
     const auto bytes = out.take();
     chorus::message::Reader in(bytes);
-    EXPECT_THAT(message_of_exception<chorus::TypeMismatch>([&] { chorus::message::decode<mp::Queue<double>>(in); }), HasSubstr("double"));
+    EXPECT_THAT(message_of<chorus::TypeMismatch>([&] { chorus::message::decode<mp::Queue<double>>(in); }), HasSubstr("double"));
     EXPECT_THROW(right.recv<mp::Queue<double>>(), chorus::TypeMismatch);
     EXPECT_EQ(right.recv<mp::Queue<int>>().core(), queue.core()) << "it stayed there, and is the same queue";
 }
@@ -528,7 +528,7 @@ TEST(QueueOf, lent_memory_is_put_and_borrowed_where_it_lies) {
         queue.put(std::move(loan), chorus::now);
         EXPECT_EQ(queue.qsize(), 1U);
         const auto view = queue.borrow();
-        EXPECT_TRUE(text_of(view.span()) == text);
+        EXPECT_TRUE(characters_of(view.span()) == text);
         EXPECT_TRUE(queue.empty());
     }
 }
@@ -652,8 +652,8 @@ TEST(QueueOf, what_is_lent_and_borrowed_outlives_the_handle) {
         const auto short_one = queue->borrow();
         queue.reset();
         std::memset(loan->span().data(), 1, loan->span().size());
-        EXPECT_TRUE(text_of(long_one.span()) == text);
-        EXPECT_EQ(text_of(short_one.span()), "short");
+        EXPECT_TRUE(characters_of(long_one.span()) == text);
+        EXPECT_EQ(characters_of(short_one.span()), "short");
     }
     EXPECT_EQ(open_descriptors(), before);
 }
@@ -668,12 +668,12 @@ TEST(QueueOf, what_is_borrowed_stays_while_others_are_put) {
         queue.put(pattern(mib, 10 + i));
         queue.get();
     }
-    EXPECT_TRUE(text_of(first.span()) == pattern(mib, 1));
+    EXPECT_TRUE(characters_of(first.span()) == pattern(mib, 1));
     std::swap(first, second);
-    EXPECT_TRUE(text_of(first.span()) == pattern(mib, 2));
+    EXPECT_TRUE(characters_of(first.span()) == pattern(mib, 2));
     first = std::move(second);
     queue.put(pattern(mib, 3));
-    EXPECT_TRUE(text_of(first.span()) == pattern(mib, 1));
+    EXPECT_TRUE(characters_of(first.span()) == pattern(mib, 1));
 }
 
 TEST(QueueOf, what_was_borrowed_stays_when_a_copy_of_the_process_drops_it) {
@@ -686,7 +686,7 @@ TEST(QueueOf, what_was_borrowed_stays_when_a_copy_of_the_process_drops_it) {
               }),
               0);
     queue.put(pattern(mib, 2));
-    EXPECT_TRUE(text_of(kept->span()) == pattern(mib, 1));
+    EXPECT_TRUE(characters_of(kept->span()) == pattern(mib, 1));
 }
 
 TEST(QueueOf, what_was_lent_is_not_put_by_a_copy_of_the_process) {

@@ -45,7 +45,7 @@ TEST_P(Queue, test_put) {
     EXPECT_FALSE(queue.empty());
     EXPECT_TRUE(queue.full());
     EXPECT_EQ(queue.qsize(), 6U);
-    EXPECT_THAT(message_of_exception<chorus::Full>([&] { queue.put(7, chorus::now); }), HasSubstr("6 items"));
+    EXPECT_THAT(message_of<chorus::Full>([&] { queue.put(7, chorus::now); }), HasSubstr("6 items"));
     EXPECT_THROW(queue.put_nowait(7), chorus::Full);
     EXPECT_FALSE(queue.try_put(7));
     EXPECT_THROW(queue.put(7, -1s), chorus::Full);
@@ -375,7 +375,7 @@ TEST(QueueHere, test_closed) {
 
 TEST(QueueHere, test_queue_task_done) {
     mp::Queue<int> queue;
-    EXPECT_THAT(message_of_exception<chorus::UsageError>([&] { queue.task_done(); }), HasSubstr("more often"));
+    EXPECT_THAT(message_of<chorus::UsageError>([&] { queue.task_done(); }), HasSubstr("more often"));
     queue.put(1);
     EXPECT_FALSE(queue.join(chorus::now));
     queue.task_done();

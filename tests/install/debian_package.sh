@@ -12,7 +12,7 @@ tar -C "$source" --exclude=./build --exclude=./.git --exclude=./.cache -cf - . |
 
 cd "$work/chorus"
 # Not optimised: it is the packages that are tried here, and half the time is enough for them.
-env -u CC -u CXX -u CFLAGS -u CXXFLAGS -u LDFLAGS DEB_BUILD_OPTIONS="noopt parallel=2" dpkg-buildpackage --no-sign --build=binary --no-pre-clean
+env -u CC -u CXX -u CFLAGS -u CXXFLAGS -u LDFLAGS DEB_BUILD_OPTIONS="noopt parallel=$(nproc)" dpkg-buildpackage --no-sign --build=binary --no-pre-clean
 cd "$work"
 lintian --display-experimental --fail-on=error,warning,experimental --allow-root chorus_*.changes
 

@@ -9,6 +9,7 @@
 
 #include <gtest/gtest.h>
 
+#include <support/message_of.hpp>
 #include <support/run_program.hpp>
 
 /// Other tests run at the same time, so each looks after its own names only.
@@ -58,17 +59,4 @@ inline ProgramResult run_python(const std::string& program, const std::vector<st
     EXPECT_EQ(result.exit_code, 0) << result.err;
     EXPECT_EQ(result.err, "");
     return result;
-}
-
-/// The message of the exception of just this type; "" and a failure without one.
-template <class Exception, class Function>
-std::string message_of(Function function) {
-    try {
-        function();
-    } catch (const Exception& error) {
-        EXPECT_EQ(typeid(error), typeid(Exception)) << error.what();
-        return error.what();
-    }
-    ADD_FAILURE() << "nothing was thrown";
-    return "";
 }

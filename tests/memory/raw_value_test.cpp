@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <support/message_of.hpp>
 #include <support/start_methods.hpp>
 
 using testing::AllOf;
@@ -34,18 +35,6 @@ struct Point {
     int x = 1;
     double y = 2;
 };
-
-/// The message of the exception of this type; "" and a failure without one.
-template <class Exception, class Function>
-std::string message_of(Function function) {
-    try {
-        function();
-    } catch (const Exception& error) {
-        return error.what();
-    }
-    ADD_FAILURE() << "nothing was thrown";
-    return "";
-}
 
 /// Pieces of shared memory that this process has open.
 std::size_t count_memory() {

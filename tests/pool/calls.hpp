@@ -6,8 +6,8 @@
 
 #include <unistd.h>
 
+#include <support/each_way.hpp>
 #include <support/eventually.hpp>
-#include <support/pool_kinds.hpp>
 
 inline int square(int x) { return x * x; }
 inline int add(int a, int b) { return a + b; }

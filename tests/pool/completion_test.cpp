@@ -7,8 +7,8 @@
 
 #include <unistd.h>
 
+#include <support/each_way.hpp>
 #include <support/eventually.hpp>
-#include <support/pool_kinds.hpp>
 
 using namespace std::chrono_literals;
 using testing::ElementsAre;
@@ -35,11 +35,11 @@ int tell_and_wait(mp::Event mine, mp::Event other) {
     return other.wait(20s) ? 1 : 0;
 }
 
-template <class Kind>
-using CompletionOf = WithEachKind<Kind>;
-TYPED_TEST_SUITE(CompletionOf, Kinds, KindNames);
+template <class Par>
+using CompletionOf = EachWay<Par>;
+EACH_WAY_SUITE(CompletionOf, ThreadsAndProcesses);
 
-TYPED_TEST(CompletionOf, first_completed) {
+EACH_WAY_TEST(CompletionOf, first_completed) {
     typename TypeParam::Pool pool(2);
     mp::Event go;
     const auto late = pool.submit(await, go, 1);
@@ -53,7 +53,7 @@ TYPED_TEST(CompletionOf, first_completed) {
     EXPECT_THAT(all.not_done, IsEmpty());
 }
 
-TYPED_TEST(CompletionOf, all_that_is_done_already_counts) {
+EACH_WAY_TEST(CompletionOf, all_that_is_done_already_counts) {
     typename TypeParam::Pool pool(2);
     std::vector futures{pool.submit(square, 1), pool.submit(square, 2)};
     for (const auto& each : futures) each.get();
@@ -61,7 +61,7 @@ TYPED_TEST(CompletionOf, all_that_is_done_already_counts) {
     EXPECT_THAT(chorus::wait(futures, {.timeout = chorus::now}).done, ElementsAre(futures[0], futures[1]));
 }
 
-TYPED_TEST(CompletionOf, first_exception) {
+EACH_WAY_TEST(CompletionOf, first_exception) {
     typename TypeParam::Pool pool(3);
     mp::Event go;
     mp::Event never;
@@ -78,7 +78,7 @@ TYPED_TEST(CompletionOf, first_exception) {
     EXPECT_THAT(chorus::wait(std::vector{good, open}, {.return_when = chorus::FIRST_EXCEPTION}).not_done, IsEmpty());  // as ALL_COMPLETED
 }
 
-TYPED_TEST(CompletionOf, a_timeout_returns_what_is_done) {
+EACH_WAY_TEST(CompletionOf, a_timeout_returns_what_is_done) {
     typename TypeParam::Pool pool(2);
     mp::Event go;
     const auto open = pool.submit(await, go, 1);
@@ -90,7 +90,7 @@ TYPED_TEST(CompletionOf, a_timeout_returns_what_is_done) {
     go.set();
 }
 
-TYPED_TEST(CompletionOf, a_cancelled_one_is_done) {
+EACH_WAY_TEST(CompletionOf, a_cancelled_one_is_done) {
     typename TypeParam::Pool pool(1);
     mp::Event go;
     const auto running = pool.submit(await, go, 1);
@@ -102,7 +102,7 @@ TYPED_TEST(CompletionOf, a_cancelled_one_is_done) {
 }
 
 // Whoever waits hears the pool's answers itself: it must look again when somebody else ends what it waits for.
-TYPED_TEST(CompletionOf, cancelled_while_somebody_waits) {
+EACH_WAY_TEST(CompletionOf, cancelled_while_somebody_waits) {
     typename TypeParam::Pool pool(1);
     mp::Event go;
     const auto running = pool.submit(await, go, 1);
@@ -116,7 +116,7 @@ TYPED_TEST(CompletionOf, cancelled_while_somebody_waits) {
     EXPECT_EQ(running.get(20s), 1);
 }
 
-TYPED_TEST(CompletionOf, as_completed_in_the_order_of_the_ends) {
+EACH_WAY_TEST(CompletionOf, as_completed_in_the_order_of_the_ends) {
     typename TypeParam::Pool pool(2);
     mp::Event go;
     const auto last = pool.submit(await, go, 1);
@@ -129,7 +129,7 @@ TYPED_TEST(CompletionOf, as_completed_in_the_order_of_the_ends) {
     EXPECT_THAT(values, ElementsAre(4, 1));
 }
 
-TYPED_TEST(CompletionOf, as_completed_in_time) {
+EACH_WAY_TEST(CompletionOf, as_completed_in_time) {
     typename TypeParam::Pool pool(3);
     mp::Event go;
     std::vector futures{pool.submit(square, 1), pool.submit(await, go, 1), pool.submit(await, go, 2), pool.submit(square, 2)};
@@ -147,7 +147,7 @@ TYPED_TEST(CompletionOf, as_completed_in_time) {
     go.set();
 }
 
-TYPED_TEST(CompletionOf, many_futures) {
+EACH_WAY_TEST(CompletionOf, many_futures) {
     typename TypeParam::Pool pool(2);
     std::vector<chorus::Future<int>> futures;
     for (int i = 0; i < 10'000; ++i) futures.push_back(pool.submit(square, i % 1000));
@@ -156,7 +156,7 @@ TYPED_TEST(CompletionOf, many_futures) {
     EXPECT_EQ(count, futures.size());
 }
 
-TYPED_TEST(CompletionOf, as_completed_lets_go_of_each) {
+EACH_WAY_TEST(CompletionOf, as_completed_lets_go_of_each) {
     typename TypeParam::Pool pool(2);
     std::vector futures{pool.submit(square, 1), pool.submit(square, 2)};
     std::vector<std::weak_ptr<chorus::worker::FutureState>> states{futures[0].state(), futures[1].state()};
@@ -173,7 +173,7 @@ TYPED_TEST(CompletionOf, as_completed_lets_go_of_each) {
     EXPECT_TRUE(states[1].expired());
 }
 
-TYPED_TEST(CompletionOf, futures_of_several_pools) {
+EACH_WAY_TEST(CompletionOf, futures_of_several_pools) {
     typename TypeParam::Pool one(1);
     mt::Pool other(1);
     mp::Event go;
@@ -184,7 +184,7 @@ TYPED_TEST(CompletionOf, futures_of_several_pools) {
     EXPECT_EQ(chorus::wait(std::vector{open, good}).done.size(), 2U);
 }
 
-TYPED_TEST(CompletionOf, asking_again_and_again_leaves_nothing_with_the_futures) {
+EACH_WAY_TEST(CompletionOf, asking_again_and_again_leaves_nothing_with_the_futures) {
     typename TypeParam::Pool pool(1);
     mp::Event go;
     const auto open = pool.submit(await, go, 1);
@@ -193,7 +193,7 @@ TYPED_TEST(CompletionOf, asking_again_and_again_leaves_nothing_with_the_futures)
     open.get(20s);
 }
 
-TYPED_TEST(CompletionOf, group_waits_for_its_tasks) {
+EACH_WAY_TEST(CompletionOf, group_waits_for_its_tasks) {
     chorus::Future<int> future = [] {
         typename TypeParam::TaskGroup group;
         group.start(square, 2);
@@ -203,7 +203,7 @@ TYPED_TEST(CompletionOf, group_waits_for_its_tasks) {
     EXPECT_EQ(future.get(), 9);
 }
 
-TYPED_TEST(CompletionOf, the_first_failure_cancels_the_rest) {
+EACH_WAY_TEST(CompletionOf, the_first_failure_cancels_the_rest) {
     mp::Event go;
     mp::Event begun;
     std::vector<chorus::Future<int>> rest;
@@ -211,7 +211,7 @@ TYPED_TEST(CompletionOf, the_first_failure_cancels_the_rest) {
         typename TypeParam::TaskGroup group;
         rest.push_back(group.start(until_asked, group.stop_token(), begun));
         begun.wait();
-        if (this->is_process) rest.push_back(group.start(await, mp::Event(), 1));
+        if (TypeParam::are_processes) rest.push_back(group.start(await, mp::Event(), 1));
         group.start(fail_after, go);
         go.set();
         group.join();
@@ -224,14 +224,14 @@ TYPED_TEST(CompletionOf, the_first_failure_cancels_the_rest) {
     if (!rest[0].cancelled()) {
         EXPECT_EQ(rest[0].get(), 1);
     }
-    if (this->is_process) {
+    if (TypeParam::are_processes) {
         EXPECT_TRUE(rest[1].cancelled());
     } else {
         EXPECT_FALSE(rest[0].cancelled());
     }
 }
 
-TYPED_TEST(CompletionOf, a_groups_failure_is_thrown_where_its_scope_ends) {
+EACH_WAY_TEST(CompletionOf, a_groups_failure_is_thrown_where_its_scope_ends) {
     mp::Event go;
     go.set();
     EXPECT_THROW(
@@ -242,7 +242,7 @@ TYPED_TEST(CompletionOf, a_groups_failure_is_thrown_where_its_scope_ends) {
         std::out_of_range);
 }
 
-TYPED_TEST(CompletionOf, an_exception_that_leaves_a_groups_scope_cancels_it) {
+EACH_WAY_TEST(CompletionOf, an_exception_that_leaves_a_groups_scope_cancels_it) {
     mp::Event begun;
     std::vector<chorus::Future<int>> futures;
     EXPECT_THROW(
@@ -256,7 +256,7 @@ TYPED_TEST(CompletionOf, an_exception_that_leaves_a_groups_scope_cancels_it) {
     EXPECT_TRUE(futures[0].done());
 }
 
-TYPED_TEST(CompletionOf, tasks_of_a_group_may_wait_for_each_other) {
+EACH_WAY_TEST(CompletionOf, tasks_of_a_group_may_wait_for_each_other) {
     mp::Event a;
     mp::Event b;
     typename TypeParam::TaskGroup group;
@@ -266,7 +266,7 @@ TYPED_TEST(CompletionOf, tasks_of_a_group_may_wait_for_each_other) {
     EXPECT_EQ(other.get(20s), 1);
 }
 
-TYPED_TEST(CompletionOf, a_group_of_a_pool) {
+EACH_WAY_TEST(CompletionOf, a_group_of_a_pool) {
     typename TypeParam::Pool pool(2);
     {
         typename TypeParam::TaskGroup group(pool);
@@ -276,7 +276,7 @@ TYPED_TEST(CompletionOf, a_group_of_a_pool) {
 }
 
 // Whoever has waited for one future leaves the next to the pool's own thread.
-TYPED_TEST(CompletionOf, callbacks_come_though_nobody_waits) {
+EACH_WAY_TEST(CompletionOf, callbacks_come_though_nobody_waits) {
     typename TypeParam::Pool pool(1);
     for (int round = 0; round < 2000; ++round) {
         const auto first = pool.submit(square, round);

@@ -17,9 +17,9 @@ using testing::IsEmpty;
 
 namespace {
 
-template <class Kind>
-using PoolOf = WithEachKind<Kind>;
-TYPED_TEST_SUITE(PoolOf, Kinds, KindNames);
+template <class Par>
+using PoolOf = EachWay<Par>;
+EACH_WAY_SUITE(PoolOf, ThreadsAndProcesses);
 
 std::vector<int> numbers_below(int end) {
     std::vector<int> numbers;
@@ -52,14 +52,14 @@ std::vector<int> rest_of(Results& results) {
 
 constexpr auto scale = chorus::named<"number", "factor">([](int number, int factor) { return number * factor; });
 
-TYPED_TEST(PoolOf, test_apply) {
+EACH_WAY_TEST(PoolOf, test_apply) {
     typename TypeParam::Pool pool(2);
     EXPECT_EQ(pool.apply(square, 5), 25);
     EXPECT_EQ(pool.apply(scale, chorus::kw<"factor"> = 3, chorus::kw<"number"> = 4), 12);
     EXPECT_EQ(pool.apply(scale, 5, chorus::kw<"factor"> = 3), 15);
 }
 
-TYPED_TEST(PoolOf, test_async) {
+EACH_WAY_TEST(PoolOf, test_async) {
     typename TypeParam::Pool pool(2);
     mp::Event go;
     const auto future = pool.apply_async(await, go, 49);
@@ -71,7 +71,7 @@ TYPED_TEST(PoolOf, test_async) {
 
 // ---- many calls ------------------------------------------------------------------------------------
 
-TYPED_TEST(PoolOf, test_starmap) {
+EACH_WAY_TEST(PoolOf, test_starmap) {
     typename TypeParam::Pool pool(2);
     std::vector<std::pair<int, int>> pairs;
     for (int i = 0; i < 100; ++i) pairs.emplace_back(i, 99 - i);
@@ -80,18 +80,18 @@ TYPED_TEST(PoolOf, test_starmap) {
     EXPECT_EQ(pool.starmap({.chunksize = 20}, add, pairs), sums);
 }
 
-TYPED_TEST(PoolOf, test_starmap_async) {
+EACH_WAY_TEST(PoolOf, test_starmap_async) {
     typename TypeParam::Pool pool(2);
     const std::vector<std::pair<int, int>> pairs{{1, 2}, {3, 4}, {5, 6}};
     EXPECT_THAT(pool.starmap_async(add, pairs).get(20s), ElementsAre(3, 7, 11));
 }
 
-TYPED_TEST(PoolOf, test_map_async) {
+EACH_WAY_TEST(PoolOf, test_map_async) {
     typename TypeParam::Pool pool(2);
     EXPECT_EQ(pool.map_async(square, numbers_below(10)).get(20s), squares_below(10));
 }
 
-TYPED_TEST(PoolOf, test_map_async_callbacks) {
+EACH_WAY_TEST(PoolOf, test_map_async_callbacks) {
     using Values = std::vector<int>;
     mt::Queue<Values> values;  // the callbacks' own objects: before the pool
     mt::Queue<std::exception_ptr> errors;
@@ -113,7 +113,7 @@ TYPED_TEST(PoolOf, test_map_async_callbacks) {
     EXPECT_TRUE(errors.empty());
 }
 
-TYPED_TEST(PoolOf, test_map_handle_iterable_exception) {
+EACH_WAY_TEST(PoolOf, test_map_handle_iterable_exception) {
     typename TypeParam::Pool pool(2);
     for (int i = 0; i < 2; ++i) EXPECT_THROW(pool.map({.chunksize = 1}, square, throwing_at(0, 1)), SayWhen) << "the second time as the first";
     EXPECT_THROW(pool.map({.chunksize = 1}, square, throwing_at(3, 10)), SayWhen);
@@ -123,7 +123,7 @@ TYPED_TEST(PoolOf, test_map_handle_iterable_exception) {
     EXPECT_EQ(pool.apply(square, 3), 9);
 }
 
-TYPED_TEST(PoolOf, test_imap) {
+EACH_WAY_TEST(PoolOf, test_imap) {
     typename TypeParam::Pool pool(2);
     auto results = pool.imap(square, numbers_below(10));
     for (int i = 0; i < 10; ++i) EXPECT_EQ(results.next(), i * i);
@@ -133,7 +133,7 @@ TYPED_TEST(PoolOf, test_imap) {
     EXPECT_EQ(rest_of(by_hundreds), squares_below(1000));
 }
 
-TYPED_TEST(PoolOf, test_imap_handle_iterable_exception) {
+EACH_WAY_TEST(PoolOf, test_imap_handle_iterable_exception) {
     typename TypeParam::Pool pool(2);
     // Which item cannot be had, how many items a task has, and how many results come before: the broken task is lost.
     struct Case {
@@ -147,7 +147,7 @@ TYPED_TEST(PoolOf, test_imap_handle_iterable_exception) {
     EXPECT_EQ(pool.apply(square, 3), 9);
 }
 
-TYPED_TEST(PoolOf, test_imap_unordered_handle_iterable_exception) {
+EACH_WAY_TEST(PoolOf, test_imap_unordered_handle_iterable_exception) {
     typename TypeParam::Pool pool(2);
     for (const std::size_t chunksize : {1U, 2U}) {
         auto results = pool.imap_unordered({.chunksize = chunksize}, square, throwing_at(7, 20));
@@ -157,7 +157,7 @@ TYPED_TEST(PoolOf, test_imap_unordered_handle_iterable_exception) {
     }
 }
 
-TYPED_TEST(PoolOf, test_empty_iterable) {
+EACH_WAY_TEST(PoolOf, test_empty_iterable) {
     typename TypeParam::Pool pool(1);
     const std::vector<int> none;
     EXPECT_THAT(pool.map(square, none), IsEmpty());
@@ -171,7 +171,7 @@ void throw_large_error(mp::Semaphore begun) {
     throw std::invalid_argument(std::string(std::size_t{1} << 20, 'x'));
 }
 
-TYPED_TEST(PoolOf, test_map_no_failfast) {
+EACH_WAY_TEST(PoolOf, test_map_no_failfast) {
     typename TypeParam::Pool pool(2);
     mp::Semaphore begun(0);
     EXPECT_THROW(pool.map({.chunksize = 1}, throw_large_error, std::vector<mp::Semaphore>(8, begun)), std::invalid_argument);
@@ -180,7 +180,7 @@ TYPED_TEST(PoolOf, test_map_no_failfast) {
     EXPECT_TRUE(pool.join(20s));
 }
 
-TYPED_TEST(PoolOf, test_release_task_refs) {
+EACH_WAY_TEST(PoolOf, test_release_task_refs) {
     typename TypeParam::Pool pool(2);
     {
         std::vector<Counted> items(10);
@@ -192,7 +192,7 @@ TYPED_TEST(PoolOf, test_release_task_refs) {
 
 // ---- errors ----------------------------------------------------------------------------------------
 
-TYPED_TEST(PoolOf, test_async_error_callback) {
+EACH_WAY_TEST(PoolOf, test_async_error_callback) {
     mt::Queue<std::exception_ptr> errors;
     typename TypeParam::Pool pool(2);
     const auto future = pool.apply_async(refuse_odd, 7);
@@ -201,7 +201,7 @@ TYPED_TEST(PoolOf, test_async_error_callback) {
     EXPECT_THROW(std::rethrow_exception(errors.get(20s)), std::out_of_range);
 }
 
-TYPED_TEST(PoolOf, test_large_pool) {
+EACH_WAY_TEST(PoolOf, test_large_pool) {
     typename TypeParam::Pool pool(200);
     testing::internal::CaptureStderr();
     int sum = 0;
@@ -267,7 +267,7 @@ TEST_P(ProcessPool, test_unpickleable_result) {
 
 // ---- the life of workers ---------------------------------------------------------------------------
 
-TYPED_TEST(PoolOf, test_pool_worker_lifetime_early_close) {
+EACH_WAY_TEST(PoolOf, test_pool_worker_lifetime_early_close) {
     typename TypeParam::Pool pool(3, {.max_tasks_per_child = 1});
     mp::Event go;
     std::vector<chorus::Future<int>> futures;

@@ -16,17 +16,17 @@ namespace {
 
 // ---- with threads and with processes ---------------------------------------------------------------
 
-template <class Kind>
-using ExecutorOf = WithEachKind<Kind>;
-TYPED_TEST_SUITE(ExecutorOf, Kinds, KindNames);
+template <class Par>
+using ExecutorOf = EachWay<Par>;
+EACH_WAY_SUITE(ExecutorOf, ThreadsAndProcesses);
 
-TYPED_TEST(ExecutorOf, test_submit_keyword) {
+EACH_WAY_TEST(ExecutorOf, test_submit_keyword) {
     typename TypeParam::Pool pool(1);
     constexpr auto difference = chorus::named<"function", "options">([](int function, int options) { return function - options; });
     EXPECT_EQ(pool.submit(difference, chorus::kw<"options"> = 3, chorus::kw<"function"> = 10).get(20s), 7);
 }
 
-TYPED_TEST(ExecutorOf, test_map_timeout) {
+EACH_WAY_TEST(ExecutorOf, test_map_timeout) {
     typename TypeParam::Pool pool(2);
     mp::Event never;
     mp::Event go;
@@ -40,7 +40,7 @@ TYPED_TEST(ExecutorOf, test_map_timeout) {
     EXPECT_EQ(results.next(20s), 1) << "it goes on";
 }
 
-TYPED_TEST(ExecutorOf, test_map_buffersize) {
+EACH_WAY_TEST(ExecutorOf, test_map_buffersize) {
     typename TypeParam::Pool pool(2);
     for (const std::size_t buffersize : {1U, 2U, 4U, 100U}) {
         for (const std::size_t chunksize : {1U, 3U}) {
@@ -51,18 +51,18 @@ TYPED_TEST(ExecutorOf, test_map_buffersize) {
     }
 }
 
-TYPED_TEST(ExecutorOf, test_map_buffersize_on_infinite_iterable) {
+EACH_WAY_TEST(ExecutorOf, test_map_buffersize_on_infinite_iterable) {
     typename TypeParam::Pool pool(2);
     auto results = pool.imap({.buffersize = 2}, square, std::views::iota(0));
     for (int i = 0; i < 20; ++i) ASSERT_EQ(results.next(), i * i);
 }
 
-TYPED_TEST(ExecutorOf, test_map_buffersize_on_empty_iterable) {
+EACH_WAY_TEST(ExecutorOf, test_map_buffersize_on_empty_iterable) {
     typename TypeParam::Pool pool(2);
     EXPECT_EQ(pool.imap({.buffersize = 2}, square, std::vector<int>{}).next(), std::nullopt);
 }
 
-TYPED_TEST(ExecutorOf, test_map_chunksize) {
+EACH_WAY_TEST(ExecutorOf, test_map_chunksize) {
     typename TypeParam::Pool pool(2);
     for (const std::size_t chunksize : {6U, 40U, 50U}) {
         const auto squares = pool.map({.chunksize = chunksize}, square, std::views::iota(0, 40));
@@ -72,20 +72,20 @@ TYPED_TEST(ExecutorOf, test_map_chunksize) {
     EXPECT_THROW(pool.imap({.chunksize = 0}, square, std::views::iota(0, 40)), chorus::UsageError);
 }
 
-TYPED_TEST(ExecutorOf, test_shutdown_race_issue12456) {
+EACH_WAY_TEST(ExecutorOf, test_shutdown_race_issue12456) {
     typename TypeParam::Pool pool(2);
     const auto all = pool.map_async({.chunksize = 1}, square, std::vector<int>(3, 2));
     pool.shutdown();
     EXPECT_THAT(all.get(chorus::now), ElementsAre(4, 4, 4));
 }
 
-TYPED_TEST(ExecutorOf, test_no_stale_references) {
+EACH_WAY_TEST(ExecutorOf, test_no_stale_references) {
     typename TypeParam::Pool pool(1);
     pool.submit(number_of, Counted(1));
     EXPECT_TRUE(eventually([] { return Counted::living() == 0; })) << Counted::living();
 }
 
-TYPED_TEST(ExecutorOf, test_free_reference) {
+EACH_WAY_TEST(ExecutorOf, test_free_reference) {
     typename TypeParam::Pool pool(1);
     auto results = pool.imap({.buffersize = 1}, make_counted, std::views::iota(0, 10));
     int count = 0;
@@ -97,7 +97,7 @@ TYPED_TEST(ExecutorOf, test_free_reference) {
 }
 
 // Nobody asks for the results: all is done all the same.
-TYPED_TEST(ExecutorOf, test_map_submits_without_iteration) {
+EACH_WAY_TEST(ExecutorOf, test_map_submits_without_iteration) {
     mp::Semaphore done(0);
     typename TypeParam::Pool pool(2);
     pool.map_async(
@@ -106,12 +106,12 @@ TYPED_TEST(ExecutorOf, test_map_submits_without_iteration) {
     EXPECT_EQ(done.get_value(), 10);
 }
 
-TYPED_TEST(ExecutorOf, test_default_workers) {
+EACH_WAY_TEST(ExecutorOf, test_default_workers) {
     typename TypeParam::Pool pool;
     EXPECT_EQ(pool.size(), static_cast<std::size_t>(mp::process_cpu_count()));
 }
 
-TYPED_TEST(ExecutorOf, test_blocking_with_limited_workers) {
+EACH_WAY_TEST(ExecutorOf, test_blocking_with_limited_workers) {
     mp::Semaphore begun(0);
     mp::Semaphore go(0);
     typename TypeParam::Pool pool(2);
@@ -126,7 +126,7 @@ TYPED_TEST(ExecutorOf, test_blocking_with_limited_workers) {
 }
 
 // The timeout leaves the work alone; the results that nobody wants any more cancel what no worker has begun.
-TYPED_TEST(ExecutorOf, test_executor_map_current_future_cancel) {
+EACH_WAY_TEST(ExecutorOf, test_executor_map_current_future_cancel) {
     mp::Semaphore begun(0);
     mp::Semaphore go(0);
     typename TypeParam::Pool pool(1);
@@ -144,7 +144,7 @@ TYPED_TEST(ExecutorOf, test_executor_map_current_future_cancel) {
 
 [[noreturn]] void fail_to_set_up() { throw std::runtime_error("no table"); }
 
-TYPED_TEST(ExecutorOf, test_broken_process_pool_traceback) {
+EACH_WAY_TEST(ExecutorOf, test_broken_process_pool_traceback) {
     mp::Event go;
     typename TypeParam::Pool pool(1, {.initializer = {[](mp::Event there) { there.wait(), fail_to_set_up(); }, go}});
     std::vector<chorus::Future<int>> futures;
@@ -162,7 +162,7 @@ TYPED_TEST(ExecutorOf, test_broken_process_pool_traceback) {
 }
 
 // Callbacks run also when a waiter has just heard other answers itself.
-TYPED_TEST(ExecutorOf, callbacks_run_after_somebody_has_waited_for_another_task) {
+EACH_WAY_TEST(ExecutorOf, callbacks_run_after_somebody_has_waited_for_another_task) {
     mp::Semaphore begun(0);
     mp::Semaphore go(0);
     mt::Queue<int> heard;

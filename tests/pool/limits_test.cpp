@@ -9,9 +9,9 @@
 
 #include <unistd.h>
 
+#include <support/each_way.hpp>
 #include <support/eventually.hpp>
 #include <support/message_of.hpp>
-#include <support/pool_kinds.hpp>
 
 using namespace std::chrono_literals;
 using testing::HasSubstr;
@@ -178,11 +178,11 @@ int count_together(mp::Value<int> now, mp::Value<int> most, int weight) {
     return weight;
 }
 
-template <class Kind>
-class BudgetOf : public WithEachKind<Kind> {
+template <class Par>
+class BudgetOf : public EachWay<Par> {
 protected:
     // A task that has its part of the budget until `go`.
-    chorus::Future<int> hold_one(typename Kind::Pool& pool) {
+    chorus::Future<int> hold_one(typename Par::Pool& pool) {
         const auto holder = pool.submit({.weight = 1}, tell_and_await, begun, go);
         EXPECT_TRUE(begun.wait(20s));
         return holder;
@@ -190,9 +190,9 @@ protected:
     mp::Event begun;
     mp::Event go;
 };
-TYPED_TEST_SUITE(BudgetOf, Kinds, KindNames);
+EACH_WAY_SUITE(BudgetOf, ThreadsAndProcesses);
 
-TYPED_TEST(BudgetOf, bounds_the_weights_at_once) {
+EACH_WAY_TEST(BudgetOf, bounds_the_weights_at_once) {
     mp::Value<int> now(0);
     mp::Value<int> most(0);
     typename TypeParam::Pool pool(4, {.budget = 10});
@@ -206,7 +206,7 @@ TYPED_TEST(BudgetOf, bounds_the_weights_at_once) {
     EXPECT_EQ(now.value(), 0);
 }
 
-TYPED_TEST(BudgetOf, a_task_heavier_than_all_goes_alone) {
+EACH_WAY_TEST(BudgetOf, a_task_heavier_than_all_goes_alone) {
     typename TypeParam::Pool pool(2, {.budget = 10});
     const auto light = this->hold_one(pool);
     const auto heavy = pool.submit({.weight = 1000}, square, 2);
@@ -220,7 +220,7 @@ TYPED_TEST(BudgetOf, a_task_heavier_than_all_goes_alone) {
     EXPECT_EQ(behind.get(20s), 9);
 }
 
-TYPED_TEST(BudgetOf, what_waits_for_it_can_be_cancelled) {
+EACH_WAY_TEST(BudgetOf, what_waits_for_it_can_be_cancelled) {
     typename TypeParam::Pool pool(2, {.budget = 1});
     const auto first = this->hold_one(pool);
     const auto second = pool.submit({.weight = 1}, square, 2);
@@ -232,7 +232,7 @@ TYPED_TEST(BudgetOf, what_waits_for_it_can_be_cancelled) {
 }
 
 // It leaves nothing of its weight behind, however the cancelling meets who lets tasks in.
-TYPED_TEST(BudgetOf, is_whole_after_any_number_of_cancellations) {
+EACH_WAY_TEST(BudgetOf, is_whole_after_any_number_of_cancellations) {
     typename TypeParam::Pool pool(2, {.budget = 10});
     for (int round = 0; round < 300; ++round) {
         const auto first = pool.submit({.weight = 6}, square, 2);
@@ -245,7 +245,7 @@ TYPED_TEST(BudgetOf, is_whole_after_any_number_of_cancellations) {
     EXPECT_EQ(pool.submit({.weight = 10}, square, 5).get(20s), 25);
 }
 
-TYPED_TEST(BudgetOf, shutdown_cancels_what_waits_for_it) {
+EACH_WAY_TEST(BudgetOf, shutdown_cancels_what_waits_for_it) {
     typename TypeParam::Pool pool(2, {.budget = 1});
     const auto first = this->hold_one(pool);
     const auto second = pool.submit({.weight = 1}, square, 2);
@@ -256,7 +256,7 @@ TYPED_TEST(BudgetOf, shutdown_cancels_what_waits_for_it) {
     EXPECT_EQ(first.get(), 0);
 }
 
-TYPED_TEST(BudgetOf, leaving_the_scope_waits_for_what_waits_for_it) {
+EACH_WAY_TEST(BudgetOf, leaving_the_scope_waits_for_what_waits_for_it) {
     std::vector<chorus::Future<int>> futures;
     {
         typename TypeParam::Pool pool(2, {.budget = 3});
@@ -266,8 +266,8 @@ TYPED_TEST(BudgetOf, leaving_the_scope_waits_for_what_waits_for_it) {
 }
 
 // The last of the first tasks is put away while the next ones are submitted and the pool is closed.
-TYPED_TEST(BudgetOf, closing_meets_the_end_of_the_task_before) {
-    for (int round = 0; round < (TestFixture::is_process ? 30 : 2'000); ++round) {
+EACH_WAY_TEST(BudgetOf, closing_meets_the_end_of_the_task_before) {
+    for (int round = 0; round < (TypeParam::are_processes ? 30 : 2'000); ++round) {
         typename TypeParam::Pool pool(2, {.budget = 1});
         pool.submit({.weight = 1}, square, 1).get(20s);
         std::vector<chorus::Future<int>> futures;

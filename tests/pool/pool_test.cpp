@@ -33,11 +33,11 @@ int wait_a_moment(int milliseconds) {
 void do_nothing(int) {}
 std::string pattern_of(std::size_t size) { return std::string(size, 'x'); }
 
-template <class Kind>
-using PoolOf = WithEachKind<Kind>;
-TYPED_TEST_SUITE(PoolOf, Kinds, KindNames);
+template <class Par>
+using PoolOf = EachWay<Par>;
+EACH_WAY_SUITE(PoolOf, ThreadsAndProcesses);
 
-TYPED_TEST(PoolOf, test_submit) {
+EACH_WAY_TEST(PoolOf, test_submit) {
     typename TypeParam::Pool pool(2);
     auto future = pool.submit(square, 3);
     EXPECT_EQ(future.get(), 9);
@@ -48,7 +48,7 @@ TYPED_TEST(PoolOf, test_submit) {
     pool.submit(do_nothing, 1).get();
 }
 
-TYPED_TEST(PoolOf, test_map) {
+EACH_WAY_TEST(PoolOf, test_map) {
     typename TypeParam::Pool pool(2);
     std::vector<int> numbers(1000);
     for (int i = 0; i < 1000; ++i) numbers[static_cast<std::size_t>(i)] = i;
@@ -71,7 +71,7 @@ double half_of_some(int x) {
 }
 
 // As many as need messages of their own.
-TYPED_TEST(PoolOf, map_of_many_numbers) {
+EACH_WAY_TEST(PoolOf, map_of_many_numbers) {
     typename TypeParam::Pool pool(2);
     std::vector<int> numbers(300'000);
     std::iota(numbers.begin(), numbers.end(), 0);
@@ -96,13 +96,13 @@ TYPED_TEST(PoolOf, map_of_many_numbers) {
     expect_halves(pool.map(half_of_some, std::span(numbers)), 9'999);
 }
 
-TYPED_TEST(PoolOf, test_starmap) {
+EACH_WAY_TEST(PoolOf, test_starmap) {
     typename TypeParam::Pool pool(2);
     EXPECT_THAT(pool.starmap(add, std::vector<std::pair<int, int>>{{1, 2}, {3, 4}}), ElementsAre(3, 7));
     EXPECT_THAT(pool.starmap_async(add, std::vector<std::tuple<int, int>>{{1, 2}}).get(), ElementsAre(3));
 }
 
-TYPED_TEST(PoolOf, test_imap_over_an_endless_range) {
+EACH_WAY_TEST(PoolOf, test_imap_over_an_endless_range) {
     typename TypeParam::Pool pool(2);
     int at = 0;
     for (const int y : pool.imap(square, std::views::iota(0))) {
@@ -117,7 +117,7 @@ TYPED_TEST(PoolOf, test_imap_over_an_endless_range) {
     EXPECT_EQ(at, 95);
 }
 
-TYPED_TEST(PoolOf, test_map_buffersize_when_buffer_is_full) {
+EACH_WAY_TEST(PoolOf, test_map_buffersize_when_buffer_is_full) {
     typename TypeParam::Pool pool(2);
     int fetched = 0;
     auto counted = std::views::iota(0) | std::views::transform([&](int x) { return ++fetched, x; });
@@ -128,7 +128,7 @@ TYPED_TEST(PoolOf, test_map_buffersize_when_buffer_is_full) {
     EXPECT_EQ(fetched, 4);
 }
 
-TYPED_TEST(PoolOf, test_imap_unordered) {
+EACH_WAY_TEST(PoolOf, test_imap_unordered) {
     typename TypeParam::Pool pool(2);
     std::multiset<int> seen;
     for (const int y : pool.imap_unordered(square, std::views::iota(0, 300))) seen.insert(y);
@@ -136,7 +136,7 @@ TYPED_TEST(PoolOf, test_imap_unordered) {
     for (int i = 0; i < 300; ++i) EXPECT_EQ(seen.count(i * i), 1U);
 }
 
-TYPED_TEST(PoolOf, test_imap_handle_iterable_exception) {
+EACH_WAY_TEST(PoolOf, test_imap_handle_iterable_exception) {
     typename TypeParam::Pool pool(2);
     auto broken = std::views::iota(0) | std::views::transform([](int x) { return x == 5 ? throw std::domain_error("the range") : x; });
     auto results = pool.imap(square, broken);
@@ -147,7 +147,7 @@ TYPED_TEST(PoolOf, test_imap_handle_iterable_exception) {
     EXPECT_EQ(pool.apply(square, 2), 4) << "the pool goes on";
 }
 
-TYPED_TEST(PoolOf, an_exception_comes_where_its_result_would_have_come) {
+EACH_WAY_TEST(PoolOf, an_exception_comes_where_its_result_would_have_come) {
     typename TypeParam::Pool pool(2);
     EXPECT_THROW(pool.submit(refuse_7, 7).get(), std::out_of_range);
     EXPECT_THROW(pool.map(refuse_7, std::views::iota(0, 20)), std::out_of_range);
@@ -157,14 +157,14 @@ TYPED_TEST(PoolOf, an_exception_comes_where_its_result_would_have_come) {
     EXPECT_EQ(results.next(), 8) << "the rest goes on";
 }
 
-TYPED_TEST(PoolOf, test_make_pool) {
+EACH_WAY_TEST(PoolOf, test_make_pool) {
     using AnyPool = typename TypeParam::Pool;
     EXPECT_THROW(AnyPool(0), chorus::UsageError);
     EXPECT_THROW(AnyPool(-1), chorus::UsageError);
     EXPECT_GE(AnyPool().size(), 1U);
 }
 
-TYPED_TEST(PoolOf, test_context) {
+EACH_WAY_TEST(PoolOf, test_context) {
     typename TypeParam::Pool pool(2);
     auto future = pool.submit(wait_a_moment, 50);
     EXPECT_THROW(pool.join(), chorus::UsageError) << "it is still open";
@@ -176,7 +176,7 @@ TYPED_TEST(PoolOf, test_context) {
     pool.shutdown();
 }
 
-TYPED_TEST(PoolOf, test_context_manager_shutdown) {
+EACH_WAY_TEST(PoolOf, test_context_manager_shutdown) {
     std::vector<chorus::Future<int>> futures;
     {
         typename TypeParam::Pool pool(3);
@@ -185,7 +185,7 @@ TYPED_TEST(PoolOf, test_context_manager_shutdown) {
     for (int i = 0; i < 30; ++i) EXPECT_EQ(futures[static_cast<std::size_t>(i)].get(chorus::now), i * i);
 }
 
-TYPED_TEST(PoolOf, leaving_by_an_exception_cancels_what_has_not_begun) {
+EACH_WAY_TEST(PoolOf, leaving_by_an_exception_cancels_what_has_not_begun) {
     std::vector<chorus::Future<int>> futures;
     try {
         typename TypeParam::Pool pool(1);
@@ -201,7 +201,7 @@ TYPED_TEST(PoolOf, leaving_by_an_exception_cancels_what_has_not_begun) {
     EXPECT_GE(cancelled, 90U);
 }
 
-TYPED_TEST(PoolOf, test_cancel_futures) {
+EACH_WAY_TEST(PoolOf, test_cancel_futures) {
     typename TypeParam::Pool pool(2);
     std::vector<chorus::Future<int>> futures;
     for (int i = 0; i < 100; ++i) futures.push_back(pool.submit(wait_a_moment, 300));
@@ -216,7 +216,7 @@ TYPED_TEST(PoolOf, test_cancel_futures) {
     EXPECT_LT(cancelled, 100U);
 }
 
-TYPED_TEST(PoolOf, what_is_cancelled_before_it_begins_never_runs) {
+EACH_WAY_TEST(PoolOf, what_is_cancelled_before_it_begins_never_runs) {
     typename TypeParam::Pool pool(1);
     mp::Event ran;
     mp::Event go;
@@ -233,7 +233,7 @@ TYPED_TEST(PoolOf, what_is_cancelled_before_it_begins_never_runs) {
     EXPECT_FALSE(first.cancel()) << "it is done";
 }
 
-TYPED_TEST(PoolOf, test_terminate) {
+EACH_WAY_TEST(PoolOf, test_terminate) {
     typename TypeParam::Pool pool(2);
     std::vector<chorus::Future<int>> futures;
     for (int i = 0; i < 10'000; ++i) futures.push_back(pool.submit(wait_a_moment, 100));
@@ -246,7 +246,7 @@ TYPED_TEST(PoolOf, test_terminate) {
     EXPECT_THROW(pool.submit(square, 1), chorus::UsageError);
 }
 
-TYPED_TEST(PoolOf, callbacks_and_then) {
+EACH_WAY_TEST(PoolOf, callbacks_and_then) {
     typename TypeParam::Pool pool(2);
     EXPECT_EQ(pool.submit(square, 3).then([](int x) { return std::to_string(x); }).get(), "9");
     EXPECT_THROW(pool.submit(refuse_7, 7).then([](int x) { return x; }).get(), std::out_of_range);
@@ -255,14 +255,14 @@ TYPED_TEST(PoolOf, callbacks_and_then) {
     EXPECT_EQ(nested.get(10s), 10);
 }
 
-TYPED_TEST(PoolOf, a_callback_runs_though_nobody_waits) {
+EACH_WAY_TEST(PoolOf, a_callback_runs_though_nobody_waits) {
     mt::Queue<int> called;  // before the pool: put() may still be returning when get() has its item
     typename TypeParam::Pool pool(2);
     pool.submit(square, 3).add_done_callback([&](const chorus::Future<int>& done) { called.put(done.get()); });
     EXPECT_EQ(called.get(10s), 9);
 }
 
-TYPED_TEST(PoolOf, several_threads_submit_and_wait) {
+EACH_WAY_TEST(PoolOf, several_threads_submit_and_wait) {
     typename TypeParam::Pool pool(2);
     std::vector<std::thread> threads;
     std::atomic<int> right{0};
@@ -275,7 +275,7 @@ TYPED_TEST(PoolOf, several_threads_submit_and_wait) {
     EXPECT_EQ(right, 800);
 }
 
-TYPED_TEST(PoolOf, get_with_a_deadline) {
+EACH_WAY_TEST(PoolOf, get_with_a_deadline) {
     typename TypeParam::Pool pool(1);
     mp::Event go;
     auto future = pool.submit([](mp::Event event) { return event.wait(20s); }, go);
@@ -284,7 +284,7 @@ TYPED_TEST(PoolOf, get_with_a_deadline) {
     EXPECT_TRUE(future.get(20s));
 }
 
-TYPED_TEST(PoolOf, large_arguments_and_results) {
+EACH_WAY_TEST(PoolOf, large_arguments_and_results) {
     typename TypeParam::Pool pool(2);
     const std::vector<double> numbers(1U << 20, 1.5);
     const auto doubled = pool.apply(
@@ -297,7 +297,7 @@ TYPED_TEST(PoolOf, large_arguments_and_results) {
     for (const std::size_t size : {0U, 1U, 100'000U, 131'040U, 131'072U, 200'000U, 20'000'000U}) EXPECT_EQ(pool.apply(pattern_of, size).size(), size);
 }
 
-TYPED_TEST(PoolOf, a_handle_may_be_an_argument) {
+EACH_WAY_TEST(PoolOf, a_handle_may_be_an_argument) {
     typename TypeParam::Pool pool(2);
     mp::Queue<int> queue;
     for (int i = 0; i < 50; ++i) pool.submit([](mp::Queue<int> there, int x) { there.put(x); }, queue, i);
@@ -319,7 +319,7 @@ mp::Array<int> make_array(int size) {
     mp::Array<int> array(std::vector<int>(static_cast<std::size_t>(size), 7));
     return array;
 }
-TYPED_TEST(PoolOf, a_fresh_handle_may_be_a_result) {
+EACH_WAY_TEST(PoolOf, a_fresh_handle_may_be_a_result) {
     typename TypeParam::Pool pool(1);
     auto queue = pool.apply(make_queue, 3);
     for (int i = 0; i < 3; ++i) EXPECT_EQ(queue.get(), i);
@@ -328,7 +328,7 @@ TYPED_TEST(PoolOf, a_fresh_handle_may_be_a_result) {
     EXPECT_EQ(array.data()[99'999], 7);
 }
 
-TYPED_TEST(PoolOf, cancelling_may_meet_a_worker_that_takes_the_task) {
+EACH_WAY_TEST(PoolOf, cancelling_may_meet_a_worker_that_takes_the_task) {
     typename TypeParam::Pool pool(3);
     for (int round = 0; round < 500; ++round) {
         std::vector<chorus::Future<std::size_t>> futures;
@@ -339,14 +339,14 @@ TYPED_TEST(PoolOf, cancelling_may_meet_a_worker_that_takes_the_task) {
     }
 }
 
-TYPED_TEST(PoolOf, test_pool_initializer) {
+EACH_WAY_TEST(PoolOf, test_pool_initializer) {
     typename TypeParam::Pool pool(2, {.initializer = {set_up, 42}});
     for (const int each : pool.map(set_up_to, std::views::iota(0, 20))) EXPECT_EQ(each, 42);
 }
 
 void fail_to_set_up() { throw std::runtime_error("no table"); }
 
-TYPED_TEST(PoolOf, a_failing_initializer_breaks_the_pool) {
+EACH_WAY_TEST(PoolOf, a_failing_initializer_breaks_the_pool) {
     typename TypeParam::Pool pool(2, {.initializer = fail_to_set_up});
     std::vector<chorus::Future<int>> futures;
     try {
@@ -364,19 +364,19 @@ TYPED_TEST(PoolOf, a_failing_initializer_breaks_the_pool) {
     EXPECT_THROW(pool.submit(square, 1), chorus::BrokenPool);
 }
 
-TYPED_TEST(PoolOf, workers_are_changed_after_so_many_tasks) {
+EACH_WAY_TEST(PoolOf, workers_are_changed_after_so_many_tasks) {
     typename TypeParam::Pool pool(2, {.max_tasks_per_child = 3});
     std::vector<chorus::Future<int>> futures;
     for (int i = 0; i < 60; ++i) futures.push_back(pool.submit(who, i));
     std::map<int, int> tasks;
     for (const auto& each : futures) ++tasks[each.get(20s)];
-    if (TestFixture::is_process) {
+    if (TypeParam::are_processes) {
         EXPECT_GE(tasks.size(), 20U);
         for (const auto& [pid, count] : tasks) EXPECT_LE(count, 3);
     }
 }
 
-TYPED_TEST(PoolOf, test_idle_process_reuse_one) {
+EACH_WAY_TEST(PoolOf, test_idle_process_reuse_one) {
     typename TypeParam::Pool pool(4);
     std::set<int> seen;
     for (int i = 0; i < 20; ++i) seen.insert(pool.apply(who, i));
@@ -384,7 +384,7 @@ TYPED_TEST(PoolOf, test_idle_process_reuse_one) {
     EXPECT_LE(pool.worker_pids().size(), 1U);
 }
 
-TYPED_TEST(PoolOf, test_saturation_and_resize) {
+EACH_WAY_TEST(PoolOf, test_saturation_and_resize) {
     typename TypeParam::Pool pool(3);
     mp::Semaphore begun(0);
     mp::Semaphore go(0);
@@ -394,13 +394,13 @@ TYPED_TEST(PoolOf, test_saturation_and_resize) {
     for (int i = 0; i < 42; ++i) futures.push_back(pool.submit(square, i));
     go.release(3);
     for (const auto& each : futures) each.get();
-    EXPECT_TRUE(eventually([&] { return pool.worker_pids().size() == (TestFixture::is_process ? 3U : 0U); }));  // one may be at work before its start is done
+    EXPECT_TRUE(eventually([&] { return pool.worker_pids().size() == (TypeParam::are_processes ? 3U : 0U); }));  // one may be at work before its start is done
     EXPECT_THROW(pool.resize(0), chorus::UsageError);
     pool.resize(5);
     EXPECT_EQ(pool.size(), 5U);
 }
 
-TYPED_TEST(PoolOf, text_form_of_futures) {
+EACH_WAY_TEST(PoolOf, text_form_of_futures) {
     typename TypeParam::Pool pool(1);
     auto future = pool.submit(refuse_7, 7);
     EXPECT_THROW(future.get(), std::out_of_range);
@@ -409,7 +409,7 @@ TYPED_TEST(PoolOf, text_form_of_futures) {
     EXPECT_THAT(text.str(), HasSubstr("state=finished raised std::out_of_range>"));
 }
 
-TYPED_TEST(PoolOf, pools_within_pools) {
+EACH_WAY_TEST(PoolOf, pools_within_pools) {
     typename TypeParam::Pool pool(2);
     const auto sums = pool.map(
         [](int x) {

@@ -12,7 +12,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include <support/pool_kinds.hpp>
+#include <support/each_way.hpp>
 
 using namespace std::chrono_literals;
 using testing::AllOf;
@@ -62,11 +62,11 @@ TEST(ProgressLine, is_not_cut_through_a_character) {
 
 // ---- a display of one's own ----
 
-template <class Kind>
-using ProgressOf = WithEachKind<Kind>;
-TYPED_TEST_SUITE(ProgressOf, Kinds, KindNames);
+template <class Par>
+using ProgressOf = EachWay<Par>;
+EACH_WAY_SUITE(ProgressOf, ThreadsAndProcesses);
 
-TYPED_TEST(ProgressOf, a_map_tells_of_each_chunk) {
+EACH_WAY_TEST(ProgressOf, a_map_tells_of_each_chunk) {
     std::vector<chorus::Progress> seen;  // the calls come one at a time
     typename TypeParam::Pool pool(2);
     pool.map({.progress = [&](const chorus::Progress& now) { seen.push_back(now); }, .chunksize = 10}, square, std::views::iota(0, 95));
@@ -77,7 +77,7 @@ TYPED_TEST(ProgressOf, a_map_tells_of_each_chunk) {
     EXPECT_TRUE(std::ranges::all_of(seen, [](const auto& each) { return each.total == 95u && each.failed == 0; }));
 }
 
-TYPED_TEST(ProgressOf, failures_are_counted) {
+EACH_WAY_TEST(ProgressOf, failures_are_counted) {
     chorus::Progress last;
     typename TypeParam::Pool pool(2);
     EXPECT_THROW(pool.map({.progress = [&](const chorus::Progress& now) { last = now; }, .chunksize = 1}, fails_on_odd, std::views::iota(0, 10)),
@@ -86,7 +86,7 @@ TYPED_TEST(ProgressOf, failures_are_counted) {
     EXPECT_EQ(last.failed, 5u);
 }
 
-TYPED_TEST(ProgressOf, an_imap_learns_its_total_at_the_end) {
+EACH_WAY_TEST(ProgressOf, an_imap_learns_its_total_at_the_end) {
     std::vector<chorus::Progress> seen;
     typename TypeParam::Pool pool(2);
     auto numbers = std::views::iota(0) | std::views::take_while([](int x) { return x < 20; });
@@ -99,7 +99,7 @@ TYPED_TEST(ProgressOf, an_imap_learns_its_total_at_the_end) {
     EXPECT_EQ(seen.back().done, 20u);
 }
 
-TYPED_TEST(ProgressOf, nothing_to_do_is_done_at_once) {
+EACH_WAY_TEST(ProgressOf, nothing_to_do_is_done_at_once) {
     std::vector<chorus::Progress> seen;
     typename TypeParam::Pool pool(2);
     pool.map({.progress = [&](const chorus::Progress& now) { seen.push_back(now); }}, square, std::vector<int>{});
@@ -107,7 +107,7 @@ TYPED_TEST(ProgressOf, nothing_to_do_is_done_at_once) {
     EXPECT_EQ(seen.back().total, 0u);
 }
 
-TYPED_TEST(ProgressOf, a_display_may_cancel_what_it_shows) {
+EACH_WAY_TEST(ProgressOf, a_display_may_cancel_what_it_shows) {
     std::optional<chorus::Future<std::vector<int>>> job;
     mt::Event known;
     mp::Event go;
@@ -141,7 +141,7 @@ struct SlowDisplay {
     }
 };
 
-TYPED_TEST(ProgressOf, no_display_is_under_way_when_a_map_has_its_result) {
+EACH_WAY_TEST(ProgressOf, no_display_is_under_way_when_a_map_has_its_result) {
     typename TypeParam::Pool pool(2);
     for (int i = 0; i < 5; ++i) {
         SlowDisplay display;
@@ -151,7 +151,7 @@ TYPED_TEST(ProgressOf, no_display_is_under_way_when_a_map_has_its_result) {
     }
 }
 
-TYPED_TEST(ProgressOf, no_display_is_under_way_when_the_results_of_an_imap_are_dropped) {
+EACH_WAY_TEST(ProgressOf, no_display_is_under_way_when_the_results_of_an_imap_are_dropped) {
     typename TypeParam::Pool pool(2);
     for (int i = 0; i < 5; ++i) {
         SlowDisplay display;
@@ -163,7 +163,7 @@ TYPED_TEST(ProgressOf, no_display_is_under_way_when_the_results_of_an_imap_are_d
     }
 }
 
-TYPED_TEST(ProgressOf, the_end_is_told_to_who_does_not_ask_for_it) {
+EACH_WAY_TEST(ProgressOf, the_end_is_told_to_who_does_not_ask_for_it) {
     typename TypeParam::Pool pool(2);
     for (int i = 0; i < 200; ++i) {
         chorus::Progress last;
@@ -175,7 +175,7 @@ TYPED_TEST(ProgressOf, the_end_is_told_to_who_does_not_ask_for_it) {
     }
 }
 
-TYPED_TEST(ProgressOf, dropped_results_are_told_of_no_more) {
+EACH_WAY_TEST(ProgressOf, dropped_results_are_told_of_no_more) {
     SlowDisplay display;
     typename TypeParam::Pool pool(2);
     pool.imap(

@@ -14,14 +14,14 @@ using testing::MatchesRegex;
 
 namespace {
 
-template <class Kind>
-class ShutdownOf : public WithEachKind<Kind> {
+template <class Par>
+class ShutdownOf : public EachWay<Par> {
 protected:
-    static ProgramResult run_pools(const std::string& which) { return run_program({test_program("pools"), which, KindNames::GetName<Kind>(0)}); }
+    static ProgramResult run_pools(const std::string& which) { return run_program({test_program("pools"), which, EachWay<Par>::way()}); }
 };
-TYPED_TEST_SUITE(ShutdownOf, Kinds, KindNames);
+EACH_WAY_SUITE(ShutdownOf, ThreadsAndProcesses);
 
-TYPED_TEST(ShutdownOf, test_run_after_shutdown) {
+EACH_WAY_TEST(ShutdownOf, test_run_after_shutdown) {
     typename TypeParam::Pool pool(2);
     pool.apply(square, 3);
     pool.shutdown();
@@ -30,7 +30,7 @@ TYPED_TEST(ShutdownOf, test_run_after_shutdown) {
     pool.shutdown();
 }
 
-TYPED_TEST(ShutdownOf, test_hang_issue12364) {
+EACH_WAY_TEST(ShutdownOf, test_hang_issue12364) {
     typename TypeParam::Pool pool(2);
     std::vector<chorus::Future<int>> futures;
     for (int i = 0; i < 50; ++i) futures.push_back(pool.submit(square, i));
@@ -38,7 +38,7 @@ TYPED_TEST(ShutdownOf, test_hang_issue12364) {
     for (int i = 0; i < 50; ++i) EXPECT_EQ(futures[static_cast<std::size_t>(i)].get(chorus::now), i * i);
 }
 
-TYPED_TEST(ShutdownOf, test_hang_gh94440) {
+EACH_WAY_TEST(ShutdownOf, test_hang_gh94440) {
     for (int i = 0; i < 20; ++i) {
         typename TypeParam::Pool pool(1);
         pool.apply(square, 3);
@@ -48,7 +48,7 @@ TYPED_TEST(ShutdownOf, test_hang_gh94440) {
     }
 }
 
-TYPED_TEST(ShutdownOf, test_shutdown_no_wait) {
+EACH_WAY_TEST(ShutdownOf, test_shutdown_no_wait) {
     mp::Event go;
     typename TypeParam::Pool pool(2);
     std::vector<chorus::Future<int>> futures;
@@ -62,7 +62,7 @@ TYPED_TEST(ShutdownOf, test_shutdown_no_wait) {
 }
 
 // Who waits hears the last answer itself: the pool's own thread has to learn that nothing is left to do.
-TYPED_TEST(ShutdownOf, closed_while_somebody_waits_for_the_last_task) {
+EACH_WAY_TEST(ShutdownOf, closed_while_somebody_waits_for_the_last_task) {
     mp::Semaphore begun(0);
     mp::Semaphore go(0);
     typename TypeParam::Pool pool(1);
@@ -77,7 +77,7 @@ TYPED_TEST(ShutdownOf, closed_while_somebody_waits_for_the_last_task) {
     EXPECT_TRUE(pool.join(20s));
 }
 
-TYPED_TEST(ShutdownOf, test_shutdown_no_wait_max_tasks_gh119592) {
+EACH_WAY_TEST(ShutdownOf, test_shutdown_no_wait_max_tasks_gh119592) {
     mp::Event go;
     typename TypeParam::Pool pool(1, {.max_tasks_per_child = 1});
     std::vector<chorus::Future<int>> futures;
@@ -88,7 +88,7 @@ TYPED_TEST(ShutdownOf, test_shutdown_no_wait_max_tasks_gh119592) {
     EXPECT_TRUE(pool.join(20s));
 }
 
-TYPED_TEST(ShutdownOf, test_shutdown_gh_132969_case_1) {
+EACH_WAY_TEST(ShutdownOf, test_shutdown_gh_132969_case_1) {
     testing::internal::CaptureStderr();
     {
         typename TypeParam::Pool pool(1, {.max_tasks_per_child = 1});
@@ -99,7 +99,7 @@ TYPED_TEST(ShutdownOf, test_shutdown_gh_132969_case_1) {
     EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
 }
 
-TYPED_TEST(ShutdownOf, test_shutdown_gh_132969_case_2) {
+EACH_WAY_TEST(ShutdownOf, test_shutdown_gh_132969_case_2) {
     mp::Event go;
     typename TypeParam::Pool pool(2, {.max_tasks_per_child = 1});
     const auto waiting = pool.submit(await, go, 5);
@@ -115,28 +115,28 @@ TYPED_TEST(ShutdownOf, test_shutdown_gh_132969_case_2) {
 
 // ---- at the end of a program -----------------------------------------------------------------------
 
-TYPED_TEST(ShutdownOf, test_interpreter_shutdown) {
+EACH_WAY_TEST(ShutdownOf, test_interpreter_shutdown) {
     const auto result = this->run_pools("running_task");
     EXPECT_EQ(result.exit_code, 0);
     EXPECT_EQ(result.out, "main ends\napple\n");
     EXPECT_EQ(result.err, "");
 }
 
-TYPED_TEST(ShutdownOf, test_hang_gh83386) {
+EACH_WAY_TEST(ShutdownOf, test_hang_gh83386) {
     const auto result = this->run_pools("shutdown_without_waiting");
     EXPECT_EQ(result.exit_code, 0);
     EXPECT_EQ(result.out, "main ends\napple\n");
     EXPECT_EQ(result.err, "");
 }
 
-TYPED_TEST(ShutdownOf, test_submit_after_interpreter_shutdown) {
+EACH_WAY_TEST(ShutdownOf, test_submit_after_interpreter_shutdown) {
     const auto result = this->run_pools("submit_at_the_end");
     EXPECT_EQ(result.exit_code, 0);
     EXPECT_THAT(result.lines(), ElementsAre("done: 9", MatchesRegex("used: refused: .+"), MatchesRegex("unused: refused: .+")));
     EXPECT_EQ(result.err, "");
 }
 
-TYPED_TEST(ShutdownOf, test_worker_finalization_via_atexit_handler_of_multiprocessing) {
+EACH_WAY_TEST(ShutdownOf, test_worker_finalization_via_atexit_handler_of_multiprocessing) {
     const auto result = this->run_pools("global_pool");
     EXPECT_EQ(result.exit_code, 0);
     EXPECT_EQ(result.out, "1 4 9\n");

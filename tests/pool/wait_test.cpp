@@ -16,11 +16,11 @@ using Futures = std::vector<chorus::Future<int>>;
 
 // ---- wait ------------------------------------------------------------------------------------------
 
-template <class Kind>
-using WaitOf = WithEachKind<Kind>;
-TYPED_TEST_SUITE(WaitOf, Kinds, KindNames);
+template <class Par>
+using WaitOf = EachWay<Par>;
+EACH_WAY_SUITE(WaitOf, ThreadsAndProcesses);
 
-TYPED_TEST(WaitOf, test_20369) {
+EACH_WAY_TEST(WaitOf, test_20369) {
     typename TypeParam::Pool pool(1);
     const auto future = pool.submit(square, 3);
     const auto waited = chorus::wait(Futures{future, future});
@@ -28,7 +28,7 @@ TYPED_TEST(WaitOf, test_20369) {
     EXPECT_THAT(waited.not_done, IsEmpty());
 }
 
-TYPED_TEST(WaitOf, test_first_completed_some_already_completed) {
+EACH_WAY_TEST(WaitOf, test_first_completed_some_already_completed) {
     mp::Event go;
     typename TypeParam::Pool pool(1);
     const auto open = pool.submit(await, go, 1);
@@ -40,7 +40,7 @@ TYPED_TEST(WaitOf, test_first_completed_some_already_completed) {
     go.set();
 }
 
-TYPED_TEST(WaitOf, test_first_exception_some_already_complete) {
+EACH_WAY_TEST(WaitOf, test_first_exception_some_already_complete) {
     mp::Event go;
     typename TypeParam::Pool pool(2);
     const auto open = pool.submit(await, go, 1);
@@ -54,7 +54,7 @@ TYPED_TEST(WaitOf, test_first_exception_some_already_complete) {
     go.set();
 }
 
-TYPED_TEST(WaitOf, test_first_exception_one_already_failed) {
+EACH_WAY_TEST(WaitOf, test_first_exception_one_already_failed) {
     mp::Event go;
     typename TypeParam::Pool pool(1);
     const auto open = pool.submit(await, go, 1);
@@ -65,7 +65,7 @@ TYPED_TEST(WaitOf, test_first_exception_one_already_failed) {
     go.set();
 }
 
-TYPED_TEST(WaitOf, test_all_completed) {
+EACH_WAY_TEST(WaitOf, test_all_completed) {
     typename TypeParam::Pool pool(2);
     const Futures all{successful_future(), cancelled_future(), failed_future(), pool.submit(refuse_odd, 1), pool.submit(square, 3)};
     const auto waited = chorus::wait(all, {.return_when = chorus::ALL_COMPLETED});
@@ -73,7 +73,7 @@ TYPED_TEST(WaitOf, test_all_completed) {
     EXPECT_THAT(waited.not_done, IsEmpty());
 }
 
-TYPED_TEST(WaitOf, test_timeout) {
+EACH_WAY_TEST(WaitOf, test_timeout) {
     mp::Event go;
     typename TypeParam::Pool pool(1);
     const auto open = pool.submit(await, go, 1);
@@ -86,7 +86,7 @@ TYPED_TEST(WaitOf, test_timeout) {
     go.set();
 }
 
-TYPED_TEST(WaitOf, test_pending_calls_race) {
+EACH_WAY_TEST(WaitOf, test_pending_calls_race) {
     mp::Event go;
     typename TypeParam::Pool pool(4);
     Futures futures;
@@ -99,11 +99,11 @@ TYPED_TEST(WaitOf, test_pending_calls_race) {
 
 // ---- as_completed ----------------------------------------------------------------------------------
 
-template <class Kind>
-using AsCompletedOf = WithEachKind<Kind>;
-TYPED_TEST_SUITE(AsCompletedOf, Kinds, KindNames);
+template <class Par>
+using AsCompletedOf = EachWay<Par>;
+EACH_WAY_SUITE(AsCompletedOf, ThreadsAndProcesses);
 
-TYPED_TEST(AsCompletedOf, test_no_timeout) {
+EACH_WAY_TEST(AsCompletedOf, test_no_timeout) {
     typename TypeParam::Pool pool(2);
     const Futures all{cancelled_future(), failed_future(), successful_future(), pool.submit(square, 2), pool.submit(square, 3)};
     Futures completed;
@@ -111,7 +111,7 @@ TYPED_TEST(AsCompletedOf, test_no_timeout) {
     EXPECT_THAT(completed, testing::UnorderedElementsAreArray(all));
 }
 
-TYPED_TEST(AsCompletedOf, test_future_times_out) {
+EACH_WAY_TEST(AsCompletedOf, test_future_times_out) {
     mp::Event go;
     typename TypeParam::Pool pool(1);
     const auto open = pool.submit(await, go, 1);
@@ -130,7 +130,7 @@ TYPED_TEST(AsCompletedOf, test_future_times_out) {
     go.set();
 }
 
-TYPED_TEST(AsCompletedOf, test_duplicate_futures) {
+EACH_WAY_TEST(AsCompletedOf, test_duplicate_futures) {
     typename TypeParam::Pool pool(1);
     const auto future = pool.submit(square, 3);
     Futures completed;

@@ -17,7 +17,7 @@ class Barrier : public Flavoured<Par> {
 protected:
     typename Par::Semaphore done_{0};
 };
-TYPED_TEST_SUITE(Barrier, ThreadsAndProcesses);
+EACH_WAY_SUITE(Barrier, ThreadsAndProcesses);
 
 template <class AnyBarrier, class Semaphore>
 void pass(AnyBarrier barrier, Semaphore done, int rounds) {
@@ -72,11 +72,11 @@ void run_in_step(int rounds) {
     EXPECT_FALSE(barrier.broken());
 }
 
-TYPED_TEST(Barrier, test_barrier) { run_in_step<TypeParam>(2); }
-TYPED_TEST(Barrier, test_barrier_10) { run_in_step<TypeParam>(10); }
-TYPED_TEST(Barrier, test_thousand) { run_in_step<TypeParam>(1000); }
+EACH_WAY_TEST(Barrier, test_barrier) { run_in_step<TypeParam>(2); }
+EACH_WAY_TEST(Barrier, test_barrier_10) { run_in_step<TypeParam>(10); }
+EACH_WAY_TEST(Barrier, test_thousand) { run_in_step<TypeParam>(1000); }
 
-TYPED_TEST(Barrier, test_wait_return) {
+EACH_WAY_TEST(Barrier, test_wait_return) {
     typename TypeParam::Barrier barrier(parties);
     std::vector<typename TypeParam::Semaphore> numbers;
     for (int i = 0; i < parties; ++i) numbers.emplace_back(0);
@@ -115,7 +115,7 @@ private:
     std::string path_;
 };
 
-TYPED_TEST(Barrier, test_action) {
+EACH_WAY_TEST(Barrier, test_action) {
     const ActionLog log;
     typename TypeParam::Barrier barrier(parties, note_action);
     const auto count = [](typename TypeParam::Barrier theirs, typename TypeParam::Barrier between) {
@@ -132,7 +132,7 @@ TYPED_TEST(Barrier, test_action) {
     EXPECT_EQ(ActionLog::count(), 3);
 }
 
-TYPED_TEST(Barrier, an_action_that_throws_breaks_it_and_reaches_who_ran_it) {
+EACH_WAY_TEST(Barrier, an_action_that_throws_breaks_it_and_reaches_who_ran_it) {
     typename TypeParam::Barrier barrier(3, [] { throw std::runtime_error("no luck"); });
     Crew<TypeParam> crew;
     crew.start_many(2, meet_broken_barrier<typename TypeParam::Barrier, typename TypeParam::Semaphore>, barrier, this->done_);
@@ -144,7 +144,7 @@ TYPED_TEST(Barrier, an_action_that_throws_breaks_it_and_reaches_who_ran_it) {
     EXPECT_THAT(message_of<chorus::BrokenBarrierError>([&] { barrier.wait(); }), HasSubstr("action threw"));
 }
 
-TYPED_TEST(Barrier, test_abort) {
+EACH_WAY_TEST(Barrier, test_abort) {
     typename TypeParam::Barrier barrier(3);
     Crew<TypeParam> crew;
     crew.start_many(2, meet_broken_barrier<typename TypeParam::Barrier, typename TypeParam::Semaphore>, barrier, this->done_);
@@ -158,7 +158,7 @@ TYPED_TEST(Barrier, test_abort) {
     EXPECT_THROW(barrier.wait(chorus::now), chorus::BrokenBarrierError);
 }
 
-TYPED_TEST(Barrier, test_reset) {
+EACH_WAY_TEST(Barrier, test_reset) {
     typename TypeParam::Barrier barrier(3);
     Crew<TypeParam> crew;
     crew.start_many(2, meet_broken_barrier<typename TypeParam::Barrier, typename TypeParam::Semaphore>, barrier, this->done_);
@@ -172,7 +172,7 @@ TYPED_TEST(Barrier, test_reset) {
     EXPECT_EQ(this->done_.get_value(), 2 + 6);
 }
 
-TYPED_TEST(Barrier, test_abort_and_reset) {
+EACH_WAY_TEST(Barrier, test_abort_and_reset) {
     typename TypeParam::Barrier barrier(3);
     Crew<TypeParam> crew;
     for (int round = 1; round <= 3; ++round) {
@@ -190,7 +190,7 @@ TYPED_TEST(Barrier, test_abort_and_reset) {
     EXPECT_EQ(this->done_.get_value(), 6 + 15);
 }
 
-TYPED_TEST(Barrier, test_timeout) {
+EACH_WAY_TEST(Barrier, test_timeout) {
     typename TypeParam::Barrier barrier(4);
     Crew<TypeParam> crew;
     crew.start_many(2, meet_broken_barrier<typename TypeParam::Barrier, typename TypeParam::Semaphore>, barrier, this->done_);
@@ -203,7 +203,7 @@ TYPED_TEST(Barrier, test_timeout) {
     EXPECT_TRUE(barrier.broken());
 }
 
-TYPED_TEST(Barrier, test_default_timeout) {
+EACH_WAY_TEST(Barrier, test_default_timeout) {
     typename TypeParam::Barrier barrier(3, nullptr, 100ms);
     const auto be_late = [](typename TypeParam::Barrier theirs, typename TypeParam::Semaphore done) {
         try {
@@ -221,7 +221,7 @@ TYPED_TEST(Barrier, test_default_timeout) {
     EXPECT_TRUE(barrier.broken());
 }
 
-TYPED_TEST(Barrier, zero_and_negative_timeouts_do_not_wait) {
+EACH_WAY_TEST(Barrier, zero_and_negative_timeouts_do_not_wait) {
     typename TypeParam::Barrier barrier(2);
     for (const chorus::Deadline deadline : {chorus::Deadline(0s), chorus::Deadline(-1s), chorus::Deadline(chorus::now)}) {
         EXPECT_THROW(barrier.wait(deadline), chorus::BrokenBarrierError);
@@ -232,7 +232,7 @@ TYPED_TEST(Barrier, zero_and_negative_timeouts_do_not_wait) {
     EXPECT_EQ(one.wait(std::chrono::hours::max()), 0);
 }
 
-TYPED_TEST(Barrier, test_single_thread) {
+EACH_WAY_TEST(Barrier, test_single_thread) {
     typename TypeParam::Barrier one(1);
     EXPECT_EQ(one.wait(), 0);
     EXPECT_EQ(one.wait(), 0);
@@ -240,14 +240,14 @@ TYPED_TEST(Barrier, test_single_thread) {
     EXPECT_EQ(one.n_waiting(), 0);
 }
 
-TYPED_TEST(Barrier, has_at_least_one_party) {
+EACH_WAY_TEST(Barrier, has_at_least_one_party) {
     EXPECT_THROW(typename TypeParam::Barrier(0), chorus::UsageError);
     EXPECT_THROW(typename TypeParam::Barrier(-1), chorus::UsageError);
     EXPECT_THROW(typename TypeParam::Barrier(32768), chorus::UsageError);
     EXPECT_EQ(typename TypeParam::Barrier(32767).parties(), 32767);
 }
 
-TYPED_TEST(Barrier, test_repr) {
+EACH_WAY_TEST(Barrier, test_repr) {
     typename TypeParam::Barrier barrier(3);
     EXPECT_EQ(text_of(barrier), "<Barrier(waiters=0/3)>");
     Crew<TypeParam> crew;
@@ -258,7 +258,7 @@ TYPED_TEST(Barrier, test_repr) {
     EXPECT_EQ(text_of(barrier), "<Barrier(broken)>");
 }
 
-TYPED_TEST(Barrier, test_interrupted_waits) {
+EACH_WAY_TEST(Barrier, test_interrupted_waits) {
     typename TypeParam::Barrier barrier(2);
     const Alarms alarms;
     do {
@@ -273,7 +273,7 @@ TYPED_TEST(Barrier, test_interrupted_waits) {
 }
 
 // More come than there are parties: they make the next rounds.
-TYPED_TEST(Barrier, any_five_of_ten_pass_together) {
+EACH_WAY_TEST(Barrier, any_five_of_ten_pass_together) {
     typename TypeParam::Barrier barrier(5);
     Crew<TypeParam> crew;
     crew.start_many(10, pass<typename TypeParam::Barrier, typename TypeParam::Semaphore>, barrier, this->done_, 1);
@@ -282,7 +282,7 @@ TYPED_TEST(Barrier, any_five_of_ten_pass_together) {
     EXPECT_EQ(barrier.n_waiting(), 0);
 }
 
-TYPED_TEST(Barrier, in_a_forked_copy) {
+EACH_WAY_TEST(Barrier, in_a_forked_copy) {
     typename TypeParam::Barrier one(1);
     EXPECT_EQ(in_forked_copy([&] { REQUIRE(one.wait() == 0); }), 0);
     if (!TypeParam::are_processes) return;
@@ -293,7 +293,7 @@ TYPED_TEST(Barrier, in_a_forked_copy) {
     copy.join();
 }
 
-TYPED_TEST(Barrier, an_idle_waiter_uses_no_cpu) {
+EACH_WAY_TEST(Barrier, an_idle_waiter_uses_no_cpu) {
     const auto idle = [](typename TypeParam::Barrier barrier) {
         const auto used = cpu_time_of([&] {
             try {
@@ -314,11 +314,11 @@ class BarrierOfTheDead : public Flavoured<Par> {
 protected:
     mp::Semaphore done_{0};
 };
-TYPED_TEST_SUITE(BarrierOfTheDead, ProcessesOnly);
+EACH_WAY_SUITE(BarrierOfTheDead, ProcessesOnly);
 
 std::string name_and_pid(const mp::Process& process) { return process.name() + " (pid " + std::to_string(process.pid()) + ")"; }
 
-TYPED_TEST(BarrierOfTheDead, a_party_killed_while_it_waits_breaks_it_and_is_named) {
+EACH_WAY_TEST(BarrierOfTheDead, a_party_killed_while_it_waits_breaks_it_and_is_named) {
     mp::Barrier barrier(4);
     Victim victim(pass<mp::Barrier, mp::Semaphore>, barrier, this->done_, 1);
     expect_waiting(barrier, 1);
@@ -340,7 +340,7 @@ TYPED_TEST(BarrierOfTheDead, a_party_killed_while_it_waits_breaks_it_and_is_name
 }
 
 // Nobody was there to see it: the next one to come does.
-TYPED_TEST(BarrierOfTheDead, who_comes_after_the_only_waiter_was_killed_is_told) {
+EACH_WAY_TEST(BarrierOfTheDead, who_comes_after_the_only_waiter_was_killed_is_told) {
     mp::Barrier barrier(3);
     Victim victim(pass<mp::Barrier, mp::Semaphore>, barrier, this->done_, 1);
     expect_waiting(barrier, 1);
@@ -348,7 +348,7 @@ TYPED_TEST(BarrierOfTheDead, who_comes_after_the_only_waiter_was_killed_is_told)
     EXPECT_THAT(message_of<chorus::BrokenBarrierError>([&] { barrier.wait(); }), HasSubstr(name_and_pid(victim.process())));
 }
 
-TYPED_TEST(BarrierOfTheDead, a_second_death_changes_nothing) {
+EACH_WAY_TEST(BarrierOfTheDead, a_second_death_changes_nothing) {
     mp::Barrier barrier(4);
     Victim first(pass<mp::Barrier, mp::Semaphore>, barrier, this->done_, 1);
     expect_waiting(barrier, 1);
@@ -376,7 +376,7 @@ void run_action(mp::Barrier barrier, mp::Semaphore begun) {
     barrier.wait();
 }
 
-TYPED_TEST(BarrierOfTheDead, one_killed_in_the_action_breaks_it_and_is_named) {
+EACH_WAY_TEST(BarrierOfTheDead, one_killed_in_the_action_breaks_it_and_is_named) {
     mp::Barrier barrier(3, stay_in_action);
     mp::Semaphore begun(0);
     Crew<TypeParam> crew;
@@ -391,7 +391,7 @@ TYPED_TEST(BarrierOfTheDead, one_killed_in_the_action_breaks_it_and_is_named) {
 }
 
 // Those who have come for the next round must not wait for the dead either.
-TYPED_TEST(BarrierOfTheDead, one_killed_in_the_action_while_only_later_ones_wait) {
+EACH_WAY_TEST(BarrierOfTheDead, one_killed_in_the_action_while_only_later_ones_wait) {
     mp::Barrier barrier(1, stay_in_action);
     mp::Semaphore begun(0);
     mp::Semaphore about_to_wait(0);
@@ -415,7 +415,7 @@ TYPED_TEST(BarrierOfTheDead, one_killed_in_the_action_while_only_later_ones_wait
 }
 
 // It has not come, so it is late like any other.
-TYPED_TEST(BarrierOfTheDead, one_killed_before_it_comes_is_only_late) {
+EACH_WAY_TEST(BarrierOfTheDead, one_killed_before_it_comes_is_only_late) {
     mp::Barrier barrier(2);
     mp::Event never;
     Victim victim(
@@ -430,7 +430,7 @@ TYPED_TEST(BarrierOfTheDead, one_killed_before_it_comes_is_only_late) {
     EXPECT_THAT(message_of<chorus::BrokenBarrierError>([&] { barrier.wait(50ms); }), AllOf(HasSubstr("in time"), Not(HasSubstr("died"))));
 }
 
-TYPED_TEST(BarrierOfTheDead, one_that_is_stopped_is_only_late) {
+EACH_WAY_TEST(BarrierOfTheDead, one_that_is_stopped_is_only_late) {
     mp::Barrier barrier(3);
     const Victim victim(pass<mp::Barrier, mp::Semaphore>, barrier, this->done_, 1);
     expect_waiting(barrier, 1);
@@ -445,7 +445,7 @@ TYPED_TEST(BarrierOfTheDead, one_that_is_stopped_is_only_late) {
     EXPECT_TRUE(becomes_true([&] { return this->done_.get_value() == 2; })) << "it has passed too";
 }
 
-TYPED_TEST(BarrierOfTheDead, survives_deaths_at_any_instant) {
+EACH_WAY_TEST(BarrierOfTheDead, survives_deaths_at_any_instant) {
     const auto come_and_go = [](mp::Barrier barrier) {
         for (;;) {
             try {

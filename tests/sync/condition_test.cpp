@@ -27,7 +27,7 @@ protected:
     typename Par::Semaphore about_to_wait_{0};
     typename Par::Semaphore done_{0};
 };
-TYPED_TEST_SUITE(Condition, ThreadsAndProcesses);
+EACH_WAY_SUITE(Condition, ThreadsAndProcesses);
 
 template <class AnyCondition, class Semaphore>
 void wait_once(AnyCondition condition, Semaphore done) {
@@ -36,7 +36,7 @@ void wait_once(AnyCondition condition, Semaphore done) {
     done.release();
 }
 
-TYPED_TEST(Condition, test_acquire) {
+EACH_WAY_TEST(Condition, test_acquire) {
     auto& own = this->condition_;
     own.acquire();
     EXPECT_TRUE(own.acquire(chorus::now)) << "the default lock is recursive";
@@ -61,7 +61,7 @@ TYPED_TEST(Condition, test_acquire) {
     EXPECT_TRUE(both.locked());
 }
 
-TYPED_TEST(Condition, test_unacquired_wait_and_notify) {
+EACH_WAY_TEST(Condition, test_unacquired_wait_and_notify) {
     auto& condition = this->condition_;
     EXPECT_THAT(message_of<chorus::UsageError>([&] { condition.wait(); }), HasSubstr("acquire it first"));
     EXPECT_THROW(condition.wait(chorus::now), chorus::UsageError);
@@ -78,7 +78,7 @@ TYPED_TEST(Condition, test_unacquired_wait_and_notify) {
 }
 
 // notify wakes exactly one, of a process and a thread. Who wakes ends, so the one left is the other one.
-TYPED_TEST(Condition, test_notify_wakes_exactly_one) {
+EACH_WAY_TEST(Condition, test_notify_wakes_exactly_one) {
     Crew<TypeParam> crew;
     crew.start(wait_once<typename TypeParam::Condition, typename TypeParam::Semaphore>, this->condition_, this->done_);
     this->expect_waiters(1);
@@ -97,7 +97,7 @@ TYPED_TEST(Condition, test_notify_wakes_exactly_one) {
 }
 
 // Five wait, three are notified, and so on: the right number in the right phase.
-TYPED_TEST(Condition, test_notify) {
+EACH_WAY_TEST(Condition, test_notify) {
     auto& condition = this->condition_;
     const auto wait_twice = [](typename TypeParam::Condition theirs, typename TypeParam::Semaphore done) {
         const std::scoped_lock guard(theirs);
@@ -126,7 +126,7 @@ TYPED_TEST(Condition, test_notify) {
     notify_and_expect([&] { condition.notify_all(); }, 10, 0);
 }
 
-TYPED_TEST(Condition, notify_wakes_who_has_waited_longest) {
+EACH_WAY_TEST(Condition, notify_wakes_who_has_waited_longest) {
     Crew<TypeParam> crew;
     std::vector<typename TypeParam::Semaphore> done;
     for (int i = 0; i < 4; ++i) {
@@ -142,7 +142,7 @@ TYPED_TEST(Condition, notify_wakes_who_has_waited_longest) {
     }
 }
 
-TYPED_TEST(Condition, test_notify_all) {
+EACH_WAY_TEST(Condition, test_notify_all) {
     auto& condition = this->condition_;
     // Waiters whose time runs out leave nothing behind.
     const auto wait_in_vain = [](typename TypeParam::Condition theirs, typename TypeParam::Semaphore done) {
@@ -172,7 +172,7 @@ TYPED_TEST(Condition, test_notify_all) {
 }
 
 // Who was notified does not run before the notifier lets go.
-TYPED_TEST(Condition, a_notified_waiter_waits_for_the_lock) {
+EACH_WAY_TEST(Condition, a_notified_waiter_waits_for_the_lock) {
     Crew<TypeParam> crew;
     crew.start(wait_once<typename TypeParam::Condition, typename TypeParam::Semaphore>, this->condition_, this->done_);
     this->expect_waiters(1);
@@ -185,7 +185,7 @@ TYPED_TEST(Condition, a_notified_waiter_waits_for_the_lock) {
     EXPECT_EQ(this->done_.get_value(), 1);
 }
 
-TYPED_TEST(Condition, test_timeout) {
+EACH_WAY_TEST(Condition, test_timeout) {
     auto& condition = this->condition_;
     const std::scoped_lock guard(condition);
     const Stopwatch watch;
@@ -201,7 +201,7 @@ TYPED_TEST(Condition, test_timeout) {
     EXPECT_TRUE(condition.wait_for([] { return true; }, -1s));
 }
 
-TYPED_TEST(Condition, test_waitfor) {
+EACH_WAY_TEST(Condition, test_waitfor) {
     auto& condition = this->condition_;
     typename TypeParam::Semaphore state(0);
     const auto wait_for_four = [](typename TypeParam::Condition theirs, typename TypeParam::Semaphore at) {
@@ -221,7 +221,7 @@ TYPED_TEST(Condition, test_waitfor) {
     }
 }
 
-TYPED_TEST(Condition, test_waitfor_timeout) {
+EACH_WAY_TEST(Condition, test_waitfor_timeout) {
     const std::scoped_lock guard(this->condition_);
     int asked = 0;
     const Stopwatch watch;
@@ -231,7 +231,7 @@ TYPED_TEST(Condition, test_waitfor_timeout) {
 }
 
 // False on timeout, true when notified. A signal does not end the wait: no handler throws through it.
-TYPED_TEST(Condition, test_wait_result) {
+EACH_WAY_TEST(Condition, test_wait_result) {
     auto& condition = this->condition_;
     Crew<TypeParam> crew;
     const std::unique_lock guard(condition);
@@ -253,7 +253,7 @@ TYPED_TEST(Condition, test_wait_result) {
     EXPECT_TRUE(condition.wait());
 }
 
-TYPED_TEST(Condition, wait_lets_go_of_every_level_and_takes_them_back) {
+EACH_WAY_TEST(Condition, wait_lets_go_of_every_level_and_takes_them_back) {
     auto& condition = this->condition_;
     for (int i = 0; i < 3; ++i) condition.acquire();
     Crew<TypeParam> crew;
@@ -272,7 +272,7 @@ TYPED_TEST(Condition, wait_lets_go_of_every_level_and_takes_them_back) {
     EXPECT_FALSE(condition.locked());
 }
 
-TYPED_TEST(Condition, test_repr) {
+EACH_WAY_TEST(Condition, test_repr) {
     EXPECT_EQ(text_of(this->condition_), "<Condition(<RLock(None, 0)>, 0)>");
     EXPECT_EQ(text_of(typename TypeParam::Condition(typename TypeParam::Lock())), "<Condition(<Lock(owner=None)>, 0)>");
     Crew<TypeParam> crew;
@@ -284,14 +284,14 @@ TYPED_TEST(Condition, test_repr) {
 }
 
 // What was notified before does not count, and neither does it after others have waited.
-TYPED_TEST(Condition, a_notification_is_not_kept) {
+EACH_WAY_TEST(Condition, a_notification_is_not_kept) {
     const std::scoped_lock guard(this->condition_);
     this->condition_.notify(3);
     this->condition_.notify_all();
     EXPECT_FALSE(this->condition_.wait(10ms));
 }
 
-TYPED_TEST(Condition, two_of_one_lock_do_not_wake_each_other) {
+EACH_WAY_TEST(Condition, two_of_one_lock_do_not_wake_each_other) {
     typename TypeParam::Lock lock;
     typename TypeParam::Condition one(lock);
     typename TypeParam::Condition two(lock);
@@ -311,7 +311,7 @@ TYPED_TEST(Condition, two_of_one_lock_do_not_wake_each_other) {
     one.notify();
 }
 
-TYPED_TEST(Condition, hands_a_turn_to_and_fro) {
+EACH_WAY_TEST(Condition, hands_a_turn_to_and_fro) {
     typename TypeParam::Semaphore turn(0);  // even: mine
     const auto answer = [](typename TypeParam::Condition changed, typename TypeParam::Semaphore at) {
         const std::scoped_lock guard(changed);
@@ -331,7 +331,7 @@ TYPED_TEST(Condition, hands_a_turn_to_and_fro) {
     }
 }
 
-TYPED_TEST(Condition, in_a_forked_copy) {
+EACH_WAY_TEST(Condition, in_a_forked_copy) {
     auto& condition = this->condition_;
     const bool shared = TypeParam::are_processes;
     mt::Thread copy([&] {
@@ -357,7 +357,7 @@ TYPED_TEST(Condition, in_a_forked_copy) {
     copy.join();
 }
 
-TYPED_TEST(Condition, an_idle_waiter_uses_no_cpu) {
+EACH_WAY_TEST(Condition, an_idle_waiter_uses_no_cpu) {
     const auto idle = [](typename TypeParam::Condition condition) {
         const std::scoped_lock guard(condition);
         REQUIRE(cpu_time_of([&] { REQUIRE(!condition.wait(1s)); }) < hardly_any_cpu_time);
@@ -376,9 +376,9 @@ protected:
         this->condition_.notify(count);
     }
 };
-TYPED_TEST_SUITE(ConditionOfTheDead, ProcessesOnly);
+EACH_WAY_SUITE(ConditionOfTheDead, ProcessesOnly);
 
-TYPED_TEST(ConditionOfTheDead, a_waiter_killed_is_not_notified) {
+EACH_WAY_TEST(ConditionOfTheDead, a_waiter_killed_is_not_notified) {
     Victim oldest(wait_once<mp::Condition, mp::Semaphore>, this->condition_, this->done_);
     this->expect_waiters(1);
     Victim next(wait_once<mp::Condition, mp::Semaphore>, this->condition_, this->done_);
@@ -396,7 +396,7 @@ TYPED_TEST(ConditionOfTheDead, a_waiter_killed_is_not_notified) {
 }
 
 // The notifier of the C library's own condition would sleep for ever here.
-TYPED_TEST(ConditionOfTheDead, notifying_the_dead_alone_blocks_nobody) {
+EACH_WAY_TEST(ConditionOfTheDead, notifying_the_dead_alone_blocks_nobody) {
     for (int round = 0; round < 5; ++round) {
         std::deque<Victim> victims;
         for (int i = 0; i < 3; ++i) victims.emplace_back(wait_once<mp::Condition, mp::Semaphore>, this->condition_, this->done_);
@@ -412,7 +412,7 @@ TYPED_TEST(ConditionOfTheDead, notifying_the_dead_alone_blocks_nobody) {
     this->notify(1);
 }
 
-TYPED_TEST(ConditionOfTheDead, one_killed_after_it_was_notified_passes_it_on) {
+EACH_WAY_TEST(ConditionOfTheDead, one_killed_after_it_was_notified_passes_it_on) {
     Victim first(wait_once<mp::Condition, mp::Semaphore>, this->condition_, this->done_);
     this->expect_waiters(1);
     Crew<TypeParam> crew;
@@ -426,7 +426,7 @@ TYPED_TEST(ConditionOfTheDead, one_killed_after_it_was_notified_passes_it_on) {
     EXPECT_EQ(this->done_.get_value(), 1);
 }
 
-TYPED_TEST(ConditionOfTheDead, several_killed_after_they_were_notified_pass_it_on) {
+EACH_WAY_TEST(ConditionOfTheDead, several_killed_after_they_were_notified_pass_it_on) {
     std::deque<Victim> victims;
     for (int i = 0; i < 2; ++i) {
         victims.emplace_back(wait_once<mp::Condition, mp::Semaphore>, this->condition_, this->done_);
@@ -443,7 +443,7 @@ TYPED_TEST(ConditionOfTheDead, several_killed_after_they_were_notified_pass_it_o
 }
 
 // Its death is an older one's, so nobody else is told of it twice.
-TYPED_TEST(ConditionOfTheDead, one_killed_that_was_not_notified_wakes_nobody_for_good) {
+EACH_WAY_TEST(ConditionOfTheDead, one_killed_that_was_not_notified_wakes_nobody_for_good) {
     Victim first(wait_once<mp::Condition, mp::Semaphore>, this->condition_, this->done_);
     this->expect_waiters(1);
     Crew<TypeParam> crew;
@@ -457,7 +457,7 @@ TYPED_TEST(ConditionOfTheDead, one_killed_that_was_not_notified_wakes_nobody_for
 }
 
 // What it was told must not be lost though its place among the living is taken before anybody has looked.
-TYPED_TEST(ConditionOfTheDead, a_notification_outlives_the_place_of_who_was_told) {
+EACH_WAY_TEST(ConditionOfTheDead, a_notification_outlives_the_place_of_who_was_told) {
     Victim first(wait_once<mp::Condition, mp::Semaphore>, this->condition_, this->done_);
     this->expect_waiters(1);
     Victim second(wait_once<mp::Condition, mp::Semaphore>, this->condition_, this->done_);
@@ -486,7 +486,7 @@ TYPED_TEST(ConditionOfTheDead, a_notification_outlives_the_place_of_who_was_told
     EXPECT_TRUE(this->done_.acquire(too_long));
 }
 
-TYPED_TEST(ConditionOfTheDead, survives_many_deaths_at_any_instant) {
+EACH_WAY_TEST(ConditionOfTheDead, survives_many_deaths_at_any_instant) {
     const auto take_part = [](mp::Condition condition) {
         for (;;) {
             try {

@@ -10,9 +10,9 @@ protected:
     typename Par::Semaphore about_to_wait_{0};
     typename Par::Semaphore done_{0};
 };
-TYPED_TEST_SUITE(Event, ThreadsAndProcesses);
+EACH_WAY_SUITE(Event, ThreadsAndProcesses);
 
-TYPED_TEST(Event, test_is_set) {
+EACH_WAY_TEST(Event, test_is_set) {
     auto& event = this->event_;
     EXPECT_FALSE(event.is_set());
     event.set();
@@ -25,7 +25,7 @@ TYPED_TEST(Event, test_is_set) {
     EXPECT_FALSE(event.is_set());
 }
 
-TYPED_TEST(Event, test_event) {
+EACH_WAY_TEST(Event, test_event) {
     auto& event = this->event_;
     EXPECT_FALSE(event.wait(0s));
     const Stopwatch watch;
@@ -51,7 +51,7 @@ void wait_for(AnyEvent event, Semaphore about_to_wait, Semaphore done) {
     done.release();
 }
 
-TYPED_TEST(Event, test_notify) {
+EACH_WAY_TEST(Event, test_notify) {
     Crew<TypeParam> crew;
     crew.start_many(5, wait_for<typename TypeParam::Event, typename TypeParam::Semaphore>, this->event_, this->about_to_wait_, this->done_);
     expect_asleep(this->about_to_wait_, crew.workers());
@@ -64,7 +64,7 @@ TYPED_TEST(Event, test_notify) {
     EXPECT_EQ(this->done_.get_value(), 10);
 }
 
-TYPED_TEST(Event, test_timeout) {
+EACH_WAY_TEST(Event, test_timeout) {
     const auto wait_in_vain = [](typename TypeParam::Event event) {
         REQUIRE(!event.wait(chorus::now));
         const Stopwatch watch;
@@ -82,7 +82,7 @@ TYPED_TEST(Event, test_timeout) {
 }
 
 // Set and cleared again before the waiters have run: they were told all the same.
-TYPED_TEST(Event, a_waiter_learns_of_a_set_that_was_cleared_at_once) {
+EACH_WAY_TEST(Event, a_waiter_learns_of_a_set_that_was_cleared_at_once) {
     Crew<TypeParam> crew;
     for (int round = 1; round <= 10; ++round) {
         crew.start_many(3, wait_for<typename TypeParam::Event, typename TypeParam::Semaphore>, this->event_, this->about_to_wait_, this->done_);
@@ -95,7 +95,7 @@ TYPED_TEST(Event, a_waiter_learns_of_a_set_that_was_cleared_at_once) {
     }
 }
 
-TYPED_TEST(Event, test_at_fork_reinit) {
+EACH_WAY_TEST(Event, test_at_fork_reinit) {
     EXPECT_EQ(in_forked_copy([&] {
                   REQUIRE(!this->event_.wait(chorus::now));
                   this->event_.set();
@@ -105,7 +105,7 @@ TYPED_TEST(Event, test_at_fork_reinit) {
     EXPECT_EQ(this->event_.is_set(), TypeParam::are_processes);
 }
 
-TYPED_TEST(Event, test_repr) {
+EACH_WAY_TEST(Event, test_repr) {
     EXPECT_EQ(text_of(this->event_), "<Event unset>");
     this->event_.set();
     EXPECT_EQ(text_of(this->event_), "<Event set>");
@@ -113,7 +113,7 @@ TYPED_TEST(Event, test_repr) {
     EXPECT_EQ(text_of(this->event_), "<Event unset>");
 }
 
-TYPED_TEST(Event, test_interrupted_waits) {
+EACH_WAY_TEST(Event, test_interrupted_waits) {
     const Alarms alarms;
     do {
         const Stopwatch watch;
@@ -125,7 +125,7 @@ TYPED_TEST(Event, test_interrupted_waits) {
     EXPECT_TRUE(this->event_.wait());
 }
 
-TYPED_TEST(Event, is_handed_to_and_fro) {
+EACH_WAY_TEST(Event, is_handed_to_and_fro) {
     typename TypeParam::Event there;
     typename TypeParam::Event back;
     const auto answer = [](typename TypeParam::Event asked, typename TypeParam::Event answered) {
@@ -144,7 +144,7 @@ TYPED_TEST(Event, is_handed_to_and_fro) {
     }
 }
 
-TYPED_TEST(Event, an_idle_waiter_uses_no_cpu) {
+EACH_WAY_TEST(Event, an_idle_waiter_uses_no_cpu) {
     const auto idle = [](typename TypeParam::Event event) { REQUIRE(cpu_time_of([&] { REQUIRE(!event.wait(1s)); }) < hardly_any_cpu_time); };
     Crew<TypeParam> crew;
     crew.start_many(2, idle, this->event_);
@@ -159,9 +159,9 @@ protected:
     mp::Semaphore about_to_wait_{0};
     mp::Semaphore done_{0};
 };
-TYPED_TEST_SUITE(EventOfTheDead, ProcessesOnly);
+EACH_WAY_SUITE(EventOfTheDead, ProcessesOnly);
 
-TYPED_TEST(EventOfTheDead, waiters_killed_asleep_block_nobody) {
+EACH_WAY_TEST(EventOfTheDead, waiters_killed_asleep_block_nobody) {
     std::deque<Victim> victims;
     for (int i = 0; i < 3; ++i)
         victims.emplace_back(wait_for<mp::Event, mp::Semaphore>, this->event_, this->about_to_wait_, this->done_).expect_asleep(this->about_to_wait_);
@@ -174,7 +174,7 @@ TYPED_TEST(EventOfTheDead, waiters_killed_asleep_block_nobody) {
     EXPECT_EQ(this->done_.get_value(), 2);
 }
 
-TYPED_TEST(EventOfTheDead, waiters_killed_when_woken_block_nobody) {
+EACH_WAY_TEST(EventOfTheDead, waiters_killed_when_woken_block_nobody) {
     Victim victim(wait_for<mp::Event, mp::Semaphore>, this->event_, this->about_to_wait_, this->done_);
     victim.expect_asleep(this->about_to_wait_);
     Crew<TypeParam> crew;
@@ -187,7 +187,7 @@ TYPED_TEST(EventOfTheDead, waiters_killed_when_woken_block_nobody) {
 }
 
 // At an unknown instant while it sets: all waiters are told in the end, or none and somebody else sets it.
-TYPED_TEST(EventOfTheDead, a_setter_killed_at_any_instant_leaves_it_usable) {
+EACH_WAY_TEST(EventOfTheDead, a_setter_killed_at_any_instant_leaves_it_usable) {
     const auto keep_setting = [](mp::Event event, mp::Event other) {
         for (;;) {
             event.set();

@@ -1,4 +1,4 @@
-// One test text for threads and for processes by each start method.
+// What the tests of locks and other synchronisation have in common.
 #pragma once
 
 #include <atomic>
@@ -23,67 +23,20 @@
 #include <unistd.h>
 
 #include <gmock/gmock.h>
-#include <gtest/gtest.h>
 
-#include <chorus/chorus.hpp>
+#include <support/each_way.hpp>
+#include <support/message_of.hpp>
 
-namespace mp = chorus::multiprocessing;
-namespace mt = chorus::threading;
 using namespace std::chrono_literals;
 
 /// What only a broken library needs.
 inline constexpr auto too_long = 20s;
 
-struct threads {
-    using Worker = mt::Thread;
-    using Lock = mt::Lock;
-    using RLock = mt::RLock;
-    using Semaphore = mt::Semaphore;
-    using BoundedSemaphore = mt::BoundedSemaphore;
-    using Event = mt::Event;
-    using Condition = mt::Condition;
-    using Barrier = mt::Barrier;
-    static constexpr bool are_processes = false;
-    static void choose() {}
-};
-
-struct processes {
-    using Worker = mp::Process;
-    using Lock = mp::Lock;
-    using RLock = mp::RLock;
-    using Semaphore = mp::Semaphore;
-    using BoundedSemaphore = mp::BoundedSemaphore;
-    using Event = mp::Event;
-    using Condition = mp::Condition;
-    using Barrier = mp::Barrier;
-    static constexpr bool are_processes = true;
-};
-namespace by {
-struct forkserver : processes {
-    static void choose() { mp::set_start_method("forkserver", true); }
-};
-struct spawn : processes {
-    static void choose() { mp::set_start_method("spawn", true); }
-};
-struct fork : processes {
-    static void choose() { mp::set_start_method("fork", true); }
-};
-
-}  // namespace by
-
-using ThreadsAndProcesses = testing::Types<threads, by::forkserver, by::spawn, by::fork>;
-using ProcessesOnly = testing::Types<by::forkserver, by::spawn, by::fork>;
-
-/// For several kinds of objects, each a template over threads and processes.
-template <template <class> class... Kinds>
-using EachOf = testing::Types<Kinds<threads>..., Kinds<by::forkserver>..., Kinds<by::spawn>..., Kinds<by::fork>...>;
-
-/// TYPED_TEST_SUITE(Lock, ThreadsAndProcesses)
+/// A thread that throws fails the test.
 template <class Par>
 class Flavoured : public testing::Test {
 protected:
     void SetUp() override {
-        Par::choose();
         mt::set_excepthook([](const mt::ExceptHookArgs& args) {
             mt::default_excepthook(args);
             ADD_FAILURE() << "a thread threw " << args.exc_type;
@@ -216,24 +169,6 @@ public:
 private:
     mp::Process process_;
 };
-
-template <class T>
-std::string text_of(const T& value) {
-    std::ostringstream out;
-    out << value;
-    return out.str();
-}
-
-template <class Exception, class Function>
-std::string message_of(Function function) {
-    try {
-        function();
-    } catch (const Exception& error) {
-        return error.what();
-    }
-    ADD_FAILURE() << "nothing was thrown";
-    return "";
-}
 
 /// A signal each millisecond, which interrupts whatever sleeps in this thread.
 class Alarms {

@@ -13,14 +13,17 @@ using testing::MatchesRegex;
 
 template <class Par>
 struct plain : Par {
+    static constexpr const char* name = "plain";
     using AnyLock = typename Par::Lock;
 };
 template <class Par>
 struct recursive : Par {
+    static constexpr const char* name = "recursive";
     using AnyLock = typename Par::RLock;
 };
 template <class Par>
 struct condition : Par {
+    static constexpr const char* name = "condition";
     using AnyLock = typename Par::Condition;
 };
 
@@ -34,28 +37,28 @@ protected:
     typename Kind::Semaphore done_{0};
 };
 using Kinds = EachOf<plain, recursive, condition>;
-TYPED_TEST_SUITE(BaseLock, Kinds);
+EACH_WAY_SUITE(BaseLock, Kinds);
 
-TYPED_TEST(BaseLock, test_constructor) {
+EACH_WAY_TEST(BaseLock, test_constructor) {
     typename TypeParam::AnyLock another;
     EXPECT_FALSE(another.locked());
 }
 
-TYPED_TEST(BaseLock, test_repr) {
+EACH_WAY_TEST(BaseLock, test_repr) {
     const std::string free = text_of(this->lock_);
     EXPECT_THAT(free, MatchesRegex("<(Lock|RLock|Condition)\\(.*\\)>"));
     const std::scoped_lock guard(this->lock_);
     EXPECT_NE(text_of(this->lock_), free);
 }
 
-TYPED_TEST(BaseLock, test_acquire_destroy) {
+EACH_WAY_TEST(BaseLock, test_acquire_destroy) {
     for (int i = 0; i < 100; ++i) {
         typename TypeParam::AnyLock dropped;
         EXPECT_TRUE(dropped.acquire());
     }
 }
 
-TYPED_TEST(BaseLock, test_acquire_release) {
+EACH_WAY_TEST(BaseLock, test_acquire_release) {
     for (int i = 0; i < 3; ++i) {
         EXPECT_TRUE(this->lock_.acquire());
         EXPECT_TRUE(this->lock_.locked());
@@ -64,7 +67,7 @@ TYPED_TEST(BaseLock, test_acquire_release) {
     }
 }
 
-TYPED_TEST(BaseLock, test_try_acquire) {
+EACH_WAY_TEST(BaseLock, test_try_acquire) {
     EXPECT_TRUE(this->lock_.acquire(chorus::now));
     this->lock_.release();
     EXPECT_TRUE(this->lock_.try_lock());
@@ -79,7 +82,7 @@ void find_it_held(AnyLock lock) {
     REQUIRE(!lock.acquire(10ms));
 }
 
-TYPED_TEST(BaseLock, test_try_acquire_contended) {
+EACH_WAY_TEST(BaseLock, test_try_acquire_contended) {
     const std::scoped_lock guard(this->lock_);
     Crew<TypeParam>().start(find_it_held<typename TypeParam::AnyLock>, this->lock_);
 }
@@ -94,7 +97,7 @@ void be_alone(AnyLock lock, Semaphore inside, Semaphore about_to_wait, Semaphore
     done.release();
 }
 
-TYPED_TEST(BaseLock, test_acquire_contended) {
+EACH_WAY_TEST(BaseLock, test_acquire_contended) {
     typename TypeParam::Semaphore inside(1);
     this->lock_.acquire();
     Crew<TypeParam> crew;
@@ -107,7 +110,7 @@ TYPED_TEST(BaseLock, test_acquire_contended) {
     EXPECT_FALSE(this->lock_.locked());
 }
 
-TYPED_TEST(BaseLock, test_with) {
+EACH_WAY_TEST(BaseLock, test_with) {
     {
         const std::scoped_lock guard(this->lock_);
         EXPECT_TRUE(this->lock_.locked());
@@ -121,7 +124,7 @@ TYPED_TEST(BaseLock, test_with) {
     EXPECT_FALSE(this->lock_.locked());
 }
 
-TYPED_TEST(BaseLock, test_thread_leak) {
+EACH_WAY_TEST(BaseLock, test_thread_leak) {
     std::vector<std::thread> foreign;
     for (int i = 0; i < 15; ++i) {
         foreign.emplace_back([lock = this->lock_]() mutable {
@@ -133,7 +136,7 @@ TYPED_TEST(BaseLock, test_thread_leak) {
     EXPECT_EQ(mt::active_count(), 1U);
 }
 
-TYPED_TEST(BaseLock, test_timeout) {
+EACH_WAY_TEST(BaseLock, test_timeout) {
     auto& lock = this->lock_;
     EXPECT_THROW((void)lock.acquire(std::chrono::duration<double>(std::nan(""))), chorus::UsageError);
     for (const chorus::Deadline huge : {chorus::Deadline(std::chrono::hours(24 * 365 * 200)), chorus::Deadline(std::chrono::nanoseconds::max())}) {
@@ -162,7 +165,7 @@ TYPED_TEST(BaseLock, test_timeout) {
     go_on.set();
 }
 
-TYPED_TEST(BaseLock, two_at_once_by_scoped_lock) {
+EACH_WAY_TEST(BaseLock, two_at_once_by_scoped_lock) {
     typename TypeParam::AnyLock other;
     const auto take_both = [](typename TypeParam::AnyLock one, typename TypeParam::AnyLock two, typename TypeParam::Semaphore inside) {
         for (int i = 0; i < 200; ++i) {
@@ -177,7 +180,7 @@ TYPED_TEST(BaseLock, two_at_once_by_scoped_lock) {
     crew.start(take_both, other, this->lock_, inside);
 }
 
-TYPED_TEST(BaseLock, handles_are_the_same_lock) {
+EACH_WAY_TEST(BaseLock, handles_are_the_same_lock) {
     auto copy = this->lock_;
     const std::scoped_lock guard(copy);
     EXPECT_TRUE(this->lock_.locked());
@@ -187,7 +190,7 @@ TYPED_TEST(BaseLock, handles_are_the_same_lock) {
     EXPECT_TRUE(other.locked());
 }
 
-TYPED_TEST(BaseLock, is_held_by_one_at_a_time_whoever_asks) {
+EACH_WAY_TEST(BaseLock, is_held_by_one_at_a_time_whoever_asks) {
     const auto add = [](typename TypeParam::AnyLock lock, typename TypeParam::Semaphore inside, typename TypeParam::Semaphore done) {
         for (int i = 0; i < 2000; ++i) {
             REQUIRE(lock.acquire());
@@ -215,7 +218,7 @@ protected:
     typename Par::Semaphore about_to_wait_{0};
     typename Par::Semaphore done_{0};
 };
-TYPED_TEST_SUITE(Lock, ThreadsAndProcesses);
+EACH_WAY_SUITE(Lock, ThreadsAndProcesses);
 
 // Holds it until told, and says so.
 template <class AnyLock, class Semaphore, class Event>
@@ -225,7 +228,7 @@ void hold(AnyLock lock, Semaphore holding, Event until) {
     until.wait();
 }
 
-TYPED_TEST(Lock, test_repr_lock) {
+EACH_WAY_TEST(Lock, test_repr_lock) {
     auto& lock = this->lock_;
     EXPECT_EQ(text_of(lock), "<Lock(owner=None)>");
     lock.acquire();
@@ -250,7 +253,7 @@ TYPED_TEST(Lock, test_repr_lock) {
     EXPECT_TRUE(worker.join(too_long));
 }
 
-TYPED_TEST(Lock, test_lock_locked_2processes) {
+EACH_WAY_TEST(Lock, test_lock_locked_2processes) {
     typename TypeParam::Event go_on;
     Crew<TypeParam> crew;
     crew.start(hold<typename TypeParam::Lock, typename TypeParam::Semaphore, typename TypeParam::Event>, this->lock_, this->about_to_wait_, go_on);
@@ -264,13 +267,13 @@ TYPED_TEST(Lock, test_lock_locked_2processes) {
     crew.join();
 }
 
-TYPED_TEST(Lock, test_lock_context) {
+EACH_WAY_TEST(Lock, test_lock_context) {
     std::unique_lock guard(this->lock_);
     EXPECT_TRUE(guard.owns_lock());
     EXPECT_TRUE(this->lock_.locked());
 }
 
-TYPED_TEST(Lock, unique_lock_with_timeouts) {
+EACH_WAY_TEST(Lock, unique_lock_with_timeouts) {
     std::unique_lock mine(this->lock_, 10ms);
     EXPECT_TRUE(mine.owns_lock());
     std::unique_lock late(this->lock_, 10ms);
@@ -282,7 +285,7 @@ TYPED_TEST(Lock, unique_lock_with_timeouts) {
     EXPECT_TRUE(late.try_lock_until(std::chrono::steady_clock::now() + 10ms));
 }
 
-TYPED_TEST(Lock, test_releasing_unacquired_lock) {
+EACH_WAY_TEST(Lock, test_releasing_unacquired_lock) {
     EXPECT_THAT(message_of<chorus::UsageError>([&] { this->lock_.release(); }), HasSubstr("nobody holds"));
     EXPECT_FALSE(this->lock_.locked());
     this->lock_.acquire();
@@ -292,7 +295,7 @@ TYPED_TEST(Lock, test_releasing_unacquired_lock) {
     EXPECT_TRUE(this->lock_.acquire(chorus::now));
 }
 
-TYPED_TEST(Lock, test_reacquire) {
+EACH_WAY_TEST(Lock, test_reacquire) {
     this->lock_.acquire();
     EXPECT_FALSE(this->lock_.acquire(10ms));
     const auto take_twice = [](typename TypeParam::Lock lock, typename TypeParam::Semaphore about_to_wait) {
@@ -310,7 +313,7 @@ TYPED_TEST(Lock, test_reacquire) {
     EXPECT_FALSE(this->lock_.locked());
 }
 
-TYPED_TEST(Lock, test_different_thread) {
+EACH_WAY_TEST(Lock, test_different_thread) {
     this->lock_.acquire();
     Crew<TypeParam> crew;
     crew.start([](typename TypeParam::Lock lock) { lock.release(); }, this->lock_);
@@ -319,7 +322,7 @@ TYPED_TEST(Lock, test_different_thread) {
     EXPECT_TRUE(this->lock_.locked());
 }
 
-TYPED_TEST(Lock, released_by_another_while_several_wait) {
+EACH_WAY_TEST(Lock, released_by_another_while_several_wait) {
     this->lock_.acquire();
     Crew<TypeParam> crew;
     const auto pass = [](typename TypeParam::Lock lock, typename TypeParam::Semaphore about_to_wait, typename TypeParam::Semaphore done) {
@@ -335,7 +338,7 @@ TYPED_TEST(Lock, released_by_another_while_several_wait) {
     EXPECT_EQ(this->done_.get_value(), 3);
 }
 
-TYPED_TEST(Lock, test_state_after_timeout) {
+EACH_WAY_TEST(Lock, test_state_after_timeout) {
     this->lock_.acquire();
     const auto try_in_time = [](typename TypeParam::Lock lock) { REQUIRE(!lock.acquire(10ms)); };
     Crew<TypeParam>().start(try_in_time, this->lock_);
@@ -345,7 +348,7 @@ TYPED_TEST(Lock, test_state_after_timeout) {
     EXPECT_TRUE(this->lock_.acquire(chorus::now));
 }
 
-TYPED_TEST(Lock, a_waiter_that_times_out_takes_no_wake_with_it) {
+EACH_WAY_TEST(Lock, a_waiter_that_times_out_takes_no_wake_with_it) {
     for (int i = 0; i < 20; ++i) {
         this->lock_.acquire();
         Crew<TypeParam> crew;
@@ -370,7 +373,7 @@ TYPED_TEST(Lock, a_waiter_that_times_out_takes_no_wake_with_it) {
 
 // Python re-initialises the locks of a forked copy. Here a copy has locks of its own among threads, as they were, and among
 // processes the same as its parent.
-TYPED_TEST(Lock, test_at_fork_reinit) {
+EACH_WAY_TEST(Lock, test_at_fork_reinit) {
     auto lock = this->lock_;
     EXPECT_EQ(in_forked_copy([&] {
                   REQUIRE(lock.acquire(chorus::now));
@@ -390,7 +393,7 @@ TYPED_TEST(Lock, test_at_fork_reinit) {
     EXPECT_EQ(lock.locked(), !TypeParam::are_processes);
 }
 
-TYPED_TEST(Lock, an_idle_waiter_uses_no_cpu) {
+EACH_WAY_TEST(Lock, an_idle_waiter_uses_no_cpu) {
     this->lock_.acquire();
     const auto idle = [](typename TypeParam::Lock lock) { REQUIRE(cpu_time_of([&] { REQUIRE(!lock.acquire(1s)); }) < hardly_any_cpu_time); };
     Crew<TypeParam> crew;
@@ -399,7 +402,7 @@ TYPED_TEST(Lock, an_idle_waiter_uses_no_cpu) {
 
 // ---- Lock, signals: a handler that throws through a wait is no C++, so what CPython tests of those is left out ----
 
-TYPED_TEST(Lock, test_lock_acquire_retries_on_intr) {
+EACH_WAY_TEST(Lock, test_lock_acquire_retries_on_intr) {
     typename TypeParam::Event go_on;
     Crew<TypeParam> crew;
     crew.start(hold<typename TypeParam::Lock, typename TypeParam::Semaphore, typename TypeParam::Event>, this->lock_, this->about_to_wait_, go_on);
@@ -422,7 +425,7 @@ TYPED_TEST(Lock, test_lock_acquire_retries_on_intr) {
     this->lock_.release();
 }
 
-TYPED_TEST(Lock, test_interrupted_timed_acquire) {
+EACH_WAY_TEST(Lock, test_interrupted_timed_acquire) {
     this->lock_.acquire();
     const Alarms alarms;
     do {
@@ -441,15 +444,15 @@ protected:
     typename Par::Semaphore about_to_wait_{0};
     typename Par::Event go_on_;
 };
-TYPED_TEST_SUITE(RLock, ThreadsAndProcesses);
+EACH_WAY_SUITE(RLock, ThreadsAndProcesses);
 
-TYPED_TEST(RLock, test_rlock) {
+EACH_WAY_TEST(RLock, test_rlock) {
     for (int i = 0; i < 3; ++i) EXPECT_TRUE(this->lock_.acquire());
     for (int i = 0; i < 3; ++i) this->lock_.release();
     EXPECT_THROW(this->lock_.release(), chorus::UsageError);
 }
 
-TYPED_TEST(RLock, text_form_says_the_depth) {
+EACH_WAY_TEST(RLock, text_form_says_the_depth) {
     auto& lock = this->lock_;
     EXPECT_EQ(text_of(lock), "<RLock(None, 0)>");
     lock.acquire();
@@ -467,7 +470,7 @@ TYPED_TEST(RLock, text_form_says_the_depth) {
     this->go_on_.set();
 }
 
-TYPED_TEST(RLock, test_rlock_locked_2processes) {
+EACH_WAY_TEST(RLock, test_rlock_locked_2processes) {
     Crew<TypeParam> crew;
     crew.start(hold<typename TypeParam::RLock, typename TypeParam::Semaphore, typename TypeParam::Event>, this->lock_, this->about_to_wait_, this->go_on_);
     ASSERT_TRUE(this->about_to_wait_.acquire(too_long));
@@ -478,16 +481,16 @@ TYPED_TEST(RLock, test_rlock_locked_2processes) {
     EXPECT_FALSE(this->lock_.locked());
 }
 
-TYPED_TEST(RLock, test_rlock_context) {
+EACH_WAY_TEST(RLock, test_rlock_context) {
     const std::unique_lock guard(this->lock_);
     EXPECT_TRUE(guard.owns_lock());
     const std::scoped_lock again(this->lock_);
     EXPECT_TRUE(this->lock_.locked());
 }
 
-TYPED_TEST(RLock, test_releasing_unacquired_lock) { EXPECT_THROW(this->lock_.release(), chorus::UsageError); }
+EACH_WAY_TEST(RLock, test_releasing_unacquired_lock) { EXPECT_THROW(this->lock_.release(), chorus::UsageError); }
 
-TYPED_TEST(RLock, test_reacquire) {
+EACH_WAY_TEST(RLock, test_reacquire) {
     this->lock_.acquire();
     EXPECT_TRUE(this->lock_.acquire(chorus::now));
     EXPECT_TRUE(this->lock_.acquire(10ms));
@@ -498,7 +501,7 @@ TYPED_TEST(RLock, test_reacquire) {
     EXPECT_FALSE(this->lock_.locked());
 }
 
-TYPED_TEST(RLock, test_recursion_count) {
+EACH_WAY_TEST(RLock, test_recursion_count) {
     const auto find = [](typename TypeParam::RLock lock, bool held) {
         REQUIRE(lock.locked() == held);
         REQUIRE(lock.acquire(chorus::now) != held);
@@ -512,7 +515,7 @@ TYPED_TEST(RLock, test_recursion_count) {
 }
 
 // There is no such query: who is no owner learns it when it releases.
-TYPED_TEST(RLock, test_is_owned) {
+EACH_WAY_TEST(RLock, test_is_owned) {
     this->lock_.acquire();
     const auto be_refused = [](typename TypeParam::RLock lock) {
         bool refused = false;
@@ -528,7 +531,7 @@ TYPED_TEST(RLock, test_is_owned) {
     this->lock_.release();
 }
 
-TYPED_TEST(RLock, test_locked) {
+EACH_WAY_TEST(RLock, test_locked) {
     EXPECT_FALSE(this->lock_.locked());
     this->lock_.acquire();
     this->lock_.acquire();
@@ -538,7 +541,7 @@ TYPED_TEST(RLock, test_locked) {
     EXPECT_FALSE(this->lock_.locked());
 }
 
-TYPED_TEST(RLock, test_locked_with_2threads) {
+EACH_WAY_TEST(RLock, test_locked_with_2threads) {
     mt::Thread other([&] { hold(this->lock_, this->about_to_wait_, this->go_on_); });
     other.start();
     ASSERT_TRUE(this->about_to_wait_.acquire(too_long));
@@ -549,7 +552,7 @@ TYPED_TEST(RLock, test_locked_with_2threads) {
     EXPECT_FALSE(this->lock_.locked());
 }
 
-TYPED_TEST(RLock, test_interrupted_timed_acquire) {
+EACH_WAY_TEST(RLock, test_interrupted_timed_acquire) {
     Crew<TypeParam> crew;
     crew.start(hold<typename TypeParam::RLock, typename TypeParam::Semaphore, typename TypeParam::Event>, this->lock_, this->about_to_wait_, this->go_on_);
     ASSERT_TRUE(this->about_to_wait_.acquire(too_long));
@@ -563,7 +566,7 @@ TYPED_TEST(RLock, test_interrupted_timed_acquire) {
 }
 
 // A thread that holds it keeps it through a plain fork(); its copy is another thread.
-TYPED_TEST(RLock, a_forked_copy_is_another_owner) {
+EACH_WAY_TEST(RLock, a_forked_copy_is_another_owner) {
     this->lock_.acquire();
     if (!TypeParam::are_processes) return this->lock_.release();
     EXPECT_EQ(in_forked_copy([&] {
@@ -584,7 +587,7 @@ TYPED_TEST(RLock, a_forked_copy_is_another_owner) {
 
 template <class Par>
 class TravellingLock : public Flavoured<Par> {};
-TYPED_TEST_SUITE(TravellingLock, ProcessesOnly);
+EACH_WAY_SUITE(TravellingLock, ProcessesOnly);
 
 struct Job {
     std::string name;
@@ -594,7 +597,7 @@ struct Job {
     std::map<std::string, mp::Semaphore> permits;
 };
 
-TYPED_TEST(TravellingLock, inside_containers_and_aggregates) {
+EACH_WAY_TEST(TravellingLock, inside_containers_and_aggregates) {
     Job job{"job", {}, std::vector<mp::RLock>(3), mp::Event(), {{"a", mp::Semaphore(1)}, {"b", mp::Semaphore(2)}}};
     std::vector<mp::Lock> locks(4);
     locks.push_back(locks[1]);  // the same one twice
@@ -625,7 +628,7 @@ TYPED_TEST(TravellingLock, inside_containers_and_aggregates) {
     EXPECT_EQ(job.permits.at("a").get_value(), 0);
 }
 
-TYPED_TEST(TravellingLock, on_to_a_grandchild) {
+EACH_WAY_TEST(TravellingLock, on_to_a_grandchild) {
     const auto child = [](mp::Lock lock, mp::Event event, mp::Condition changed) {
         mp::Process grandchild(
             [](mp::Lock same_lock, mp::Event same_event, mp::Condition same_condition) {
@@ -651,7 +654,7 @@ TYPED_TEST(TravellingLock, on_to_a_grandchild) {
     EXPECT_FALSE(lock.locked());
 }
 
-TYPED_TEST(TravellingLock, outlives_who_made_it) {
+EACH_WAY_TEST(TravellingLock, outlives_who_made_it) {
     const auto make = [](mp::Event event) {
         mp::Process heir(
             [](mp::Lock lock, mp::Event done) {

@@ -10,8 +10,6 @@ using testing::Not;
 
 namespace {
 
-using Locks = testing::Types<by::forkserver, by::spawn, by::fork>;
-
 template <class Par>
 class OwnerDied : public Flavoured<Par> {
 protected:
@@ -22,7 +20,7 @@ protected:
     mp::Semaphore told_{0};
     mp::Semaphore done_{0};
 };
-TYPED_TEST_SUITE(OwnerDied, Locks);
+EACH_WAY_SUITE(OwnerDied, ProcessesOnly);
 
 template <class AnyLock>
 bool learns_of_a_death(AnyLock lock) {
@@ -51,7 +49,7 @@ void hold_until(AnyLock lock, mp::Semaphore holding, mp::Event until) {
     lock.release();
 }
 
-TYPED_TEST(OwnerDied, by_sigkill_and_names_who_it_was) {
+EACH_WAY_TEST(OwnerDied, by_sigkill_and_names_who_it_was) {
     Victim victim(hold_for_ever<mp::Lock>, this->lock_, this->holding_);
     ASSERT_TRUE(this->holding_.acquire(too_long));
     victim.die();
@@ -66,7 +64,7 @@ TYPED_TEST(OwnerDied, by_sigkill_and_names_who_it_was) {
     EXPECT_FALSE(learns_of_a_death(this->lock_));
 }
 
-TYPED_TEST(OwnerDied, by_leaving_at_once_by_exit_by_exception_or_in_order) {
+EACH_WAY_TEST(OwnerDied, by_leaving_at_once_by_exit_by_exception_or_in_order) {
     enum Way { leave_at_once, exit_program, throw_exit, return_from_it };
     const auto end_holding = [](mp::Lock lock, int way) {
         lock.acquire();
@@ -84,7 +82,7 @@ TYPED_TEST(OwnerDied, by_leaving_at_once_by_exit_by_exception_or_in_order) {
     }
 }
 
-TYPED_TEST(OwnerDied, by_a_thread_that_ends_in_another_process) {
+EACH_WAY_TEST(OwnerDied, by_a_thread_that_ends_in_another_process) {
     const auto end_a_thread = [](mp::Lock lock, mp::Semaphore ended, mp::Event go_on) {
         mt::Thread holder([&lock] { lock.acquire(); });
         holder.start();
@@ -100,7 +98,7 @@ TYPED_TEST(OwnerDied, by_a_thread_that_ends_in_another_process) {
     go_on.set();
 }
 
-TYPED_TEST(OwnerDied, by_a_thread_that_ends_in_this_process) {
+EACH_WAY_TEST(OwnerDied, by_a_thread_that_ends_in_this_process) {
     mt::Thread holder([this] { this->lock_.acquire(); });
     holder.start();
     holder.join();
@@ -112,7 +110,7 @@ TYPED_TEST(OwnerDied, by_a_thread_that_ends_in_this_process) {
     EXPECT_TRUE(learns_of_a_death(this->lock_));
 }
 
-TYPED_TEST(OwnerDied, of_a_recursive_lock_held_three_times) {
+EACH_WAY_TEST(OwnerDied, of_a_recursive_lock_held_three_times) {
     const auto hold_three_times = [](mp::RLock lock, mp::Semaphore holding) {
         lock.acquire();
         lock.acquire();
@@ -130,7 +128,7 @@ TYPED_TEST(OwnerDied, of_a_recursive_lock_held_three_times) {
 
 // ---- who is told, and how often ------------------------------------------------------------------
 
-TYPED_TEST(OwnerDied, told_again_until_it_is_recovered) {
+EACH_WAY_TEST(OwnerDied, told_again_until_it_is_recovered) {
     Victim victim(hold_for_ever<mp::Lock>, this->lock_, this->holding_);
     ASSERT_TRUE(this->holding_.acquire(too_long));
     victim.die();
@@ -154,7 +152,7 @@ TYPED_TEST(OwnerDied, told_again_until_it_is_recovered) {
     }
 }
 
-TYPED_TEST(OwnerDied, scoped_use_leaves_it_to_the_next) {
+EACH_WAY_TEST(OwnerDied, scoped_use_leaves_it_to_the_next) {
     Victim victim(hold_for_ever<mp::Lock>, this->lock_, this->holding_);
     ASSERT_TRUE(this->holding_.acquire(too_long));
     victim.die();
@@ -166,7 +164,7 @@ TYPED_TEST(OwnerDied, scoped_use_leaves_it_to_the_next) {
     EXPECT_THROW(this->lock_.try_lock_for(1s), chorus::OwnerDied);
 }
 
-TYPED_TEST(OwnerDied, not_told_when_another_released_it) {
+EACH_WAY_TEST(OwnerDied, not_told_when_another_released_it) {
     Victim victim(hold_for_ever<mp::Lock>, this->lock_, this->holding_);
     ASSERT_TRUE(this->holding_.acquire(too_long));
     this->lock_.release();
@@ -192,7 +190,7 @@ void wait_and_go(AnyLock lock, mp::Semaphore about_to_wait, mp::Semaphore told, 
     done.release();
 }
 
-TYPED_TEST(OwnerDied, one_of_those_asleep_is_told_at_once_and_all_go_on) {
+EACH_WAY_TEST(OwnerDied, one_of_those_asleep_is_told_at_once_and_all_go_on) {
     Victim victim(hold_for_ever<mp::Lock>, this->lock_, this->holding_);
     ASSERT_TRUE(this->holding_.acquire(too_long));
     Crew<TypeParam> crew;
@@ -204,7 +202,7 @@ TYPED_TEST(OwnerDied, one_of_those_asleep_is_told_at_once_and_all_go_on) {
     EXPECT_EQ(this->done_.get_value(), 4);
 }
 
-TYPED_TEST(OwnerDied, those_asleep_at_several_locks_of_the_dead_are_all_told) {
+EACH_WAY_TEST(OwnerDied, those_asleep_at_several_locks_of_the_dead_are_all_told) {
     std::vector<mp::Lock> locks(4);
     const auto hold_all = [](std::vector<mp::Lock> theirs, mp::Semaphore holding) {
         for (auto& lock : theirs) lock.acquire();
@@ -222,7 +220,7 @@ TYPED_TEST(OwnerDied, those_asleep_at_several_locks_of_the_dead_are_all_told) {
 }
 
 // The system takes back 2,048 mutexes of a dead thread, and no more.
-TYPED_TEST(OwnerDied, of_each_of_three_thousand_locks) {
+EACH_WAY_TEST(OwnerDied, of_each_of_three_thousand_locks) {
     std::vector<mp::Lock> locks(3000);
     const auto hold_all = [](std::vector<mp::Lock> theirs, mp::Semaphore holding) {
         for (auto& lock : theirs) lock.acquire();
@@ -235,7 +233,7 @@ TYPED_TEST(OwnerDied, of_each_of_three_thousand_locks) {
     EXPECT_TRUE(std::all_of(locks.begin(), locks.end(), learns_of_a_death<mp::Lock>));
 }
 
-TYPED_TEST(OwnerDied, names_no_other_when_its_place_was_taken) {
+EACH_WAY_TEST(OwnerDied, names_no_other_when_its_place_was_taken) {
     Victim victim(hold_for_ever<mp::Lock>, this->lock_, this->holding_);
     ASSERT_TRUE(this->holding_.acquire(too_long));
     victim.die();
@@ -258,7 +256,7 @@ TYPED_TEST(OwnerDied, names_no_other_when_its_place_was_taken) {
 
 // ---- waiters that die ----------------------------------------------------------------------------
 
-TYPED_TEST(OwnerDied, waiters_killed_asleep_block_nobody) {
+EACH_WAY_TEST(OwnerDied, waiters_killed_asleep_block_nobody) {
     this->lock_.acquire();
     // The first sleeps at the lock, the others behind it.
     std::deque<Victim> victims;
@@ -277,7 +275,7 @@ TYPED_TEST(OwnerDied, waiters_killed_asleep_block_nobody) {
     EXPECT_EQ(this->told_.get_value(), 0) << "none of the dead had it";
 }
 
-TYPED_TEST(OwnerDied, one_killed_when_woken_passes_it_on) {
+EACH_WAY_TEST(OwnerDied, one_killed_when_woken_passes_it_on) {
     for (int round = 0; round < 5; ++round) {
         this->lock_.acquire();
         Victim first(wait_and_go<mp::Lock>, this->lock_, this->about_to_wait_, this->told_, this->done_);
@@ -295,7 +293,7 @@ TYPED_TEST(OwnerDied, one_killed_when_woken_passes_it_on) {
 
 // The system wakes one of those who sleep because of a dead holder, each at another lock of it. If that one is killed in turn, it
 // wakes the next.
-TYPED_TEST(OwnerDied, one_killed_when_woken_by_a_death_passes_that_on) {
+EACH_WAY_TEST(OwnerDied, one_killed_when_woken_by_a_death_passes_that_on) {
     mp::RLock other;
     const auto hold_both = [](mp::Lock one, mp::RLock two, mp::Semaphore holding) {
         two.acquire();
@@ -320,7 +318,7 @@ TYPED_TEST(OwnerDied, one_killed_when_woken_by_a_death_passes_that_on) {
     EXPECT_EQ(this->told_.get_value(), 5);
 }
 
-TYPED_TEST(OwnerDied, holder_and_first_waiter_killed_together) {
+EACH_WAY_TEST(OwnerDied, holder_and_first_waiter_killed_together) {
     for (int round = 0; round < 5; ++round) {
         Victim holder(hold_for_ever<mp::Lock>, this->lock_, this->holding_);
         ASSERT_TRUE(this->holding_.acquire(too_long));
@@ -339,7 +337,7 @@ TYPED_TEST(OwnerDied, holder_and_first_waiter_killed_together) {
 
 // ---- only the system says who is dead --------------------------------------------------------------
 
-TYPED_TEST(OwnerDied, a_stopped_holder_is_not_dead) {
+EACH_WAY_TEST(OwnerDied, a_stopped_holder_is_not_dead) {
     mp::Event go_on;
     Victim victim(hold_until<mp::Lock>, this->lock_, this->holding_, go_on);
     ASSERT_TRUE(this->holding_.acquire(too_long));
@@ -354,7 +352,7 @@ TYPED_TEST(OwnerDied, a_stopped_holder_is_not_dead) {
 
 // ---- conditions ----------------------------------------------------------------------------------
 
-TYPED_TEST(OwnerDied, a_condition_tells_in_acquire_and_in_wait) {
+EACH_WAY_TEST(OwnerDied, a_condition_tells_in_acquire_and_in_wait) {
     mp::Condition condition;
     Victim victim(hold_for_ever<mp::Condition>, condition, this->holding_);
     ASSERT_TRUE(this->holding_.acquire(too_long));
@@ -424,7 +422,7 @@ TEST(ForkedCopy, made_before_any_use_is_not_taken_for_its_parent) {
 // ---- torture -------------------------------------------------------------------------------------
 
 // Each holder is alone, whoever is killed when.
-TYPED_TEST(OwnerDied, survives_deaths_at_any_instant) {
+EACH_WAY_TEST(OwnerDied, survives_deaths_at_any_instant) {
     mp::Semaphore inside(1);
     const auto take_turns = [](mp::Lock lock, mp::Semaphore only_one) {
         for (;;) {

@@ -7,11 +7,13 @@ using testing::HasSubstr;
 
 template <class Par>
 struct unbounded : Par {
+    static constexpr const char* name = "unbounded";
     using AnySemaphore = typename Par::Semaphore;
     static constexpr bool is_bounded = false;
 };
 template <class Par>
 struct bounded : Par {
+    static constexpr const char* name = "bounded";
     using AnySemaphore = typename Par::BoundedSemaphore;
     static constexpr bool is_bounded = true;
 };
@@ -25,9 +27,9 @@ protected:
     typename Kind::Semaphore done_{0};
 };
 using Kinds = EachOf<unbounded, bounded>;
-TYPED_TEST_SUITE(BaseSemaphore, Kinds);
+EACH_WAY_SUITE(BaseSemaphore, Kinds);
 
-TYPED_TEST(BaseSemaphore, test_constructor) {
+EACH_WAY_TEST(BaseSemaphore, test_constructor) {
     using Semaphore = typename TypeParam::AnySemaphore;
     EXPECT_THAT(message_of<chorus::UsageError>([] { Semaphore(-1); }), HasSubstr("-1"));
     EXPECT_THROW(Semaphore(INT_MIN), chorus::UsageError);
@@ -36,7 +38,7 @@ TYPED_TEST(BaseSemaphore, test_constructor) {
     EXPECT_EQ(Semaphore(INT_MAX).get_value(), INT_MAX);
 }
 
-TYPED_TEST(BaseSemaphore, test_acquire) {
+EACH_WAY_TEST(BaseSemaphore, test_acquire) {
     typename TypeParam::AnySemaphore one(1);
     EXPECT_TRUE(one.acquire());
     EXPECT_TRUE(one.locked());
@@ -52,7 +54,7 @@ TYPED_TEST(BaseSemaphore, test_acquire) {
     EXPECT_EQ(two.get_value(), 2);
 }
 
-TYPED_TEST(BaseSemaphore, test_acquire_destroy) {
+EACH_WAY_TEST(BaseSemaphore, test_acquire_destroy) {
     for (int i = 0; i < 100; ++i) {
         typename TypeParam::AnySemaphore dropped(1);
         dropped.acquire();
@@ -60,7 +62,7 @@ TYPED_TEST(BaseSemaphore, test_acquire_destroy) {
 }
 
 // In three phases: as many go through as there are permits, and the others sleep.
-TYPED_TEST(BaseSemaphore, test_acquire_contended) {
+EACH_WAY_TEST(BaseSemaphore, test_acquire_contended) {
     using AnySemaphore = typename TypeParam::AnySemaphore;
     using Semaphore = typename TypeParam::Semaphore;
     AnySemaphore seven(7);
@@ -94,7 +96,7 @@ TYPED_TEST(BaseSemaphore, test_acquire_contended) {
     EXPECT_EQ(this->done_.get_value(), 20);
 }
 
-TYPED_TEST(BaseSemaphore, test_multirelease) {
+EACH_WAY_TEST(BaseSemaphore, test_multirelease) {
     using AnySemaphore = typename TypeParam::AnySemaphore;
     using Semaphore = typename TypeParam::Semaphore;
     AnySemaphore permits(5);
@@ -118,7 +120,7 @@ TYPED_TEST(BaseSemaphore, test_multirelease) {
     EXPECT_EQ(permits.get_value(), 0);
 }
 
-TYPED_TEST(BaseSemaphore, test_try_acquire) {
+EACH_WAY_TEST(BaseSemaphore, test_try_acquire) {
     typename TypeParam::AnySemaphore two(2);
     EXPECT_TRUE(two.acquire(chorus::now));
     EXPECT_TRUE(two.try_lock());
@@ -128,7 +130,7 @@ TYPED_TEST(BaseSemaphore, test_try_acquire) {
     EXPECT_TRUE(two.acquire(chorus::now));
 }
 
-TYPED_TEST(BaseSemaphore, test_try_acquire_contended) {
+EACH_WAY_TEST(BaseSemaphore, test_try_acquire_contended) {
     using AnySemaphore = typename TypeParam::AnySemaphore;
     AnySemaphore permits(4);
     permits.acquire();
@@ -144,13 +146,13 @@ TYPED_TEST(BaseSemaphore, test_try_acquire_contended) {
     EXPECT_EQ(this->done_.get_value(), 3);
 }
 
-TYPED_TEST(BaseSemaphore, test_default_value) {
+EACH_WAY_TEST(BaseSemaphore, test_default_value) {
     typename TypeParam::AnySemaphore one;
     EXPECT_TRUE(one.acquire(chorus::now));
     EXPECT_FALSE(one.acquire(chorus::now));
 }
 
-TYPED_TEST(BaseSemaphore, test_with) {
+EACH_WAY_TEST(BaseSemaphore, test_with) {
     typename TypeParam::AnySemaphore two(2);
     try {
         const std::scoped_lock first(two);
@@ -163,7 +165,7 @@ TYPED_TEST(BaseSemaphore, test_with) {
     EXPECT_EQ(two.get_value(), 2);
 }
 
-TYPED_TEST(BaseSemaphore, test_release_unacquired) {
+EACH_WAY_TEST(BaseSemaphore, test_release_unacquired) {
     typename TypeParam::AnySemaphore one(1);
     if (!TypeParam::is_bounded) {
         one.release();
@@ -181,7 +183,7 @@ TYPED_TEST(BaseSemaphore, test_release_unacquired) {
     EXPECT_EQ(one.get_value(), 1);
 }
 
-TYPED_TEST(BaseSemaphore, holds_no_more_than_an_int_can_say) {
+EACH_WAY_TEST(BaseSemaphore, holds_no_more_than_an_int_can_say) {
     typename TypeParam::AnySemaphore full(INT_MAX);
     EXPECT_THROW(full.release(), chorus::UsageError);
     EXPECT_THROW(full.release(INT_MAX), chorus::UsageError);
@@ -191,7 +193,7 @@ TYPED_TEST(BaseSemaphore, holds_no_more_than_an_int_can_say) {
     EXPECT_EQ(full.get_value(), INT_MAX);
 }
 
-TYPED_TEST(BaseSemaphore, test_repr) {
+EACH_WAY_TEST(BaseSemaphore, test_repr) {
     typename TypeParam::AnySemaphore three(3);
     const std::string name = TypeParam::is_bounded ? "BoundedSemaphore" : "Semaphore";
     EXPECT_EQ(text_of(three), "<" + name + "(value=3)>");
@@ -199,7 +201,7 @@ TYPED_TEST(BaseSemaphore, test_repr) {
     EXPECT_EQ(text_of(three), "<" + name + "(value=2)>");
 }
 
-TYPED_TEST(BaseSemaphore, test_timeout) {
+EACH_WAY_TEST(BaseSemaphore, test_timeout) {
     typename TypeParam::AnySemaphore none(0);
     const Stopwatch watch;
     EXPECT_FALSE(none.acquire(100ms));
@@ -214,7 +216,7 @@ TYPED_TEST(BaseSemaphore, test_timeout) {
     EXPECT_TRUE(one.acquire(-1s)) << "a free one is taken without waiting";
 }
 
-TYPED_TEST(BaseSemaphore, released_by_another) {
+EACH_WAY_TEST(BaseSemaphore, released_by_another) {
     using AnySemaphore = typename TypeParam::AnySemaphore;
     AnySemaphore permits(1);
     permits.acquire();
@@ -223,7 +225,7 @@ TYPED_TEST(BaseSemaphore, released_by_another) {
     EXPECT_TRUE(permits.acquire(too_long));
 }
 
-TYPED_TEST(BaseSemaphore, test_interrupted_waits) {
+EACH_WAY_TEST(BaseSemaphore, test_interrupted_waits) {
     using AnySemaphore = typename TypeParam::AnySemaphore;
     AnySemaphore permits(1);
     permits.acquire();
@@ -238,7 +240,7 @@ TYPED_TEST(BaseSemaphore, test_interrupted_waits) {
     EXPECT_TRUE(permits.acquire());
 }
 
-TYPED_TEST(BaseSemaphore, loses_and_doubles_no_permit) {
+EACH_WAY_TEST(BaseSemaphore, loses_and_doubles_no_permit) {
     using AnySemaphore = typename TypeParam::AnySemaphore;
     AnySemaphore permits(2);
     const auto take_and_give = [](AnySemaphore semaphore, typename TypeParam::Semaphore inside) {
@@ -258,13 +260,13 @@ TYPED_TEST(BaseSemaphore, loses_and_doubles_no_permit) {
     EXPECT_EQ(permits.get_value(), 2);
 }
 
-TYPED_TEST(BaseSemaphore, in_a_forked_copy) {
+EACH_WAY_TEST(BaseSemaphore, in_a_forked_copy) {
     typename TypeParam::AnySemaphore permits(1);
     EXPECT_EQ(in_forked_copy([&] { REQUIRE(permits.acquire(chorus::now)); }), 0);
     EXPECT_EQ(permits.get_value(), TypeParam::are_processes ? 0 : 1);
 }
 
-TYPED_TEST(BaseSemaphore, an_idle_waiter_uses_no_cpu) {
+EACH_WAY_TEST(BaseSemaphore, an_idle_waiter_uses_no_cpu) {
     using AnySemaphore = typename TypeParam::AnySemaphore;
     const auto idle = [](AnySemaphore none) { REQUIRE(cpu_time_of([&] { REQUIRE(!none.acquire(1s)); }) < hardly_any_cpu_time); };
     Crew<TypeParam> crew;
@@ -275,9 +277,9 @@ TYPED_TEST(BaseSemaphore, an_idle_waiter_uses_no_cpu) {
 
 template <class Par>
 class BoundedSemaphore : public Flavoured<Par> {};
-TYPED_TEST_SUITE(BoundedSemaphore, ThreadsAndProcesses);
+EACH_WAY_SUITE(BoundedSemaphore, ThreadsAndProcesses);
 
-TYPED_TEST(BoundedSemaphore, test_bounded_semaphore) {
+EACH_WAY_TEST(BoundedSemaphore, test_bounded_semaphore) {
     typename TypeParam::BoundedSemaphore two(2);
     EXPECT_EQ(two.get_value(), 2);
     EXPECT_TRUE(two.acquire());
@@ -292,7 +294,7 @@ TYPED_TEST(BoundedSemaphore, test_bounded_semaphore) {
     EXPECT_THROW(two.release(), chorus::UsageError);
 }
 
-TYPED_TEST(BoundedSemaphore, test_BoundedSemaphore_limit) {
+EACH_WAY_TEST(BoundedSemaphore, test_BoundedSemaphore_limit) {
     const auto release_too_often = [](typename TypeParam::BoundedSemaphore semaphore, int limit) {
         for (int i = 0; i < limit; ++i) semaphore.acquire();
         for (int i = 0; i < limit; ++i) semaphore.release();
@@ -315,14 +317,14 @@ class SemaphoreOfTheDead : public Flavoured<Par> {
 protected:
     mp::Semaphore about_to_wait_{0};
 };
-TYPED_TEST_SUITE(SemaphoreOfTheDead, ProcessesOnly);
+EACH_WAY_SUITE(SemaphoreOfTheDead, ProcessesOnly);
 
 void take_one(mp::Semaphore permits, mp::Semaphore about_to_wait) {
     about_to_wait.release();
     REQUIRE(permits.acquire(too_long));
 }
 
-TYPED_TEST(SemaphoreOfTheDead, waiters_killed_asleep_block_nobody) {
+EACH_WAY_TEST(SemaphoreOfTheDead, waiters_killed_asleep_block_nobody) {
     mp::Semaphore permits(0);
     std::deque<Victim> victims;
     for (int i = 0; i < 3; ++i) victims.emplace_back(take_one, permits, this->about_to_wait_).expect_asleep(this->about_to_wait_);
@@ -338,7 +340,7 @@ TYPED_TEST(SemaphoreOfTheDead, waiters_killed_asleep_block_nobody) {
 }
 
 // It was woken for the permit, and killed before it could take it.
-TYPED_TEST(SemaphoreOfTheDead, one_killed_when_woken_passes_it_on) {
+EACH_WAY_TEST(SemaphoreOfTheDead, one_killed_when_woken_passes_it_on) {
     for (int round = 0; round < 5; ++round) {
         mp::Semaphore permits(0);
         Victim first(take_one, permits, this->about_to_wait_);
@@ -354,7 +356,7 @@ TYPED_TEST(SemaphoreOfTheDead, one_killed_when_woken_passes_it_on) {
 }
 
 // A permit has no owner.
-TYPED_TEST(SemaphoreOfTheDead, what_the_dead_had_taken_stays_taken) {
+EACH_WAY_TEST(SemaphoreOfTheDead, what_the_dead_had_taken_stays_taken) {
     mp::Semaphore permits(1);
     const auto take_and_stay = [](mp::Semaphore from, mp::Semaphore taken) {
         from.acquire();

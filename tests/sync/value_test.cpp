@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <support/message_of.hpp>
 #include <support/start_methods.hpp>
 
 using testing::Each;
@@ -27,13 +28,6 @@ class SharedCTypes : public EachStartMethod {};
 FOR_EACH_START_METHOD(Value);
 FOR_EACH_START_METHOD(Array);
 FOR_EACH_START_METHOD(SharedCTypes);
-
-template <class T>
-std::string text_of(const T& value) {
-    std::ostringstream text;
-    text << value;
-    return text.str();
-}
 
 template <class... Parameters, class... Arguments>
 void run_in_child(void (*function)(Parameters...), const Arguments&... arguments) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <support/futures_by_hand.hpp>
+#include <support/message_of.hpp>
 #include <support/start_methods.hpp>
 #include <support/until_asleep.hpp>
 
@@ -14,12 +15,6 @@ using testing::HasSubstr;
 using testing::MatchesRegex;
 
 namespace {
-
-std::string text_of(const chorus::Future<int>& future) {
-    std::ostringstream text;
-    text << future;
-    return text.str();
-}
 
 // How often a callback ran that was added when the future was done already; what it threw is in `report`.
 int calls_of_a_throwing_callback(const chorus::Future<int>& done, std::string& report) {

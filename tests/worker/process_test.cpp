@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <support/message_of.hpp>
 #include <support/run_program.hpp>
 #include <support/start_methods.hpp>
 #include <worker/scratch.hpp>
@@ -31,28 +32,10 @@ bool is_listed(const mp::Process& process) {
     return false;
 }
 
-std::string text_of(const mp::Process& process) {
-    std::ostringstream text;
-    text << process;
-    return text.str();
-}
-
 std::size_t count_descriptors() {
     std::size_t count = 0;
     for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) ++count;
     return count;
-}
-
-/// The message of the exception of this type; "" and a failure without one.
-template <class Exception, class Function>
-std::string message_of(Function function) {
-    try {
-        function();
-    } catch (const Exception& error) {
-        return error.what();
-    }
-    ADD_FAILURE() << "nothing was thrown";
-    return "";
 }
 
 void nothing() {}

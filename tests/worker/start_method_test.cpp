@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <support/message_of.hpp>
 #include <support/run_program.hpp>
 #include <support/start_methods.hpp>
 #include <worker/scratch.hpp>
@@ -31,17 +32,6 @@ class FreshStart : public EachStartMethod {};
 INSTANTIATE_TEST_SUITE_P(by, FreshStart, testing::Values("forkserver", "spawn"), method_name);
 
 void nothing() {}
-
-template <class Exception, class Function>
-std::string message_of(Function function) {
-    try {
-        function();
-    } catch (const Exception& error) {
-        return error.what();
-    }
-    ADD_FAILURE() << "nothing was thrown";
-    return "";
-}
 
 // The child of this process that is no zombie and was not made by start() itself: the fork server.
 std::vector<int> children_of_this_process() {

@@ -29,6 +29,7 @@
 
 #include <chorus/chorus.hpp>
 #include <programs/thread_library.hpp>
+#include <support/message_of.hpp>
 #include <support/run_program.hpp>
 
 namespace mt = chorus::threading;
@@ -38,13 +39,6 @@ using testing::MatchesRegex;
 using testing::Not;
 
 namespace {
-
-template <class T>
-std::string text_of(const T& value) {
-    std::ostringstream out;
-    out << value;
-    return out.str();
-}
 
 /// A door that threads wait at until the test opens it; it opens by itself when the test is left early.
 class Door {

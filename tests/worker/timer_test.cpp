@@ -10,18 +10,12 @@
 #include <gtest/gtest.h>
 
 #include <chorus/chorus.hpp>
+#include <support/message_of.hpp>
 
 namespace mt = chorus::threading;
 using namespace std::chrono_literals;
 
 namespace {
-
-template <class T>
-std::string text_of(const T& value) {
-    std::ostringstream out;
-    out << value;
-    return out.str();
-}
 
 TEST(Timer, calls_its_function_after_the_interval) {
     std::chrono::steady_clock::time_point called;

@@ -1,2 +1,0 @@
-chorus_test(memory/raw_value)
-chorus_test(sync/value)

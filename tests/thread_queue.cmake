@@ -1,1 +1,0 @@
-chorus_test(channel/thread_queue)
