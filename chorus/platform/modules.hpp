@@ -21,6 +21,7 @@ struct Module {
     std::vector<Range> ranges;
 
     bool holds_code(std::uint64_t offset) const noexcept;
+    bool holds(const void* address) const noexcept;
 };
 
 std::optional<Module> module_of(const void* address);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <support/run_program.hpp>
+#include <support/sanitizers.hpp>
 #include <support/start_methods.hpp>
 #include <worker/scratch.hpp>
 
@@ -131,6 +132,15 @@ TEST(ProgramEnd, test_4_daemon_threads) {
     EXPECT_EQ(result.exit_code, 0);
     EXPECT_EQ(result.err, "");
     EXPECT_EQ(result.out, "the static object is destroyed\n");
+}
+
+// Halted inside malloc, a daemon would keep its lock for ever.
+TEST(ProgramEnd, daemons_allocate_by_the_programs_own_malloc) {
+    if (under_sanitizer) GTEST_SKIP() << "a sanitizer's malloc cannot be replaced";
+    const auto result = run_program({test_program("own_allocator")});
+    EXPECT_EQ(result.exit_code, 0);
+    EXPECT_EQ(result.err, "");
+    EXPECT_EQ(result.out, "returned from main\n");
 }
 
 TEST_P(Lifetime, busy_daemon_threads_of_a_child_do_not_disturb_its_end) {

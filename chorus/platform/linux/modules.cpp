@@ -107,6 +107,11 @@ bool Module::holds_code(std::uint64_t offset) const noexcept {
     return std::any_of(ranges.begin(), ranges.end(), [&](const Range& range) { return range.executable && offset >= range.begin && offset < range.end; });
 }
 
+bool Module::holds(const void* address) const noexcept {
+    const auto offset = reinterpret_cast<std::uintptr_t>(address) - base;
+    return std::any_of(ranges.begin(), ranges.end(), [&](const Range& range) { return offset >= range.begin && offset < range.end; });
+}
+
 std::optional<Module> module_of(const void* address) {
     return first_module([=](const dl_phdr_info& info) { return covers(info, reinterpret_cast<std::uintptr_t>(address)); });
 }

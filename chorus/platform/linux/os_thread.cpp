@@ -14,6 +14,7 @@
 #include <chorus/platform/modules.hpp>
 #include <chorus/platform/syscall.hpp>
 
+#include <dlfcn.h>
 #include <link.h>
 #include <pthread.h>
 #include <sys/prctl.h>
@@ -199,13 +200,31 @@ void halt_here(int, siginfo_t*, void* raw) {
     errno = saved;
 }
 
+// As the whole process calls it: jemalloc's, say, or a sanitizer's.
+const void* allocator() { return ::dlsym(RTLD_DEFAULT, "malloc"); }
+
+bool is_the_programs_own(const void* function) {
+    if (!main_module().holds(function)) return false;
+    // A program linked for a fixed address may have an entry there for a library's function whose address it takes.
+    Dl_info info{};
+    const ElfW(Sym)* symbol = nullptr;
+    return ::dladdr1(function, &info, const_cast<void**>(reinterpret_cast<const void**>(&symbol)), RTLD_DL_SYMENT) == 0 || symbol == nullptr ||
+           symbol->st_shndx != SHN_UNDEF;
+}
+
 void find_runtime(Halting& state) {
+    const auto allocating = module_of(allocator());
+    if (allocating) {
+        for (const auto& range : allocating->ranges) {
+            if (range.executable) state.runtime.push_back({allocating->base + range.begin, allocating->base + range.end});
+        }
+    }
     dl_iterate_phdr(
         [](dl_phdr_info* info, std::size_t, void* context) {
             const std::string path = info->dlpi_name != nullptr ? info->dlpi_name : "";
             const std::string name = path.substr(path.rfind('/') + 1);
             bool runtime = false;
-            for (const char* stem : {"libc.", "ld-linux", "libstdc++.", "libpthread.", "libgcc_s.", "libasan.", "libtsan.", "libubsan.", "libdw", "libelf"}) {
+            for (const char* stem : {"libc.", "ld-linux", "libstdc++.", "libpthread.", "libgcc_s.", "libasan.", "libtsan.", "libubsan.", "libclang_rt.", "libdw", "libelf"}) {
                 runtime = runtime || name.starts_with(stem);
             }
             for (int i = 0; runtime && i < info->dlpi_phnum; ++i) {
@@ -243,7 +262,8 @@ NotHalted::~NotHalted() { not_halted = not_halted - 1; }
 
 bool halt_threads(std::span<const int> thread_ids) {
     if (thread_ids.empty()) return true;
-    if (is_statically_linked()) return false;  // the C library's code cannot be told from the program's
+    // What must not be halted cannot be told from what may be.
+    if (is_statically_linked() || is_the_programs_own(allocator())) return false;
     const int signal = SIGRTMAX - halt_signal_offset;
     halting = new Halting;  // never freed: halted threads look at it
     find_runtime(*halting);
