@@ -224,7 +224,8 @@ void find_runtime(Halting& state) {
             const std::string path = info->dlpi_name != nullptr ? info->dlpi_name : "";
             const std::string name = path.substr(path.rfind('/') + 1);
             bool runtime = false;
-            for (const char* stem : {"libc.", "ld-linux", "libstdc++.", "libpthread.", "libgcc_s.", "libasan.", "libtsan.", "libubsan.", "libclang_rt.", "libdw", "libelf"}) {
+            for (const char* stem :
+                 {"libc.", "ld-linux", "libstdc++.", "libpthread.", "libgcc_s.", "libasan.", "libtsan.", "libubsan.", "libclang_rt.", "libdw", "libelf"}) {
                 runtime = runtime || name.starts_with(stem);
             }
             for (int i = 0; runtime && i < info->dlpi_phnum; ++i) {
