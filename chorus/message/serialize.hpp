@@ -11,10 +11,13 @@
 // Death: nothing is held.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <concepts>
 #include <cstddef>
 #include <cstring>
+#include <deque>
+#include <list>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -269,6 +272,7 @@ public:
         if (data != nullptr) in_.read(data, size);
     }
     std::size_t read_count() { return in_.read_count(); }
+    std::size_t left() const noexcept { return in_.left(); }
 
 private:
     template <class T>
@@ -298,6 +302,27 @@ void CEREAL_LOAD_FUNCTION_NAME(InputArchive& archive, T& value) {
     } else {
         archive.loadBinary(&value, sizeof value);
     }
+}
+// cereal makes all elements first. Those of a damaged message may be more than memory holds: as many are made as come.
+template <class Sequence>
+void read_one_by_one(InputArchive& archive, Sequence& values) {
+    const std::size_t count = archive.read_count();
+    values.clear();
+    if constexpr (requires { values.reserve(count); }) values.reserve(std::min(count, archive.left() / sizeof(typename Sequence::value_type)));
+    for (std::size_t i = 0; i < count; ++i) archive(values.emplace_back());
+}
+template <class T, class Allocator>
+    requires(!std::is_arithmetic_v<T>)
+void CEREAL_LOAD_FUNCTION_NAME(InputArchive& archive, std::vector<T, Allocator>& values) {
+    read_one_by_one(archive, values);
+}
+template <class T, class Allocator>
+void CEREAL_LOAD_FUNCTION_NAME(InputArchive& archive, std::deque<T, Allocator>& values) {
+    read_one_by_one(archive, values);
+}
+template <class T, class Allocator>
+void CEREAL_LOAD_FUNCTION_NAME(InputArchive& archive, std::list<T, Allocator>& values) {
+    read_one_by_one(archive, values);
 }
 template <class Archive, class T>
     requires std::is_same_v<Archive, OutputArchive> || std::is_same_v<Archive, InputArchive>

@@ -666,18 +666,31 @@ TEST(Serialize, an_announced_length_is_checked_before_it_is_believed) {
     }
 }
 
+struct Large {
+    Large() { ++made; }
+    template <class Archive>
+    void serialize(Archive& archive) {
+        archive(cells);
+    }
+    static inline int made = 0;
+    std::array<std::array<std::string, 100>, 300> cells;
+};
+
 TEST(Serialize, elements_larger_than_their_bytes_do_not_multiply_a_message) {
-    // A thousand bytes that announce a thousand elements of a megabyte each: only what is there may be made.
-    struct Large {
-        std::array<std::array<std::string, 100>, 300> cells;
-    };
+    // A few bytes announce thousands of elements of a megabyte each: only what is there may be made.
     message::Writer out;
     out.write_raw(std::size_t{4000});
     for (int i = 0; i < 4000; ++i) out.write_raw('\0');
     const auto bytes = out.take();
-    const AllocationLimit limit;
-    message::Reader in(bytes);
-    EXPECT_THROW(message::decode<std::vector<Large>>(in), chorus::DecodeError);
+    const auto refuses = [&]<class Sequence>(std::in_place_type_t<Sequence>) {
+        message::Reader in(bytes);
+        Large::made = 0;
+        EXPECT_THROW(message::decode<Sequence>(in), chorus::DecodeError);
+        EXPECT_LE(Large::made, 2);
+    };
+    refuses(std::in_place_type<std::vector<Large>>);
+    refuses(std::in_place_type<std::deque<Large>>);
+    refuses(std::in_place_type<std::list<Large>>);
 }
 
 TEST(Serialize, a_variant_without_such_an_alternative_is_refused) {
