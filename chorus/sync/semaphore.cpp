@@ -14,7 +14,7 @@ struct SemaphoreState {
     Word permits{0};
     Bell bell;
     Home home = Home::thread;
-    bool bounded = false;
+    std::uint8_t bounded = 0;  ///< no bool: any byte may be there, written by a wild store
     std::uint32_t most = INT_MAX;
 };
 
@@ -23,7 +23,7 @@ BasicSemaphore::BasicSemaphore(Home home, int value, bool bounded) {
     state_ = make_state<SemaphoreState>(home);
     state_->permits = static_cast<std::uint32_t>(value);
     state_->home = home;
-    state_->bounded = bounded;
+    state_->bounded = bounded ? 1 : 0;
     if (bounded) state_->most = static_cast<std::uint32_t>(value);
 }
 

@@ -6,7 +6,7 @@ namespace chorus::sync {
 
 void LockState::initialise(Home home, bool recursive) {
     home_ = home;
-    recursive_ = recursive;
+    recursive_ = recursive ? 1 : 0;
     if (home == Home::process) queue_.initialise();
 }
 

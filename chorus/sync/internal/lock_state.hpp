@@ -8,6 +8,8 @@
 // at most, and if that one dies the next comes and looks.
 #pragma once
 
+#include <cstdint>
+
 #include <chorus/sync/internal/waiting.hpp>
 #include <chorus/sync/lock_word.hpp>
 
@@ -39,7 +41,7 @@ public:
     void trust_again() noexcept { word_.fetch_and(~suspect); }
 
     Home home() const noexcept { return home_; }
-    bool is_recursive() const noexcept { return recursive_; }
+    bool is_recursive() const noexcept { return recursive_ != 0; }
     std::uint32_t depth = 0;  ///< of a recursive one
 
 private:
@@ -54,7 +56,7 @@ private:
     Taken take_after_sleep(std::uint32_t self, Deadline deadline, const char* call);
 
     Home home_ = Home::thread;
-    bool recursive_ = false;
+    std::uint8_t recursive_ = 0;  ///< no bool: any byte may be there, written by a wild store
     std::atomic<LifeId> died_{nobody};
     platform::RobustMutex queue_;
 };
