@@ -1,15 +1,18 @@
-"""Compiles a program and looks at what the compiler says.
+"""Compiles programs and looks at what the compiler says of each.
 
 A program says in comments what is expected of it:
     // error: WORD         the one error line contains this (repeated: each of them)
     // error g++: WORD     the same, of one compiler only (g++ or clang++)
     // compiles            no error and no warning
 
-Usage: check_compile.py COMPILER DIR SOURCE [FLAG…]
-       check_compile.py COMPILER DIR --header [FLAG…]
+Usage: check_compile.py COMPILER DIR SOURCE… [-- FLAG…]
+       check_compile.py COMPILER DIR --header [-- FLAG…]
 
-The second form compiles <chorus/chorus.hpp> beforehand into DIR, which makes the wrong programs four
-times as fast; right ones never use it, so that they show what a user's compiler sees.
+A compiler takes longer for the headers than for a program, so all wrong programs are compiled as one, each in a namespace of its own,
+and so are the right ones that include all of Chorus. What is not as expected then is compiled alone, which decides.
+
+The second form compiles <chorus/chorus.hpp> beforehand into DIR, which wrong programs then use; right ones never do, so that they
+show what a user's compiler sees.
 """
 
 import os
@@ -18,6 +21,7 @@ import subprocess
 import sys
 
 WARNINGS = ["-Wall", "-Wextra", "-Wshadow", "-Wconversion", "-Wsign-conversion"]
+ALL_OF_CHORUS = "#include <chorus/chorus.hpp>"
 
 
 def is_clang(compiler):
@@ -25,16 +29,16 @@ def is_clang(compiler):
 
 
 def header_in(directory, compiler):
-    """Where the compiled header lies. g++ looks for it by itself in the first include directory."""
-    return os.path.join(directory, "chorus.pch" if is_clang(compiler) else "chorus/chorus.hpp.gch")
+    """Where the compiled header lies. g++ looks for it by itself beside what is included."""
+    return os.path.join(directory, "all.hpp.pch" if is_clang(compiler) else "all.hpp.gch")
 
 
 def compile_header(compiler, directory, flags):
     source = os.path.join(directory, "all.hpp")
     result = header_in(directory, compiler)
-    os.makedirs(os.path.dirname(result), exist_ok=True)
+    os.makedirs(directory, exist_ok=True)
     with open(source, "w", encoding="utf-8") as file:
-        file.write("#include <chorus/chorus.hpp>\n")
+        file.write(ALL_OF_CHORUS + "\n")
     if os.path.exists(result):
         os.remove(result)  # g++ would read it
     subprocess.run([compiler, "-std=c++20", *WARNINGS, *flags, "-x", "c++-header", source, "-o", result], check=True)
@@ -44,55 +48,116 @@ def using_header(compiler, directory):
     header = header_in(directory, compiler)
     if not os.path.exists(header):
         return []
-    return ["-include-pch", header] if is_clang(compiler) else ["-I" + directory]
+    return ["-include-pch", header] if is_clang(compiler) else ["-include", os.path.join(directory, "all.hpp")]
 
 
-def expectations(source, compiler):
-    kind = "clang++" if is_clang(compiler) else "g++"
-    words = []
-    compiles = False
-    with open(source, encoding="utf-8") as file:
-        for line in file:
+def error_lines(text):
+    return [line for line in text.splitlines() if re.search(r"\berror: ", line)]
+
+
+class Program:
+    def __init__(self, source, compiler):
+        self.source = source
+        self.compiles, self.words = False, []
+        kind = "clang++" if is_clang(compiler) else "g++"
+        with open(source, encoding="utf-8") as file:
+            self.text = file.read()
+        for line in self.text.splitlines():
             if line.strip() == "// compiles":
-                compiles = True
+                self.compiles = True
             found = re.match(r"// error(?: (\S+))?: (.*)", line)
             if found and found.group(1) in (None, kind):
-                words.append(found.group(2).strip())
-    return compiles, words
+                self.words.append(found.group(2).strip())
+        if self.compiles == bool(self.words):
+            sys.exit(f"{source}: say what is expected: `// compiles` or `// error: WORD`")
+
+    def includes(self):
+        return re.findall(r"^#include .*$", self.text, re.MULTILINE)
+
+    def problems(self, succeeded, said):
+        """What is not as expected; said: all that the compiler said of this program."""
+        errors = error_lines(said)
+        if self.compiles:
+            return [] if succeeded and not said else ["expected to compile without a word"]
+        problems = ["expected not to compile"] if succeeded else []
+        if len(errors) != 1:
+            problems.append(f"expected one error line, got {len(errors)}")
+        return problems + [f"no error line contains: {word}" for word in self.words if not any(word in line for line in errors)]
+
+
+class Compiler:
+    def __init__(self, name, directory, flags):
+        self.name, self.directory = name, directory
+        self.command = [name, "-std=c++20", "-fsyntax-only", *(["-ferror-limit=0"] if is_clang(name) else []), *WARNINGS]
+        self.flags = flags
+
+    def compile(self, source, compiles, *options):
+        command = self.command + ([] if compiles else using_header(self.name, self.directory)) + self.flags + [*options, source]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        return command, result.returncode == 0, result.stderr
+
+    def of_each(self, said, sources):
+        """What was said of all, apart: an error's message names its program somewhere, before the error's line (g++) or after it (clang)."""
+        apart, about = {source: "" for source in sources}, []
+        begins = re.compile(r"\berror: " if is_clang(self.name) else r"^(In file included from|\S+: In )|\berror: ")
+
+        def close():
+            for source in sources:
+                if any(source in line for line in about):
+                    apart[source] += "\n".join(about) + "\n"
+
+        for line in said.splitlines():
+            if begins.search(line) and error_lines("\n".join(about)):
+                close()
+                about = []
+            about.append(line)
+        close()
+        return apart
+
+    def together(self, programs, compiles):
+        """Of these programs those whose messages are not as expected, compiled as one."""
+        combined = os.path.join(self.directory, f"{'right' if compiles else 'wrong'}_together.cpp")
+        os.makedirs(self.directory, exist_ok=True)
+        with open(combined, "w", encoding="utf-8") as file:
+            file.write("\n".join(sorted({line for each in programs for line in each.includes()})) + "\n")
+            for number, each in enumerate(programs):
+                file.write(f'namespace program_{number} {{\n#include "{each.source}"\n}}\n')
+        # In a namespace, main is a function that has to return something.
+        _, succeeded, said = self.compile(combined, compiles, *(["-Wno-return-type"] if compiles else ["-w", "-ftemplate-backtrace-limit=0"]))
+        said = re.sub(r"\bprogram_\d+::", "", said)
+        if compiles:
+            return [] if succeeded and not said else programs
+        apart = self.of_each(said, [each.source for each in programs])
+        return [each for each in programs if each.problems(succeeded, apart[each.source])]
 
 
 def main():
-    compiler, directory, source, *flags = sys.argv[1:]
-    if source == "--header":
-        compile_header(compiler, directory, flags)
+    separator = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
+    name, directory, *sources = sys.argv[1:separator]
+    flags = sys.argv[separator + 1:]
+    if sources == ["--header"]:
+        compile_header(name, directory, flags)
         return
-    compiles, words = expectations(source, compiler)
-    if compiles == bool(words):
-        sys.exit(f"{source}: say what is expected: `// compiles` or `// error: WORD`")
-    header = [] if compiles else using_header(compiler, directory)
-    command = [compiler, "-std=c++20", "-fsyntax-only", *WARNINGS, *header, *flags, source]
-    result = subprocess.run(command, capture_output=True, text=True)
-    said = result.stderr
-    errors = [line for line in said.splitlines() if re.search(r"\berror: ", line)]
-    problems = []
-    if compiles:
-        if result.returncode != 0 or said:
-            problems.append("expected to compile without a word")
-    else:
-        if result.returncode == 0:
-            problems.append("expected not to compile")
-        if len(errors) != 1:
-            problems.append(f"expected one error line, got {len(errors)}")
-        for word in words:
-            if not any(word in line for line in errors):
-                problems.append(f"no error line contains: {word}")
-    if problems:
-        print("\n".join(problems))
-        print("the command: " + " ".join(command))
-        print("the error lines:\n" + "\n".join(errors))
-        print("all it said:\n" + said)
-        sys.exit(1)
-    print("\n".join(errors))
+    compiler = Compiler(name, directory, flags)
+    programs = [Program(source, name) for source in sources]
+    wrong = [each for each in programs if not each.compiles]
+    right = [each for each in programs if each.compiles]
+    whole = [each for each in right if ALL_OF_CHORUS in each.includes()]
+    alone = [each for each in right if each not in whole]
+    for group, compiles in ((wrong, False), (whole, True)):
+        alone += compiler.together(group, compiles) if len(group) > 1 else group
+    failed = 0
+    for each in alone:
+        command, succeeded, said = compiler.compile(each.source, each.compiles)
+        problems = each.problems(succeeded, said)
+        if problems:
+            failed += 1
+            print(f"{each.source}:\n" + "\n".join(problems))
+            print("the command: " + " ".join(command))
+            print("the error lines:\n" + "\n".join(error_lines(said)))
+            print("all it said:\n" + said)
+    print(f"{len(programs)} programs, {len(alone)} compiled alone, {failed} not as expected")
+    sys.exit(1 if failed else 0)
 
 
 if __name__ == "__main__":
