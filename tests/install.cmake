@@ -45,7 +45,7 @@ set(pkg_config ${CMAKE_CURRENT_SOURCE_DIR}/install/pkg_config.sh)
 install_test("into a fresh prefix" SETUP installed
     COMMAND ${CMAKE_COMMAND} -DBUILD=${PROJECT_BINARY_DIR} -DPREFIX=${installed} -P ${into_fresh_prefix})
 
-consumer_command(command find_package -DHOW=find_package -DCMAKE_PREFIX_PATH=${installed} -DCHECK_HEADERS=ON)
+consumer_command(command find_package -DHOW=find_package -DCMAKE_PREFIX_PATH=${installed} -DEACH_WAY_TO_LINK=ON -DCHECK_HEADERS=ON)
 install_test("find_package, and each header alone" NEEDS installed COMMAND ${command})
 install_test("pkg-config" NEEDS installed COMMAND ${pkg_config} ${installed} ${CMAKE_CXX_COMPILER})
 install_test("pkg-config --static" NEEDS installed COMMAND ${pkg_config} ${installed} ${CMAKE_CXX_COMPILER} --static)
@@ -58,7 +58,7 @@ consumer_command(command add_subdirectory -DHOW=add_subdirectory -DBUILD_SHARED_
 install_test("add_subdirectory as a shared library" SETUP built_shared COMMAND ${command})
 install_test("a shared library into a fresh prefix" NEEDS built_shared SETUP installed_shared
     COMMAND ${CMAKE_COMMAND} -DBUILD=${consumers}/add_subdirectory -DPREFIX=${installed_shared} -P ${into_fresh_prefix})
-consumer_command(command find_package_shared -DHOW=find_package -DCMAKE_PREFIX_PATH=${installed_shared})
+consumer_command(command find_package_shared -DHOW=find_package -DCMAKE_PREFIX_PATH=${installed_shared} -DEACH_WAY_TO_LINK=ON)
 install_test("find_package of a shared library" NEEDS installed_shared COMMAND ${command})
 install_test("pkg-config of a shared library" NEEDS installed_shared COMMAND ${pkg_config} ${installed_shared} ${CMAKE_CXX_COMPILER})
 
