@@ -63,6 +63,29 @@ class Tour(ProgramTest):
         self.assertIn(b"     | begun\n", result.out)
         self.assertIn(b"s2_5_order failed: exit code 3", result.out)
 
+    def make_build(self, cmake):
+        """A folder to build in, and the environment in which `cmake --build FOLDER --target article_NAME` is this script, with NAME in $name."""
+        build, tools = self.make_directory(), self.make_directory()
+        os.makedirs(os.path.join(build, "examples", "article"))
+        with open(os.path.join(tools, "cmake"), "w") as script:
+            script.write(f'#!/bin/sh\nname=${{4#article_}} program="$2/examples/article/$name"\n{cmake}\n')
+        os.chmod(os.path.join(tools, "cmake"), 0o755)
+        return build, {**os.environ, "PATH": tools + ":" + os.environ["PATH"]}
+
+    def test_builds_each_program_before_it_is_shown(self):
+        build, environment = self.make_build('printf "#!/bin/sh\\necho I am $name\\n" >"$program" && chmod +x "$program"')
+        result = self.run_program(sys.executable, TOUR, "--build", build, "1.2", env=environment)
+        self.assertEqual((result.code, result.err), (0, b""))
+        self.assertEqual(re.findall(rb"\| I am (\w+)", result.out), [b"s1_2_without_join", b"s1_2_join"])
+
+    def test_a_failed_build_is_told_and_ends_the_tour(self):
+        build, environment = self.make_build('test "$name" = s1_2_without_join || { echo why it fails; exit 1; }; printf "#!/bin/sh\\n" >"$program" && chmod +x "$program"')
+        result = self.run_program(sys.executable, TOUR, "--build", build, "1.2", env=environment)
+        self.assertEqual(result.code, 1)
+        self.assertIn(b"1.2  Processes without join", result.out)
+        self.assertNotIn(b"1.2  Processes with join", result.out)
+        self.assertEqual(result.err, b"why it fails\n")
+
     def test_says_what_to_build_and_which_sections_there_are(self):
         result = self.run_program(sys.executable, TOUR, self.make_directory())
         self.assertEqual((result.code, result.out), (2, b""))
