@@ -11,8 +11,8 @@ SECONDS ?= 60
 
 # $(call build,PRESET,TARGETS,OPTIONS)
 build = cmake --preset $(1) $(3) >/dev/null && cmake --build --preset $(1) --parallel $(JOBS) $(if $(2),--target $(2))
-# Each run leaves its totals beside what it built, for .ci/run to add up.
-run_tests = rm -f build/$(1)/junit.xml && ctest --preset $(1) --parallel $(TESTS_AT_ONCE) --output-junit $(CURDIR)/build/$(1)/junit.xml
+# Each run leaves its totals, for .ci/run to add up.
+run_tests = rm -f build/$(1).junit.xml && ctest --preset $(1) --parallel $(TESTS_AT_ONCE) --output-junit $(CURDIR)/build/$(1).junit.xml
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand --tabs=16
@@ -22,8 +22,8 @@ setup:  ## install all that is missing (Debian); what follows installs what it n
 
 tour:  ## build, and run the article's programs with a word on each
 	@scripts/setup tour
-	@$(call build,tour,article)
-	@tools/tour build/tour
+	@cmake --preset tour >/dev/null
+	@tools/tour --build build/tour
 
 hash:  ## SHA-256 of all files below DIR, three ways: make hash DIR=/usr/lib
 	@scripts/setup hash
@@ -59,12 +59,13 @@ test-tsan:  ## tests of threads, and of processes started by spawn, with the thr
 	$(call build,tsan)
 	$(call run_tests,tsan)
 
-storm:  ## kill -9 at random, over all objects and a pool, and count: make storm SECONDS=60
+storm:  ## kill -9 at random, over all objects and a pool, and count; then at each instruction: make storm SECONDS=60
 	@scripts/setup test
-	@$(call build,release,storm pool_storm last_kill)
+	@$(call build,release,storm pool_storm last_kill every_instruction)
 	@build/release/tests/storm $(SECONDS)
 	@build/release/tests/pool_storm $(SECONDS)
 	@build/release/tests/last_kill $(SECONDS)
+	@for operation in put_wakes get_makes_room send_wakes; do build/release/tests/every_instruction $$operation || exit; done
 
 bench:  ## measure, next to rivals and to what is asked: some minutes; make bench QUICK=1: less than two
 	@scripts/setup bench

@@ -10,7 +10,7 @@ chorus_python_test(command/timeline 60)
 
 # What follows from figures, tried with figures that no machine has to have.
 foreach(name advice page)
-    chorus_test(command/${name} WHOLE)
+    chorus_test(command/${name} TOGETHER)
     target_link_libraries(command_${name}_test PRIVATE chorus_command_parts)
 endforeach()
 

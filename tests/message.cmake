@@ -1,4 +1,4 @@
-chorus_test(message/serialize WHOLE)
-chorus_test(message/keyword WHOLE)
-chorus_test(message/callable WHOLE)
-chorus_test(message/outcome WHOLE)
+chorus_test(message/serialize TOGETHER)
+chorus_test(message/keyword TOGETHER)
+chorus_test(message/callable TOGETHER)
+chorus_test(message/outcome TOGETHER)

@@ -15,7 +15,7 @@ namespace message = chorus::message;
 
 namespace {
 
-constexpr int rounds = 4000;
+constexpr int attempts = rounds(4000);
 
 // An allocation that a damaged length asked for would not fit in here.
 class LittleMemory {
@@ -62,7 +62,7 @@ void survives(const T& value) {
     const LittleMemory little_memory;
     const std::size_t before = open_descriptors();
     int refused = 0;
-    for (int round = 0; round < rounds; ++round) {
+    for (int round = 0; round < attempts; ++round) {
         // First cut short at each place, then anything.
         auto bytes = static_cast<std::size_t>(round) < whole.size()
                          ? std::vector<std::byte>(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(round)))
@@ -80,7 +80,7 @@ void survives(const T& value) {
             ++refused;
         }
     }
-    EXPECT_GE(refused, static_cast<int>(std::min<std::size_t>(whole.size(), rounds))) << "what is cut short holds nothing";
+    EXPECT_GE(refused, static_cast<int>(std::min<std::size_t>(whole.size(), attempts))) << "what is cut short holds nothing";
     EXPECT_LE(open_descriptors(), before + 1) << "descriptors that came are closed; there may be further memory for small objects";
 }
 

@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 
 #include <channel/channel_support.hpp>
+#include <support/sanitizers.hpp>
 
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -613,7 +614,7 @@ TEST(QueueOf, memory_does_not_grow_with_what_has_passed) {
     };
     mp::Queue<std::string> queue(4);
     const std::string value(120 * kib, 'x');
-    constexpr std::size_t passing = std::size_t{36} << 30;
+    constexpr std::size_t passing = static_cast<std::size_t>(rounds(36)) << 30;
     long after_a_while = 0;
     for (std::size_t passed = 0; passed < passing; passed += value.size()) {
         queue.put(value);
@@ -823,7 +824,7 @@ TEST(QueueOf, copies_made_by_a_plain_fork_know_each_other) {
 }
 
 TEST(QueueOf, one_killed_in_join_keeps_nobody_there) {
-    for (int round = 0; round < 50; ++round) {
+    for (int round = 0; round < rounds(50); ++round) {
         mp::Queue<int> queue;
         queue.put(round);
         std::array<pid_t, 3> waiting{};

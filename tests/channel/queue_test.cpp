@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 
 #include <channel/channel_support.hpp>
+#include <support/sanitizers.hpp>
 
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -433,7 +434,7 @@ TEST(QueueHere, more_said_to_be_done_than_was_got_when_it_is_shut_down_at_once) 
 
 // Whoever is about to sleep has looked for the last time a moment ago.
 TEST(QueueHere, a_shutdown_is_not_slept_through) {
-    for (int round = 0; round < 5000; ++round) {
+    for (int round = 0; round < rounds(2000); ++round) {
         mp::Queue<int> queue;
         std::atomic<bool> looks{false};
         std::chrono::steady_clock::duration took{};

@@ -9,6 +9,7 @@
 
 #include <support/each_way.hpp>
 #include <support/eventually.hpp>
+#include <support/sanitizers.hpp>
 
 using namespace std::chrono_literals;
 using testing::ElementsAre;
@@ -278,7 +279,7 @@ EACH_WAY_TEST(CompletionOf, a_group_of_a_pool) {
 // Whoever has waited for one future leaves the next to the pool's own thread.
 EACH_WAY_TEST(CompletionOf, callbacks_come_though_nobody_waits) {
     typename TypeParam::Pool pool(1);
-    for (int round = 0; round < 2000; ++round) {
+    for (int round = 0; round < rounds(2000); ++round) {
         const auto first = pool.submit(square, round);
         // The answer may come just before we wait for it, or just after.
         for (const auto until = std::chrono::steady_clock::now() + round % 100 * 1us; std::chrono::steady_clock::now() < until;) {

@@ -7,6 +7,7 @@
 
 #include <pool/calls.hpp>
 #include <pool/counted.hpp>
+#include <support/sanitizers.hpp>
 
 using namespace std::chrono_literals;
 using testing::ElementsAre;
@@ -167,7 +168,7 @@ EACH_WAY_TEST(ExecutorOf, callbacks_run_after_somebody_has_waited_for_another_ta
     mp::Semaphore go(0);
     mt::Queue<int> heard;
     typename TypeParam::Pool pool(1);
-    for (int i = 0; i < 1000; ++i) {
+    for (int i = 0; i < rounds(1000); ++i) {
         const auto waited_for = pool.submit(square, 2);
         pool.submit(begin_and_await, begun, go).add_done_callback([&](const chorus::Future<int>& done) { heard.put(done.get()); });
         ASSERT_EQ(waited_for.get(20s), 4);
@@ -281,7 +282,7 @@ TEST_P(ProcessPool, test_force_shutdown_workers) {
 TEST_P(ProcessPool, a_task_is_ended_however_young_its_worker_is) {
     mp::Semaphore begun(0);
     mp::Semaphore go(0);
-    for (int i = 0; i < 60; ++i) {
+    for (int i = 0; i < rounds(60); ++i) {
         mp::Pool pool(1);
         const auto future = pool.submit(begin_and_await, begun, go);
         await_begun(begun, 1);

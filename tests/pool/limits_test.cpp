@@ -12,6 +12,7 @@
 #include <support/each_way.hpp>
 #include <support/eventually.hpp>
 #include <support/message_of.hpp>
+#include <support/sanitizers.hpp>
 
 using namespace std::chrono_literals;
 using testing::HasSubstr;
@@ -267,7 +268,7 @@ EACH_WAY_TEST(BudgetOf, leaving_the_scope_waits_for_what_waits_for_it) {
 
 // The last of the first tasks is put away while the next ones are submitted and the pool is closed.
 EACH_WAY_TEST(BudgetOf, closing_meets_the_end_of_the_task_before) {
-    for (int round = 0; round < (TypeParam::are_processes ? 30 : 2'000); ++round) {
+    for (int round = 0; round < rounds(TypeParam::are_processes ? 30 : 2'000); ++round) {
         typename TypeParam::Pool pool(2, {.budget = 1});
         pool.submit({.weight = 1}, square, 1).get(20s);
         std::vector<chorus::Future<int>> futures;

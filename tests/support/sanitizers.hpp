@@ -1,4 +1,4 @@
-// Whether this is compiled for a sanitizer, by g++ or clang.
+// Whether this is compiled for a sanitizer, by g++ or clang; and how often to try what may go wrong once in many times.
 #pragma once
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -8,3 +8,6 @@ inline constexpr bool under_sanitizer = __has_feature(address_sanitizer) || __ha
 #else
 inline constexpr bool under_sanitizer = false;
 #endif
+
+/// Under a sanitizer all takes ten times as long, and another build tries the rest.
+constexpr int rounds(int wanted) { return under_sanitizer ? (wanted + 9) / 10 : wanted; }

@@ -1014,7 +1014,7 @@ TEST(Thread, daemons_are_left_behind) {
 }
 
 TEST(Thread, daemons_do_not_run_while_statics_are_destroyed) {
-    for (int i = 0; i < 50; ++i) {
+    for (int i = 0; i < 20; ++i) {
         const auto result = run_program({test_program("thread_daemons"), i % 2 == 0 ? "return" : "exit"});
         ASSERT_EQ(result.exit_code, 0) << "run " << i << ": " << result.err;
         ASSERT_EQ(result.err, "") << "run " << i;
