@@ -1,7 +1,7 @@
 # What makes a build fast. Each source includes what it needs all the same: with CHORUS_FAST_TO_COMPILE off, each is compiled alone.
-option(CHORUS_FAST_TO_COMPILE "Compile several sources at once, and headers that many include beforehand; link by lld, if it is there" ON)
+option(CHORUS_FAST_TO_COMPILE "Compile several sources at once and common headers beforehand; link by lld, if installed" ON)
 
-# A hundred programs are linked, each in a third of the time. What is installed for users is linked by their own linker in tests/install.
+# A hundred programs are linked, each in a third of the time. tests/install links by the default linker, as users do.
 find_program(CHORUS_LLD ld.lld)
 mark_as_advanced(CHORUS_LLD)
 if(CHORUS_FAST_TO_COMPILE AND CHORUS_LLD AND PROJECT_IS_TOP_LEVEL)

@@ -303,12 +303,16 @@ void CEREAL_LOAD_FUNCTION_NAME(InputArchive& archive, T& value) {
         archive.loadBinary(&value, sizeof value);
     }
 }
-// cereal makes all elements first. Those of a damaged message may be more than memory holds: as many are made as come.
+// cereal makes all elements first. A damaged message may announce more than memory holds, so each is made when
+// its bytes are read.
 template <class Sequence>
 void read_one_by_one(InputArchive& archive, Sequence& values) {
     const std::size_t count = archive.read_count();
     values.clear();
-    if constexpr (requires { values.reserve(count); }) values.reserve(std::min(count, archive.left() / sizeof(typename Sequence::value_type)));
+    if constexpr (requires { values.reserve(count); }) {
+        using Element = typename Sequence::value_type;
+        values.reserve(std::min(count, archive.left() / sizeof(Element)));
+    }
     for (std::size_t i = 0; i < count; ++i) archive(values.emplace_back());
 }
 template <class T, class Allocator>

@@ -90,7 +90,8 @@ class CheckTest(unittest.TestCase):
 
     def test_what_cannot_be_chance_is_not_run_again(self):
         for name, output in [("storm: storm", ""), ("every instruction: put", ""), ("q: Q.loses_and_doubles_no_permit", ""), ("q: Q.keeps_order/spawn", ""),
-                             ("a", "==1==ERROR: AddressSanitizer: x"), ("a", "WARNING: ThreadSanitizer: data race"), ("q", "[  FAILED  ] Q.keeps_order/spawn"), ("a", "f.cpp:1:2: runtime error: y")]:
+                             ("a", "==1==ERROR: AddressSanitizer: x"), ("a", "WARNING: ThreadSanitizer: data race"), ("a", "f.cpp:1:2: runtime error: y"),
+                             ("q", "[  FAILED  ] Q.keeps_order/spawn")]:
             self.prepare("release", (name, "fail", output))
             self.assertEqual(self.run_check(0, 0, 0)[0], 1, name + output)
         self.assertEqual(self.runs_again(), 0)

@@ -205,18 +205,20 @@ const void* allocator() { return ::dlsym(RTLD_DEFAULT, "malloc"); }
 
 bool is_the_programs_own(const void* function) {
     if (!main_module().holds(function)) return false;
-    // A program linked for a fixed address may have an entry there for a library's function whose address it takes.
+    // A program linked for a fixed address may hold an entry for a library's function whose address it takes.
     Dl_info info{};
     const ElfW(Sym)* symbol = nullptr;
-    return ::dladdr1(function, &info, const_cast<void**>(reinterpret_cast<const void**>(&symbol)), RTLD_DL_SYMENT) == 0 || symbol == nullptr ||
-           symbol->st_shndx != SHN_UNDEF;
+    auto* const found = const_cast<void**>(reinterpret_cast<const void**>(&symbol));
+    const bool known = ::dladdr1(function, &info, found, RTLD_DL_SYMENT) != 0 && symbol != nullptr;
+    return !known || symbol->st_shndx != SHN_UNDEF;
 }
 
 void find_runtime(Halting& state) {
     const auto allocating = module_of(allocator());
     if (allocating) {
         for (const auto& range : allocating->ranges) {
-            if (range.executable) state.runtime.push_back({allocating->base + range.begin, allocating->base + range.end});
+            const auto base = allocating->base;
+            if (range.executable) state.runtime.push_back({base + range.begin, base + range.end});
         }
     }
     dl_iterate_phdr(
