@@ -12,11 +12,12 @@ COMMAND = re.compile(r"(?:`|^ +|^)make ([a-z][a-z-]*)", re.MULTILINE)
 
 class CommandsTest(unittest.TestCase):
     def setUp(self):
-        shown = subprocess.run(["make", "--no-print-directory", "help"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+        command = ["make", "--no-print-directory", "help"]
+        shown = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
         self.told = dict(re.split(r"\s{2,}", line, maxsplit=1) for line in shown.splitlines())
 
     def test_a_command_in_a_text_is_there(self):
-        texts = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("bench/*.md"), *ROOT.glob("examples/**/*.md")]
+        texts = [path for pattern in ("*.md", "docs/**/*.md", "bench/*.md", "examples/**/*.md") for path in ROOT.glob(pattern)]
         found = {name: path for path in texts if path.name != "CHANGELOG.md" for name in COMMAND.findall(path.read_text())}
         self.assertGreater(len(found), 8)
         self.assertEqual({name: str(path) for name, path in found.items() if name not in self.told}, {})
