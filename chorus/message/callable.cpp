@@ -18,6 +18,8 @@ WrittenCall::WrittenCall(Reader call) noexcept : call_(call) {
     entry_(call, result);
 }
 
+void refuse_to_write_local_call() { throw UsageError("a call made for this process cannot travel to another"); }
+
 std::string name_of_function(const void* code) { return platform::function_name(code); }
 
 std::string readable_type(const std::type_info& type) {

@@ -11,15 +11,14 @@
 #include <cstdint>
 #include <cstring>
 #include <exception>
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <tuple>
 #include <type_traits>
 #include <typeinfo>
 #include <utility>
 
+#include <chorus/message/arguments.hpp>
 #include <chorus/message/keyword.hpp>
 #include <chorus/message/serialize.hpp>
 
@@ -67,6 +66,8 @@ private:
     std::exception_ptr not_found_;
 };
 
+[[noreturn]] void refuse_to_write_local_call();
+
 /// Finds a function's name: `work`, `<lambda>`, or "" when there is none to be found.
 std::string name_of_function(const void* code);
 std::string name_of_type(const std::type_info& type);
@@ -107,31 +108,25 @@ using AsText = std::conditional_t<std::is_same_v<T, std::string>, Text, T>;
 
 // Values are handed over as std::thread does; failing that as C text, or as what they are: a copy
 // which the function may change in its own process.
-template <class Function, class... Args>
-decltype(auto) call_with(Function& function, std::tuple<Args...>& args) {
-    return std::apply(
-        [&](Args&... each) -> decltype(auto) {
-            if constexpr (std::is_invocable_v<Function&, Args...>) {
-                return std::invoke(function, std::move(each)...);
-            } else if constexpr (std::is_invocable_v<Function&, AsText<Args>...>) {
-                return std::invoke(function, as_text(each)...);
-            } else {
-                return std::invoke(function, each...);
-            }
-        },
-        args);
+template <class Function, std::size_t... place, class... Args>
+decltype(auto) call_with(Function& function, [[maybe_unused]] PlacedArguments<std::index_sequence<place...>, Args...>& args) {
+    if constexpr (CallableWith<Function&, Args...>) {
+        return call_function(function, static_cast<Args&&>(args.template get<place, Args>())...);
+    } else if constexpr (CallableWith<Function&, AsText<Args>...>) {
+        return call_function(function, as_text(args.template get<place, Args>())...);
+    } else {
+        return call_function(function, args.template get<place, Args>()...);
+    }
 }
 
 template <class Function, class... Args>
-constexpr bool callable_with =
-    std::is_invocable_v<Function&, Args...> || std::is_invocable_v<Function&, AsText<Args>...> || std::is_invocable_v<Function&, Args&...>;
+constexpr bool callable_with = CallableWith<Function&, Args...> || CallableWith<Function&, AsText<Args>...> || CallableWith<Function&, Args&...>;
 
 template <class Function, class... Args>
-using ResultOf = std::decay_t<decltype(call_with(std::declval<Function&>(), std::declval<std::tuple<Args...>&>()))>;
+using ResultOf = std::decay_t<decltype(call_with(std::declval<Function&>(), std::declval<Arguments<Args...>&>()))>;
 
-template <class Function, class... Args>
-void call_and_write(Function& function, std::tuple<Args...>& args, Writer* result) {
-    using Result = ResultOf<Function, Args...>;
+template <class Result, class Function, class Kept>
+void call_and_write(Function& function, Kept& args, Writer* result) {
     if constexpr (std::is_void_v<Result>) {
         call_with(function, args);
     } else {
@@ -140,19 +135,22 @@ void call_and_write(Function& function, std::tuple<Args...>& args, Writer* resul
     }
 }
 
+template <class Function>
+Function read_callable(Reader& in) {
+    if constexpr (Stateless<Function>) {
+        return Function{};
+    } else {
+        return decode<Function>(in);
+    }
+}
+
 // What another process runs: its address is the identity of the whole call.
 template <class Function, class... Args>
 void enter(Reader& call, Writer* result) {
-    auto function = [&] {
-        if constexpr (Stateless<Function>) {
-            return Function{};
-        } else {
-            return decode<Function>(call);
-        }
-    }();
-    std::tuple<Args...> args{decode<Args>(call)...};
+    auto function = read_callable<Function>(call);
+    Arguments<Args...> args(call);
     if (call.attachments() != nullptr) call.attachments()->close();  // what was not needed
-    call_and_write(function, args, result);
+    call_and_write<ResultOf<Function, Args...>>(function, args, result);
 }
 
 // A callable made around somebody's function is known by that one's name.
@@ -174,38 +172,54 @@ std::string name_of(const Function& function) {
     }
 }
 
+/// A function with its arguments. TypedCall hides the types.
 template <bool Travels, class Function, class... Args>
-class TypedCall final : public Call {
+class BoundFunction {
 public:
     template <class F, class... A>
-    explicit TypedCall(F&& function, A&&... args) : function_(std::forward<F>(function)), args_(std::forward<A>(args)...) {}
+    explicit BoundFunction(F&& function, A&&... args) : function_(static_cast<F&&>(function)), args_(std::in_place, static_cast<A&&>(args)...) {}
 
-    void invoke(Writer* result) override {
+    /// Calls the function and returns its result. The arguments are moved from.
+    decltype(auto) call() { return call_with(function_, args_); }
+
+    void call_and_write(Writer* result) {
         if constexpr (Travels) {
-            call_and_write(function_, args_, result);
+            message::call_and_write<ResultOf<Function, Args...>>(function_, args_, result);
         } else {
             call_with(function_, args_);
         }
     }
 
-    /// Runs it, and returns its value.
-    decltype(auto) call() { return call_with(function_, args_); }
-
-    void encode(Writer& out) const override {
+    /// Throws: UsageError if it was made to stay in this process.
+    void encode(Writer& out) const {
         if constexpr (Travels) {
             write_function(out, reinterpret_cast<const void*>(&enter<Function, Args...>));
             if constexpr (!Stateless<Function>) message::encode(out, function_);
-            std::apply([&](const Args&... each) { (message::encode(out, each), ...); }, args_);
+            args_.write(out);
         } else {
-            throw UsageError("a call made for this process cannot travel to another");
+            refuse_to_write_local_call();
         }
     }
 
-    std::string function_name() const override { return name_of(function_); }
+    std::string function_name() const { return name_of(function_); }
 
 private:
     [[no_unique_address]] Function function_;
-    std::tuple<Args...> args_;
+    [[no_unique_address]] Arguments<Args...> args_;
+};
+
+template <bool Travels, class Function, class... Args>
+class TypedCall final : public Call {
+public:
+    template <class F, class... A>
+    explicit TypedCall(F&& function, A&&... args) : bound_(static_cast<F&&>(function), static_cast<A&&>(args)...) {}
+
+    void invoke(Writer* result) override { bound_.call_and_write(result); }
+    void encode(Writer& out) const override { bound_.encode(out); }
+    std::string function_name() const override { return bound_.function_name(); }
+
+private:
+    BoundFunction<Travels, Function, Args...> bound_;
 };
 
 // A function made by named(), without the names: they have done their duty once the arguments stand in
@@ -235,14 +249,21 @@ struct RefusedCall {
 template <class Function, class Arguments>
 struct TravellingShape;
 template <class Function, class... Each>
-struct TravellingShape<Function, std::tuple<Each...>> {
+struct TravellingShape<Function, Types<Each...>> {
     static constexpr bool callable = callable_with<Function, Travelling<Each>...>;
     template <class Other>
     using ResultFor = ResultOf<Other, Travelling<Each>...>;
 };
 
+template <class Function, class Arguments>
+struct CallableHere;
+template <class Function, class... Each>
+struct CallableHere<Function, Types<Each...>> {
+    static constexpr bool yes = CallableWith<Function&, std::decay_t<Each>...> || CallableWith<Function&, std::decay_t<Each>&...>;
+};
+
 template <class Function, class... Args>
-using Arranged = decltype(Arrange<std::decay_t<Function>>::arguments(std::declval<Args>()...));
+using Arranged = typename Arrange<std::decay_t<Function>>::template Arranged<Args...>;
 
 /// Everything about the call is right: keywords, types, callability.
 template <class Function, class... Args>
@@ -260,10 +281,7 @@ constexpr bool can_be_called_here() {
     if constexpr (!Arrange<std::decay_t<Function>>::template right<Args...>) {
         return false;
     } else {
-        return []<class... Each>(std::type_identity<std::tuple<Each...>>) {
-            using Stored = WithoutNames<Function>;
-            return std::is_invocable_v<Stored&, std::decay_t<Each>...> || std::is_invocable_v<Stored&, std::decay_t<Each>&...>;
-        }(std::type_identity<Arranged<Function, Args...>>{});
+        return CallableHere<WithoutNames<Function>, Arranged<Function, Args...>>::yes;
     }
 }
 
@@ -276,17 +294,17 @@ std::unique_ptr<Call> make_local_call(Function&& function, Args&&... args) {
         Arrangement::template refuse<Args...>();
         return nullptr;
     } else {
-        return std::apply(
+        return Arrangement::pass_to(
             [&]<class... Each>(Each&&... each) -> std::unique_ptr<Call> {
-                if constexpr (std::is_invocable_v<Stored&, std::decay_t<Each>...> || std::is_invocable_v<Stored&, std::decay_t<Each>&...>) {
-                    return std::make_unique<TypedCall<false, Stored, std::decay_t<Each>...>>(without_names(std::forward<Function>(function)),
-                                                                                             std::forward<Each>(each)...);
+                if constexpr (CallableHere<Stored, Types<Each...>>::yes) {
+                    return std::unique_ptr<Call>(
+                        new TypedCall<false, Stored, std::decay_t<Each>...>(without_names(std::forward<Function>(function)), std::forward<Each>(each)...));
                 } else {
                     (void)sizeof(function_cannot_be_called_with_these_arguments<Stored, std::decay_t<Each>...>);
                     return nullptr;
                 }
             },
-            Arrangement::arguments(std::forward<Args>(args)...));
+            std::forward<Args>(args)...);
     }
 }
 
@@ -303,17 +321,17 @@ std::unique_ptr<Call> make_travelling_call(Function&& function, Args&&... args) 
         Arrangement::template refuse<Args...>();
         return nullptr;
     } else {
-        return std::apply(
+        return Arrangement::pass_to(
             [&]<class... Each>(Each&&... each) -> std::unique_ptr<Call> {
                 if constexpr (callable_with<Stored, Travelling<Each>...>) {
-                    return std::make_unique<TypedCall<true, Stored, Travelling<Each>...>>(without_names(std::forward<Function>(function)),
-                                                                                          std::forward<Each>(each)...);
+                    return std::unique_ptr<Call>(
+                        new TypedCall<true, Stored, Travelling<Each>...>(without_names(std::forward<Function>(function)), std::forward<Each>(each)...));
                 } else {
                     (void)sizeof(function_cannot_be_called_with_these_arguments<Stored, Travelling<Each>...>);
                     return nullptr;
                 }
             },
-            Arrangement::arguments(std::forward<Args>(args)...));
+            std::forward<Args>(args)...);
     }
 }
 

@@ -12,6 +12,7 @@
 
 #include <array>
 #include <cstddef>
+#include <functional>
 #include <string_view>
 #include <tuple>
 #include <type_traits>
@@ -59,6 +60,10 @@ struct Keyword {
 };
 
 namespace message {
+
+/// A list of types.
+template <class...>
+struct Types {};
 
 template <fixed_string Key>
 struct KeywordName {
@@ -178,12 +183,24 @@ struct Arrange {
         (void)sizeof(wrap_the_function_in_chorus_named_to_use_the_keyword<Shape::template key<Shape::unknown>, Function>);
     }
 
-    /// A tuple of references to the arguments in the order of the parameters.
+    /// The types of the arguments as references, in the order of the parameters.
     template <class... Args>
-    static constexpr auto arguments(Args&&... args) {
-        return std::forward_as_tuple(std::forward<Args>(args)...);
+    using Arranged = Types<Args&&...>;
+
+    /// Calls take with the arguments in the order of the parameters.
+    template <class Take, class... Args>
+    static constexpr decltype(auto) pass_to(Take&& take, Args&&... args) {
+        return take(std::forward<Args>(args)...);
     }
 };
+
+// The argument for a parameter, out of the tuple of arguments in the order in which they were given.
+template <class Shape, std::size_t parameter, class Given>
+constexpr decltype(auto) argument_for(Given& given) {
+    return without_keyword(std::get<Shape::argument_for(parameter)>(std::move(given)));
+}
+template <class Shape, class Given, std::size_t... parameter>
+auto types_arranged(std::index_sequence<parameter...>) -> Types<decltype(argument_for<Shape, parameter>(std::declval<Given&>()))&&...>;
 
 template <class Function, fixed_string... Names>
 struct Arrange<Named<Function, Names...>> {
@@ -196,15 +213,17 @@ struct Arrange<Named<Function, Names...>> {
     }
 
     template <class... Args>
-    static constexpr auto arguments(Args&&... args) {
-        return in_order<Args...>(std::make_index_sequence<sizeof...(Names)>{}, std::forward_as_tuple(std::forward<Args>(args)...));
+    using Arranged = decltype(types_arranged<CallShape<parameters<Names...>, Args...>, std::tuple<Args&&...>>(std::make_index_sequence<sizeof...(Names)>{}));
+
+    template <class Take, class... Args>
+    static constexpr decltype(auto) pass_to(Take&& take, Args&&... args) {
+        return in_order<Args...>(std::make_index_sequence<sizeof...(Names)>{}, take, std::forward_as_tuple(std::forward<Args>(args)...));
     }
 
 private:
-    template <class... Args, std::size_t... Parameter>
-    static constexpr auto in_order(std::index_sequence<Parameter...>, [[maybe_unused]] std::tuple<Args&&...> given) {
-        using Shape = CallShape<parameters<Names...>, Args...>;
-        return std::forward_as_tuple(without_keyword(std::get<Shape::argument_for(Parameter)>(std::move(given)))...);
+    template <class... Args, std::size_t... parameter, class Take>
+    static constexpr decltype(auto) in_order(std::index_sequence<parameter...>, Take& take, [[maybe_unused]] std::tuple<Args&&...> given) {
+        return take(argument_for<CallShape<parameters<Names...>, Args...>, parameter>(given)...);
     }
 };
 
@@ -224,7 +243,8 @@ struct Named {
     constexpr decltype(auto) operator()(Args&&... args) const {
         using Arrangement = message::Arrange<Named>;
         if constexpr (Arrangement::template right<Args...>) {
-            return std::apply(function, Arrangement::arguments(std::forward<Args>(args)...));
+            const auto call = [this]<class... Each>(Each&&... each) -> decltype(auto) { return std::invoke(function, static_cast<Each&&>(each)...); };
+            return Arrangement::pass_to(call, std::forward<Args>(args)...);
         } else {
             Arrangement::template refuse<Args...>();
         }

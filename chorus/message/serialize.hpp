@@ -405,7 +405,9 @@ void InputArchive::read(T& value) {
 /// Writes one value.
 template <class T>
 void encode(Writer& out, const T& value) {
-    if constexpr (WrittenDirectly<T>) {
+    if constexpr (HasCodec<T>) {
+        codec<T>::write(out, value);
+    } else if constexpr (WrittenDirectly<T>) {
         write_directly(out, value);
     } else {
         OutputArchive archive(out);

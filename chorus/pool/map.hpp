@@ -40,22 +40,22 @@ std::size_t chunk_size(std::size_t wanted, std::size_t items, std::size_t worker
 
 template <class Function>
 struct OneByOne {
-    Function function;
+    [[no_unique_address]] Function function;
     template <class Item>
-        requires std::invocable<Function&, Item>
+        requires message::CallableWith<Function&, Item>
     decltype(auto) operator()(Item&& item) {
-        return std::invoke(function, std::forward<Item>(item));
+        return message::call_function(function, std::forward<Item>(item));
     }
     template <class Item>
-        requires(!std::invocable<Function&, Item> && std::invocable<Function&, std::remove_reference_t<Item>>)
+        requires(!message::CallableWith<Function&, Item> && message::CallableWith<Function&, std::remove_reference_t<Item>>)
     decltype(auto) operator()(Item&& item) {
-        return std::invoke(function, std::move(item));
+        return message::call_function(function, std::move(item));
     }
 };
 
 template <class Function>
 struct Spread {
-    Function function;
+    [[no_unique_address]] Function function;
     template <class Item>
         requires requires(Function& f, Item& item) { std::apply(f, item); }
     decltype(auto) operator()(Item&& item) {
@@ -151,7 +151,7 @@ private:
 /// A chunk's call.
 template <class Each>
 struct EachOf {
-    Each each;
+    [[no_unique_address]] Each each;
 
     const auto& wrapped() const noexcept { return each.function; }
 
@@ -186,15 +186,13 @@ struct EachInto {
     }
 };
 
-/// A chunk's results that are numbers, on their way from a worker process: they are made where the message lies, and copied from there to
-/// their places.
+/// A chunk's results, if they are numbers: computed directly in the message. RowTask reads them.
 template <class Each, class Item, class Result>
-class Row {
-public:
-    Row(Each each, Slice<Item> items) : to_make_(std::in_place, std::move(each), std::move(items)) {}
+struct Row {
+    [[no_unique_address]] mutable Each each;
+    mutable Slice<Item> items;
 
     void write(message::Writer& out) const {
-        auto& [each, items] = *to_make_;
         out.write_raw(items.size());
         const std::size_t bytes = items.size() * sizeof(Result);
         std::vector<std::byte> elsewhere;
@@ -203,165 +201,143 @@ public:
             elsewhere.resize(bytes);
             place = elsewhere.data();
         }
-        items.for_each([each = std::move(each), place](auto& item) mutable {
+        items.for_each([this, place](auto& item) mutable {
             const Result result = each(item);
             std::memcpy(place, &result, sizeof result);
             place += sizeof result;
         });
         out.write(elsewhere.data(), elsewhere.size());
     }
-    static Row read(message::Reader& in) {
-        Row row;
-        row.made_ = in.take(in.read_count() * sizeof(Result));
-        return row;
-    }
-
-    void copy_to(std::span<Result> places) const {
-        if (made_.size() != places.size_bytes()) {
-            throw DecodeError("message damaged: " + std::to_string(places.size()) + " results expected, " + std::to_string(made_.size() / sizeof(Result)) +
-                              " came");
-        }
-        if (!made_.empty()) std::memcpy(places.data(), made_.data(), made_.size());
-    }
-
-private:
-    Row() = default;
-
-    mutable std::optional<std::pair<Each, Slice<Item>>> to_make_;
-    std::span<const std::byte> made_;  ///< in the message
 };
 
 /// A chunk's call in a worker process.
 template <class Each, class Result>
 struct EachInRow {
-    Each each;
+    [[no_unique_address]] Each each;
 
     const auto& wrapped() const noexcept { return each.function; }
 
     template <class Item>
     auto operator()(Slice<Item> items) {
-        return Row<Each, Item, Result>(std::move(each), std::move(items));
+        return Row<Each, Item, Result>{std::move(each), std::move(items)};
     }
 };
 
-/// The task for it.
-template <class Each, class Item, class Result>
-class RowTask final : public CallTask<true, void, EachInRow<Each, Result>, Slice<Item>> {
-    using Base = CallTask<true, void, EachInRow<Each, Result>, Slice<Item>>;
-
+/// The task for it: copies what a Row wrote to the chunk's part of the results.
+class RowTask : public TypedTask<void> {
 public:
-    /// `keeper` keeps the places: they are written even if the task is cancelled at that moment.
-    RowTask(std::shared_ptr<Crew> crew, Each each, Slice<Item> items, std::shared_ptr<void> keeper, std::span<Result> places)
-        : Base(std::move(crew), EachInRow<Each, Result>{std::move(each)}, std::move(items)), keeper_(std::move(keeper)), places_(places) {}
+    using TypedTask<void>::TypedTask;
 
-    void take_value(message::Reader& in) override {
-        message::decode<Row<Each, Item, Result>>(in).copy_to(places_);
-        Base::take_value(in);
+    /// `keeper` owns the places: they are written even if the task is cancelled meanwhile.
+    void write_to(std::span<std::byte> places, std::size_t size_of_each, std::shared_ptr<void> keeper) noexcept {
+        places_ = places;
+        size_of_each_ = size_of_each;
+        keeper_ = std::move(keeper);
     }
+    void take_value(message::Reader& in) override;
 
 private:
+    std::span<std::byte> places_;
+    std::size_t size_of_each_ = 1;
     std::shared_ptr<void> keeper_;
-    std::span<Result> places_;
 };
+
+/// The chunks of a map.
+///
+/// Each chunk that completes writes its own part only. The one that decrements the count of unfinished chunks to zero
+/// gathers the results.
+class Chunks : public std::enable_shared_from_this<Chunks> {
+public:
+    virtual ~Chunks() = default;
+    Chunks(const Chunks&) = delete;
+    Chunks& operator=(const Chunks&) = delete;
+
+    /// Registers a submitted chunk.
+    void add(std::size_t number, const std::shared_ptr<worker::FutureState>& chunk);
+    /// After a failed submission: cancels the chunks submitted so far, and returns when none of them runs.
+    void give_up_and_wait();
+
+protected:
+    Chunks(std::shared_ptr<Crew> crew, std::size_t items, std::size_t chunk, std::shared_ptr<ProgressMeter> meter);
+
+    /// The chunk completed without an error.
+    virtual void take_part(std::size_t number, worker::FutureState& chunk) = 0;
+    /// All chunks completed; error: of the first one, in the order of the items, that failed; or null.
+    virtual void give_value(std::exception_ptr error) = 0;
+
+    std::size_t count() const noexcept { return futures_.size(); }
+    std::size_t items_in_each() const noexcept { return chunk_; }
+    bool has_begun_some() const noexcept { return left_ < futures_.size(); }
+    void cancel_all();
+    bool help_with(const worker::FutureState& goal, Deadline deadline) const;
+    const void* helper() const noexcept { return crew_.get(); }
+
+private:
+    std::vector<std::shared_ptr<worker::FutureState>> not_ended();
+    void take(std::size_t number, worker::FutureState& chunk);
+
+    std::shared_ptr<Crew> crew_;
+    std::shared_ptr<ProgressMeter> meter_;  ///< null: nothing is shown
+    const std::size_t chunk_;               ///< items in each but the last
+    std::mutex mutex_;
+    std::vector<std::shared_ptr<worker::FutureState>> futures_;
+    std::exception_ptr error_;
+    std::size_t failed_ = 0;
+    std::atomic<std::size_t> left_;
+};
+
+template <class Result>
+using MapValue = std::conditional_t<std::is_void_v<Result>, void, std::vector<typename Collected<Result>::Item>>;
 
 /// The results of all chunks: a future's state.
 template <class Result>
-class MapJob final : public worker::TypedFutureState<std::conditional_t<std::is_void_v<Result>, void, std::vector<typename Collected<Result>::Item>>>,
-                     public std::enable_shared_from_this<MapJob<Result>> {
+class MapJob final : public worker::TypedFutureState<MapValue<Result>>, public Chunks {
     using Item = typename Collected<Result>::Item;
     using Part = std::vector<Item>;
 
 public:
-    using Value = std::conditional_t<std::is_void_v<Result>, void, Part>;
     /// Each result has its place from the beginning; else the parts are put together at the end.
     static constexpr bool has_places =
         !std::is_void_v<Result> && !std::is_same_v<Item, bool> && std::is_trivially_copyable_v<Item> && std::is_default_constructible_v<Item>;
 
     MapJob(std::shared_ptr<Crew> crew, std::size_t items, std::size_t chunk, std::shared_ptr<ProgressMeter> meter)
-        : crew_(std::move(crew)), meter_(std::move(meter)), chunk_(chunk), futures_(chunk == 0 ? 0 : (items + chunk - 1) / chunk), left_(futures_.size()) {
+        : Chunks(std::move(crew), items, chunk, std::move(meter)) {
         if constexpr (has_places) {
             all_.resize(items);
         } else {
-            parts_.resize(futures_.size());
+            parts_.resize(count());
         }
-        if (futures_.empty()) give_value();
+        if (count() == 0) MapJob::give_value(nullptr);
     }
 
     /// Where the results of this chunk may be written before its future ends, which then has no value.
     std::span<Item> places(std::size_t number) noexcept
         requires has_places
     {
-        const auto from = std::span(all_).subspan(number * chunk_);
-        return from.first(std::min(chunk_, from.size()));
+        const auto from = std::span(all_).subspan(number * items_in_each());
+        return from.first(std::min(items_in_each(), from.size()));
     }
 
-    template <class Done>
-    void add(std::size_t number, Future<Done> future) {
-        {
-            const std::lock_guard guard(mutex_);
-            futures_[number] = future.state();
-        }
-        future.add_done_callback([job = this->shared_from_this(), number](const Future<Done>& done) { job->take(number, done); });
-    }
-
-    /// Not all of it could be submitted: returns when nothing of it runs any more.
-    void give_up_and_wait() {
-        for (const auto& each : chunks()) {
-            if (!each->cancel()) each->wait_until_done({});
-        }
-        if (meter_) meter_->close();
-    }
-
-    bool help_until(const worker::FutureState& goal, Deadline deadline) const override {
-        const auto crew = crew_;
-        return crew->wait_for(goal, deadline);
-    }
-    const void* helped() const noexcept override { return crew_.get(); }
+    bool help_until(const worker::FutureState& goal, Deadline deadline) const override { return help_with(goal, deadline); }
+    const void* helped() const noexcept override { return helper(); }
 
 protected:
-    bool has_begun() const noexcept override { return left_ < futures_.size(); }
+    bool has_begun() const noexcept override { return has_begun_some(); }
     bool can_stop() const noexcept override { return true; }
-    void stop() override {
-        for (const auto& each : chunks()) each->cancel();
-        if (meter_) meter_->hide();
-    }
+    void stop() override { cancel_all(); }
 
-private:
-    std::vector<std::shared_ptr<worker::FutureState>> chunks() {
-        const std::lock_guard guard(mutex_);
-        std::vector<std::shared_ptr<worker::FutureState>> those;
-        std::ranges::copy_if(futures_, std::back_inserter(those), [](const auto& each) { return each != nullptr; });
-        return those;
-    }
-
-    template <class Done>
-    void take(std::size_t number, const Future<Done>& done) {
-        {
-            const std::lock_guard guard(mutex_);
-            futures_[number] = nullptr;
-            if (const auto error = done.state()->error()) {
-                if (!error_ || number < failed_) {
-                    error_ = error;
-                    failed_ = number;
-                }
-            } else if constexpr (!has_places) {
-                parts_[number] = std::move(done.state()->value());
-            }
-        }
-        if constexpr (has_places && !std::is_void_v<Done>) {  // without the lock: nobody else has these places
-            if (!done.state()->error()) std::ranges::copy(done.state()->value(), places(number).begin());
-        }
-        if (left_.fetch_sub(1) != 1) return;
-        if (meter_) {
-            meter_->when_quiet([job = this->shared_from_this()] { job->give_value(); });
+    void take_part(std::size_t number, worker::FutureState& chunk) override {
+        if constexpr (has_places) {
+            // A chunk without a value has written its results to their places already.
+            if (auto* made = dynamic_cast<worker::TypedFutureState<Part>*>(&chunk)) std::ranges::copy(made->value(), places(number).begin());
         } else {
-            give_value();
+            parts_[number] = std::move(static_cast<worker::TypedFutureState<Part>&>(chunk).value());
         }
     }
 
-    void give_value() {
-        if (error_) {
-            this->set_error(error_);
+    void give_value(std::exception_ptr error) override {
+        if (error) {
+            this->set_error(std::move(error));
         } else if constexpr (std::is_void_v<Result>) {
             this->set_value({});
         } else if constexpr (has_places) {
@@ -380,16 +356,9 @@ private:
         }
     }
 
-    std::shared_ptr<Crew> crew_;
-    std::shared_ptr<ProgressMeter> meter_;  ///< null: nothing is shown
-    const std::size_t chunk_;               ///< items in each but the last
-    std::mutex mutex_;
+private:
     std::vector<Part> parts_;
     Part all_;
-    std::vector<std::shared_ptr<worker::FutureState>> futures_;
-    std::exception_ptr error_;
-    std::size_t failed_ = 0;
-    std::atomic<std::size_t> left_;
 };
 
 }  // namespace pool
@@ -428,7 +397,7 @@ struct codec<pool::EachInRow<Each, Result>> : pool::ChunkCodec<pool::EachInRow<E
 template <class Each, class Item, class Result>
 struct codec<pool::Row<Each, Item, Result>> {
     static void write(message::Writer& out, const pool::Row<Each, Item, Result>& row) { row.write(out); }
-    static pool::Row<Each, Item, Result> read(message::Reader& in) { return pool::Row<Each, Item, Result>::read(in); }
+    static pool::Row<Each, Item, Result> read(message::Reader& in);  // not defined: RowTask reads it
 };
 
 }  // namespace chorus

@@ -120,13 +120,12 @@ public:
             Kind::make_call(std::forward<Function>(function), std::forward<Args>(args)...);  // says why
             return Future<message::RefusedCall>(nullptr);
         } else {
-            return std::apply(
+            return message::Arrange<std::decay_t<Function>>::pass_to(
                 [&]<class... Each>(Each&&... each) {
                     using Submitted = TaskOf<Kind::travels, message::WithoutNames<Function>, typename Kind::template Kept<Each>...>;
-                    return enter(options,
-                                 std::make_shared<Submitted>(crew_, message::without_names(std::forward<Function>(function)), std::forward<Each>(each)...));
+                    return enter(options, make_task<Submitted>(crew_, message::without_names(std::forward<Function>(function)), std::forward<Each>(each)...));
                 },
-                message::Arrange<std::decay_t<Function>>::arguments(std::forward<Args>(args)...));
+                std::forward<Args>(args)...);
         }
     }
     template <class Function, class... Args>
@@ -248,17 +247,17 @@ private:
                 .last_lines = options.last_lines};
     }
 
-    template <class Submitted>
-    Future<typename Submitted::Value> enter(const TaskOptions& options, std::shared_ptr<Submitted> task) {
+    template <class Result>
+    Future<Result> enter(const TaskOptions& options, std::shared_ptr<TypedTask<Result>> task) {
         task->options = options;
         crew_->submit(task);
-        return Future<typename Submitted::Value>(std::move(task));
+        return Future<Result>(std::move(task));
     }
 
     template <bool waits, class Each, class Range>
     auto start_map(MapOptions options, Each each, Range&& range) {
         using Item = std::ranges::range_value_t<Range>;
-        static_assert(std::invocable<Each&, Item&>, "pool.map: the function cannot be called with an item of the range");
+        static_assert(message::CallableDirectly<Each&, Item&>, "pool.map: the function cannot be called with an item of the range");
         using Result = std::decay_t<std::invoke_result_t<Each&, Item&>>;
         const auto items = [&] {
             // Threads read numbers where the caller has them, if he waits; for processes they may have to be written again when he is gone.
@@ -277,14 +276,14 @@ private:
             for (std::size_t at = 0; at < count; at += chunk, ++number) {
                 const std::size_t end = std::min(count, at + chunk);
                 auto future = submit_chunk<Result>(options.task, each, items.template part<Kind::travels>(at, end), *job, number);
-                watch(future, meter, end - at);
-                job->add(number, std::move(future));
+                watch(future.state(), meter, end - at);
+                job->add(number, future.state());
             }
         } catch (...) {
             job->give_up_and_wait();  // the items may go with the caller
             throw;
         }
-        return Future<typename MapJob<Result>::Value>(std::move(job));
+        return Future<MapValue<Result>>(std::move(job));
     }
 
     template <class Result, class Each, class Item>
@@ -293,7 +292,10 @@ private:
         if constexpr (has_places && !Kind::travels) {
             return submit(options, EachInto<Each, Result>{each, job.places(number).data()}, std::move(items));
         } else if constexpr (has_places && message::is_numbers_in_a_row<std::vector<Result>> && Kind::template can_take<EachOf<Each>, Slice<Item>>) {
-            return enter(options, std::make_shared<RowTask<Each, Item, Result>>(crew_, each, std::move(items), job.shared_from_this(), job.places(number)));
+            using Submitted = CallTask<true, RowTask, EachInRow<Each, Result>, Slice<Item>>;
+            auto task = make_task<Submitted>(crew_, EachInRow<Each, Result>{each}, std::move(items));
+            task->write_to(std::as_writable_bytes(job.places(number)), sizeof(Result), job.shared_from_this());
+            return enter<void>(options, std::move(task));
         } else {
             return submit(options, EachOf<Each>{each}, std::move(items));
         }
@@ -318,7 +320,7 @@ private:
     auto start_imap(ImapOptions options, Function function, Range&& range) {
         using Item = std::ranges::range_value_t<Range>;
         using Each = OneByOne<Function>;
-        static_assert(std::invocable<Each&, Item&>, "pool.imap: the function cannot be called with an item of the range");
+        static_assert(message::CallableDirectly<Each&, Item&>, "pool.imap: the function cannot be called with an item of the range");
         using Result = typename Collected<std::decay_t<std::invoke_result_t<Each&, Item&>>>::Item;
         if (options.chunksize == 0) throw UsageError("imap: a chunk holds one item or more");
         std::optional<std::size_t> total;
@@ -330,18 +332,12 @@ private:
             if (part.empty()) return std::nullopt;
             const std::size_t count = part.size();
             auto future = submit(options.task, EachOf<Each>{each}, Slice<Item>(std::move(part)));
-            watch(future, meter, count);
+            watch(future.state(), meter, count);
             const auto* bytes = &dynamic_cast<const Task&>(*future.state()).bytes;
             return OnTheWay<std::vector<Result>>{std::move(future), bytes, count};
         };
         const Window window{options.buffersize != 0 ? options.buffersize : 2 * crew_->size() + 2, options.bytes};
-        return Results<Result, ordered>(std::move(feed), window, meter);
-    }
-
-    // Of the callbacks of a future it is the first: what is shown is never behind what a map has got.
-    template <class Part>
-    static void watch(const Future<Part>& future, const std::shared_ptr<ProgressMeter>& meter, std::size_t items) {
-        if (meter) future.add_done_callback([meter, items](const Future<Part>& done) { meter->add(items, done.state()->error() != nullptr); });
+        return Results<Result, ordered>(std::make_unique<FeedBy<std::vector<Result>, decltype(feed)>>(std::move(feed)), window, meter);
     }
 
     std::shared_ptr<Crew> crew_;

@@ -206,5 +206,9 @@ std::shared_ptr<ProgressMeter> make_meter(const ShowProgress& show, std::optiona
     return show ? std::make_shared<ProgressMeter>(show, total) : nullptr;
 }
 
+void watch(const std::shared_ptr<worker::FutureState>& future, const std::shared_ptr<ProgressMeter>& meter, std::size_t items) {
+    if (meter) future->add_callback([future, meter, items] { meter->add(items, future->error() != nullptr); });
+}
+
 }  // namespace pool
 }  // namespace chorus

@@ -26,6 +26,8 @@
 #include <thread>
 #include <utility>
 
+#include <chorus/worker/future.hpp>
+
 #pragma GCC visibility push(default)  // the shared library shows what is declared here
 
 namespace chorus {
@@ -122,6 +124,10 @@ private:
 
 /// Null if nothing is to be shown.
 std::shared_ptr<ProgressMeter> make_meter(const ShowProgress& show, std::optional<std::size_t> total);
+
+/// Adds the items to the meter, if there is one, when the future completes. Requires: no callback was added before, so that the display is
+/// never behind the results of a map.
+void watch(const std::shared_ptr<worker::FutureState>& future, const std::shared_ptr<ProgressMeter>& meter, std::size_t items);
 
 }  // namespace pool
 }  // namespace chorus

@@ -8,9 +8,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
+#include <new>
 #include <string>
-#include <tuple>
 #include <type_traits>
 #include <utility>
 
@@ -33,11 +32,16 @@ public:
     /// Takes the value that came back, which ends the future. Throws: DecodeError and what reading the value throws.
     virtual void take_value(message::Reader& in) = 0;
     /// Runs the call here; its value or exception ends the future.
-    virtual void run() noexcept = 0;
+    void run() noexcept;
     /// Function and arguments go when they are not needed any more, however long somebody keeps the future.
     virtual void drop_call() noexcept = 0;
     virtual std::string function_name() const = 0;
 
+protected:
+    /// Calls the function, destroys the call, and completes the future with the result. Throws: what the function throws.
+    virtual void call() = 0;
+
+public:
     TaskOptions options;
     std::uint64_t number = 0;  ///< of the pool's tasks: 1, 2, …
     std::uint64_t arrow = 0;   ///< in a trace: from its submission to its beginning; 0: it is not traced
@@ -56,19 +60,15 @@ public:
 
 using TaskPointer = std::shared_ptr<Task>;
 
-/// The task and its future's state, in one piece of memory.
-template <bool travels, class Result, class Function, class... Args>
-class CallTask : public worker::TypedFutureState<Result>, public Task {
+/// A task that is its own future's state: one allocation for both.
+template <class Result>
+class TypedTask : public worker::TypedFutureState<Result>, public Task {
 public:
     using Value = Result;
 
-    template <class F, class... A>
-    CallTask(std::shared_ptr<Crew> crew, F&& function, A&&... args)
-        : crew_(std::move(crew)), call_(std::in_place, std::forward<F>(function), std::forward<A>(args)...) {}
+    explicit TypedTask(std::shared_ptr<Crew> crew) : crew_(std::move(crew)) {}
 
     worker::FutureState& future() noexcept override { return *this; }
-
-    void encode(message::Writer& out) const override { call_->encode(out); }
 
     void take_value(message::Reader& in) override {
         if constexpr (std::is_void_v<Result>) {
@@ -77,26 +77,6 @@ public:
             this->set_value(message::decode<Result>(in));
         }
     }
-
-    void run() noexcept override {
-        try {
-            if constexpr (std::is_void_v<Result>) {
-                call_->call();
-                call_.reset();
-                this->set_value({});
-            } else {
-                Result value = call_->call();
-                call_.reset();
-                this->set_value(std::move(value));
-            }
-        } catch (...) {
-            call_.reset();
-            this->set_error(std::current_exception());
-        }
-    }
-
-    void drop_call() noexcept override { call_.reset(); }
-    std::string function_name() const override { return call_ ? call_->function_name() : ""; }
 
     bool help_until(const worker::FutureState& goal, Deadline deadline) const override {
         const auto crew = crew_;
@@ -112,11 +92,80 @@ protected:
 
 private:
     std::shared_ptr<Crew> crew_;
-    std::optional<message::TypedCall<travels, Function, Args...>> call_;
+};
+
+/// The part of a task that is compiled for each call site; Shown is the TypedTask that it derives from.
+template <bool travels, class Shown, class Function, class... Args>
+class CallTask final : public Shown {
+public:
+    using Base = Shown;
+
+    template <class F, class... A>
+    explicit CallTask(std::shared_ptr<Crew> crew, F&& function, A&&... args)
+        : Shown(std::move(crew)), call_(static_cast<F&&>(function), static_cast<A&&>(args)...) {}
+    ~CallTask() override { CallTask::drop_call(); }
+
+    void encode(message::Writer& out) const override { call_.encode(out); }
+    void drop_call() noexcept override {
+        if (std::exchange(has_call_, false)) call_.~Call();
+    }
+    std::string function_name() const override { return has_call_ ? call_.function_name() : ""; }
+
+protected:
+    void call() override {
+        using Result = typename Shown::Value;
+        if constexpr (std::is_void_v<Result>) {
+            call_.call();
+            drop_call();
+            this->set_value({});
+        } else {
+            Result value = call_.call();
+            drop_call();
+            this->set_value(std::move(value));
+        }
+    }
+
+private:
+    using Call = message::BoundFunction<travels, Function, Args...>;
+
+    union {
+        Call call_;
+    };
+    bool has_call_ = true;
 };
 
 template <bool travels, class Function, class... Args>
-using TaskOf = CallTask<travels, message::ResultOf<Function, Args...>, Function, Args...>;
+using TaskOf = CallTask<travels, TypedTask<message::ResultOf<Function, Args...>>, Function, Args...>;
+
+// Storage for a task beside its reference count, as std::make_shared allocates it, but compiled for each size instead of for
+// each task type.
+template <std::size_t size>
+struct TaskMemory {
+    TaskMemory() noexcept {}  // leaves the bytes uninitialised
+    ~TaskMemory() {
+        if (task != nullptr) std::destroy_at(task);
+    }
+    TaskMemory(const TaskMemory&) = delete;
+    TaskMemory& operator=(const TaskMemory&) = delete;
+
+    alignas(std::max_align_t) std::byte bytes[size];
+    Task* task = nullptr;
+};
+
+/// Makes a task with one allocation.
+template <class Submitted, class... Parts>
+auto make_task(std::shared_ptr<Crew> crew, Parts&&... parts) {
+    using Shown = typename Submitted::Base;
+    if constexpr (alignof(Submitted) > alignof(std::max_align_t)) {
+        return std::shared_ptr<Shown>(std::make_shared<Submitted>(std::move(crew), static_cast<Parts&&>(parts)...));
+    } else {
+        constexpr std::size_t line = 64;
+        const auto memory = std::make_shared<TaskMemory<(sizeof(Submitted) + line - 1) / line * line>>();
+        Shown* const task = ::new (static_cast<void*>(memory->bytes)) Submitted(std::move(crew), static_cast<Parts&&>(parts)...);
+        memory->task = task;
+        return std::shared_ptr<Shown>(memory, task);
+    }
+}
 
 }  // namespace chorus::pool
 

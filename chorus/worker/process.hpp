@@ -56,7 +56,9 @@ public:
     template <class Function, class... Args>
         requires(!std::derived_from<std::remove_cvref_t<Function>, Process> && !std::same_as<std::remove_cvref_t<Function>, ProcessOptions> &&
                  !std::same_as<std::remove_cvref_t<Function>, std::shared_ptr<worker::ProcessState>>)
-    explicit Process(Function&& function, Args&&... args) : Process(ProcessOptions{}, std::forward<Function>(function), std::forward<Args>(args)...) {}
+    explicit Process(Function&& function, Args&&... args)
+        : Process(worker::make_process_state("", std::nullopt, message::make_travelling_call(std::forward<Function>(function), std::forward<Args>(args)...),
+                                             "Process", std::nullopt)) {}
 
     /// The same, with options first.
     template <class Function, class... Args>
@@ -140,7 +142,8 @@ public:
     /// As Process, started by this method whatever set_start_method() says.
     template <class Function, class... Args>
         requires(!std::derived_from<std::remove_cvref_t<Function>, Process> && !std::same_as<std::remove_cvref_t<Function>, ProcessOptions>)
-    explicit ProcessBy(Function&& function, Args&&... args) : ProcessBy(ProcessOptions{}, std::forward<Function>(function), std::forward<Args>(args)...) {}
+    explicit ProcessBy(Function&& function, Args&&... args)
+        : Process(worker::make_process_state("", std::nullopt, call(std::forward<Function>(function), std::forward<Args>(args)...), type_name, method)) {}
 
     /// The same, with options first.
     template <class Function, class... Args>

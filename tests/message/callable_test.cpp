@@ -14,6 +14,16 @@
 
 namespace message = chorus::message;
 
+/// Its type says all: its codec writes no byte.
+struct NothingToWrite {
+    bool was_read = false;
+};
+template <>
+struct chorus::codec<NothingToWrite> {
+    static void write(message::Writer&, const NothingToWrite&) {}
+    static NothingToWrite read(message::Reader&) { return {true}; }
+};
+
 namespace {
 
 /// Writes the call, runs what was written, and reads its value.
@@ -144,6 +154,10 @@ TEST(Callable, a_function_without_value_writes_none) {
     message::WrittenCall(in).invoke(&result);
     EXPECT_EQ(calls, 1);
     EXPECT_EQ(result.size(), 0U);
+}
+
+TEST(Callable, a_codec_may_write_nothing) {
+    EXPECT_EQ(by_message<int>([](NothingToWrite nothing, int n) { return nothing.was_read ? n : -1; }, NothingToWrite{}, 0x123456), 0x123456);
 }
 
 TEST(Callable, a_written_call_can_be_run_again) {
