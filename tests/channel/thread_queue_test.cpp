@@ -81,7 +81,8 @@ public:
     ~Crew() { join(); }
     template <class Function>
     mt::Thread& add(Function function) {
-        threads_.emplace_back(std::move(function)).start();
+        threads_.push_back(mt::Thread(std::move(function)));
+        threads_.back().start();
         return threads_.back();
     }
     void join() {

@@ -49,17 +49,37 @@ protected:
 
 namespace each_way {
 
-template <template <class> class Fixture, template <class> class Test, class Par>
-void add(std::string suite, const char* method, const char* name, const char* file, int line) {
-    suite += std::string("/") + (method == nullptr ? "threads" : method);
-    testing::RegisterTest(suite.c_str(), name, nullptr, nullptr, file, line, [method]() -> Fixture<Par>* {
+// One type for all tests of a fixture: RegisterTest is a template over it.
+template <class Fixture>
+struct Factory {
+    const char* method;  ///< null: threads
+    Fixture* (*make)();
+
+    Fixture* operator()() const {
         if (method != nullptr) mp::set_start_method(method, true);
-        return new Test<Par>;
-    });
+        return make();
+    }
+};
+
+template <class Fixture>
+void add_made(const std::string& suite, const char* method, const char* name, const char* file, int line, Fixture* (*make)()) {
+    const std::string full = suite + "/" + (method == nullptr ? "threads" : method);
+    testing::RegisterTest(full.c_str(), name, nullptr, nullptr, file, line, Factory<Fixture>{method, make});
 }
+
 template <template <class> class Fixture, template <class> class Test, class Par>
-void add_by_each_start_method(const std::string& suite, const char* name, const char* file, int line) {
-    for (const char* method : start_methods) add<Fixture, Test, Par>(suite, method, name, file, line);
+Fixture<Par>* make() {
+    return new Test<Par>;
+}
+
+template <template <class> class Fixture, template <class> class Test, class Par>
+void add(const std::string& suite, const char* name, const char* file, int line) {
+    Fixture<Par>* (*const made)() = make<Fixture, Test, Par>;
+    if constexpr (Par::are_processes) {
+        for (const char* method : start_methods) add_made<Fixture<Par>>(suite, method, name, file, line, made);
+    } else {
+        add_made<Fixture<Par>>(suite, nullptr, name, file, line, made);
+    }
 }
 
 }  // namespace each_way
@@ -67,14 +87,14 @@ void add_by_each_start_method(const std::string& suite, const char* name, const 
 struct ProcessesOnly {
     template <template <class> class Fixture, template <class> class Test>
     static bool add(const char* suite, const char* name, const char* file, int line) {
-        each_way::add_by_each_start_method<Fixture, Test, processes>(suite, name, file, line);
+        each_way::add<Fixture, Test, processes>(suite, name, file, line);
         return true;
     }
 };
 struct ThreadsAndProcesses {
     template <template <class> class Fixture, template <class> class Test>
     static bool add(const char* suite, const char* name, const char* file, int line) {
-        each_way::add<Fixture, Test, threads>(suite, nullptr, name, file, line);
+        each_way::add<Fixture, Test, threads>(suite, name, file, line);
         return ProcessesOnly::add<Fixture, Test>(suite, name, file, line);
     }
 };
@@ -91,8 +111,8 @@ struct EachOf {
 private:
     template <template <class> class Fixture, template <class> class Test, template <class> class Kind>
     static void add_kind(const std::string& suite, const char* name, const char* file, int line) {
-        each_way::add<Fixture, Test, Kind<threads>>(suite + "/" + Kind<threads>::name, nullptr, name, file, line);
-        each_way::add_by_each_start_method<Fixture, Test, Kind<processes>>(suite + "/" + Kind<processes>::name, name, file, line);
+        each_way::add<Fixture, Test, Kind<threads>>(suite + "/" + Kind<threads>::name, name, file, line);
+        each_way::add<Fixture, Test, Kind<processes>>(suite + "/" + Kind<processes>::name, name, file, line);
     }
 };
 

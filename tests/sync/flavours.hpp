@@ -65,7 +65,7 @@ public:
 
     template <class Function, class... Args>
     typename Par::Worker& start(Function function, Args... args) {
-        workers_.emplace_back(function, args...);
+        workers_.push_back(typename Par::Worker(function, args...));
         workers_.back().start();
         return workers_.back();
     }
