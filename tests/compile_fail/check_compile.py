@@ -85,6 +85,15 @@ class Program:
         return problems + [f"no error line contains: {word}" for word in self.words if not any(word in line for line in errors)]
 
 
+def unmatched(programs, errors):
+    """Of these programs those that no error is surely of. One that names none is of the only program whose words it contains."""
+    for_each = {each.source: [error for error in errors if all(word in error for word in each.words)] for each in programs}
+    wanted = {error: sum(error in those for those in for_each.values()) for error in errors}
+    if not all(wanted.values()):
+        return programs  # somebody's second error
+    return [each for each in programs if len(for_each[each.source]) != 1 or wanted[for_each[each.source][0]] != 1 or errors.count(for_each[each.source][0]) != 1]
+
+
 class Compiler:
     def __init__(self, name, directory, flags):
         self.name, self.directory = name, directory
@@ -98,13 +107,15 @@ class Compiler:
 
     def of_each(self, said, sources):
         """What was said of all, apart: an error's message names its program somewhere, before the error's line (g++) or after it (clang)."""
-        apart, about = {source: "" for source in sources}, []
+        apart, about, of_none = {source: "" for source in sources}, [], []
         begins = re.compile(r"\berror: " if is_clang(self.name) else r"^(In file included from|\S+: In )|\berror: ")
 
         def close():
-            for source in sources:
-                if any(source in line for line in about):
-                    apart[source] += "\n".join(about) + "\n"
+            named = [source for source in sources if any(source in line for line in about)]
+            for source in named:
+                apart[source] += "\n".join(about) + "\n"
+            if not named:
+                of_none.extend(error_lines("\n".join(about)))
 
         for line in said.splitlines():
             if begins.search(line) and error_lines("\n".join(about)):
@@ -112,7 +123,7 @@ class Compiler:
                 about = []
             about.append(line)
         close()
-        return apart
+        return apart, of_none
 
     def together(self, programs, compiles):
         """Of these programs those whose messages are not as expected, compiled as one."""
@@ -127,8 +138,10 @@ class Compiler:
         said = re.sub(r"\bprogram_\d+::", "", said)
         if compiles:
             return [] if succeeded and not said else programs
-        apart = self.of_each(said, [each.source for each in programs])
-        return [each for each in programs if each.problems(succeeded, apart[each.source])]
+        apart, of_none = self.of_each(said, [each.source for each in programs])
+        left = [each for each in programs if each.problems(succeeded, apart[each.source])]
+        silent = [each for each in left if not error_lines(apart[each.source])]
+        return [each for each in left if each not in silent] + unmatched(silent, of_none)
 
 
 def main():
@@ -156,7 +169,7 @@ def main():
             print("the command: " + " ".join(command))
             print("the error lines:\n" + "\n".join(error_lines(said)))
             print("all it said:\n" + said)
-    print(f"{len(programs)} programs, {len(alone)} compiled alone, {failed} not as expected")
+    print(f"{len(programs)} programs, {failed} not as expected; compiled alone: {' '.join(os.path.basename(each.source) for each in alone)}")
     sys.exit(1 if failed else 0)
 
 
