@@ -55,7 +55,7 @@ test-asan:  ## everything compiled by clang; tests with its address and undefine
 	$(call run_tests,asan)
 
 test-tsan:  ## tests of threads, and of processes started by spawn, with the thread sanitizer
-	@scripts/setup test
+	@scripts/setup check
 	$(call build,tsan)
 	$(call run_tests,tsan)
 
