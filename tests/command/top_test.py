@@ -176,6 +176,11 @@ class OnATerminal(unittest.TestCase):
         command = f"echo before; {CHORUS} top {pid} {' '.join(arguments)}; echo ended with $?; cat"
         self.tmux("new-session", "-d", "-x", "100", "-y", "30", command)
 
+    def quit(self):
+        """Each test waits for the end: a terminal that is closed while the leak sanitizer looks for leaks leaves it spinning."""
+        self.tmux("send-keys", "q")
+        return self.shown("ended with 0")
+
     def shown(self, text):
         return eventually(lambda: text in (seen := self.screen()) and seen, text)
 
@@ -188,8 +193,7 @@ class OnATerminal(unittest.TestCase):
             watched.say("put")
             eventually(lambda: row(self.screen(), "queue 1")[1] == "8", "the eighth item")
             eventually(lambda: re.search(r"MainProcess +\d+ +\d+%", self.screen()), "a rate")
-            self.tmux("send-keys", "q")
-            seen = self.shown("ended with 0")
+            seen = self.quit()
             self.assertIn("before", seen)
             self.assertNotIn("Squares", seen)
 
@@ -209,8 +213,7 @@ class OnATerminal(unittest.TestCase):
             self.assertNotIn("Squares", self.shown("halted"))
             self.tmux("send-keys", "Enter")
             self.shown("Squares")
-            self.tmux("send-keys", "q")
-            self.shown("ended with 0")
+            self.quit()
 
     def test_a_key_does_not_spoil_the_rates(self):
         with Watched() as watched:
@@ -219,15 +222,14 @@ class OnATerminal(unittest.TestCase):
             for _ in range(3):
                 self.tmux("send-keys", "x")
             self.assertRegex(self.screen(), r"MainProcess +\d+ +- ")
-            self.tmux("send-keys", "q")
-            self.shown("ended with 0")
+            self.quit()
 
     def test_a_signal_ends_it_at_once(self):
         with Watched() as watched:
             self.start(watched.pid, "--interval", "3600")
             self.shown("Squares")
             subprocess.run(["pkill", "-TERM", "-f", f"^{CHORUS} top {watched.pid} --interval"], check=True)
-            self.shown("before")
+            self.assertIn("before", self.shown("ended with 0"))
 
     def test_a_killed_worker_and_its_task_are_seen_to_go(self):
         with Watched() as watched:
@@ -235,20 +237,21 @@ class OnATerminal(unittest.TestCase):
             victim = eventually(lambda: row(self.screen(), "Squares-2")[1], "Squares-2")
             os.kill(int(victim), signal.SIGKILL)
             eventually(lambda: f" {victim} " not in (now := self.screen()) and row(now, "Squares")[3:5] == ["6", "1"], "its end")
+            self.quit()
 
     def test_says_that_the_program_has_ended(self):
         with Watched() as watched:
             self.start(watched.pid, "--interval", "0.2")
             self.shown("Squares")
             self.assertEqual(watched.end(), 0)
-        self.shown(f"process {watched.pid} has ended")
+        self.assertIn(f"process {watched.pid} has ended", self.shown("ended with 0"))
 
     def test_says_that_the_program_has_ended_and_is_not_collected(self):
         with Watched() as watched:
             self.start(watched.pid, "--interval", "0.1")
             self.shown("Squares")
             watched.process.stdin.close()
-            self.shown(f"process {watched.pid} has ended")
+            self.assertIn(f"process {watched.pid} has ended", self.shown("ended with 0"))
 
     def test_fits_a_small_terminal(self):
         with Watched() as watched:
@@ -257,6 +260,7 @@ class OnATerminal(unittest.TestCase):
             self.tmux("resize-window", "-x", "40", "-y", "8")
             seen = self.shown("lines more")
             self.assertTrue(all(len(line) <= 40 for line in seen.splitlines()))
+            self.quit()
 
 
 if __name__ == "__main__":

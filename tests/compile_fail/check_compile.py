@@ -8,10 +8,11 @@ A program says in comments what is expected of it:
 Usage: check_compile.py COMPILER DIR SOURCE… [-- FLAG…]
        check_compile.py COMPILER DIR --header [-- FLAG…]
 
-A compiler takes longer for the headers than for a program, so all wrong programs are compiled as one, each in a namespace of its own,
-and so are the right ones that include all of Chorus. What is not as expected then is compiled alone, which decides.
+A compiler takes longer for the headers than for a program. All wrong programs are therefore compiled as one, each in a
+namespace of its own, and so are the right ones that include all of Chorus. A program whose messages are not as expected then
+is compiled alone, which decides.
 
-The second form compiles <chorus/chorus.hpp> beforehand into DIR, which wrong programs then use; right ones never do, so that they
+The second form compiles <chorus/chorus.hpp> beforehand into DIR. Wrong programs use that; right ones never do, so that they
 show what a user's compiler sees.
 """
 
@@ -48,7 +49,9 @@ def using_header(compiler, directory):
     header = header_in(directory, compiler)
     if not os.path.exists(header):
         return []
-    return ["-include-pch", header] if is_clang(compiler) else ["-include", os.path.join(directory, "all.hpp")]
+    if is_clang(compiler):
+        return ["-include-pch", header]
+    return ["-include", os.path.join(directory, "all.hpp")]
 
 
 def error_lines(text):
@@ -82,33 +85,47 @@ class Program:
         problems = ["expected not to compile"] if succeeded else []
         if len(errors) != 1:
             problems.append(f"expected one error line, got {len(errors)}")
-        return problems + [f"no error line contains: {word}" for word in self.words if not any(word in line for line in errors)]
+        missing = [word for word in self.words if not any(word in line for line in errors)]
+        return problems + [f"no error line contains: {word}" for word in missing]
 
 
 def unmatched(programs, errors):
-    """Of these programs those that no error is surely of. One that names none is of the only program whose words it contains."""
+    """The programs that none of these errors, which name no program, certainly belongs to.
+
+    An error belongs to a program if it contains the words of that program only.
+    """
     for_each = {each.source: [error for error in errors if all(word in error for word in each.words)] for each in programs}
     wanted = {error: sum(error in those for those in for_each.values()) for error in errors}
     if not all(wanted.values()):
         return programs  # somebody's second error
-    return [each for each in programs if len(for_each[each.source]) != 1 or wanted[for_each[each.source][0]] != 1 or errors.count(for_each[each.source][0]) != 1]
+
+    def is_matched(found):
+        return len(found) == 1 and wanted[found[0]] == 1 and errors.count(found[0]) == 1
+
+    return [each for each in programs if not is_matched(for_each[each.source])]
 
 
 class Compiler:
     def __init__(self, name, directory, flags):
         self.name, self.directory = name, directory
-        self.command = [name, "-std=c++20", "-fsyntax-only", *(["-ferror-limit=0"] if is_clang(name) else []), *WARNINGS]
+        all_errors = ["-ferror-limit=0"] if is_clang(name) else []
+        self.command = [name, "-std=c++20", "-fsyntax-only", *all_errors, *WARNINGS]
         self.flags = flags
 
     def compile(self, source, compiles, *options):
-        command = self.command + ([] if compiles else using_header(self.name, self.directory)) + self.flags + [*options, source]
+        header = [] if compiles else using_header(self.name, self.directory)
+        command = [*self.command, *header, *self.flags, *options, source]
         result = subprocess.run(command, capture_output=True, text=True, check=False)
         return command, result.returncode == 0, result.stderr
 
     def of_each(self, said, sources):
-        """What was said of all, apart: an error's message names its program somewhere, before the error's line (g++) or after it (clang)."""
+        """What was said of all, apart: for each program, and the error lines of no program.
+
+        A message names its program before the line with the error (g++) or after it (clang).
+        """
         apart, about, of_none = {source: "" for source in sources}, [], []
-        begins = re.compile(r"\berror: " if is_clang(self.name) else r"^(In file included from|\S+: In )|\berror: ")
+        first_line = r"\berror: " if is_clang(self.name) else r"^(In file included from|\S+: In )|\berror: "
+        begins = re.compile(first_line)
 
         def close():
             named = [source for source in sources if any(source in line for line in about)]
@@ -126,15 +143,18 @@ class Compiler:
         return apart, of_none
 
     def together(self, programs, compiles):
-        """Of these programs those whose messages are not as expected, compiled as one."""
-        combined = os.path.join(self.directory, f"{'right' if compiles else 'wrong'}_together.cpp")
+        """Compiles these programs as one. Returns those whose messages are not as expected."""
+        kind = "right" if compiles else "wrong"
+        combined = os.path.join(self.directory, f"{kind}_together.cpp")
         os.makedirs(self.directory, exist_ok=True)
         with open(combined, "w", encoding="utf-8") as file:
-            file.write("\n".join(sorted({line for each in programs for line in each.includes()})) + "\n")
+            includes = {line for each in programs for line in each.includes()}
+            file.write("\n".join(sorted(includes)) + "\n")
             for number, each in enumerate(programs):
                 file.write(f'namespace program_{number} {{\n#include "{each.source}"\n}}\n')
         # In a namespace, main is a function that has to return something.
-        _, succeeded, said = self.compile(combined, compiles, *(["-Wno-return-type"] if compiles else ["-w", "-ftemplate-backtrace-limit=0"]))
+        options = ["-Wno-return-type"] if compiles else ["-w", "-ftemplate-backtrace-limit=0"]
+        _, succeeded, said = self.compile(combined, compiles, *options)
         said = re.sub(r"\bprogram_\d+::", "", said)
         if compiles:
             return [] if succeeded and not said else programs
@@ -169,7 +189,8 @@ def main():
             print("the command: " + " ".join(command))
             print("the error lines:\n" + "\n".join(error_lines(said)))
             print("all it said:\n" + said)
-    print(f"{len(programs)} programs, {failed} not as expected; compiled alone: {' '.join(os.path.basename(each.source) for each in alone)}")
+    names = " ".join(os.path.basename(each.source) for each in alone)
+    print(f"{len(programs)} programs, {failed} not as expected; compiled alone: {names}")
     sys.exit(1 if failed else 0)
 
 

@@ -7,6 +7,7 @@ import io
 import os
 import sys
 import tempfile
+import time
 import unittest
 from pathlib import Path
 from unittest import mock
@@ -25,6 +26,11 @@ if [ "$last" = stages ]; then
 fi
 preset=$(echo "$last" | sed 's/^test$/release/; s/^test-//')
 echo "$preset" >>ran
+if [ -e leaves ]; then
+    mkdir -p build
+    cp "$(command -v sleep)" build/left_running
+    build/left_running "$(cat leaves)" >/dev/null 2>&1 &
+fi
 cat "prepared/$preset" | { read status; mkdir -p build; cat >"build/$preset.junit.xml"; exit "$status"; }
 """
 CTEST = """#!/bin/sh
@@ -108,6 +114,26 @@ class CheckTest(unittest.TestCase):
         status, lines = self.run_check()
         self.assertEqual((status, lines[-1]), (1, "1 passed, 1 failed"))
         self.assertIn("FAILED: make test; it failed outside of the tests: what it says is above", lines)
+
+    def test_a_process_left_behind_is_one_failure_and_is_ended(self):
+        self.prepare("release", ("a", "run", ""))
+        self.prepare("asan", ("a", "run", ""))
+        (self.root / "leaves").write_text("1000")
+        with mock.patch.object(check, "SECONDS_TO_END", 0.2):
+            status, lines = self.run_check()
+        self.assertEqual((status, lines[-1]), (1, "1 passed, 1 failed"))
+        self.assertIn("FAILED in test: a process was left behind by its tests: build/left_running 1000", lines)
+        with mock.patch.object(check, "SOURCE", str(self.root)):
+            limit = time.monotonic() + 60
+            while check.processes_of_build() and time.monotonic() < limit:
+                time.sleep(0.01)
+            self.assertEqual(check.processes_of_build(), {})
+
+    def test_a_process_that_is_ending_is_none_left_behind(self):
+        self.prepare("release", ("a", "run", ""))
+        (self.root / "leaves").write_text("0.3")
+        status, lines = self.run_check()
+        self.assertEqual((status, lines[-1]), (0, "1 passed, 0 failed"))
 
     def test_a_failed_setup_says_that_no_test_was_run(self):
         (self.root / "scripts" / "setup").write_text("#!/bin/sh\nexit 1\n")
