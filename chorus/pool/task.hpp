@@ -159,11 +159,13 @@ auto make_task(std::shared_ptr<Crew> crew, Parts&&... parts) {
     if constexpr (alignof(Submitted) > alignof(std::max_align_t)) {
         return std::shared_ptr<Shown>(std::make_shared<Submitted>(std::move(crew), static_cast<Parts&&>(parts)...));
     } else {
-        constexpr std::size_t line = 64;
-        const auto memory = std::make_shared<TaskMemory<(sizeof(Submitted) + line - 1) / line * line>>();
+        // With the pointer behind it a multiple of the alignment: no byte of padding is allocated.
+        constexpr std::size_t unit = alignof(std::max_align_t);
+        constexpr std::size_t whole = (sizeof(Submitted) + sizeof(Task*) + unit - 1) / unit * unit;
+        auto memory = std::make_shared<TaskMemory<whole - sizeof(Task*)>>();
         Shown* const task = ::new (static_cast<void*>(memory->bytes)) Submitted(std::move(crew), static_cast<Parts&&>(parts)...);
         memory->task = task;
-        return std::shared_ptr<Shown>(memory, task);
+        return std::shared_ptr<Shown>(std::move(memory), task);
     }
 }
 
