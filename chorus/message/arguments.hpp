@@ -8,7 +8,6 @@
 #pragma once
 
 #include <cstddef>
-#include <functional>
 #include <type_traits>
 #include <utility>
 
@@ -17,30 +16,6 @@
 #pragma GCC visibility push(default)  // the shared library shows what is declared here
 
 namespace chorus::message {
-
-// As std::is_invocable and std::invoke, which are used for pointers to members only: they compile to several functions
-// for each call site.
-template <class Function, class... Args>
-concept CallableDirectly = requires(Function&& function, Args&&... args) { static_cast<Function&&>(function)(static_cast<Args&&>(args)...); };
-template <class Function, class... Args>
-concept CallableWith =
-    CallableDirectly<Function, Args...> || (std::is_member_pointer_v<std::remove_cvref_t<Function>> && std::is_invocable_v<Function, Args...>);
-
-// Converts as std::thread does: a warning about an implicit conversion would point at this line, not at the user's.
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wconversion"
-#pragma GCC diagnostic ignored "-Wsign-conversion"
-#pragma GCC diagnostic ignored "-Wfloat-conversion"
-#pragma GCC diagnostic ignored "-Wdouble-promotion"
-template <class Function, class... Args>
-decltype(auto) call_function(Function& function, Args&&... args) {
-    if constexpr (std::is_member_pointer_v<Function>) {
-        return std::invoke(function, static_cast<Args&&>(args)...);
-    } else {
-        return function(static_cast<Args&&>(args)...);
-    }
-}
-#pragma GCC diagnostic pop
 
 template <std::size_t place, class T>
 struct Argument {

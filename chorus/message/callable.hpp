@@ -19,6 +19,7 @@
 #include <utility>
 
 #include <chorus/message/arguments.hpp>
+#include <chorus/message/invocable.hpp>
 #include <chorus/message/keyword.hpp>
 #include <chorus/message/serialize.hpp>
 
@@ -110,17 +111,17 @@ using AsText = std::conditional_t<std::is_same_v<T, std::string>, Text, T>;
 // which the function may change in its own process.
 template <class Function, std::size_t... place, class... Args>
 decltype(auto) call_with(Function& function, [[maybe_unused]] PlacedArguments<std::index_sequence<place...>, Args...>& args) {
-    if constexpr (CallableWith<Function&, Args...>) {
-        return call_function(function, static_cast<Args&&>(args.template get<place, Args>())...);
-    } else if constexpr (CallableWith<Function&, AsText<Args>...>) {
-        return call_function(function, as_text(args.template get<place, Args>())...);
+    if constexpr (Invocable<Function&, Args...>) {
+        return invoke_function(function, static_cast<Args&&>(args.template get<place, Args>())...);
+    } else if constexpr (Invocable<Function&, AsText<Args>...>) {
+        return invoke_function(function, as_text(args.template get<place, Args>())...);
     } else {
-        return call_function(function, args.template get<place, Args>()...);
+        return invoke_function(function, args.template get<place, Args>()...);
     }
 }
 
 template <class Function, class... Args>
-constexpr bool callable_with = CallableWith<Function&, Args...> || CallableWith<Function&, AsText<Args>...> || CallableWith<Function&, Args&...>;
+constexpr bool callable_with = Invocable<Function&, Args...> || Invocable<Function&, AsText<Args>...> || Invocable<Function&, Args&...>;
 
 template <class Function, class... Args>
 using ResultOf = std::decay_t<decltype(call_with(std::declval<Function&>(), std::declval<Arguments<Args...>&>()))>;
@@ -256,10 +257,10 @@ struct TravellingShape<Function, Types<Each...>> {
 };
 
 template <class Function, class Arguments>
-struct CallableHere;
+struct LocalShape;
 template <class Function, class... Each>
-struct CallableHere<Function, Types<Each...>> {
-    static constexpr bool yes = CallableWith<Function&, std::decay_t<Each>...> || CallableWith<Function&, std::decay_t<Each>&...>;
+struct LocalShape<Function, Types<Each...>> {
+    static constexpr bool callable = Invocable<Function&, std::decay_t<Each>...> || Invocable<Function&, std::decay_t<Each>&...>;
 };
 
 template <class Function, class... Args>
@@ -281,7 +282,7 @@ constexpr bool can_be_called_here() {
     if constexpr (!Arrange<std::decay_t<Function>>::template right<Args...>) {
         return false;
     } else {
-        return CallableHere<WithoutNames<Function>, Arranged<Function, Args...>>::yes;
+        return LocalShape<WithoutNames<Function>, Arranged<Function, Args...>>::callable;
     }
 }
 
@@ -296,7 +297,7 @@ std::unique_ptr<Call> make_local_call(Function&& function, Args&&... args) {
     } else {
         return Arrangement::pass_to(
             [&]<class... Each>(Each&&... each) -> std::unique_ptr<Call> {
-                if constexpr (CallableHere<Stored, Types<Each...>>::yes) {
+                if constexpr (LocalShape<Stored, Types<Each&&...>>::callable) {
                     return std::unique_ptr<Call>(
                         new TypedCall<false, Stored, std::decay_t<Each>...>(without_names(std::forward<Function>(function)), std::forward<Each>(each)...));
                 } else {

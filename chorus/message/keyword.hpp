@@ -12,11 +12,12 @@
 
 #include <array>
 #include <cstddef>
-#include <functional>
 #include <string_view>
 #include <tuple>
 #include <type_traits>
 #include <utility>
+
+#include <chorus/message/invocable.hpp>
 
 #pragma GCC visibility push(default)  // the shared library shows what is declared here
 
@@ -243,7 +244,9 @@ struct Named {
     constexpr decltype(auto) operator()(Args&&... args) const {
         using Arrangement = message::Arrange<Named>;
         if constexpr (Arrangement::template right<Args...>) {
-            const auto call = [this]<class... Each>(Each&&... each) -> decltype(auto) { return std::invoke(function, static_cast<Each&&>(each)...); };
+            const auto call = [this]<class... Each>(Each&&... each) -> decltype(auto) {
+                return message::invoke_function(function, static_cast<Each&&>(each)...);
+            };
             return Arrangement::pass_to(call, std::forward<Args>(args)...);
         } else {
             Arrangement::template refuse<Args...>();

@@ -42,14 +42,14 @@ template <class Function>
 struct OneByOne {
     [[no_unique_address]] Function function;
     template <class Item>
-        requires message::CallableWith<Function&, Item>
+        requires message::Invocable<Function&, Item>
     decltype(auto) operator()(Item&& item) {
-        return message::call_function(function, std::forward<Item>(item));
+        return message::invoke_function(function, std::forward<Item>(item));
     }
     template <class Item>
-        requires(!message::CallableWith<Function&, Item> && message::CallableWith<Function&, std::remove_reference_t<Item>>)
+        requires(!message::Invocable<Function&, Item> && message::Invocable<Function&, std::remove_reference_t<Item>>)
     decltype(auto) operator()(Item&& item) {
-        return message::call_function(function, std::move(item));
+        return message::invoke_function(function, std::move(item));
     }
 };
 

@@ -257,7 +257,7 @@ private:
     template <bool waits, class Each, class Range>
     auto start_map(MapOptions options, Each each, Range&& range) {
         using Item = std::ranges::range_value_t<Range>;
-        static_assert(message::CallableDirectly<Each&, Item&>, "pool.map: the function cannot be called with an item of the range");
+        static_assert(message::DirectlyInvocable<Each&, Item&>, "pool.map: the function cannot be called with an item of the range");
         using Result = std::decay_t<std::invoke_result_t<Each&, Item&>>;
         const auto items = [&] {
             // Threads read numbers where the caller has them, if he waits; for processes they may have to be written again when he is gone.
@@ -320,7 +320,7 @@ private:
     auto start_imap(ImapOptions options, Function function, Range&& range) {
         using Item = std::ranges::range_value_t<Range>;
         using Each = OneByOne<Function>;
-        static_assert(message::CallableDirectly<Each&, Item&>, "pool.imap: the function cannot be called with an item of the range");
+        static_assert(message::DirectlyInvocable<Each&, Item&>, "pool.imap: the function cannot be called with an item of the range");
         using Result = typename Collected<std::decay_t<std::invoke_result_t<Each&, Item&>>>::Item;
         if (options.chunksize == 0) throw UsageError("imap: a chunk holds one item or more");
         std::optional<std::size_t> total;

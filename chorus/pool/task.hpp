@@ -4,6 +4,7 @@
 // Death: of the worker that runs it: the crew fails its future, or gives the task out again.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -37,11 +38,6 @@ public:
     virtual void drop_call() noexcept = 0;
     virtual std::string function_name() const = 0;
 
-protected:
-    /// Calls the function, destroys the call, and completes the future with the result. Throws: what the function throws.
-    virtual void call() = 0;
-
-public:
     TaskOptions options;
     std::uint64_t number = 0;  ///< of the pool's tasks: 1, 2, …
     std::uint64_t arrow = 0;   ///< in a trace: from its submission to its beginning; 0: it is not traced
@@ -56,6 +52,11 @@ public:
     bool waits_to_begin = false;  ///< it has a timeout, which has not begun
     int deaths = 0;
     int late = 0;
+
+protected:
+    /// Calls the function, destroys the call, and completes the future with the result.
+    /// Throws: what the function throws.
+    virtual void call() = 0;
 };
 
 using TaskPointer = std::shared_ptr<Task>;
@@ -137,9 +138,9 @@ private:
 template <bool travels, class Function, class... Args>
 using TaskOf = CallTask<travels, TypedTask<message::ResultOf<Function, Args...>>, Function, Args...>;
 
-// Storage for a task beside its reference count, as std::make_shared allocates it, but compiled for each size instead of for
-// each task type.
-template <std::size_t size>
+// Storage for a task beside its reference count, as std::make_shared allocates it, but compiled for each size and
+// alignment instead of for each task type.
+template <std::size_t size, std::size_t alignment>
 struct TaskMemory {
     TaskMemory() noexcept {}  // leaves the bytes uninitialised
     ~TaskMemory() {
@@ -148,7 +149,7 @@ struct TaskMemory {
     TaskMemory(const TaskMemory&) = delete;
     TaskMemory& operator=(const TaskMemory&) = delete;
 
-    alignas(std::max_align_t) std::byte bytes[size];
+    alignas(alignment) std::byte bytes[size];
     Task* task = nullptr;
 };
 
@@ -156,17 +157,14 @@ struct TaskMemory {
 template <class Submitted, class... Parts>
 auto make_task(std::shared_ptr<Crew> crew, Parts&&... parts) {
     using Shown = typename Submitted::Base;
-    if constexpr (alignof(Submitted) > alignof(std::max_align_t)) {
-        return std::shared_ptr<Shown>(std::make_shared<Submitted>(std::move(crew), static_cast<Parts&&>(parts)...));
-    } else {
-        // With the pointer behind it a multiple of the alignment: no byte of padding is allocated.
-        constexpr std::size_t unit = alignof(std::max_align_t);
-        constexpr std::size_t whole = (sizeof(Submitted) + sizeof(Task*) + unit - 1) / unit * unit;
-        auto memory = std::make_shared<TaskMemory<whole - sizeof(Task*)>>();
-        Shown* const task = ::new (static_cast<void*>(memory->bytes)) Submitted(std::move(crew), static_cast<Parts&&>(parts)...);
-        memory->task = task;
-        return std::shared_ptr<Shown>(std::move(memory), task);
-    }
+    // With the pointer behind the bytes a multiple of the alignment: nothing is allocated for padding.
+    constexpr std::size_t alignment = std::max(alignof(Submitted), alignof(std::max_align_t));
+    constexpr std::size_t whole = (sizeof(Submitted) + sizeof(Task*) + alignment - 1) / alignment * alignment;
+    auto memory = std::make_shared<TaskMemory<whole - sizeof(Task*), alignment>>();
+    void* const place = memory->bytes;
+    Shown* const task = ::new (place) Submitted(std::move(crew), static_cast<Parts&&>(parts)...);
+    memory->task = task;
+    return std::shared_ptr<Shown>(std::move(memory), task);
 }
 
 }  // namespace chorus::pool

@@ -56,9 +56,7 @@ public:
     template <class Function, class... Args>
         requires(!std::derived_from<std::remove_cvref_t<Function>, Process> && !std::same_as<std::remove_cvref_t<Function>, ProcessOptions> &&
                  !std::same_as<std::remove_cvref_t<Function>, std::shared_ptr<worker::ProcessState>>)
-    explicit Process(Function&& function, Args&&... args)
-        : Process(worker::make_process_state("", std::nullopt, message::make_travelling_call(std::forward<Function>(function), std::forward<Args>(args)...),
-                                             "Process", std::nullopt)) {}
+    explicit Process(Function&& function, Args&&... args) : Process(ProcessOptions{}, std::forward<Function>(function), std::forward<Args>(args)...) {}
 
     /// The same, with options first.
     template <class Function, class... Args>
@@ -142,8 +140,7 @@ public:
     /// As Process, started by this method whatever set_start_method() says.
     template <class Function, class... Args>
         requires(!std::derived_from<std::remove_cvref_t<Function>, Process> && !std::same_as<std::remove_cvref_t<Function>, ProcessOptions>)
-    explicit ProcessBy(Function&& function, Args&&... args)
-        : Process(worker::make_process_state("", std::nullopt, call(std::forward<Function>(function), std::forward<Args>(args)...), type_name, method)) {}
+    explicit ProcessBy(Function&& function, Args&&... args) : ProcessBy(ProcessOptions{}, std::forward<Function>(function), std::forward<Args>(args)...) {}
 
     /// The same, with options first.
     template <class Function, class... Args>

@@ -57,9 +57,7 @@ public:
     template <class Function, class... Args>
         requires(!std::derived_from<std::remove_cvref_t<Function>, Thread> && !std::same_as<std::remove_cvref_t<Function>, ThreadOptions> &&
                  !std::same_as<std::remove_cvref_t<Function>, std::shared_ptr<worker::ThreadState>>)
-    explicit Thread(Function&& function, Args&&... args)
-        : Thread(
-              worker::make_thread_state(ThreadOptions{}, message::make_local_call(std::forward<Function>(function), std::forward<Args>(args)...), "Thread")) {}
+    explicit Thread(Function&& function, Args&&... args) : Thread(ThreadOptions{}, std::forward<Function>(function), std::forward<Args>(args)...) {}
 
     /// The same, with options first.
     template <class Function, class... Args>

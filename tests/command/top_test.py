@@ -177,7 +177,7 @@ class OnATerminal(unittest.TestCase):
         self.tmux("new-session", "-d", "-x", "100", "-y", "30", command)
 
     def quit(self):
-        """Each test waits for the end: a terminal that is closed while the leak sanitizer looks for leaks leaves it spinning."""
+        """Each test waits for the end: a hang-up during the search for leaks makes the leak sanitizer spin."""
         self.tmux("send-keys", "q")
         return self.shown("ended with 0")
 

@@ -266,19 +266,22 @@ EACH_WAY_TEST(PoolOf, a_callback_runs_though_nobody_waits) {
 struct alignas(128) Aligned {
     int number = 0;
 };
-bool is_aligned(const Aligned& aligned) { return aligned.number == 7 && reinterpret_cast<std::uintptr_t>(&aligned) % alignof(Aligned) == 0; }
+bool is_aligned(const Aligned& aligned) {
+    return aligned.number == 7 && reinterpret_cast<std::uintptr_t>(&aligned) % alignof(Aligned) == 0;
+}
+void must_be_aligned(const Aligned& aligned) {
+    if (!is_aligned(aligned)) throw std::logic_error("not aligned");
+}
 
 EACH_WAY_TEST(PoolOf, arguments_keep_their_alignment) {
     typename TypeParam::Pool pool(1);
     EXPECT_TRUE(pool.apply(is_aligned, Aligned{7}));
-    typename TypeParam::Worker worker(
-        [](const Aligned& aligned) {
-            if (!is_aligned(aligned)) throw std::logic_error("not aligned");
-        },
-        Aligned{7});
+    typename TypeParam::Worker worker(must_be_aligned, Aligned{7});
     worker.start();
     worker.join();
-    if constexpr (TypeParam::are_processes) EXPECT_EQ(worker.exitcode(), 0);
+    if constexpr (TypeParam::are_processes) {
+        EXPECT_EQ(worker.exitcode(), 0);
+    }
 }
 
 EACH_WAY_TEST(PoolOf, several_threads_submit_and_wait) {

@@ -272,13 +272,14 @@ bool is_on_the_way(const std::string& function) {
 // Where Chorus calls the user's function: outside of it lies only our own start. What is inlined there
 // is already a frame of its own.
 bool calls_the_function(const std::string& function) {
-    return is_any_of(function, {"chorus::message::call_function<", "chorus::message::call_with<", "chorus::message::call_and_write<", "chorus::message::enter<",
-                                "chorus::message::BoundFunction<", "chorus::message::TypedCall<", "chorus::platform::watch_exceptions"});
+    return is_any_of(function,
+                     {"chorus::message::invoke_function<", "chorus::message::call_with<", "chorus::message::call_and_write<", "chorus::message::enter<",
+                      "chorus::message::BoundFunction<", "chorus::message::TypedCall<", "chorus::platform::watch_exceptions"});
 }
 
 // Inlined between that and the user's function.
 bool hands_over(const std::string& source) {
-    return is_any_of(source, {"/chorus/message/arguments.hpp:", "/chorus/message/callable.hpp:", "/bits/invoke.h:", "/functional:", "/tuple:"});
+    return is_any_of(source, {"/chorus/message/callable.hpp:", "/chorus/message/invocable.hpp:", "/bits/invoke.h:", "/functional:", "/tuple:"});
 }
 
 }  // namespace
