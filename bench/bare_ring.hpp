@@ -1,5 +1,5 @@
-// The limit that a queue is held against: a ring in shared memory for one sender and one receiver, with nothing in it
-// that a queue needs for more of them, for their deaths or for items of any size.
+// The limit that a queue is held against: a ring in shared memory for one sender and one receiver, with
+// nothing in it that a queue needs for more of them, for their deaths or for items of any size.
 #pragma once
 
 #include <cstring>
@@ -13,7 +13,9 @@ namespace bench {
 
 using Word = std::atomic<std::uint32_t>;
 
-inline void futex_wait(Word& word, std::uint32_t value) { ::syscall(SYS_futex, &word, FUTEX_WAIT, value, nullptr, nullptr, 0); }
+inline void futex_wait(Word& word, std::uint32_t value) {
+    ::syscall(SYS_futex, &word, FUTEX_WAIT, value, nullptr, nullptr, 0);
+}
 inline void futex_wake(Word& word) { ::syscall(SYS_futex, &word, FUTEX_WAKE, 1, nullptr, nullptr, 0); }
 
 enum class Waits { spinning, asleep, politely };
@@ -38,14 +40,16 @@ public:
         stamp(out, value);
         for (std::size_t at = 0; at < out.size(); at += slot_) {
             while (mine_ - other_ == slots_) other_ = wait(state_.head, state_.sender_asleep, mine_ - slots_);
-            std::memcpy(data_ + std::size_t{mine_ % slots_} * stride_, out.data() + at, std::min(slot_, out.size() - at));
+            std::memcpy(data_ + std::size_t{mine_ % slots_} * stride_, out.data() + at,
+                        std::min(slot_, out.size() - at));
             tell(state_.tail, state_.receiver_asleep, ++mine_);
         }
     }
     std::uint64_t receive() {
         for (std::size_t at = 0; at < in.size(); at += slot_) {
             if (mine_ == other_) other_ = wait(state_.tail, state_.receiver_asleep, mine_);
-            std::memcpy(in.data() + at, data_ + std::size_t{mine_ % slots_} * stride_, std::min(slot_, in.size() - at));
+            std::memcpy(in.data() + at, data_ + std::size_t{mine_ % slots_} * stride_,
+                        std::min(slot_, in.size() - at));
             tell(state_.head, state_.sender_asleep, ++mine_);
         }
         return read_stamp(in);

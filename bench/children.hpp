@@ -1,4 +1,5 @@
-// Processes, memory and CPUs for what is measured between processes: plain fork, the same for us and for the rivals.
+// Processes, memory and CPUs for what is measured between processes: plain fork, the same for us and for the
+// rivals.
 #pragma once
 
 #include <atomic>
@@ -28,7 +29,8 @@ namespace bench {
 
 /// Zeroed memory shared with the children started later, each page of it there already.
 inline void* shared_memory(std::size_t bytes) {
-    void* const memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    void* const memory =
+        ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
     if (memory == MAP_FAILED) fail("mmap");
     return memory;
 }

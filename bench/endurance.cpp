@@ -1,8 +1,9 @@
-// How many kills a queue, a lock or a pool survives, before it hangs, damages what it carries or protects, or loses what was not with the dead.
+// How many kills a queue, a lock or a pool survives, before it hangs, damages what it carries or protects, or
+// loses what was not with the dead.
 //
-// Two processes put (or lock) and two get, without end; one of them is killed and replaced every millisecond or so. When
-// nobody has got on for a while with nobody killed, it hangs. In the end the putters are killed and the rest is got: what was put before, and
-// was not got though nobody died with it in his hands, is lost.
+// Two processes put (or lock) and two get, without end; one of them is killed and replaced every millisecond
+// or so. When nobody has got on for a while with nobody killed, it hangs. In the end the putters are killed
+// and the rest is got: what was put before, and was not got though nobody died with it in his hands, is lost.
 //
 //     bench_endurance [KILLS]
 #include <cstdlib>
@@ -115,10 +116,12 @@ Result endure_as_pool(int kills) {
     int killed = 0;
     auto next = Clock::now();
     for (int number = 0; killed < kills || !futures.empty();) {
-        while (killed < kills && futures.size() < 1000) futures.push_back(pool.submit({.retries = 1000}, increment, number++));
+        while (killed < kills && futures.size() < 1000)
+            futures.push_back(pool.submit({.retries = 1000}, increment, number++));
         const int oldest = number - int(futures.size());
         try {
-            if (futures.front().get(std::chrono::milliseconds(patience)) != oldest + 1) return {killed, "damaged"};
+            if (futures.front().get(std::chrono::milliseconds(patience)) != oldest + 1)
+                return {killed, "damaged"};
         } catch (const chorus::TimedOut&) {
             return {killed, "hangs"};
         }
@@ -132,8 +135,9 @@ Result endure_as_pool(int kills) {
 }
 
 void print(const std::string& row, const char* name, Result result) {
-    std::printf("{\"subject\": \"endurance\", \"row\": \"%s\", \"name\": \"%s\", \"kills\": %d, \"end\": \"%s\"}\n", row.c_str(), name, result.kills,
-                result.end);
+    std::printf(
+        "{\"subject\": \"endurance\", \"row\": \"%s\", \"name\": \"%s\", \"kills\": %d, \"end\": \"%s\"}\n",
+        row.c_str(), name, result.kills, result.end);
     std::fflush(stdout);
 }
 

@@ -3,7 +3,8 @@
 //     bench_growth [--quick]
 //
 // A line of JSON a row, with a series of points for each contender:
-//     {"subject": "growth", "row": …, "x": …, "x_unit": "count" or "bytes", "unit": "ns", "series": [{"name": …, "kind": …, "points": [[x, y], …]}, …]}
+//     {"subject": "growth", "row": …, "x": …, "x_unit": "count" or "bytes", "unit": "ns",
+//      "series": [{"name": …, "kind": …, "points": [[x, y], …]}, …]}
 #include <algorithm>
 #include <barrier>
 #include <cstring>
@@ -37,8 +38,10 @@ struct Series {
     double most = 1e18;                       ///< where it is too slow to go on, or cannot
 };
 
-void grow(const std::string& row, const std::string& x, const char* x_unit, const std::vector<double>& at, const std::vector<Series>& all, int rounds) {
-    std::vector<std::vector<std::vector<double>>> values(all.size(), std::vector<std::vector<double>>(at.size()));
+void grow(const std::string& row, const std::string& x, const char* x_unit, const std::vector<double>& at,
+          const std::vector<Series>& all, int rounds) {
+    std::vector<std::vector<std::vector<double>>> values(all.size(),
+                                                         std::vector<std::vector<double>>(at.size()));
     for (std::size_t point = 0; point < at.size(); ++point) {
         for (int round = 0; round < rounds; ++round) {
             for (std::size_t i = 0; i < all.size(); ++i) {
@@ -52,14 +55,20 @@ void grow(const std::string& row, const std::string& x, const char* x_unit, cons
         for (std::size_t point = 0; point < at.size(); ++point) {
             if (values[i][point].empty()) continue;
             char text[64];
-            std::snprintf(text, sizeof text, "%s[%.0f, %.1f]", points.empty() ? "" : ", ", at[point], median(values[i][point]));
+            std::snprintf(text, sizeof text, "%s[%.0f, %.1f]", points.empty() ? "" : ", ", at[point],
+                          median(values[i][point]));
             points += text;
         }
-        const char* const kind = all[i].kind == Kind::ours ? "ours" : all[i].kind == Kind::rival ? "rival" : "limit";
-        series += (i == 0 ? "" : ", ") + ("{\"name\": \"" + all[i].name + "\", \"kind\": \"" + kind + "\", \"points\": [" + points + "]}");
+        const char* const kind = all[i].kind == Kind::ours    ? "ours"
+                                 : all[i].kind == Kind::rival ? "rival"
+                                                              : "limit";
+        series += (i == 0 ? "" : ", ") + ("{\"name\": \"" + all[i].name + "\", \"kind\": \"" + kind +
+                                          "\", \"points\": [" + points + "]}");
     }
-    std::printf("{\"subject\": \"growth\", \"row\": \"%s\", \"x\": \"%s\", \"x_unit\": \"%s\", \"unit\": \"ns\", \"series\": [%s]}\n", row.c_str(), x.c_str(),
-                x_unit, series.c_str());
+    std::printf(
+        "{\"subject\": \"growth\", \"row\": \"%s\", \"x\": \"%s\", \"x_unit\": \"%s\", \"unit\": \"ns\", "
+        "\"series\": [%s]}\n",
+        row.c_str(), x.c_str(), x_unit, series.c_str());
     std::fflush(stdout);
 }
 
@@ -143,7 +152,8 @@ void with_workers_alive(bool quick) {
     };
     std::vector<double> counts{0, 10, 100, 1000};
     if (!quick) counts.push_back(3000);
-    grow("start+join of one more process", "processes alive", "count", counts, {{"mp::Process, forkserver", Kind::ours, one_more}}, 1);
+    grow("start+join of one more process", "processes alive", "count", counts,
+         {{"mp::Process, forkserver", Kind::ours, one_more}}, 1);
     end.set();
     for (auto& each : alive) each.join();
 }
@@ -162,7 +172,8 @@ double through_ours(auto& queue, std::size_t items) {
 
 double through_boost(std::size_t items) {
     const std::string name = "growth-" + std::to_string(::getpid());
-    boost::interprocess::message_queue queue(boost::interprocess::create_only, name.c_str(), items, sizeof(std::uint64_t));
+    boost::interprocess::message_queue queue(boost::interprocess::create_only, name.c_str(), items,
+                                             sizeof(std::uint64_t));
     boost::interprocess::message_queue::remove(name.c_str());
     return nanoseconds([&] {
                for (std::uint64_t i = 1; i <= items; ++i) queue.send(&i, sizeof i, 0);
@@ -194,8 +205,10 @@ void with_items(bool quick) {
     mp::Queue<std::uint64_t> processes;
     mt::Queue<std::uint64_t> threads;
     grow("put+get of 8 B, in one process", "items in the queue", "count", counts,
-         {{"mp::Queue", Kind::ours, so_many_items([&](std::size_t items) { return through_ours(processes, items); })},
-          {"mt::Queue", Kind::ours, so_many_items([&](std::size_t items) { return through_ours(threads, items); })},
+         {{"mp::Queue", Kind::ours,
+           so_many_items([&](std::size_t items) { return through_ours(processes, items); })},
+          {"mt::Queue", Kind::ours,
+           so_many_items([&](std::size_t items) { return through_ours(threads, items); })},
           {"Boost message_queue", Kind::rival, so_many_items(through_boost)}},
          quick ? 1 : 3);
 }
@@ -213,7 +226,8 @@ double nanoseconds_a_task(Pool& pool, int tasks) {
                    results.reserve(std::size_t(tasks));
                    for (int i = 0; i < tasks; ++i) results.push_back(pool.submit(increment, i));
                    for (int i = 0; i < tasks; ++i) {
-                       if (results[std::size_t(i)].get() != i + 1) fail("a task gave back what it should not");
+                       if (results[std::size_t(i)].get() != i + 1)
+                           fail("a task gave back what it should not");
                    }
                }
            }) /
@@ -224,11 +238,16 @@ void with_tasks(bool quick) {
     mp::Pool processes(2);
     mt::Pool threads(2);
     AsioPool asio(2);
-    const auto by = [](auto& pool) { return [&pool](double tasks) { return nanoseconds_a_task(pool, int(tasks)); }; };
+    const auto by = [](auto& pool) {
+        return [&pool](double tasks) { return nanoseconds_a_task(pool, int(tasks)); };
+    };
     std::vector<double> counts{1, 10, 100, 1000, 10'000, 100'000};
     if (!quick) counts.push_back(1'000'000);
     grow("a task of a pool of two", "tasks in flight", "count", counts,
-         {{"mp::Pool", Kind::ours, by(processes)}, {"mt::Pool", Kind::ours, by(threads)}, {"Asio thread_pool", Kind::rival, by(asio)}}, quick ? 1 : 3);
+         {{"mp::Pool", Kind::ours, by(processes)},
+          {"mt::Pool", Kind::ours, by(threads)},
+          {"Asio thread_pool", Kind::rival, by(asio)}},
+         quick ? 1 : 3);
 }
 
 template <class Pool>
@@ -248,7 +267,8 @@ void with_workers_of_a_pool(bool quick) {
     grow("a task, " + std::to_string(tasks) + " in flight", "workers of the pool", "count", counts,
          {{"mp::Pool", Kind::ours, [=](double workers) { return with_so_many<mp::Pool>(workers, tasks); }},
           {"mt::Pool", Kind::ours, [=](double workers) { return with_so_many<mt::Pool>(workers, tasks); }},
-          {"Asio thread_pool", Kind::rival, [=](double workers) { return with_so_many<AsioPool>(workers, tasks); }}},
+          {"Asio thread_pool", Kind::rival,
+           [=](double workers) { return with_so_many<AsioPool>(workers, tasks); }}},
          quick ? 1 : 3);
 }
 

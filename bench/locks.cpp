@@ -97,7 +97,8 @@ int main(int argc, char** argv) {
     {
         mt::Lock ours;
         std::mutex rival;
-        race("lock", "mt::Lock, free", doing("mt::Lock", taking(ours, counter), times), {Rival{doing("std::mutex", taking(rival, counter), times)}}, rounds);
+        race("lock", "mt::Lock, free", doing("mt::Lock", taking(ours, counter), times),
+             {Rival{doing("std::mutex", taking(rival, counter), times)}}, rounds);
     }
     constexpr int each = 500'000;
     race("lock", "mt::Lock, two threads", {"mt::Lock", [] { return fought_over<mt::Lock>(each); }},

@@ -1,5 +1,5 @@
-// How many messages a second go from process to process, 8 bytes to 64 MiB each, against what others have for that and
-// against a bare ring.
+// How many messages a second go from process to process, 8 bytes to 64 MiB each, against what others have for
+// that and against a bare ring.
 //
 //     bench_message_rate [--quick]
 #include <algorithm>
@@ -38,12 +38,17 @@ Limit two_copies(std::size_t bytes) {
 }
 
 template <class Ours>
-void race_rates(const std::string& subject, const std::string& row, const char* ours, std::size_t bytes, int ends, double usual, int rounds) {
+void race_rates(const std::string& subject, const std::string& row, const char* ours, std::size_t bytes,
+                int ends, double usual, int rounds) {
     const double seconds = bytes > 1U << 20 ? 6 * usual : usual;
-    std::vector<Other> others{Rival{rate_of<BoostQueue>("Boost message_queue", bytes, ends, seconds)}, Rival{rate_of<SystemPipe>("pipe", bytes, ends, seconds)},
-                              Rival{rate_of<SocketPair>("socketpair", bytes, ends, seconds)}, Rival{rate_of<ZeroMq>("ZeroMQ ipc", bytes, ends, seconds)}};
-    if (bytes <= PosixQueue::longest) others.push_back(Rival{rate_of<PosixQueue>("POSIX mq", bytes, ends, seconds)});
-    if (bytes <= 1U << 20 && ends == 1) others.push_back(Limit{rate_of<BareRing<Waits::politely>>("bare ring", bytes, ends, seconds)});
+    std::vector<Other> others{Rival{rate_of<BoostQueue>("Boost message_queue", bytes, ends, seconds)},
+                              Rival{rate_of<SystemPipe>("pipe", bytes, ends, seconds)},
+                              Rival{rate_of<SocketPair>("socketpair", bytes, ends, seconds)},
+                              Rival{rate_of<ZeroMq>("ZeroMQ ipc", bytes, ends, seconds)}};
+    if (bytes <= PosixQueue::longest)
+        others.push_back(Rival{rate_of<PosixQueue>("POSIX mq", bytes, ends, seconds)});
+    if (bytes <= 1U << 20 && ends == 1)
+        others.push_back(Limit{rate_of<BareRing<Waits::politely>>("bare ring", bytes, ends, seconds)});
     if (bytes > 64U << 10 && ends == 1) others.push_back(two_copies(bytes));
     race(subject, row, rate_of<Ours>(ours, bytes, ends, seconds), others, rounds);
 }
@@ -64,13 +69,15 @@ int main(int argc, char** argv) {
         }
     }
     using Bare = BareRing<Waits::politely>;
-    race("queue", "batches of 64, 8 B", rate_of<BatchedQueue>("mp::Queue", 8, 1, seconds), {Limit{rate_of<Bare>("bare ring", 8, 1, seconds)}}, rounds);
+    race("queue", "batches of 64, 8 B", rate_of<BatchedQueue>("mp::Queue", 8, 1, seconds),
+         {Limit{rate_of<Bare>("bare ring", 8, 1, seconds)}}, rounds);
     race("queue", "loan+borrow 64 MiB", rate_of<LendingQueue>("mp::Queue", 64U << 20, 1, seconds),
          {Limit{rate_of<LendingQueue>("the same of 64 B", 64, 1, seconds)}}, rounds);
     for (const std::size_t bytes : sizes) {
         if (bytes > 1U << 20) continue;
         race("pipe", "send+recv " + readable(bytes), rate_of<BytesPipe>("mp::Pipe", bytes, 1, seconds),
-             {Rival{rate_of<SystemPipe>("pipe", bytes, 1, seconds)}, Rival{rate_of<SocketPair>("socketpair", bytes, 1, seconds)},
+             {Rival{rate_of<SystemPipe>("pipe", bytes, 1, seconds)},
+              Rival{rate_of<SocketPair>("socketpair", bytes, 1, seconds)},
               Limit{rate_of<Bare>("bare ring", bytes, 1, seconds)}},
              rounds);
     }

@@ -10,7 +10,9 @@ namespace bench {
 namespace mp = chorus::multiprocessing;
 
 /// As many items as the rivals have room for.
-inline std::size_t capacity(std::size_t bytes) { return std::clamp<std::size_t>((4U << 20) / bytes, 4, 1024); }
+inline std::size_t capacity(std::size_t bytes) {
+    return std::clamp<std::size_t>((4U << 20) / bytes, 4, 1024);
+}
 
 class NumberQueue : public Transport {
 public:
@@ -71,7 +73,8 @@ class LendingQueue : public Transport {
 public:
     LendingQueue(std::size_t bytes, int) : queue_(4), bytes_(bytes) {
         std::vector<mp::Loan> all;
-        for (int i = 0; i < 7; ++i) all.push_back(queue_.loan(bytes));  // four in the queue, one at each end, and one more
+        for (int i = 0; i < 7; ++i)
+            all.push_back(queue_.loan(bytes));  // four in the queue, one at each end, and one more
     }
     void send(std::uint64_t value) {
         auto loan = queue_.loan(bytes_);
@@ -87,7 +90,8 @@ private:
 
 class BytesPipe : public Transport {
 public:
-    BytesPipe(std::size_t bytes, int) : ends_(mp::Pipe({.duplex = false})), out_(bytes, std::byte{'a'}), in_(bytes) {}
+    BytesPipe(std::size_t bytes, int)
+        : ends_(mp::Pipe({.duplex = false})), out_(bytes, std::byte{'a'}), in_(bytes) {}
     void send(std::uint64_t value) {
         stamp(out_, value);
         ends_.second.send_bytes(out_);

@@ -38,7 +38,9 @@ int increment(int number) { return number + 1; }
 void increment_all(int* numbers, std::size_t from, std::size_t to) {
     for (std::size_t i = from; i < to; ++i) numbers[i] = increment(numbers[i]);
 }
-void increment_shared(const mp::Array<int>& numbers, std::size_t from, std::size_t to) { increment_all(numbers.data(), from, to); }
+void increment_shared(const mp::Array<int>& numbers, std::size_t from, std::size_t to) {
+    increment_all(numbers.data(), from, to);
+}
 
 // From `first` on, each the next.
 template <class Numbers>
@@ -57,8 +59,8 @@ std::vector<int> some_numbers() {
     return numbers;
 }
 
-// Two forked workers, each with a ring there and one back. They are told the number of a part, and say it when they have
-// done it where it lies.
+// Two forked workers, each with a ring there and one back. They are told the number of a part, and say it
+// when they have done it where it lies.
 class BareWorkers {
 public:
     explicit BareWorkers(int* numbers) {
@@ -120,8 +122,8 @@ void map_in_place_of_processes(int rounds) {
     for (std::size_t i = 0; i < parts; ++i) calls.emplace_back(numbers, part(i).from, part(i).to);
     Counted ours([&] { pool.starmap(increment_shared, calls); });
 
-    race("pool", "mp::Pool map of 1,000,000 ints in an mp::Array", doing("mp::Pool", std::ref(ours), 10), {Limit{doing("bare rings", std::ref(theirs), 10)}},
-         rounds);
+    race("pool", "mp::Pool map of 1,000,000 ints in an mp::Array", doing("mp::Pool", std::ref(ours), 10),
+         {Limit{doing("bare rings", std::ref(theirs), 10)}}, rounds);
     check(numbers, ours.times());
     check(std::vector<int>(bare_numbers, bare_numbers + count), theirs.times());
 }
@@ -145,8 +147,8 @@ void map_copies_of_processes(int rounds) {
     check(there, 1);
 }
 
-// map() gives a vector of its own, so parallel_for() fills one too. Both are given a lambda; the name of a function is a pointer, through
-// which a million calls have to go: that is shown beside it.
+// map() gives a vector of its own, so parallel_for() fills one too. Both are given a lambda; the name of a
+// function is a pointer, through which a million calls have to go: that is shown beside it.
 void map_of_threads(int rounds) {
     mt::Pool pool(workers);
     const auto numbers = some_numbers();
@@ -164,7 +166,8 @@ void map_of_threads(int rounds) {
     race("pool", "mt::Pool map of 1,000,000 ints", doing("mt::Pool", by_lambda, 3), {tbb}, rounds);
     check(mine, 1);
     const auto by_name = [&] { mine = pool.map(increment, numbers); };
-    race("pool", "mt::Pool map of 1,000,000 ints, by a function's name", doing("mt::Pool", by_name, 3), {tbb}, rounds);
+    race("pool", "mt::Pool map of 1,000,000 ints, by a function's name", doing("mt::Pool", by_name, 3), {tbb},
+         rounds);
     check(mine, 1);
     check(theirs, 1);
 }
@@ -175,9 +178,13 @@ void map_in_place_of_threads(int rounds) {
     std::vector<int> theirs = some_numbers();
     std::vector<Range> ranges;
     for (std::size_t i = 0; i < parts; ++i) ranges.push_back(part(i));
-    Counted ours([&] { pool.map([&mine](Range range) { increment_all(mine.data(), range.from, range.to); }, ranges); });
+    Counted ours([&] {
+        pool.map([&mine](Range range) { increment_all(mine.data(), range.from, range.to); }, ranges);
+    });
     Counted parallel_for([&] {
-        tbb::parallel_for(tbb::blocked_range<std::size_t>(0, count), [&](const auto& range) { increment_all(theirs.data(), range.begin(), range.end()); });
+        tbb::parallel_for(tbb::blocked_range<std::size_t>(0, count), [&](const auto& range) {
+            increment_all(theirs.data(), range.begin(), range.end());
+        });
     });
     race("pool", "mt::Pool map of 1,000,000 ints in place", doing("mt::Pool", std::ref(ours), 10),
          {Rival{doing("TBB parallel_for", std::ref(parallel_for), 10)}}, rounds);

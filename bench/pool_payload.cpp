@@ -27,7 +27,9 @@ std::vector<double> incremented(std::vector<double> numbers) {
 void increment_shared(const mp::Array<double>& numbers) { increment_all(numbers); }
 
 void check(std::span<const double> numbers, double each) {
-    if (numbers.size() == count && std::all_of(numbers.begin(), numbers.end(), [each](double number) { return number == each; })) return;
+    if (numbers.size() == count &&
+        std::all_of(numbers.begin(), numbers.end(), [each](double number) { return number == each; }))
+        return;
     std::fprintf(stderr, "a number is lost or wrong\n");
     std::exit(1);
 }

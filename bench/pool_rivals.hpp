@@ -14,13 +14,14 @@
 
 namespace bench {
 
-/// A call and its result: one allocation, which call and future share. Both rivals move it to where it runs; TBB runs it as
-/// const.
+/// A call and its result: one allocation, which call and future share. Both rivals move it to where it runs;
+/// TBB runs it as const.
 template <class Result>
 class Job {
 public:
     template <class Function, class... Args>
-    explicit Job(Function function, Args... args) : task_([function, args...] { return function(args...); }) {}
+    explicit Job(Function function, Args... args)
+        : task_([function, args...] { return function(args...); }) {}
     std::future<Result> result() { return task_.get_future(); }
     void operator()() const { task_(); }
 
@@ -46,11 +47,12 @@ private:
     boost::asio::thread_pool threads_;
 };
 
-/// oneTBB's task_arena::enqueue, of a packaged_task; what comes back is its std::future. No place in the arena is kept for
-/// the caller, so that all of the workers are TBB's.
+/// oneTBB's task_arena::enqueue, of a packaged_task; what comes back is its std::future. No place in the
+/// arena is kept for the caller, so that all of the workers are TBB's.
 class TbbPool {
 public:
-    explicit TbbPool(std::size_t workers) : threads_(tbb::global_control::max_allowed_parallelism, workers + 1), arena_(int(workers), 0) {}
+    explicit TbbPool(std::size_t workers)
+        : threads_(tbb::global_control::max_allowed_parallelism, workers + 1), arena_(int(workers), 0) {}
 
     template <class Function, class... Args>
     auto submit(Function function, Args... args) {

@@ -1,4 +1,5 @@
-// Whether two workers do twice as much as one, fifty waits take as long as one, and a thousand idle workers are idle.
+// Whether two workers do twice as much as one, fifty waits take as long as one, and a thousand idle workers
+// are idle.
 //
 //     bench_pool_scaling [--quick]
 #include <algorithm>
@@ -91,7 +92,8 @@ void scale(const std::string& workers, int rounds) {
     nanoseconds_of_primes(one);  // its worker has to start
     nanoseconds_of_primes(two);
     race("scaling", "primes, 2 " + workers, {"2 workers", [&] { return nanoseconds_of_primes(two); }},
-         {Limit{"half of what 1 takes", [&] { return nanoseconds_of_primes(one) / 2; }}, Limit{"2 bare threads", [] { return nanoseconds_of_primes(2); }}},
+         {Limit{"half of what 1 takes", [&] { return nanoseconds_of_primes(one) / 2; }},
+          Limit{"2 bare threads", [] { return nanoseconds_of_primes(2); }}},
          rounds);
 }
 
@@ -100,14 +102,16 @@ void nap(int) { std::this_thread::sleep_for(20ms); }
 void wait_fifty_times(int rounds) {
     mt::Pool pool(50);
     const std::vector<int> fifty(50);
-    race("scaling", "50 waits of 20 ms on 50 threads", doing("mt::Pool", [&] { pool.map(nap, fifty); }), {Limit{doing("one wait", [] { nap(0); })}}, rounds);
+    race("scaling", "50 waits of 20 ms on 50 threads", doing("mt::Pool", [&] { pool.map(nap, fifty); }),
+         {Limit{doing("one wait", [] { nap(0); })}}, rounds);
 }
 
 // As utime and stime tell it, but not in hundredths of a second.
 double processor_seconds(pid_t pid) {
     clockid_t clock{};
     timespec time{};
-    if (::clock_getcpuclockid(pid, &clock) != 0 || ::clock_gettime(clock, &time) != 0) fail("the time that a process used");
+    if (::clock_getcpuclockid(pid, &clock) != 0 || ::clock_gettime(clock, &time) != 0)
+        fail("the time that a process used");
     return double(time.tv_sec) + double(time.tv_nsec) / 1e9;
 }
 
@@ -136,7 +140,8 @@ Weight bytes_of(pid_t pid) {
     double kilobytes = 0;
     for (std::string word; file >> word;) {
         if (word == "Pss:" && file >> kilobytes) weight.proportional = kilobytes * 1024;
-        if ((word == "Private_Clean:" || word == "Private_Dirty:") && file >> kilobytes) weight.unique += kilobytes * 1024;
+        if ((word == "Private_Clean:" || word == "Private_Dirty:") && file >> kilobytes)
+            weight.unique += kilobytes * 1024;
     }
     return weight;
 }
@@ -170,7 +175,8 @@ void keep_workers_idle(int count, std::chrono::seconds time) {
     std::this_thread::sleep_for(time);
     const double used = seconds() - before;  // and what it takes to look
     const std::string idle = std::to_string(count) + " idle workers";
-    print("capacity", idle + ", CPU time of all in " + std::to_string(time.count()) + " s", {"mp::Pool", Kind::ours, {used * 1e9}}, {});
+    print("capacity", idle + ", CPU time of all in " + std::to_string(time.count()) + " s",
+          {"mp::Pool", Kind::ours, {used * 1e9}}, {});
 
     Weight sum;
     for (const pid_t worker : workers) {
@@ -178,7 +184,8 @@ void keep_workers_idle(int count, std::chrono::seconds time) {
         sum.proportional += weight.proportional / count;
         sum.unique += weight.unique / count;
     }
-    print("capacity", idle + ", memory of each (PSS)", {"mp::Pool", Kind::ours, {sum.proportional}}, {}, "bytes");
+    print("capacity", idle + ", memory of each (PSS)", {"mp::Pool", Kind::ours, {sum.proportional}}, {},
+          "bytes");
     print("capacity", idle + ", memory of each (USS)", {"mp::Pool", Kind::ours, {sum.unique}}, {}, "bytes");
 }
 

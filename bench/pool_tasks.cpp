@@ -1,5 +1,5 @@
-// What a task costs that does next to nothing: a million of them in flight, and one after the other, to a worker that
-// sleeps and to one that is awake.
+// What a task costs that does next to nothing: a million of them in flight, and one after the other, to a
+// worker that sleeps and to one that is awake.
 //
 //     bench_pool_tasks [--quick]
 #include <cstring>
@@ -31,7 +31,8 @@ void check(bool good) {
     std::exit(1);
 }
 
-// From the first call to the last result, and until all of it is freed. Pools made before, so no worker has to start.
+// From the first call to the last result, and until all of it is freed. Pools made before, so no worker has
+// to start.
 template <class Pool>
 double nanoseconds_a_task(Pool& pool, int tasks) {
     return nanoseconds([&] {
@@ -81,19 +82,27 @@ void race_one_by_one(int rounds, double seconds) {
         const auto when_asleep = [worker] { wait_until_asleep(worker); };
         const auto echo_asleep = [](pid_t echo) { wait_until_asleep(echo); };
         const Contender ours{"mp::Pool", [&] { return one_by_one(pool, seconds, when_asleep); }};
-        const Limit bare{"bare futex ring", [&] { return round_trip<BareRing<Waits::asleep>>(cpu_of_caller, cpu_of_worker, seconds, echo_asleep); }};
+        const Limit bare{"bare futex ring", [&] {
+                             return round_trip<BareRing<Waits::asleep>>(cpu_of_caller, cpu_of_worker, seconds,
+                                                                        echo_asleep);
+                         }};
         // Whose asker looks on for a while before it sleeps too, as our caller does.
-        const Limit polite{"bare polite ring", [&] { return round_trip<BareRing<Waits::politely>>(cpu_of_caller, cpu_of_worker, seconds, echo_asleep); }};
+        const Limit polite{"bare polite ring", [&] {
+                               return round_trip<BareRing<Waits::politely>>(cpu_of_caller, cpu_of_worker,
+                                                                            seconds, echo_asleep);
+                           }};
         race("pool", "mp::Pool one by one, sleeping worker", ours, {bare}, rounds);
         race("pool", "mp::Pool one by one, sleeping worker, caller awake", ours, {polite}, rounds);
-        race("pool", "mp::Pool one by one, awake", awake("mp::Pool", pool, seconds), {Rival{awake("Asio thread_pool", asio, seconds)}}, rounds);
+        race("pool", "mp::Pool one by one, awake", awake("mp::Pool", pool, seconds),
+             {Rival{awake("Asio thread_pool", asio, seconds)}}, rounds);
     }
     mt::Pool pool(1, {.initializer = pin_worker});
     pool.submit(increment, 0).get();
     TbbPool tbb(1);
     tbb.submit(pin_worker).get();  // it has one thread, which is the same for as long as the program runs
     race("pool", "mt::Pool one by one, awake", awake("mt::Pool", pool, seconds),
-         {Rival{awake("Asio thread_pool", asio, seconds)}, Rival{awake("TBB task_arena", tbb, seconds)}}, rounds);
+         {Rival{awake("Asio thread_pool", asio, seconds)}, Rival{awake("TBB task_arena", tbb, seconds)}},
+         rounds);
 }
 
 }  // namespace
@@ -111,7 +120,8 @@ int main(int argc, char** argv) {
     {
         mt::Pool pool(workers);
         TbbPool tbb(workers);
-        race("pool", "mt::Pool tasks in flight, each", in_flight("mt::Pool", pool, tasks), {boost, Rival{in_flight("TBB task_arena", tbb, tasks)}}, rounds);
+        race("pool", "mt::Pool tasks in flight, each", in_flight("mt::Pool", pool, tasks),
+             {boost, Rival{in_flight("TBB task_arena", tbb, tasks)}}, rounds);
     }
     race_one_by_one(rounds, quick ? 0.1 : 0.3);
 }

@@ -37,7 +37,8 @@ class BoostQueue : public Transport, Buffers {
 public:
     BoostQueue(std::size_t bytes, int) : Buffers(bytes) {
         const std::string name = fresh_name();
-        queue_.emplace(boost::interprocess::create_only, name.c_str(), std::clamp<std::size_t>((4U << 20) / bytes, 4, 1024), bytes);
+        queue_.emplace(boost::interprocess::create_only, name.c_str(),
+                       std::clamp<std::size_t>((4U << 20) / bytes, 4, 1024), bytes);
         boost::interprocess::shared_memory_object::remove(name.c_str());
     }
     void send(std::uint64_t value) {
@@ -74,7 +75,9 @@ public:
         if (::mq_send(queue_, reinterpret_cast<const char*>(out.data()), out.size(), 0) != 0) fail("mq_send");
     }
     std::uint64_t receive() {
-        if (::mq_receive(queue_, reinterpret_cast<char*>(in.data()), in.size(), nullptr) != ssize_t(in.size())) fail("mq_receive");
+        if (::mq_receive(queue_, reinterpret_cast<char*>(in.data()), in.size(), nullptr) !=
+            ssize_t(in.size()))
+            fail("mq_receive");
         return read_stamp(in);
     }
 

@@ -1,6 +1,8 @@
-// A measured row, as a line of JSON: ours, and beside it whatever else was measured in the same run, round by round.
+// A measured row, as a line of JSON: ours, and beside it whatever else was measured in the same run, round by
+// round.
 //
-//     {"subject": …, "row": …, "unit": "ns" or "bytes", "rounds": …, "ours": {"name": …, "median": …, "spread": …},
+//     {"subject": …, "row": …, "unit": "ns" or "bytes", "rounds": …,
+//      "ours": {"name": …, "median": …, "spread": …},
 //      "others": [{"name": …, "kind": "rival" or "limit", "median": …, "spread": …}, …]}
 #pragma once
 
@@ -36,7 +38,8 @@ double nanoseconds(Work&& work) {
     return std::chrono::duration<double, std::nano>(Clock::now() - begin).count();
 }
 
-/// A rival is what one could use in our place; a limit is what the machine itself gives to whoever does the least that must be done.
+/// A rival is what one could use in our place; a limit is what the machine itself gives to whoever does the
+/// least that must be done.
 enum class Kind { ours, rival, limit };
 
 struct Figures {
@@ -47,17 +50,23 @@ struct Figures {
 
 inline std::string json(const Figures& figures) {
     char numbers[96];
-    std::snprintf(numbers, sizeof numbers, "\"median\": %.1f, \"spread\": %.3f}", median(figures.values), spread(figures.values));
-    const char* const kind = figures.kind == Kind::ours ? "" : figures.kind == Kind::rival ? "\"kind\": \"rival\", " : "\"kind\": \"limit\", ";
+    std::snprintf(numbers, sizeof numbers, "\"median\": %.1f, \"spread\": %.3f}", median(figures.values),
+                  spread(figures.values));
+    const char* const kind = figures.kind == Kind::ours    ? ""
+                             : figures.kind == Kind::rival ? "\"kind\": \"rival\", "
+                                                           : "\"kind\": \"limit\", ";
     return "{\"name\": \"" + figures.name + "\", " + kind + numbers;
 }
 
 /// All are of the same quantity.
-inline void print(const std::string& subject, const std::string& row, const Figures& ours, const std::vector<Figures>& others, const char* unit = "ns") {
+inline void print(const std::string& subject, const std::string& row, const Figures& ours,
+                  const std::vector<Figures>& others, const char* unit = "ns") {
     std::string rest;
     for (const auto& each : others) rest += (rest.empty() ? "" : ", ") + json(each);
-    std::printf("{\"subject\": \"%s\", \"row\": \"%s\", \"unit\": \"%s\", \"rounds\": %zu, \"ours\": %s, \"others\": [%s]}\n", subject.c_str(), row.c_str(),
-                unit, ours.values.size(), json(ours).c_str(), rest.c_str());
+    std::printf(
+        "{\"subject\": \"%s\", \"row\": \"%s\", \"unit\": \"%s\", \"rounds\": %zu, \"ours\": %s, \"others\": "
+        "[%s]}\n",
+        subject.c_str(), row.c_str(), unit, ours.values.size(), json(ours).c_str(), rest.c_str());
     std::fflush(stdout);
 }
 
@@ -74,9 +83,10 @@ struct Other : Contender {
     Kind kind;
 };
 
-/// Runs all by turns, so that a machine which changes its speed on the way changes it for all. Who goes first changes: each leaves the CPUs
-/// and caches to the next in its own way.
-inline void race(const std::string& subject, const std::string& row, const Contender& ours, const std::vector<Other>& others, int rounds) {
+/// Runs all by turns, so that a machine which changes its speed on the way changes it for all. Who goes first
+/// changes: each leaves the CPUs and caches to the next in its own way.
+inline void race(const std::string& subject, const std::string& row, const Contender& ours,
+                 const std::vector<Other>& others, int rounds) {
     Figures mine{ours.name, Kind::ours, {}};
     std::vector<Figures> theirs;
     for (const auto& each : others) theirs.push_back({each.name, each.kind, {}});
@@ -88,8 +98,9 @@ inline void race(const std::string& subject, const std::string& row, const Conte
     print(subject, row, mine, theirs);
 }
 
-/// A contender that does something `batch` times a turn, after a first time that does not count. What one leaves to be cleared away after it
-/// returned (the rest of a thread's end) is then paid by itself and not by the next.
+/// A contender that does something `batch` times a turn, after a first time that does not count. What one
+/// leaves to be cleared away after it returned (the rest of a thread's end) is then paid by itself and not by
+/// the next.
 template <class Work>
 Contender doing(std::string name, Work work, int batch = 1) {
     work();

@@ -124,8 +124,12 @@ int main(int argc, char** argv) {
     for (const int ends : {1, 2}) {
         const std::string row = "mt::Queue 8 B, " + std::to_string(ends) + " to " + std::to_string(ends);
         race("thread queue", row, items<Ours>("mt::Queue", ends, each),
-             {Rival{items<Moodycamel>("moodycamel", ends, each)}, Rival{items<MutexDeque<0>>("mutex+condvar deque", ends, each)}}, rounds);
+             {Rival{items<Moodycamel>("moodycamel", ends, each)},
+              Rival{items<MutexDeque<0>>("mutex+condvar deque", ends, each)}},
+             rounds);
         race("thread queue", row + ", at most 1024", items<OursBounded>("mt::Queue", ends, each),
-             {Rival{items<TbbBounded>("TBB bounded queue", ends, each)}, Rival{items<MutexDeque<most>>("mutex+condvar deque", ends, each)}}, rounds);
+             {Rival{items<TbbBounded>("TBB bounded queue", ends, each)},
+              Rival{items<MutexDeque<most>>("mutex+condvar deque", ends, each)}},
+             rounds);
     }
 }

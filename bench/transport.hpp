@@ -1,11 +1,11 @@
 // How fast messages go from process to process, and whether they arrive whole.
 //
 // A transport is a class with
-//     T(std::size_t bytes, int ends)                  made before the fork, for messages of one size
-//     void open_sender(int), open_receiver(int)       in the child
-//     void send(std::uint64_t stamp)                  a whole message, which carries the stamp at both of its ends
-//     std::uint64_t receive()                         0 if the ends differ
-//     void flush()                                    what was held back is on its way
+//     T(std::size_t bytes, int ends)             made before the fork, for messages of one size
+//     void open_sender(int), open_receiver(int)  in the child
+//     void send(std::uint64_t stamp)             a whole message, which carries the stamp at both of its ends
+//     std::uint64_t receive()                    0 if the ends differ
+//     void flush()                               what was held back is on its way
 #pragma once
 
 #include <algorithm>
@@ -90,7 +90,8 @@ void receive_for_ever(T& transport, Race& race, int id, int ends) {
     }
 }
 
-/// Nanoseconds a message, with that many senders and receivers, each pair of them on two CPUs. 0: damaged or stuck.
+/// Nanoseconds a message, with that many senders and receivers, each pair of them on two CPUs. 0: damaged or
+/// stuck.
 template <class T>
 double nanoseconds_a_message(std::size_t bytes, int ends, double seconds) {
     auto& race = shared<Race>(unsigned(ends));
@@ -103,7 +104,8 @@ double nanoseconds_a_message(std::size_t bytes, int ends, double seconds) {
         for (int id = 0; id < ends; ++id) {
             // One pair is pinned, so that it is measured on two CPUs each time; more place themselves.
             children.start(ends == 1 ? 1 : any_cpu, [&, id] { receive_for_ever(transport, race, id, ends); });
-            children.start(ends == 1 ? 0 : any_cpu, [&, id] { send_for(transport, race, id, seconds, bytes); });
+            children.start(ends == 1 ? 0 : any_cpu,
+                           [&, id] { send_for(transport, race, id, seconds, bytes); });
         }
         const double limit = seconds_now() + 20;
         bool all_sent = false;
@@ -123,12 +125,15 @@ double nanoseconds_a_message(std::size_t bytes, int ends, double seconds) {
         elapsed = seconds_now() - begin;
     }
     const bool good = !race.damaged && received == sent && sent != 0;
-    if (!good) std::fprintf(stderr, "%zu bytes, %d ends: sent %lu, received %lu%s\n", bytes, ends, sent, received, race.damaged ? ", damaged" : "");
+    if (!good)
+        std::fprintf(stderr, "%zu bytes, %d ends: sent %lu, received %lu%s\n", bytes, ends, sent, received,
+                     race.damaged ? ", damaged" : "");
     ::munmap(&race, sizeof race);
     return good ? elapsed * 1e9 / double(received) : 0;
 }
 
-/// The median nanoseconds there and back of 8 bytes, between these CPUs. `before_each` runs before each, untimed.
+/// The median nanoseconds there and back of 8 bytes, between these CPUs. `before_each` runs before each,
+/// untimed.
 template <class T, class Before>
 double round_trip(int cpu_of_asker, int cpu_of_echo, double seconds, Before before_each) {
     constexpr int most = 400'000;
@@ -158,7 +163,9 @@ double round_trip(int cpu_of_asker, int cpu_of_echo, double seconds, Before befo
                 const std::uint64_t answer = back.receive();
                 const auto now = Clock::now();
                 if (answer != number) ::_exit(1);
-                if (number > 100) times.nanoseconds[times.count++] = std::chrono::duration<float, std::nano>(now - begin).count();
+                if (number > 100)
+                    times.nanoseconds[times.count++] =
+                        std::chrono::duration<float, std::nano>(now - begin).count();
             }
         });
         good = children.join(asker);

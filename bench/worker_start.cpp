@@ -110,7 +110,8 @@ void weigh_idle_children() {
         ::kill(pid, SIGKILL);
         ::waitpid(pid, nullptr, 0);
     }
-    bench::print("capacity", "memory of an idle child, 100 alive (PSS)", {"mp::Process, forkserver", bench::Kind::ours, {ours}},
+    bench::print("capacity", "memory of an idle child, 100 alive (PSS)",
+                 {"mp::Process, forkserver", bench::Kind::ours, {ours}},
                  {{"raw forked child", bench::Kind::limit, {raw}}}, "bytes");
 }
 
@@ -120,7 +121,8 @@ void grow_the_parent() {
     constexpr int rounds = 200;
     const auto measure = [] {
         std::vector<double> values;
-        for (int i = 0; i < rounds; ++i) values.push_back(bench::nanoseconds(start_and_join<mp::ForkServerProcess>));
+        for (int i = 0; i < rounds; ++i)
+            values.push_back(bench::nanoseconds(start_and_join<mp::ForkServerProcess>));
         return values;
     };
     const auto before = measure();
@@ -135,8 +137,10 @@ void grow_the_parent() {
     ::munmap(memory, size);
     auto small = measure();
     small.insert(small.end(), before.begin(), before.end());
-    bench::print("process", "start+join, forkserver, 4 GiB touched in the parent", {"mp::Process, forkserver", bench::Kind::ours, large},
-                 {{"the same without", bench::Kind::limit, small}, {"raw fork with 4 GiB", bench::Kind::rival, raw}});
+    bench::print(
+        "process", "start+join, forkserver, 4 GiB touched in the parent",
+        {"mp::Process, forkserver", bench::Kind::ours, large},
+        {{"the same without", bench::Kind::limit, small}, {"raw fork with 4 GiB", bench::Kind::rival, raw}});
 }
 
 // Children wait for the end of a pipe, so all are alive when the last is started.
@@ -208,15 +212,18 @@ void many_alive(int count) {
     std::vector<double> raw;
     std::vector<double> one;
     for (int round = 0; round < rounds; ++round) {
-        for (int i = 0; i < 200; ++i) one.push_back(bench::nanoseconds(start_and_join<mp::ForkServerProcess>));
+        for (int i = 0; i < 200; ++i)
+            one.push_back(bench::nanoseconds(start_and_join<mp::ForkServerProcess>));
         const double ours = many_by_fork_server(count);
         const double rival = many_by_raw_fork(count);
         if (round == 0) continue;
         each.push_back(ours);
         raw.push_back(rival);
     }
-    bench::print("capacity", std::to_string(count) + " alive at once, started and joined, each", {"mp::Process, forkserver", bench::Kind::ours, each},
-                 {{"one at a time", bench::Kind::limit, one}, {"as many raw forks", bench::Kind::limit, raw}});
+    bench::print(
+        "capacity", std::to_string(count) + " alive at once, started and joined, each",
+        {"mp::Process, forkserver", bench::Kind::ours, each},
+        {{"one at a time", bench::Kind::limit, one}, {"as many raw forks", bench::Kind::limit, raw}});
 }
 
 }  // namespace
@@ -227,12 +234,15 @@ int main(int argc, char** argv) {
     const bool quick = argc > 1 && std::strcmp(argv[1], "--quick") == 0;
     const int rounds = quick ? 100 : 1000;
     const Limit fork{doing("raw fork+_exit+waitpid", raw_fork)};
-    race("process", "start+join, forkserver", doing("mp::Process, forkserver", start_and_join<mp::ForkServerProcess>), {fork}, rounds);
-    race("process", "start+join, fork", doing("mp::Process, fork", start_and_join<mp::ForkProcess>), {fork}, rounds);
+    race("process", "start+join, forkserver",
+         doing("mp::Process, forkserver", start_and_join<mp::ForkServerProcess>), {fork}, rounds);
+    race("process", "start+join, fork", doing("mp::Process, fork", start_and_join<mp::ForkProcess>), {fork},
+         rounds);
     race("process", "start+join, spawn", doing("mp::Process, spawn", start_and_join<mp::SpawnProcess>),
          {Limit{doing("posix_spawn of the same binary", raw_spawn)}}, rounds / 4);
     race("process", "run of an empty function", doing("mp::run", [] { mp::run(nothing); }), {fork}, rounds);
-    race("thread", "start+join", doing("mt::Thread", start_and_join<mt::Thread>, 50), {Rival{doing("std::thread", std_thread, 50)}}, rounds / 5);
+    race("thread", "start+join", doing("mt::Thread", start_and_join<mt::Thread>, 50),
+         {Rival{doing("std::thread", std_thread, 50)}}, rounds / 5);
     weigh_idle_children();
     grow_the_parent();
     many_alive(quick ? 1000 : 10000);

@@ -46,23 +46,28 @@ public:
     template <class Number>
         requires std::is_arithmetic_v<Number>
     Deadline(Number) {
-        (void)sizeof(timeout_needs_a_unit<Number, write_5s_or_100ms_after_using_namespace_std_chrono_literals>);
+        (void)sizeof(
+            timeout_needs_a_unit<Number, write_5s_or_100ms_after_using_namespace_std_chrono_literals>);
     }
 
     /// Throws: UsageError if the duration is not a number.
     template <class Rep, class Period>
-    Deadline(std::chrono::duration<Rep, Period> duration) : Deadline(from_seconds(std::chrono::duration<long double>(duration).count())) {}
+    Deadline(std::chrono::duration<Rep, Period> duration)
+        : Deadline(from_seconds(std::chrono::duration<long double>(duration).count())) {}
 
     /// Until then, by whichever clock.
     template <class AnyClock, class Duration>
     Deadline(std::chrono::time_point<AnyClock, Duration> when)
         // As floating point, since points far away have no difference that could be counted.
-        : Deadline(std::chrono::duration<long double>(when.time_since_epoch()) - std::chrono::duration<long double>(AnyClock::now().time_since_epoch())) {}
+        : Deadline(std::chrono::duration<long double>(when.time_since_epoch()) -
+                   std::chrono::duration<long double>(AnyClock::now().time_since_epoch())) {}
 
     /// Whether it is for ever.
     bool is_never() const noexcept { return when_ == Clock::time_point::max(); }
     /// Whether there is no time left; always so for chorus::now.
-    bool has_passed() const noexcept { return !is_never() && (when_ == Clock::time_point::min() || Clock::now() >= when_); }
+    bool has_passed() const noexcept {
+        return !is_never() && (when_ == Clock::time_point::min() || Clock::now() >= when_);
+    }
 
     /// Time left, never negative. Requires: !is_never().
     std::chrono::nanoseconds remaining() const noexcept {
@@ -80,7 +85,8 @@ private:
         if (seconds <= 0) return now;
         Deadline result;
         const long double longest = 3.0e9L;  // about 95 years: for ever
-        if (seconds < longest) result.when_ = Clock::now() + std::chrono::nanoseconds(static_cast<long long>(seconds * 1e9L));
+        if (seconds < longest)
+            result.when_ = Clock::now() + std::chrono::nanoseconds(static_cast<long long>(seconds * 1e9L));
         return result;
     }
 

@@ -83,10 +83,14 @@ public:
         std::string last_lines;  ///< as WorkerDied::last_lines()
     };
     /// Made by the library, when it has collected the worker.
-    WorkerDied(const std::string& what, int exitcode, std::string stack) : WorkerDied(what, exitcode, std::move(stack), Circumstances()) {}
+    WorkerDied(const std::string& what, int exitcode, std::string stack)
+        : WorkerDied(what, exitcode, std::move(stack), Circumstances()) {}
     /// The same, of a pool's worker.
     WorkerDied(const std::string& what, int exitcode, std::string stack, Circumstances circumstances)
-        : Error(what), exitcode_(exitcode), stack_(std::move(stack)), circumstances_(std::move(circumstances)) {}
+        : Error(what),
+          exitcode_(exitcode),
+          stack_(std::move(stack)),
+          circumstances_(std::move(circumstances)) {}
 
     /// The signal that killed the worker, or 0 if it left by an exit.
     int signal() const noexcept { return exitcode_ < 0 ? -exitcode_ : 0; }
@@ -98,10 +102,12 @@ public:
     /// dying worker. Empty where nothing could run any more (SIGKILL, _exit).
     const std::string& stack() const noexcept { return stack_; }
 
-    /// The task that a pool's worker was at: 1, 2, … in the order of their submission; 0 for run() and async().
+    /// The task that a pool's worker was at: 1, 2, … in the order of their submission; 0 for run() and
+    /// async().
     std::uint64_t task() const noexcept { return circumstances_.task; }
-    /// Bytes that the worker had in memory at most; 0 where the system does not tell. It counts what it was copied from, also
-    /// where that was its parent (fork), or where it shared its parent's memory until it became a fresh image (spawn).
+    /// Bytes that the worker had in memory at most; 0 where the system does not tell. It counts what it was
+    /// copied from, also where that was its parent (fork), or where it shared its parent's memory until it
+    /// became a fresh image (spawn).
     std::size_t memory() const noexcept { return circumstances_.memory; }
     /// What a pool's worker wrote to standard error last, as many lines as the pool's `.last_lines` asks for.
     const std::string& last_lines() const noexcept { return circumstances_.last_lines; }
@@ -112,7 +118,8 @@ private:
     Circumstances circumstances_;
 };
 
-/// A pool has no workers and can have none: their initializer failed, or none can be started. what() says why.
+/// A pool has no workers and can have none: their initializer failed, or none can be started. what() says
+/// why.
 class BrokenPool : public Error {
 public:
     using Error::Error;
@@ -123,7 +130,10 @@ class RemoteError : public Error {
 public:
     /// Made by the library, of an exception that it cannot rebuild.
     RemoteError(std::string type, std::string message, std::string stack)
-        : Error(type + ": " + message), type_(std::move(type)), message_(std::move(message)), stack_(std::move(stack)) {}
+        : Error(type + ": " + message),
+          type_(std::move(type)),
+          message_(std::move(message)),
+          stack_(std::move(stack)) {}
 
     /// The exception's C++ type, in readable form.
     const std::string& type() const noexcept { return type_; }
@@ -139,7 +149,8 @@ private:
 };
 
 /// The process that held this lock died. Thrown by whatever acquired it next: the lock is held now, and what
-/// it protects may be half changed. Repair that and call recover(); or release() it, and the next one is told.
+/// it protects may be half changed. Repair that and call recover(); or release() it, and the next one is
+/// told.
 class OwnerDied : public Error {
 public:
     using Error::Error;

@@ -1,4 +1,5 @@
-// The version of these headers, by the rules of semver.org. The one place where it is written: CMake reads it here.
+// The version of these headers, by the rules of semver.org. The one place where it is written: CMake reads it
+// here.
 //
 //     #if CHORUS_VERSION_MAJOR == 0 && CHORUS_VERSION_MINOR < 2 …
 #pragma once

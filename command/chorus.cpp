@@ -6,7 +6,9 @@
 #include "subcommands.hpp"
 
 int main(int argc, char** argv) {
-    CLI::App app("Chorus's command: see what processes and threads cost here, and what a program's workers do.", "chorus");
+    CLI::App app(
+        "Chorus's command: see what processes and threads cost here, and what a program's workers do.",
+        "chorus");
     app.set_version_flag("--version", CHORUS_VERSION);
     app.require_subcommand(1);
     int status = 0;

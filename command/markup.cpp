@@ -14,7 +14,10 @@ constexpr std::string_view replacement = "\xEF\xBF\xBD";
 std::size_t length_of_first(std::string_view text) {
     const auto first = static_cast<unsigned char>(text.front());
     if (first < 0x80) return first >= 0x20 || first == '\n' || first == '\t' ? 1 : 0;
-    const std::size_t length = first >= 0xF0 && first < 0xF5 ? 4 : first >= 0xE0 && first < 0xF0 ? 3 : first >= 0xC2 && first < 0xE0 ? 2 : 0;
+    const std::size_t length = first >= 0xF0 && first < 0xF5   ? 4
+                               : first >= 0xE0 && first < 0xF0 ? 3
+                               : first >= 0xC2 && first < 0xE0 ? 2
+                                                               : 0;
     if (length == 0 || text.size() < length) return 0;
     std::uint32_t character = first & (0x7FU >> length);
     for (const char c : text.substr(1, length - 1)) {
@@ -57,7 +60,8 @@ Markup element(std::string_view name, Attributes attributes, const Markup& insid
     std::string text = "<" + std::string(name);
     for (const auto& [key, value] : attributes) text += " " + std::string(key) + "=\"" + escape(value) + "\"";
     text += ">";
-    if (std::ranges::find(without_end, name) == without_end.end()) text += inside.text + "</" + std::string(name) + ">";
+    if (std::ranges::find(without_end, name) == without_end.end())
+        text += inside.text + "</" + std::string(name) + ">";
     return {text};
 }
 

@@ -1,4 +1,5 @@
-// HTML and SVG: text made safe for it, and elements from nested calls, in which all is escaped that is not markup already.
+// HTML and SVG: text made safe for it, and elements from nested calls, in which all is escaped that is not
+// markup already.
 #pragma once
 
 #include <initializer_list>
@@ -18,8 +19,8 @@ struct Markup {
     }
 };
 
-/// What means something to HTML, written so that it does not. Bytes that are no characters come out as U+FFFD: a page must be
-/// UTF-8 whatever a machine or a program calls itself.
+/// What means something to HTML, written so that it does not. Bytes that are no characters come out as
+/// U+FFFD: a page must be UTF-8 whatever a machine or a program calls itself.
 std::string escape(std::string_view text);
 
 inline Markup escaped(std::string_view text) { return {escape(text)}; }

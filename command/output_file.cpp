@@ -13,7 +13,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-[[noreturn]] void refuse(const std::string& path, int code = errno) { throw std::system_error(code, std::generic_category(), "cannot write " + path); }
+[[noreturn]] void refuse(const std::string& path, int code = errno) {
+    throw std::system_error(code, std::generic_category(), "cannot write " + path);
+}
 
 // Symbolic links stay: it is what they point to that is replaced.
 fs::path resolved(const std::string& path) {
@@ -28,7 +30,9 @@ bool is_special(const fs::path& path) {
     return fs::exists(status) && !fs::is_regular_file(status);
 }
 
-fs::path directory_of(const fs::path& path) { return path.has_parent_path() ? path.parent_path() : fs::path("."); }
+fs::path directory_of(const fs::path& path) {
+    return path.has_parent_path() ? path.parent_path() : fs::path(".");
+}
 
 // `shown` is the name that its user knows.
 void write_all(const fs::path& path, const char* mode, const std::string& content, const std::string& shown) {
@@ -50,7 +54,8 @@ void expect_writable(const std::string& path) {
     if (fs::is_directory(target)) refuse(path, EISDIR);
     const fs::path needed = is_special(target) ? target : directory_of(target);
     if (::access(needed.c_str(), W_OK) != 0) refuse(path);
-    if (fs::exists(target) && ::access(target.c_str(), W_OK) != 0) refuse(path);  // replacing it would pass over what its owner said
+    if (fs::exists(target) && ::access(target.c_str(), W_OK) != 0)
+        refuse(path);  // replacing it would pass over what its owner said
 }
 
 void write_file(const std::string& path, const std::string& content) {

@@ -32,7 +32,8 @@ struct Options {
 
 std::string in_a_line(const Part& part) {
     if (part.headline.big.empty()) return "could not be measured: " + part.failure;
-    return part.headline.big + " " + part.headline.words + (part.failure.empty() ? "" : " (not all could be measured: the page says why)");
+    return part.headline.big + " " + part.headline.words +
+           (part.failure.empty() ? "" : " (not all could be measured: the page says why)");
 }
 
 Part run(const Experiment& experiment, const Effort& effort) {
@@ -55,7 +56,8 @@ Results run_all(const Options& options) {
     Results results{.quick = options.quick, .busy = busy_with_others(), .facts = facts(options.quick)};
     if (!results.busy.empty()) std::printf("%s\n", results.busy.c_str());
     for (const Experiment* const experiment : experiments()) {
-        const bool wanted = options.only.empty() || std::ranges::find(options.only, experiment->name) != options.only.end();
+        const bool wanted =
+            options.only.empty() || std::ranges::find(options.only, experiment->name) != options.only.end();
         if (wanted) results.parts.push_back(run(*experiment, {options.quick}));
     }
     results.advice = advice_from(results.parts);
@@ -69,7 +71,8 @@ void make_report(const Options& options) {
     if (!options.json.empty()) write_file(options.json, json(results));
     write_file(options.page, page(results));
     std::printf("%s\n", options.page.c_str());
-    if (std::ranges::any_of(results.parts, [](const Part& part) { return part.failure.starts_with("a wrong result"); })) {
+    if (std::ranges::any_of(results.parts,
+                            [](const Part& part) { return part.failure.starts_with("a wrong result"); })) {
         throw std::runtime_error("a part of it measured wrong results: " + options.page + " tells which");
     }
 }
@@ -95,11 +98,14 @@ std::vector<std::string> names_of_parts() {
 
 void add_report(CLI::App& app, int& status) {
     const auto options = std::make_shared<Options>();
-    CLI::App* const report = app.add_subcommand("report", "Threads or processes? Measures what they cost and do here, and writes a page about it.");
+    CLI::App* const report = app.add_subcommand(
+        "report", "Threads or processes? Measures what they cost and do here, and writes a page about it.");
     report->add_option("-o,--output", options->page, "the page")->type_name("FILE")->capture_default_str();
     report->add_flag("--quick", options->quick, "less work and fewer rounds: seconds instead of a minute");
     report->add_option("--json", options->json, "the figures for programs, too")->type_name("FILE");
-    report->add_option("--only", options->only, "this part and no other; may be repeated")->type_name("PART")->check(CLI::IsMember(names_of_parts()));
+    report->add_option("--only", options->only, "this part and no other; may be repeated")
+        ->type_name("PART")
+        ->check(CLI::IsMember(names_of_parts()));
     report->callback([options, &status] { status = run_report(*options); });
 }
 

@@ -1,5 +1,5 @@
-// The subcommands of `chorus`. Each adds itself to the command line, and when it is the one that was asked for does its
-// work while that is parsed, and says in `status` what the command exits with.
+// The subcommands of `chorus`. Each adds itself to the command line, and when it is the one that was asked
+// for does its work while that is parsed, and says in `status` what the command exits with.
 #pragma once
 
 #include <CLI/CLI.hpp>

@@ -23,24 +23,29 @@ struct Options {
     bool once = false;
 };
 
-double seconds_since(Clock::time_point when) { return std::chrono::duration<double>(Clock::now() - when).count(); }
+double seconds_since(Clock::time_point when) {
+    return std::chrono::duration<double>(Clock::now() - when).count();
+}
 
 void print(const std::vector<std::string>& lines) {
     for (const auto& line : lines) std::printf("%s\n", line.c_str());
     std::fflush(stdout);
 }
 
-void print_once(const Options& options) { print(top::table(top::look_at(options.pid), {}, 0, std::size_t(-1), std::size_t(-1))); }
+void print_once(const Options& options) {
+    print(top::table(top::look_at(options.pid), {}, 0, std::size_t(-1), std::size_t(-1)));
+}
 
 std::string heading(const top::Program& program) {
     const auto processes = program.workers.size();
-    return program.workers.front().name + " (" + std::to_string(program.workers.front().pid) + "): " + std::to_string(processes) +
-           (processes == 1 ? " process" : " processes") + ".  q quits";
+    return program.workers.front().name + " (" + std::to_string(program.workers.front().pid) +
+           "): " + std::to_string(processes) + (processes == 1 ? " process" : " processes") + ".  q quits";
 }
 
 /// Until the user or the program ends. Returns whether it was the program.
 bool watch(const Options& options) {
-    const auto interval = std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(options.interval));
+    const auto interval =
+        std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(options.interval));
     auto now = top::look_at(options.pid);  // what cannot be looked at is said before the screen is taken
     auto before = now;
     auto looked = Clock::now();
@@ -87,9 +92,14 @@ int run(const Options& options) {
 void add_top(CLI::App& app, int& status) {
     static Options options;
     auto* const top = app.add_subcommand("top", "Shows live workers, pools and queues of a running program.");
-    top->add_option("PID", options.pid, "The program's process, or any of its workers")->required()->check(CLI::PositiveNumber);
-    top->add_option("--interval", options.interval, "Seconds between two looks")->check(CLI::Range(0.1, 3600.0))->capture_default_str();
-    top->add_flag("--once", options.once, "Print what there is, once; so it is too where the output is no terminal");
+    top->add_option("PID", options.pid, "The program's process, or any of its workers")
+        ->required()
+        ->check(CLI::PositiveNumber);
+    top->add_option("--interval", options.interval, "Seconds between two looks")
+        ->check(CLI::Range(0.1, 3600.0))
+        ->capture_default_str();
+    top->add_flag("--once", options.once,
+                  "Print what there is, once; so it is too where the output is no terminal");
     top->callback([&status] { status = run(options); });
 }
 

@@ -53,7 +53,8 @@ struct Batch {
 std::vector<Batch> make_batches(const FileList& list, int workers) {
     const std::uint64_t cost_of_any_file = 32_KiB;  // to open a file takes as long as to hash so much
     const std::uint64_t cost_of_all = list.bytes + list.files.size() * cost_of_any_file;
-    const auto limit = std::clamp<std::uint64_t>(cost_of_all / (static_cast<std::uint64_t>(workers) * 16), 1_MiB, 64_MiB);
+    const auto limit =
+        std::clamp<std::uint64_t>(cost_of_all / (static_cast<std::uint64_t>(workers) * 16), 1_MiB, 64_MiB);
     std::vector<Batch> batches;
     for (std::size_t i = 0; i < list.files.size(); ++i) {
         const std::uint64_t cost = list.files[i].size + cost_of_any_file;
@@ -83,7 +84,8 @@ void run_workers(std::size_t count, const auto& work) {
             started.push_back(thread);
         }
     } catch (const chorus::OsError& error) {
-        std::cerr << "hash_tree: only " << started.size() << " of " << count << " workers: " << error.what() << '\n';
+        std::cerr << "hash_tree: only " << started.size() << " of " << count << " workers: " << error.what()
+                  << '\n';
         if (started.empty()) work();
     }
     for (auto& thread : started) thread.join();
@@ -103,7 +105,8 @@ std::vector<Hashed> hash_all(const FileList& list, const Options& options) {
                 paths.push_back(list.files[i].path);
                 expected += list.files[i].size;
             }
-            std::ranges::move(hash_batch(options.with, paths), results.begin() + static_cast<std::ptrdiff_t>(first));
+            std::ranges::move(hash_batch(options.with, paths),
+                              results.begin() + static_cast<std::ptrdiff_t>(first));
             progress.add(size, expected);
         }
     };
@@ -115,9 +118,11 @@ std::vector<Hashed> hash_all(const FileList& list, const Options& options) {
     return results;
 }
 
-void report_speed(const Options& options, std::size_t files, std::uint64_t bytes, std::chrono::duration<double> took) {
+void report_speed(const Options& options, std::size_t files, std::uint64_t bytes,
+                  std::chrono::duration<double> took) {
     const auto who = options.with == serial ? serial : std::to_string(options.workers) + " " + options.with;
-    std::fprintf(stderr, "hash_tree: %zu files, %llu bytes, %.3f s, %.1f MB/s, %s\n", files, static_cast<unsigned long long>(bytes), took.count(),
+    std::fprintf(stderr, "hash_tree: %zu files, %llu bytes, %.3f s, %.1f MB/s, %s\n", files,
+                 static_cast<unsigned long long>(bytes), took.count(),
                  static_cast<double>(bytes) / 1e6 / took.count(), who.c_str());
 }
 
@@ -141,7 +146,8 @@ bool hash_directory(const Options& options) {
     }
     std::cout.flush();
     std::ranges::sort(failures, {}, &Failure::path);
-    for (const auto& [path, reason] : failures) std::cerr << "hash_tree: " << escaped(path) << ": " << reason << '\n';
+    for (const auto& [path, reason] : failures)
+        std::cerr << "hash_tree: " << escaped(path) << ": " << reason << '\n';
     if (!std::cout) std::cerr << "hash_tree: the result could not be written to standard output\n";
     report_speed(options, hashed, bytes, took);
     return failures.empty() && std::cout;
@@ -151,10 +157,17 @@ bool hash_directory(const Options& options) {
 
 int main(int argc, char** argv) {
     Options options;
-    CLI::App app("SHA-256 of every regular file below a directory, printed as sha256sum does, sorted by path.", "hash_tree");
-    app.failure_message([](const CLI::App*, const CLI::Error& error) { return std::string("hash_tree: ") + error.what() + " (see --help)\n"; });
-    app.add_option("DIR", options.directory, "where to begin; links below it are not followed")->required()->type_name("");
-    app.add_option("-w,--workers", options.workers, "how many at once; if left out, as many as there are usable CPUs")
+    CLI::App app(
+        "SHA-256 of every regular file below a directory, printed as sha256sum does, sorted by path.",
+        "hash_tree");
+    app.failure_message([](const CLI::App*, const CLI::Error& error) {
+        return std::string("hash_tree: ") + error.what() + " (see --help)\n";
+    });
+    app.add_option("DIR", options.directory, "where to begin; links below it are not followed")
+        ->required()
+        ->type_name("");
+    app.add_option("-w,--workers", options.workers,
+                   "how many at once; if left out, as many as there are usable CPUs")
         ->type_name("N")
         ->check(CLI::Range(1, most_workers));
     app.add_option("--with", options.with, "what they are; serial is none: one file after the other")

@@ -1,10 +1,11 @@
 // Where a queue of threads keeps its items, and which one comes out first: Fifo, Lifo, Heap.
 //
-// All have the same face. push() adds an item or, if anything throws, nothing. front() is the item that comes out
-// next; pop() takes it out and returns what is left of it once its value was moved on: that is destroyed where the
-// caller holds nothing, since a destructor may do anything, such as put an item.
+// All have the same face. push() adds an item or, if anything throws, nothing. front() is the item that comes
+// out next; pop() takes it out and returns what is left of it once its value was moved on: that is destroyed
+// where the caller holds nothing, since a destructor may do anything, such as put an item.
 //
-// Threads: a Turnstile lets one caller at a time through on each side: push() is one, front() and pop() the other.
+// Threads: a Turnstile lets one caller at a time through on each side: push() is one, front() and pop() the
+//          other.
 // Death: nothing is held.
 #pragma once
 
@@ -36,8 +37,8 @@ private:
 
     struct Chunk {
         Chunk* next = nullptr;  // writer: push()
-        /// What is still to happen before it may be used again: that the gets move on to the next one, and the
-        /// destruction of what is left of each item.
+        /// What is still to happen before it may be used again: that the gets move on to the next one, and
+        /// the destruction of what is left of each item.
         std::atomic<std::size_t> awaited{1 + (leaves_something ? chunk_size : 0)};
         union {
             T items[chunk_size];
@@ -55,7 +56,8 @@ public:
     class Shell {
     public:
         Shell(Fifo& store, Chunk& chunk, T& item) noexcept : store_(&store), chunk_(&chunk), item_(&item) {}
-        Shell(Shell&& other) noexcept : store_(std::exchange(other.store_, nullptr)), chunk_(other.chunk_), item_(other.item_) {}
+        Shell(Shell&& other) noexcept
+            : store_(std::exchange(other.store_, nullptr)), chunk_(other.chunk_), item_(other.item_) {}
         Shell& operator=(Shell&&) = delete;
         ~Shell() {
             if constexpr (leaves_something) {
@@ -128,7 +130,8 @@ private:
     std::atomic<Chunk*> spare_{nullptr};
 };
 
-/// Last in, first out. Each item in memory of its own: what is left of one can be taken out without touching it.
+/// Last in, first out. Each item in memory of its own: what is left of one can be taken out without touching
+/// it.
 template <class T>
 class Lifo {
 public:
@@ -151,7 +154,8 @@ private:
     std::vector<std::unique_ptr<T>> items_;
 };
 
-/// The smallest first: a binary heap. It compares before it moves anything, so a comparison that throws changes nothing.
+/// The smallest first: a binary heap. It compares before it moves anything, so a comparison that throws
+/// changes nothing.
 template <class T, class Compare>
 class Heap {
 public:
@@ -167,7 +171,8 @@ public:
         std::size_t to = items_.size();
         while (to > 0 && is_less_(*item, *items_[parent(to)])) to = parent(to);
         items_.push_back(nullptr);
-        for (std::size_t i = items_.size() - 1; i != to; i = parent(i)) items_[i] = std::move(items_[parent(i)]);
+        for (std::size_t i = items_.size() - 1; i != to; i = parent(i))
+            items_[i] = std::move(items_[parent(i)]);
         items_[to] = std::move(item);
     }
 

@@ -17,11 +17,14 @@ constexpr std::size_t smallest_pipe = 4096;
 std::size_t require_bytes(Getting& getting, std::size_t most) {
     std::uint64_t type = 0;
     if (getting.bytes().size() >= sizeof type) std::memcpy(&type, getting.bytes().data(), sizeof type);
-    if (type != number_of<PlainBytes>()) throw TypeMismatch("the next message is a value and no plain bytes: receive it by recv<its type>()");
+    if (type != number_of<PlainBytes>())
+        throw TypeMismatch("the next message is a value and no plain bytes: receive it by recv<its type>()");
     const std::size_t size = getting.bytes().size() - TypeTag::size;
     if (size > most) {
-        throw BufferTooShort(
-            "the next message has " + std::to_string(size) + " bytes, and there is room for " + std::to_string(most) + ": it stays in the pipe", size);
+        throw BufferTooShort("the next message has " + std::to_string(size) +
+                                 " bytes, and there is room for " + std::to_string(most) +
+                                 ": it stays in the pipe",
+                             size);
     }
     return size;
 }
@@ -29,7 +32,8 @@ std::size_t require_bytes(Getting& getting, std::size_t most) {
 }  // namespace
 
 void refuse_type(const std::type_info& wanted) {
-    throw TypeMismatch("the next message is of another type than " + message::readable_type(wanted) + ": it stays in the pipe, receive it as what was sent");
+    throw TypeMismatch("the next message is of another type than " + message::readable_type(wanted) +
+                       ": it stays in the pipe, receive it as what was sent");
 }
 
 const QueuePointer& BasicConnection::in() const {
@@ -68,9 +72,11 @@ void BasicConnection::send_bytes(std::span<const std::byte> bytes, Deadline dead
     });
 }
 
-void BasicConnection::send_bytes(std::span<const std::byte> bytes, std::size_t offset, std::size_t size) const {
+void BasicConnection::send_bytes(std::span<const std::byte> bytes, std::size_t offset,
+                                 std::size_t size) const {
     if (offset > bytes.size() || size > bytes.size() - offset) {
-        throw UsageError("cannot send " + std::to_string(size) + " bytes from " + std::to_string(offset) + " of a buffer of " + std::to_string(bytes.size()));
+        throw UsageError("cannot send " + std::to_string(size) + " bytes from " + std::to_string(offset) +
+                         " of a buffer of " + std::to_string(bytes.size()));
     }
     send_bytes(bytes.subspan(offset, size));
 }
@@ -90,8 +96,11 @@ std::vector<std::byte> BasicConnection::recv_bytes(std::size_t maxlength, Deadli
     return bytes;
 }
 
-std::size_t BasicConnection::recv_bytes_into(std::span<std::byte> buffer, std::size_t offset, Deadline deadline) const {
-    if (offset > buffer.size()) throw UsageError("cannot receive at " + std::to_string(offset) + " of a buffer of " + std::to_string(buffer.size()) + " bytes");
+std::size_t BasicConnection::recv_bytes_into(std::span<std::byte> buffer, std::size_t offset,
+                                             Deadline deadline) const {
+    if (offset > buffer.size())
+        throw UsageError("cannot receive at " + std::to_string(offset) + " of a buffer of " +
+                         std::to_string(buffer.size()) + " bytes");
     const auto& core = in();
     Getting getting(*core, deadline);
     const std::size_t size = require_bytes(getting, buffer.size() - offset);
@@ -105,7 +114,11 @@ std::size_t BasicConnection::recv_bytes_into(std::span<std::byte> buffer, std::s
 std::ostream& operator<<(std::ostream& out, const BasicConnection& connection) {
     const auto& state = *connection.state();
     if (state.closed) return out << "<Connection closed>";
-    return out << "<Connection " << (state.in && state.out ? "duplex" : state.in ? "receiving" : "sending") << '>';
+    return out << "<Connection "
+               << (state.in && state.out ? "duplex"
+                   : state.in            ? "receiving"
+                                         : "sending")
+               << '>';
 }
 
 std::shared_ptr<ConnectionState> closed_connection() {
@@ -114,9 +127,11 @@ std::shared_ptr<ConnectionState> closed_connection() {
     return state;
 }
 
-std::pair<std::shared_ptr<ConnectionState>, std::shared_ptr<ConnectionState>> make_pipe(bool duplex, std::size_t max_bytes) {
+std::pair<std::shared_ptr<ConnectionState>, std::shared_ptr<ConnectionState>> make_pipe(
+    bool duplex, std::size_t max_bytes) {
     if (max_bytes < smallest_pipe) {
-        throw UsageError("a pipe holds at least " + std::to_string(smallest_pipe) + " bytes, asked for " + std::to_string(max_bytes));
+        throw UsageError("a pipe holds at least " + std::to_string(smallest_pipe) + " bytes, asked for " +
+                         std::to_string(max_bytes));
     }
     auto first = std::make_shared<ConnectionState>();
     auto second = std::make_shared<ConnectionState>();

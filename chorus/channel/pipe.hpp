@@ -4,14 +4,14 @@
 //     left.send(std::vector<double>(1000));
 //     auto v = right.recv<std::vector<double>>();        // of another type: TypeMismatch, and it stays there
 //
-// Semantics: Python's multiprocessing.Pipe and Connection. Values lie in shared memory; the descriptor is for poll and
-// epoll, and by it one end hears that the other is gone. Handles are light values whose copies are the same end: it is
-// gone when every process that has it has closed it, dropped its handles, or ended.
+// Semantics: Python's multiprocessing.Pipe and Connection. Values lie in shared memory; the descriptor is for
+// poll and epoll, and by it one end hears that the other is gone. Handles are light values whose copies are
+// the same end: it is gone when every process that has it has closed it, dropped its handles, or ended.
 //
-// Threads: every call may come from any thread of any process that has the end; several may send, and receive, at once.
-//          close() only when no other call of this process is under way.
-// Death: a process killed at any instant loses and tears nothing that was sent. When the last holder of the other end
-//        is dead, receiving gives what it had sent and then EndOfFile.
+// Threads: every call may come from any thread of any process that has the end; several may send, and
+//          receive, at once. close() only when no other call of this process is under way.
+// Death: a process killed at any instant loses and tears nothing that was sent. When the last holder of the
+//        other end is dead, receiving gives what it had sent and then EndOfFile.
 #pragma once
 
 #include <cstddef>
@@ -39,8 +39,8 @@ class BasicConnection {
 public:
     /// Whether there is something to receive, or the other end is gone. Does not wait unless told to.
     bool poll(Deadline deadline = now) const;
-    /// Readable, for poll and epoll, when there may be something to receive or the other end is gone. poll() tells, and
-    /// makes it wait again.
+    /// Readable, for poll and epoll, when there may be something to receive or the other end is gone. poll()
+    /// tells, and makes it wait again.
     int fileno() const;
     /// Closes this process's handle; more than once is no error.
     void close();
@@ -52,10 +52,13 @@ public:
     void send_bytes(std::span<const std::byte> bytes, Deadline deadline = {}) const;
     /// A part of it. Throws: UsageError if there is no such part.
     void send_bytes(std::span<const std::byte> bytes, std::size_t offset, std::size_t size) const;
-    /// One message of plain bytes. Throws: as recv() does; BufferTooShort if it is longer than that: then it stays there.
-    std::vector<std::byte> recv_bytes(std::size_t maxlength = static_cast<std::size_t>(-1), Deadline deadline = {}) const;
+    /// One message of plain bytes. Throws: as recv() does; BufferTooShort if it is longer than that: then it
+    /// stays there.
+    std::vector<std::byte> recv_bytes(std::size_t maxlength = static_cast<std::size_t>(-1),
+                                      Deadline deadline = {}) const;
     /// The same into memory of one's own, from there on. Returns how long it was.
-    std::size_t recv_bytes_into(std::span<std::byte> buffer, std::size_t offset = 0, Deadline deadline = {}) const;
+    std::size_t recv_bytes_into(std::span<std::byte> buffer, std::size_t offset = 0,
+                                Deadline deadline = {}) const;
 
     friend std::ostream& operator<<(std::ostream& out, const BasicConnection& connection);
     const std::shared_ptr<ConnectionState>& state() const noexcept { return state_; }
@@ -80,22 +83,25 @@ const QueuePointer& receiving(const BasicConnection& connection);
 void write_connection(message::Writer& out, const BasicConnection& connection);
 std::shared_ptr<ConnectionState> read_connection(message::Reader& in);
 std::shared_ptr<ConnectionState> closed_connection();
-std::pair<std::shared_ptr<ConnectionState>, std::shared_ptr<ConnectionState>> make_pipe(bool duplex, std::size_t max_bytes);
+std::pair<std::shared_ptr<ConnectionState>, std::shared_ptr<ConnectionState>> make_pipe(
+    bool duplex, std::size_t max_bytes);
 
 }  // namespace channel
 
 namespace multiprocessing {
 
-/// One end of a pipe, for values: typed send() and recv() over what BasicConnection has. A handle, which travels as an argument, also through other pipes.
+/// One end of a pipe, for values: typed send() and recv() over what BasicConnection has. A handle, which
+/// travels as an argument, also through other pipes.
 class Connection : public channel::BasicConnection {
 public:
     /// A closed one, to be assigned to: so it may be a member or an element of what travels.
     Connection() : Connection(channel::closed_connection()) {}
-    explicit Connection(std::shared_ptr<channel::ConnectionState> state) noexcept : BasicConnection(std::move(state)) {}
+    explicit Connection(std::shared_ptr<channel::ConnectionState> state) noexcept
+        : BasicConnection(std::move(state)) {}
 
     /// Waits while the pipe is full of what was not received yet.
-    /// Throws: BrokenPipe when nobody is left to receive; Full when the deadline passed; UsageError on a closed or
-    /// receiving end; OsError; what writing the value throws. Then nothing was sent.
+    /// Throws: BrokenPipe when nobody is left to receive; Full when the deadline passed; UsageError on a
+    /// closed or receiving end; OsError; what writing the value throws. Then nothing was sent.
     template <class T>
     void send(const T& value, Deadline deadline = {}) const {
         if constexpr (std::is_array_v<T>) {
@@ -105,8 +111,9 @@ public:
         }
     }
 
-    /// Throws: EndOfFile when the other end is gone and all was received; Empty when the deadline passed; TypeMismatch
-    /// if the next value is of another type, and UsageError on a closed or sending end: then it stays there.
+    /// Throws: EndOfFile when the other end is gone and all was received; Empty when the deadline passed;
+    /// TypeMismatch if the next value is of another type, and UsageError on a closed or sending end: then it
+    /// stays there.
     template <class T>
     T recv(Deadline deadline = {}) const {
         channel::Getting getting(*in(), deadline);
@@ -135,8 +142,12 @@ inline std::pair<Connection, Connection> Pipe(PipeOptions options = {}) {
 
 template <>
 struct codec<multiprocessing::Connection> {
-    static void write(message::Writer& out, const multiprocessing::Connection& connection) { channel::write_connection(out, connection); }
-    static multiprocessing::Connection read(message::Reader& in) { return multiprocessing::Connection(channel::read_connection(in)); }
+    static void write(message::Writer& out, const multiprocessing::Connection& connection) {
+        channel::write_connection(out, connection);
+    }
+    static multiprocessing::Connection read(message::Reader& in) {
+        return multiprocessing::Connection(channel::read_connection(in));
+    }
 };
 
 }  // namespace chorus

@@ -4,13 +4,14 @@
 //     q.put("x");  auto s = q.get();
 //     for (auto& item : q) …               // until it is shut down and empty
 //
-// Semantics: Python's queue.Queue, between processes too: with task_done, join and shutdown, exact sizes, and no
-// feeder thread. When put() returns the item can be got, whatever then happens to the process that put it.
+// Semantics: Python's queue.Queue, between processes too: with task_done, join and shutdown, exact sizes, and
+// no feeder thread. When put() returns the item can be got, whatever then happens to the process that put it.
 // Handles are light values whose copies are the same queue.
 //
 // Threads: every call may come from any thread of any process that has a handle.
-// Death: a process killed at any instant loses, doubles and tears nothing, and keeps nobody waiting. An item whose
-//        put had not returned may be there or not; one whose get had not returned is there, or went with it.
+// Death: a process killed at any instant loses, doubles and tears nothing, and keeps nobody waiting. An item
+//        whose put had not returned may be there or not; one whose get had not returned is there, or went
+//        with it.
 #pragma once
 
 #include <cstddef>
@@ -43,10 +44,13 @@ struct ShutdownOptions {
 class Loan {
 public:
     /// Made by Queue::loan().
-    Loan(const channel::QueuePointer& core, std::size_t bytes, std::size_t each) : message_(core, bytes + count_size, {}) {
+    Loan(const channel::QueuePointer& core, std::size_t bytes, std::size_t each)
+        : message_(core, bytes + count_size, {}) {
         const std::size_t count = bytes / each;
         std::memcpy(message_.bytes().data(), &count, sizeof count);
-        if (bytes % each != 0) throw UsageError(std::to_string(bytes) + " bytes are no whole number of items of " + std::to_string(each) + " bytes");
+        if (bytes % each != 0)
+            throw UsageError(std::to_string(bytes) + " bytes are no whole number of items of " +
+                             std::to_string(each) + " bytes");
     }
     /// Where to write: as many bytes as were asked for.
     std::span<std::byte> span() const noexcept { return message_.bytes().subspan(count_size); }
@@ -66,7 +70,8 @@ public:
     /// Made by Queue::borrow(), of a short item.
     explicit Borrowed(std::vector<std::byte> copy) noexcept : copy_(std::move(copy)), bytes_(copy_) {}
     /// Made by Queue::borrow(), of a long item.
-    Borrowed(channel::TakenBlock block, std::span<const std::byte> bytes) noexcept : block_(std::move(block)), bytes_(bytes) {}
+    Borrowed(channel::TakenBlock block, std::span<const std::byte> bytes) noexcept
+        : block_(std::move(block)), bytes_(bytes) {}
     /// The other has nothing afterwards.
     Borrowed(Borrowed&& other) noexcept = default;  // the bytes of a vector stay where they are
     /// Gives back what it had; the other has nothing afterwards.
@@ -80,22 +85,27 @@ private:
     std::span<const std::byte> bytes_;
 };
 
-/// First in, first out, between processes. A handle: copies are the same queue, in every process that it was given to.
+/// First in, first out, between processes. A handle: copies are the same queue, in every process that it was
+/// given to.
 template <class T>
 class Queue {
 public:
     /// Throws: OsError when there is no memory to share.
     Queue() : Queue(QueueOptions{}) {}
-    /// `maxsize` in items; 0 for as many as memory holds. Throws: UsageError above 2,147,483,647; OsError when there is no memory or no descriptor left.
+    /// `maxsize` in items; 0 for as many as memory holds. Throws: UsageError above 2,147,483,647; OsError
+    /// when there is no memory or no descriptor left.
     explicit Queue(std::size_t maxsize) : Queue(QueueOptions{maxsize, 0}) {}
     /// The same, said by name, also with a limit in bytes.
-    explicit Queue(QueueOptions options) : core_(channel::make_queue(typeid(T), {options.maxsize, options.max_bytes})) {}
+    explicit Queue(QueueOptions options)
+        : core_(channel::make_queue(typeid(T), {options.maxsize, options.max_bytes})) {}
     /// Made by the library.
     explicit Queue(channel::QueuePointer core) noexcept : core_(std::move(core)) {}
 
-    /// Throws: Full when no room became free in time; ShutDown; OsError when there is no memory for it; what writing
-    /// the value throws. Then nothing was put.
-    void put(const T& value, Deadline deadline = {}) { channel::put_value(core_, value, deadline, channel::NoTag{}); }
+    /// Throws: Full when no room became free in time; ShutDown; OsError when there is no memory for it; what
+    /// writing the value throws. Then nothing was put.
+    void put(const T& value, Deadline deadline = {}) {
+        channel::put_value(core_, value, deadline, channel::NoTag{});
+    }
     /// Returns false instead of Full, and does not wait.
     bool try_put(const T& value) {
         try {
@@ -133,8 +143,8 @@ public:
         return done;
     }
 
-    /// Throws: Empty when no item came in time; ShutDown; DecodeError and what reading the value throws: then the item
-    /// is gone.
+    /// Throws: Empty when no item came in time; ShutDown; DecodeError and what reading the value throws: then
+    /// the item is gone.
     T get(Deadline deadline = {}) {
         channel::Getting getting(*core_, deadline);
         return channel::take_value<T>(core_, getting, 0);
@@ -189,7 +199,8 @@ public:
     /// Whether as much as is allowed is in it, at some instant during the call; never without a limit.
     bool full() const noexcept { return channel::is_full(*core_); }
 
-    /// Says that one item that was got has been dealt with. Throws: UsageError if more are done than were put.
+    /// Says that one item that was got has been dealt with. Throws: UsageError if more are done than were
+    /// put.
     void task_done() { channel::task_done(*core_); }
     /// Waits until all that was put is done. Returns false when the deadline passed.
     bool join(Deadline deadline = {}) { return channel::join(*core_, deadline); }
@@ -264,7 +275,8 @@ public:
     /// Where a loop ends.
     iterator end() { return {}; }
 
-    /// Readable, for poll and epoll, while there may be something to get; try_get() tells, and makes it wait again.
+    /// Readable, for poll and epoll, while there may be something to get; try_get() tells, and makes it wait
+    /// again.
     int fileno() const { return channel::descriptor_of(*core_); }
 
     const channel::QueuePointer& core() const noexcept { return core_; }
@@ -293,8 +305,12 @@ namespace chorus {
 
 template <class T>
 struct codec<multiprocessing::Queue<T>> {
-    static void write(message::Writer& out, const multiprocessing::Queue<T>& queue) { channel::write_queue(out, queue.core()); }
-    static multiprocessing::Queue<T> read(message::Reader& in) { return multiprocessing::Queue<T>(channel::read_queue(in, typeid(T))); }
+    static void write(message::Writer& out, const multiprocessing::Queue<T>& queue) {
+        channel::write_queue(out, queue.core());
+    }
+    static multiprocessing::Queue<T> read(message::Reader& in) {
+        return multiprocessing::Queue<T>(channel::read_queue(in, typeid(T)));
+    }
 };
 
 }  // namespace chorus

@@ -9,7 +9,8 @@
 
 namespace chorus::channel {
 
-Putting::Putting(QueueCore& core, std::size_t bytes, Deadline deadline, std::span<const message::Attachment> attachments)
+Putting::Putting(QueueCore& core, std::size_t bytes, Deadline deadline,
+                 std::span<const message::Attachment> attachments)
     : core_(core), first_(attachments.empty() ? core.begin_put_quickly(bytes) : nullptr) {
     if (first_ != nullptr) [[likely]]
         return;
@@ -25,9 +26,15 @@ void Putting::commit() {
 }
 
 LongMessage::LongMessage(QueuePointer core, std::size_t bytes, Deadline deadline)
-    : core_(std::move(core)), block_(core_->take_block(bytes, deadline)), copy_(memory::copy_number()), bytes_(core_->address(block_), bytes) {}
+    : core_(std::move(core)),
+      block_(core_->take_block(bytes, deadline)),
+      copy_(memory::copy_number()),
+      bytes_(core_->address(block_), bytes) {}
 LongMessage::LongMessage(LongMessage&& other) noexcept
-    : core_(std::move(other.core_)), block_(other.block_), copy_(other.copy_), bytes_(std::exchange(other.bytes_, {})) {}
+    : core_(std::move(other.core_)),
+      block_(other.block_),
+      copy_(other.copy_),
+      bytes_(std::exchange(other.bytes_, {})) {}
 LongMessage& LongMessage::operator=(LongMessage&& other) noexcept {
     std::swap(core_, other.core_);
     std::swap(block_, other.block_);
@@ -39,8 +46,11 @@ LongMessage::~LongMessage() {
     if (core_ && copy_ == memory::copy_number()) core_->give_block(block_);
 }
 
-std::uint32_t LongMessage::put(std::size_t bytes, Deadline deadline, std::span<const message::Attachment> attachments) {
-    if (copy_ != memory::copy_number()) throw UsageError("this memory was lent before a fork: only the process that it was lent to may put it");
+std::uint32_t LongMessage::put(std::size_t bytes, Deadline deadline,
+                               std::span<const message::Attachment> attachments) {
+    if (copy_ != memory::copy_number())
+        throw UsageError(
+            "this memory was lent before a fork: only the process that it was lent to may put it");
     core_->begin_put(bytes, deadline, attachments);
     const bool added = core_->add_block(block_, bytes);
     const std::uint32_t position = core_->put_at();
@@ -74,7 +84,8 @@ void GrowingMessage::grow(std::size_t needed) {
     message_ = std::move(larger);
 }
 
-std::uint32_t GrowingMessage::put(std::span<const std::byte> front, std::span<const message::Attachment> attachments) {
+std::uint32_t GrowingMessage::put(std::span<const std::byte> front,
+                                  std::span<const message::Attachment> attachments) {
     std::memcpy(message_->bytes().data(), front.data(), front.size());
     return message_->put(used_, {}, attachments);
 }
@@ -125,7 +136,8 @@ void Getting::commit() {
 }
 void Getting::end() noexcept { core_.end_get(); }
 
-TakenBlock::TakenBlock(QueuePointer core, std::uint32_t block) noexcept : core_(std::move(core)), block_(block), copy_(memory::copy_number()) {}
+TakenBlock::TakenBlock(QueuePointer core, std::uint32_t block) noexcept
+    : core_(std::move(core)), block_(block), copy_(memory::copy_number()) {}
 TakenBlock& TakenBlock::operator=(TakenBlock&& other) noexcept {
     std::swap(core_, other.core_);
     std::swap(block_, other.block_);
@@ -137,7 +149,8 @@ TakenBlock::~TakenBlock() {
 }
 
 QueuePointer make_queue(const std::type_info& item, QueueLimits limits) {
-    return QueueCore::create(message::type_number(item), message::readable_type(item), limits.max_items, limits.max_bytes);
+    return QueueCore::create(message::type_number(item), message::readable_type(item), limits.max_items,
+                             limits.max_bytes);
 }
 void write_queue(message::Writer& out, const QueuePointer& core) { QueueCore::write(out, *core); }
 QueuePointer read_queue(message::Reader& in, const std::type_info& item) {

@@ -30,7 +30,8 @@ using QueuePointer = std::shared_ptr<QueueCore>;
 class Putting {
 public:
     /// There is room for the first message, of this size. Throws: Full, ShutDown, OsError.
-    Putting(QueueCore& core, std::size_t bytes, Deadline deadline, std::span<const message::Attachment> attachments = {});
+    Putting(QueueCore& core, std::size_t bytes, Deadline deadline,
+            std::span<const message::Attachment> attachments = {});
     ~Putting() {
         if (holds_) end();
     }
@@ -65,7 +66,8 @@ public:
 
     std::span<std::byte> bytes() const noexcept { return bytes_; }
     /// Returns: for retract().
-    std::uint32_t put(std::size_t bytes, Deadline deadline, std::span<const message::Attachment> attachments = {});
+    std::uint32_t put(std::size_t bytes, Deadline deadline,
+                      std::span<const message::Attachment> attachments = {});
     const QueuePointer& core() const noexcept { return core_; }
 
 private:
@@ -75,14 +77,15 @@ private:
     std::span<std::byte> bytes_;
 };
 
-/// Writes a message of which nobody knows beforehand how long it will be: once it is too long for the ring it lies where it will be
-/// read, and is not copied again.
+/// Writes a message of which nobody knows beforehand how long it will be: once it is too long for the ring it
+/// lies where it will be read, and is not copied again.
 class GrowingMessage final : public message::Sink {
 public:
     /// How many bytes the Writer is to keep before it comes here.
     static const std::size_t threshold;
 
-    /// So many bytes are left free in front. `at_queue`, if there is one, is 1 while a lock of the queue's is held.
+    /// So many bytes are left free in front. `at_queue`, if there is one, is 1 while a lock of the queue's is
+    /// held.
     GrowingMessage(QueuePointer queue, std::size_t in_front, std::atomic<std::uint32_t>* at_queue = nullptr)
         : queue_(std::move(queue)), in_front_(in_front), used_(in_front), at_queue_(at_queue) {}
 
@@ -124,8 +127,8 @@ public:
     bool is_retracted() const noexcept { return retracted_; }
     /// Of this message, among all that are ever taken from the queue: 1, 2, … To be asked before the commit.
     std::uint32_t number() const noexcept;
-    /// The descriptors that came with it; to be asked for before the commit. Throws: OsError if this process can have
-    /// no more.
+    /// The descriptors that came with it; to be asked for before the commit. Throws: OsError if this process
+    /// can have no more.
     message::Attachments attachments();
     /// What was taken is out of the queue, and others may get.
     void commit();
@@ -144,7 +147,8 @@ private:
 class TakenBlock {
 public:
     TakenBlock(QueuePointer core, std::uint32_t block) noexcept;
-    TakenBlock(TakenBlock&& other) noexcept : core_(std::move(other.core_)), block_(other.block_), copy_(other.copy_) {}
+    TakenBlock(TakenBlock&& other) noexcept
+        : core_(std::move(other.core_)), block_(other.block_), copy_(other.copy_) {}
     TakenBlock& operator=(TakenBlock&& other) noexcept;
     ~TakenBlock();
 
@@ -167,8 +171,9 @@ bool is_full(const QueueCore& core) noexcept;
 bool is_long(std::size_t bytes) noexcept;
 /// How many have been taken, wrapping at 2^32.
 std::uint32_t taken_from(const QueueCore& core) noexcept;
-/// Marks a message that is still in the queue, by its position: who takes it finds is_retracted(). Returns false if it
-/// has been taken. Positions are used again after 32 GiB: of a message taken so long ago the caller must know.
+/// Marks a message that is still in the queue, by its position: who takes it finds is_retracted(). Returns
+/// false if it has been taken. Positions are used again after 32 GiB: of a message taken so long ago the
+/// caller must know.
 bool retract(QueueCore& core, std::uint32_t position);
 void task_done(QueueCore& core);
 bool join(QueueCore& core, Deadline deadline);

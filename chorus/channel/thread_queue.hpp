@@ -4,13 +4,13 @@
 //     q.put("x");  auto s = q.get();
 //     for (auto& item : q) …               // until it is shut down and empty
 //
-// Semantics: Python's queue module through 3.13: with task_done, join and shutdown, and exact sizes. The calls are
-// those of multiprocessing::Queue. Items need not be copyable. Handles are light values whose copies are the same
-// queue; an item that holds a handle of the queue it is in keeps that alive.
+// Semantics: Python's queue module through 3.13: with task_done, join and shutdown, and exact sizes. The
+// calls are those of multiprocessing::Queue. Items need not be copyable. Handles are light values whose
+// copies are the same queue; an item that holds a handle of the queue it is in keeps that alive.
 //
-// What an item's own functions may do: its destructor anything, also put into the queue it was got from. Moving,
-// put_many()'s copying and a PriorityQueue's comparison run while one side of the queue is held: they must not use
-// it. Whatever of these throws, the queue stays as it was, and the item where it was.
+// What an item's own functions may do: its destructor anything, also put into the queue it was got from.
+// Moving, put_many()'s copying and a PriorityQueue's comparison run while one side of the queue is held: they
+// must not use it. Whatever of these throws, the queue stays as it was, and the item where it was.
 //
 // Threads: every call may come from any thread, none from a signal handler.
 // Death: a thread does not die alone. In a forked child a queue of its parent's threads must not be used.
@@ -40,7 +40,8 @@ namespace chorus::channel {
 /// An item's way in and out, for all kinds of queues.
 template <class T, class Store>
 class ThreadQueueState {
-    static_assert(std::is_object_v<T> && !std::is_const_v<T> && std::move_constructible<T>, "a queue holds values that can be moved");
+    static_assert(std::is_object_v<T> && !std::is_const_v<T> && std::move_constructible<T>,
+                  "a queue holds values that can be moved");
 
 public:
     template <class... StoreArguments>
@@ -150,10 +151,11 @@ public:
     /// A PriorityQueue's comparison.
     template <class Compare>
         requires std::constructible_from<Store, Compare>
-    BasicQueue(std::size_t maxsize, Compare compare) : state_(std::make_shared<State>(maxsize, std::move(compare))) {}
+    BasicQueue(std::size_t maxsize, Compare compare)
+        : state_(std::make_shared<State>(maxsize, std::move(compare))) {}
 
-    /// Waits for room. Throws: Full when none became free in time; ShutDown, also while it waits; what copying or moving
-    /// the value throws. Then nothing was put; a value that was to be moved is untouched.
+    /// Waits for room. Throws: Full when none became free in time; ShutDown, also while it waits; what
+    /// copying or moving the value throws. Then nothing was put; a value that was to be moved is untouched.
     void put(T&& value, Deadline deadline = {}) {
         if (!state_->put(std::move(value), deadline)) state_->turnstile().throw_full();
     }
@@ -181,16 +183,16 @@ public:
     }
 
     /// Puts copies in this order, many at once; waits for room as often as it must.
-    /// Returns how many were put before the deadline passed. Throws: ShutDown; what copying throws: then those before
-    /// that one have been put.
+    /// Returns how many were put before the deadline passed. Throws: ShutDown; what copying throws: then
+    /// those before that one have been put.
     std::size_t put_many(std::span<const T> values, Deadline deadline = {})
         requires std::copy_constructible<T>
     {
         return state_->put_many(values, deadline);
     }
 
-    /// Waits for an item. Throws: Empty when none came in time; ShutDown when the queue was shut down and is empty, also
-    /// while it waits; what moving the item throws: then it is still in the queue.
+    /// Waits for an item. Throws: Empty when none came in time; ShutDown when the queue was shut down and is
+    /// empty, also while it waits; what moving the item throws: then it is still in the queue.
     T get(Deadline deadline = {}) { return state_->get(deadline); }
     /// Returns nothing instead of Empty, and does not wait.
     std::optional<T> try_get() { return state_->try_get(); }
@@ -213,13 +215,14 @@ public:
     /// From now on. If more are in it already they stay, and nothing can be put until there are fewer.
     void set_maxsize(std::size_t maxsize) { state_->turnstile().set_maxsize(maxsize); }
 
-    /// Says that one item that was got has been dealt with. Throws: UsageError if more are done than were put.
+    /// Says that one item that was got has been dealt with. Throws: UsageError if more are done than were
+    /// put.
     void task_done() { state_->turnstile().task_done(); }
     /// Waits until all that was put is done. Returns false when the deadline passed.
     bool join(Deadline deadline = {}) { return state_->turnstile().join(deadline); }
 
-    /// Nothing can be put any more; get() throws ShutDown when the queue is empty, or at once: then what was in it
-    /// counts as done, and is destroyed here. May be called again to make it immediate.
+    /// Nothing can be put any more; get() throws ShutDown when the queue is empty, or at once: then what was
+    /// in it counts as done, and is destroyed here. May be called again to make it immediate.
     void shutdown(ShutdownOptions options = {}) { state_->shut_down(options.immediate); }
     /// Whether shutdown() was called, by anybody.
     bool is_shutdown() const noexcept { return state_->turnstile().is_shut_down(); }
@@ -260,7 +263,8 @@ public:
 private:
     using State = channel::ThreadQueueState<T, Store>;
 
-    // A copy may take long, or use the queue: it is made before its side is held, unless it is but a few bytes.
+    // A copy may take long, or use the queue: it is made before its side is held, unless it is but a few
+    // bytes.
     bool put_copy(const T& value, Deadline deadline) {
         if constexpr (std::is_trivially_copyable_v<T>) {
             return state_->put(value, deadline);
@@ -288,7 +292,8 @@ class SimpleQueue {
 public:
     SimpleQueue() : state_(std::make_shared<State>(0)) {}
 
-    /// The deadline is there for the other queues' sake. Throws: what moving the value throws; then nothing was put.
+    /// The deadline is there for the other queues' sake. Throws: what moving the value throws; then nothing
+    /// was put.
     void put(T&& value, Deadline = {}) { state_->put(std::move(value), now); }
     /// The same, with a copy.
     void put(const T& value, Deadline = {})

@@ -1,6 +1,6 @@
-// Each side has a lock, a count of all items that ever passed it, and those of the other side who wait for the
-// next. An item is in the queue once the puts' count has moved past it, and out once the gets' count has: each is
-// written by who holds that side's lock. Both counts only grow, so sizes are differences.
+// Each side has a lock, a count of all items that ever passed it, and those of the other side who wait for
+// the next. An item is in the queue once the puts' count has moved past it, and out once the gets' count has:
+// each is written by who holds that side's lock. Both counts only grow, so sizes are differences.
 #include <chorus/channel/turnstile.hpp>
 
 #include <algorithm>
@@ -26,9 +26,11 @@ using sync::Home;
 struct Side {
     sync::LockState* lock = nullptr;
     std::atomic<std::uint64_t> count{0};
-    std::uint64_t other = 0;                ///< what was last seen of the other side's count: to look there is dear
-    std::uint64_t sleepers = 0;             ///< callers of the other side who wait here and were not woken; rather too many
-    std::atomic<std::uint32_t> changes{0};  ///< they sleep on it: another value whenever some of them are to wake up
+    std::uint64_t other = 0;  ///< what was last seen of the other side's count: to look there is dear
+    std::uint64_t sleepers =
+        0;  ///< callers of the other side who wait here and were not woken; rather too many
+    std::atomic<std::uint32_t> changes{
+        0};  ///< they sleep on it: another value whenever some of them are to wake up
 
     /// Commits that so many have passed, and gives the lock back.
     void end(std::uint64_t items) noexcept {
@@ -57,13 +59,14 @@ struct Side {
     }
     void withdraw_sleeper(std::uint32_t seen) {
         const sync::Guard guard(*lock);
-        // If there was a call it may have been counted as one of those who were called. Then one call will be in vain.
+        // If there was a call it may have been counted as one of those who were called. Then one call will be
+        // in vain.
         if (changes.load(std::memory_order_relaxed) == seen) --sleepers;
     }
 };
 
-/// Waits on the other side until the attempt succeeds. Whoever passes there sees under the lock that somebody has
-/// announced himself; who passed before, has done so before the attempt that follows.
+/// Waits on the other side until the attempt succeeds. Whoever passes there sees under the lock that somebody
+/// has announced himself; who passed before, has done so before the attempt that follows.
 template <class Attempt>
 bool wait_until(const char* call, Side& other, Deadline deadline, Attempt attempt) {
     if (deadline.has_passed()) return false;
@@ -127,9 +130,13 @@ struct Turnstile::State {
     // What a look without a lock tells.
     bool may_put() const noexcept {
         const std::size_t most = maxsize.load(std::memory_order_relaxed);
-        return !is_open() || most == 0 || puts.count.load(std::memory_order_relaxed) - gets.count.load(std::memory_order_relaxed) < most;
+        return !is_open() || most == 0 ||
+               puts.count.load(std::memory_order_relaxed) - gets.count.load(std::memory_order_relaxed) < most;
     }
-    bool may_get() const noexcept { return !is_open() || puts.count.load(std::memory_order_relaxed) != gets.count.load(std::memory_order_relaxed); }
+    bool may_get() const noexcept {
+        return !is_open() ||
+               puts.count.load(std::memory_order_relaxed) != gets.count.load(std::memory_order_relaxed);
+    }
 
     bool try_begin_put() {
         puts.lock->take({});
@@ -259,7 +266,9 @@ void Turnstile::task_done() {
     auto& state = *state_;
     std::uint64_t done = state.done.load();
     do {
-        if (state.is_all_done(done)) throw UsageError("task_done() was called more often than items were put: call it once for each item taken");
+        if (state.is_all_done(done))
+            throw UsageError(
+                "task_done() was called more often than items were put: call it once for each item taken");
     } while (!state.done.compare_exchange_weak(done, done + 1));
     if (state.is_all_done(done + 1)) state.tell_joiners();
 }
@@ -304,7 +313,8 @@ bool Turnstile::shut_down(bool immediately) {
 bool Turnstile::is_shut_down() const noexcept { return state_->phase.load() != State::open; }
 
 void Turnstile::throw_full() const {
-    throw Full("the queue is full: " + std::to_string(size()) + " items are in it of at most " + std::to_string(maxsize()) + ", and none was taken in time");
+    throw Full("the queue is full: " + std::to_string(size()) + " items are in it of at most " +
+               std::to_string(maxsize()) + ", and none was taken in time");
 }
 
 void Turnstile::throw_empty() { throw Empty("the queue is empty, and nothing was put in time"); }

@@ -1,7 +1,7 @@
 // Turnstile: who may put an item into a queue of threads, who may take one out, and who waits for that.
 //
-// It knows neither the items nor their order: it counts them, and lets through whoever may change the store that
-// holds them. The two sides may work at the same time, or take turns, as the store needs it.
+// It knows neither the items nor their order: it counts them, and lets through whoever may change the store
+// that holds them. The two sides may work at the same time, or take turns, as the store needs it.
 //
 // Threads: every call may come from any thread.
 // Death: a thread does not die alone, so nothing is left half done.
@@ -26,12 +26,13 @@ public:
     Turnstile(const Turnstile&) = delete;
     Turnstile& operator=(const Turnstile&) = delete;
 
-    /// Holds the side of the puts, where there is room for an item or more. Nothing of the user's that may wait
-    /// for another caller may run meanwhile.
+    /// Holds the side of the puts, where there is room for an item or more. Nothing of the user's that may
+    /// wait for another caller may run meanwhile.
     class Put {
     public:
         /// Throws: ShutDown.
-        Put(Turnstile& turnstile, Deadline deadline) : turnstile_(turnstile), holds_(turnstile.begin_put(deadline)) {}
+        Put(Turnstile& turnstile, Deadline deadline)
+            : turnstile_(turnstile), holds_(turnstile.begin_put(deadline)) {}
         ~Put() {
             if (holds_) turnstile_.end_put(0);
         }
@@ -56,7 +57,8 @@ public:
     class Get {
     public:
         /// Throws: ShutDown.
-        Get(Turnstile& turnstile, Deadline deadline) : turnstile_(turnstile), holds_(turnstile.begin_get(deadline)) {}
+        Get(Turnstile& turnstile, Deadline deadline)
+            : turnstile_(turnstile), holds_(turnstile.begin_get(deadline)) {}
         ~Get() {
             if (holds_) turnstile_.end_get(0);
         }

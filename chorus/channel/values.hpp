@@ -40,7 +40,8 @@ inline std::vector<std::byte>& scratch() {
 }
 
 template <class Fill>
-void put_message(const QueuePointer& core, std::size_t bytes, Deadline deadline, std::span<const message::Attachment> attachments, Fill fill) {
+void put_message(const QueuePointer& core, std::size_t bytes, Deadline deadline,
+                 std::span<const message::Attachment> attachments, Fill fill) {
     if (is_long(bytes)) {
         LongMessage message(core, bytes, deadline);
         fill(message.bytes().data());
@@ -72,14 +73,16 @@ void put_value(const QueuePointer& core, const T& value, Deadline deadline, Tag 
 }
 
 template <class T>
-T take_long(const QueuePointer& core, Getting& getting, std::size_t skipped, message::Attachments* attachments) {
+T take_long(const QueuePointer& core, Getting& getting, std::size_t skipped,
+            message::Attachments* attachments) {
     getting.commit();
     const TakenBlock block(core, getting.block());
     message::Reader in(getting.bytes().subspan(skipped), attachments);
     return message::decode<T>(in);
 }
 
-/// The message that `getting` holds, after so many bytes. It is read under the lock only where that is a plain copy.
+/// The message that `getting` holds, after so many bytes. It is read under the lock only where that is a
+/// plain copy.
 template <class T>
 T take_value(const QueuePointer& core, Getting& getting, std::size_t skipped) {
     if constexpr (message::WrittenInOnePiece<T>) {

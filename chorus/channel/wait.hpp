@@ -21,7 +21,8 @@ namespace chorus::multiprocessing {
 /// Something to wait for. Two are equal when they mean the same.
 class Waitable {
 public:
-    /// Ready when something can be received, or the other end is gone. Throws: UsageError if it is closed or only sends.
+    /// Ready when something can be received, or the other end is gone. Throws: UsageError if it is closed or
+    /// only sends.
     Waitable(const Connection& connection) : core_(channel::receiving(connection)), descriptor_(-1) {}
     /// Ready when something can be got, or the queue was shut down.
     template <class T>
@@ -30,7 +31,9 @@ public:
     Waitable(int descriptor) noexcept : descriptor_(descriptor) {}
 
     /// Whether both mean the same thing to wait for.
-    friend bool operator==(const Waitable& a, const Waitable& b) noexcept { return a.core_ == b.core_ && a.descriptor_ == b.descriptor_; }
+    friend bool operator==(const Waitable& a, const Waitable& b) noexcept {
+        return a.core_ == b.core_ && a.descriptor_ == b.descriptor_;
+    }
 
     const channel::QueuePointer& core() const noexcept { return core_; }
     int descriptor() const noexcept { return descriptor_; }
@@ -40,9 +43,9 @@ private:
     int descriptor_;
 };
 
-/// Those that are ready, in the order in which they were given: something can be received or got without waiting, the
-/// other end is gone, the queue is shut down, the process has ended, the descriptor is readable. Empty when the
-/// deadline passed.
+/// Those that are ready, in the order in which they were given: something can be received or got without
+/// waiting, the other end is gone, the queue is shut down, the process has ended, the descriptor is readable.
+/// Empty when the deadline passed.
 /// Throws: UsageError for an end that is closed or only sends, or a descriptor that is not open.
 std::vector<Waitable> wait(const std::vector<Waitable>& objects, Deadline deadline = {});
 

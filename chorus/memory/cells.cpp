@@ -13,8 +13,8 @@
 
 namespace chorus::memory {
 
-/// Layout: in front of the elements, which begin at the next multiple of their alignment. Writers: its maker, before
-/// anybody else sees it.
+/// Layout: in front of the elements, which begin at the next multiple of their alignment. Writers: its maker,
+/// before anybody else sees it.
 struct CellsHeader {
     std::uint64_t type = 0;
     std::uint64_t count = 0;
@@ -32,7 +32,9 @@ constexpr std::size_t smallest_large = std::size_t{16} << 20;
 // No address reaches farther; far from where adding to a size turns round.
 constexpr std::size_t most_bytes = std::numeric_limits<std::size_t>::max() / 4;
 
-std::size_t first_offset(const CellKind& kind) { return (sizeof(CellsHeader) + kind.alignment - 1) / kind.alignment * kind.alignment; }
+std::size_t first_offset(const CellKind& kind) {
+    return (sizeof(CellsHeader) + kind.alignment - 1) / kind.alignment * kind.alignment;
+}
 
 Cells cells_at(std::shared_ptr<CellsHeader> header, const CellKind& kind, std::size_t count) {
     auto* const first = reinterpret_cast<std::byte*>(header.get()) + first_offset(kind);
@@ -55,13 +57,16 @@ std::shared_ptr<void> private_memory(std::size_t bytes) {
     return {memory, aligned};
 }
 
-std::string elements(std::uint64_t count, std::uint64_t size) { return std::to_string(count) + " elements of " + std::to_string(size) + " bytes"; }
+std::string elements(std::uint64_t count, std::uint64_t size) {
+    return std::to_string(count) + " elements of " + std::to_string(size) + " bytes";
+}
 
 }  // namespace
 
 Cells make_cells(Home home, const CellKind& kind, std::size_t count) {
     const std::size_t offset = first_offset(kind);
-    if (count > (most_bytes - offset) / kind.size) throw UsageError(elements(count, kind.size) + " are more than any memory has");
+    if (count > (most_bytes - offset) / kind.size)
+        throw UsageError(elements(count, kind.size) + " are more than any memory has");
     const std::size_t bytes = offset + count * kind.size;
     if (bytes >= smallest_large) platform::expect_available_memory(bytes);
     std::shared_ptr<CellsHeader> header;
@@ -84,21 +89,25 @@ Cells read_cells(message::Reader& in, const CellKind& kind) {
     const auto header = object_at<CellsHeader>(place);
     const CellsHeader found = *header;
     const std::string wanted = message::readable_type(kind.type);
-    if (found.type != message::type_number(kind.type) || found.element_size != kind.size || found.is_array != (kind.is_array ? 1U : 0U)) {
-        throw TypeMismatch("shared memory was read as " + std::string(kind.is_array ? "an array" : "a value") + " of " + wanted + ", " +
-                           std::to_string(kind.size) + " bytes each, but holds " + (found.is_array != 0 ? "an array: " : "a value: ") +
-                           elements(found.count, found.element_size) + (found.element_size == kind.size ? " of another type" : ""));
+    if (found.type != message::type_number(kind.type) || found.element_size != kind.size ||
+        found.is_array != (kind.is_array ? 1U : 0U)) {
+        throw TypeMismatch(
+            "shared memory was read as " + std::string(kind.is_array ? "an array" : "a value") + " of " +
+            wanted + ", " + std::to_string(kind.size) + " bytes each, but holds " +
+            (found.is_array != 0 ? "an array: " : "a value: ") + elements(found.count, found.element_size) +
+            (found.element_size == kind.size ? " of another type" : ""));
     }
     const std::size_t room = place.region->size() - place.offset;
     if (first_offset(kind) > room || found.count > (room - first_offset(kind)) / kind.size) {
-        throw DecodeError("shared memory damaged: " + elements(found.count, kind.size) + " (" + wanted + ") are said to lie in " + std::to_string(room) +
-                          " bytes");
+        throw DecodeError("shared memory damaged: " + elements(found.count, kind.size) + " (" + wanted +
+                          ") are said to lie in " + std::to_string(room) + " bytes");
     }
     return cells_at(header, kind, found.count);
 }
 
 void refuse_index(std::size_t index, std::size_t count) {
-    throw UsageError("index " + std::to_string(index) + " in an array of " + std::to_string(count) + " elements, which are counted from 0");
+    throw UsageError("index " + std::to_string(index) + " in an array of " + std::to_string(count) +
+                     " elements, which are counted from 0");
 }
 
 }  // namespace chorus::memory

@@ -1,5 +1,5 @@
-// Elements of one type in a row, and what they are, where the threads of one process or several processes see them:
-// what RawValue and RawArray stand on.
+// Elements of one type in a row, and what they are, where the threads of one process or several processes see
+// them: what RawValue and RawArray stand on.
 //
 // Threads: making, telling and reading may be done by any thread; one at a time for each object.
 // Death: who dies holds nothing any more; the memory goes with its last holder.
@@ -32,7 +32,8 @@ struct CellKind {
 /// A light value: its copies hold the same elements.
 class Cells {
 public:
-    Cells(std::shared_ptr<CellsHeader> header, std::byte* first, std::size_t count) noexcept : header_(std::move(header)), first_(first), count_(count) {}
+    Cells(std::shared_ptr<CellsHeader> header, std::byte* first, std::size_t count) noexcept
+        : header_(std::move(header)), first_(first), count_(count) {}
 
     std::byte* first() const noexcept { return first_; }
     std::size_t count() const noexcept { return count_; }
@@ -44,8 +45,8 @@ private:
     std::size_t count_;  ///< kept here, where no other process can change it
 };
 
-/// Zeroed, and reserved. Throws: UsageError if no memory can have that many; OsError with the numbers if this machine
-/// has not got it.
+/// Zeroed, and reserved. Throws: UsageError if no memory can have that many; OsError with the numbers if this
+/// machine has not got it.
 Cells make_cells(Home home, const CellKind& kind, std::size_t count);
 
 /// Requires: made for processes.

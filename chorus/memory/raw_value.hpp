@@ -4,16 +4,20 @@
 //     mp::RawArray<double> a(1'000'000);  std::span<double> all = a;  a[0] = 0.5;
 //     mp::RawArray<int> b{1, 2, 3};  for (int& x : b) …
 //
-// Semantics: Python's multiprocessing.RawValue and RawArray; in mt:: the same with the threads of this process. A handle
-// is a light value: its copies are the same storage, in this thread, in others, and in the processes it was given to as
-// an argument. copy() makes storage of its own. What may lie there: see shareable.hpp.
+// Semantics: Python's multiprocessing.RawValue and RawArray; in mt:: the same with the threads of this
+// process. A handle is a light value: its copies are the same storage, in this thread, in others, and in the
+// processes it was given to as an argument. copy() makes storage of its own. What may lie there: see
+// shareable.hpp.
 //
-// Reading and writing an element is what it is in C++ between threads: nothing is atomic, and two that write, or one that
-// writes while others read, must agree by a lock (Value and Array bring one), or by std::atomic_ref.
-// Memory is reserved at creation. References, pointers and spans into it are good for as long as a handle is.
+// Reading and writing an element is what it is in C++ between threads: nothing is atomic, and two that write,
+// or one that writes while others read, must agree by a lock (Value and Array bring one), or by
+// std::atomic_ref. Memory is reserved at creation. References, pointers and spans into it are good for as
+// long as a handle is.
 //
-// Threads: every call may come from any thread of any process that has a handle; one at a time for assignment to a handle.
-// Death: whoever dies, by whatever means, the others keep the storage, as it was left; it goes with its last holder.
+// Threads: every call may come from any thread of any process that has a handle; one at a time for assignment
+//          to a handle.
+// Death: whoever dies, by whatever means, the others keep the storage, as it was left; it goes with its last
+//        holder.
 #pragma once
 
 #include <algorithm>
@@ -58,11 +62,13 @@ public:
     RawValue() : RawValue(T{}) {}
     /// With this value.
     explicit RawValue(const T& value) : cells_(make_cells(home, kind_of<T>(false), 1)) {
-        new (cells_.first()) std::remove_reference_t<T>(value);  // so that kind_of alone says that references cannot be shared
+        new (cells_.first())
+            std::remove_reference_t<T>(value);  // so that kind_of alone says that references cannot be shared
     }
     explicit RawValue(Cells cells) noexcept : cells_(std::move(cells)) {}
 
-    /// The value itself, in shared memory. Nothing about it is atomic: who reads while another one writes needs a lock.
+    /// The value itself, in shared memory. Nothing about it is atomic: who reads while another one writes
+    /// needs a lock.
     T& value() const noexcept { return *std::launder(reinterpret_cast<T*>(cells_.first())); }
     /// Another value, equal to this one now.
     RawValue copy() const { return RawValue(value()); }
@@ -73,8 +79,9 @@ private:
     Cells cells_;
 };
 
-/// Values in a row, without a lock. A handle: its copies, here and in other processes, are the same storage. It converts to std::span.
-/// Throws (constructors): OsError with the numbers when there is no such memory; UsageError when there can be none.
+/// Values in a row, without a lock. A handle: its copies, here and in other processes, are the same storage.
+/// It converts to std::span. Throws (constructors): OsError with the numbers when there is no such memory;
+/// UsageError when there can be none.
 template <class T, Home home>
 class RawArray {
 public:
@@ -92,7 +99,8 @@ public:
     RawArray(Iterator first, End last) : RawArray(std::ranges::subrange(std::move(first), std::move(last))) {}
     /// Of the values of a range.
     template <std::ranges::input_range Range>
-        requires(std::convertible_to<std::ranges::range_reference_t<Range>, T> && !std::derived_from<std::remove_cvref_t<Range>, RawArray>)
+        requires(std::convertible_to<std::ranges::range_reference_t<Range>, T> &&
+                 !std::derived_from<std::remove_cvref_t<Range>, RawArray>)
     explicit RawArray(Range&& values) : RawArray(count_and_fill(values)) {}
     explicit RawArray(Cells cells) noexcept : cells_(std::move(cells)) {}
 
@@ -143,14 +151,22 @@ private:
 template <class T>
 struct codec<memory::RawValue<T, memory::Home::process>> {
     using RawValue = memory::RawValue<T, memory::Home::process>;
-    static void write(message::Writer& out, const RawValue& value) { memory::write_cells(out, value.cells()); }
-    static RawValue read(message::Reader& in) { return RawValue(memory::read_cells(in, memory::kind_of<T>(false))); }
+    static void write(message::Writer& out, const RawValue& value) {
+        memory::write_cells(out, value.cells());
+    }
+    static RawValue read(message::Reader& in) {
+        return RawValue(memory::read_cells(in, memory::kind_of<T>(false)));
+    }
 };
 template <class T>
 struct codec<memory::RawArray<T, memory::Home::process>> {
     using RawArray = memory::RawArray<T, memory::Home::process>;
-    static void write(message::Writer& out, const RawArray& array) { memory::write_cells(out, array.cells()); }
-    static RawArray read(message::Reader& in) { return RawArray(memory::read_cells(in, memory::kind_of<T>(true))); }
+    static void write(message::Writer& out, const RawArray& array) {
+        memory::write_cells(out, array.cells());
+    }
+    static RawArray read(message::Reader& in) {
+        return RawArray(memory::read_cells(in, memory::kind_of<T>(true)));
+    }
 };
 
 namespace threading {

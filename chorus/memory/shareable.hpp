@@ -1,8 +1,8 @@
 // Which types may lie in memory that several processes see: plain ones, whose bytes mean the same everywhere.
 //
-// A type that is trivially copyable and says nothing about an address. The compiler sees pointers, references, views and
-// iterators, and pointers among the first fields of a plain struct; what hides its pointers in private members
-// is not found out.
+// A type that is trivially copyable and says nothing about an address. The compiler sees pointers,
+// references, views and iterators, and pointers among the first fields of a plain struct; what hides its
+// pointers in private members is not found out.
 //
 // Threads: checked by the compiler; nothing runs.
 // Death: nothing is held.
@@ -91,13 +91,15 @@ constexpr bool is_initializer_list<std::initializer_list<T>> = true;
 }  // namespace internal
 
 template <class T>
-concept PointsSomewhere =
-    std::is_reference_v<T> || std::is_pointer_v<T> || std::is_member_pointer_v<T> || std::is_null_pointer_v<T> || std::input_or_output_iterator<T> ||
-    std::ranges::enable_view<T> || std::ranges::enable_borrowed_range<T> || internal::is_reference_wrapper<T> || internal::is_initializer_list<T>;
+concept PointsSomewhere = std::is_reference_v<T> || std::is_pointer_v<T> || std::is_member_pointer_v<T> ||
+                          std::is_null_pointer_v<T> || std::input_or_output_iterator<T> ||
+                          std::ranges::enable_view<T> || std::ranges::enable_borrowed_range<T> ||
+                          internal::is_reference_wrapper<T> || internal::is_initializer_list<T>;
 
 template <class T>
-concept Plain = std::is_object_v<T> && !std::is_const_v<T> && !std::is_volatile_v<T> && std::is_trivially_copyable_v<T> &&
-                std::is_trivially_destructible_v<T> && std::is_copy_constructible_v<T> && std::is_copy_assignable_v<T>;
+concept Plain =
+    std::is_object_v<T> && !std::is_const_v<T> && !std::is_volatile_v<T> && std::is_trivially_copyable_v<T> &&
+    std::is_trivially_destructible_v<T> && std::is_copy_constructible_v<T> && std::is_copy_assignable_v<T>;
 
 template <class T>
 concept HasPointerField = std::is_aggregate_v<T> && internal::has_pointer_field<T>();
@@ -106,15 +108,18 @@ concept HasPointerField = std::is_aggregate_v<T> && internal::has_pointer_field<
 template <class T>
 constexpr void expect_shareable() {
     if constexpr (PointsSomewhere<T>) {
-        (void)sizeof(type_cannot_lie_in_shared_memory<T, because_it_points_into_the_memory_of_one_process, share_the_data_itself_or_send_it_through_a_queue>);
+        (void)sizeof(type_cannot_lie_in_shared_memory<T, because_it_points_into_the_memory_of_one_process,
+                                                      share_the_data_itself_or_send_it_through_a_queue>);
     } else if constexpr (!Plain<T>) {
-        (void)sizeof(
-            type_cannot_lie_in_shared_memory<T, because_it_is_not_trivially_copyable_and_assignable, use_a_struct_of_fixed_size_or_send_it_through_a_queue>);
+        (void)sizeof(type_cannot_lie_in_shared_memory<T, because_it_is_not_trivially_copyable_and_assignable,
+                                                      use_a_struct_of_fixed_size_or_send_it_through_a_queue>);
     } else if constexpr (HasPointerField<T>) {
         (void)sizeof(
-            type_cannot_lie_in_shared_memory<T, because_a_field_of_it_points_into_the_memory_of_one_process, share_the_data_itself_or_send_it_through_a_queue>);
+            type_cannot_lie_in_shared_memory<T, because_a_field_of_it_points_into_the_memory_of_one_process,
+                                             share_the_data_itself_or_send_it_through_a_queue>);
     } else if constexpr (alignof(T) > 64) {
-        (void)sizeof(type_cannot_lie_in_shared_memory<T, because_it_is_aligned_to_more_than_64_bytes, align_it_to_64_bytes_or_less>);
+        (void)sizeof(type_cannot_lie_in_shared_memory<T, because_it_is_aligned_to_more_than_64_bytes,
+                                                      align_it_to_64_bytes_or_less>);
     }
 }
 

@@ -4,7 +4,7 @@
 //     0                    8         N
 //     8                    8 (N+1)   where each slot begins in the data, and where the last one ends: K
 //     8 (N+2)              K         the slots
-//     8 (N+2) + K          8 N       what is in each slot, as a format of Python's struct module, zeros behind
+//     8 (N+2) + K          8 N       what is in each slot, as a format of Python's struct module, then 0
 //     8 (N+2) + K + 8 N    N         what is made of that: Kind
 //
 //     value     format      Kind       in the slot
@@ -16,8 +16,9 @@
 //     bytes     24s         bytes      the same
 //     str …     5s0x        either     5 bytes, zeros at the end are its own
 //
-// The number before the s is the size of the slot, so that Python may put anything of that length there. The last
-// row is ours: Python reads it too, as 5 bytes and no padding, and takes the whole slot again when it writes.
+// The number before the s is the size of the slot, so that Python may put anything of that length there. The
+// last row is ours: Python reads it too, as 5 bytes and no padding, and takes the whole slot again when it
+// writes.
 #include <chorus/memory/shareable_list.hpp>
 
 #include <algorithm>
@@ -64,18 +65,23 @@ std::string as_bytes(const auto& value) {
 // slot: the bytes that there are for it, or none if it decides.
 Packed pack_text(std::string bytes, Kind kind, std::optional<std::size_t> slot) {
     if (bytes.size() > most_bytes) {
-        throw UsageError("text or bytes of " + std::to_string(bytes.size()) + " bytes are too long for a ShareableList: at most " + std::to_string(most_bytes) +
+        throw UsageError("text or bytes of " + std::to_string(bytes.size()) +
+                         " bytes are too long for a ShareableList: at most " + std::to_string(most_bytes) +
                          "; use SharedMemory for them");
     }
     if (slot && bytes.size() > *slot) {
-        throw UsageError("text or bytes of " + std::to_string(bytes.size()) + " bytes do not fit: the element has room for " + std::to_string(*slot) +
+        throw UsageError("text or bytes of " + std::to_string(bytes.size()) +
+                         " bytes do not fit: the element has room for " + std::to_string(*slot) +
                          ", by its first value; begin with one that is as long as the longest");
     }
     if (!slot) slot = std::min(word * (bytes.size() / word + 1), most_bytes);
-    if (bytes.empty() || bytes.back() != '\0') return {std::to_string(std::min(*slot, most_bytes)) + "s", kind, std::move(bytes)};
+    if (bytes.empty() || bytes.back() != '\0')
+        return {std::to_string(std::min(*slot, most_bytes)) + "s", kind, std::move(bytes)};
     if (bytes.size() > most_bytes_with_zeros) {
-        throw UsageError("text or bytes of " + std::to_string(bytes.size()) + " bytes with a zero at the end cannot be told from padding: only up to " +
-                         std::to_string(most_bytes_with_zeros) + " bytes; use SharedMemory, or put something behind the zeros");
+        throw UsageError("text or bytes of " + std::to_string(bytes.size()) +
+                         " bytes with a zero at the end cannot be told from padding: only up to " +
+                         std::to_string(most_bytes_with_zeros) +
+                         " bytes; use SharedMemory, or put something behind the zeros");
     }
     return {std::to_string(bytes.size()) + std::string(own_zeros), kind, std::move(bytes)};
 }
@@ -83,14 +89,20 @@ Packed pack_text(std::string bytes, Kind kind, std::optional<std::size_t> slot) 
 Packed pack(const Value& value, std::optional<std::size_t> slot) {
     struct Visitor {
         std::optional<std::size_t> slot;
-        Packed operator()(std::nullptr_t) const { return {std::string(none_format), Kind::none, std::string(word, '\0')}; }
+        Packed operator()(std::nullptr_t) const {
+            return {std::string(none_format), Kind::none, std::string(word, '\0')};
+        }
         Packed operator()(bool value) const {
             std::string bytes(word, '\0');
             bytes[bool_byte] = static_cast<char>(value);
             return {std::string(bool_format), Kind::plain, bytes};
         }
-        Packed operator()(std::int64_t value) const { return {std::string(int_format), Kind::plain, as_bytes(value)}; }
-        Packed operator()(double value) const { return {std::string(float_format), Kind::plain, as_bytes(value)}; }
+        Packed operator()(std::int64_t value) const {
+            return {std::string(int_format), Kind::plain, as_bytes(value)};
+        }
+        Packed operator()(double value) const {
+            return {std::string(float_format), Kind::plain, as_bytes(value)};
+        }
         Packed operator()(const std::string& value) const { return pack_text(value, Kind::text, slot); }
         Packed operator()(const std::vector<std::byte>& value) const {
             return pack_text({reinterpret_cast<const char*>(value.data()), value.size()}, Kind::bytes, slot);
@@ -104,23 +116,27 @@ std::size_t slot_size(const Packed& packed) {
     return is_text ? word * (packed.bytes.size() / word + 1) : word;
 }
 
-/// A list's block, taken apart. Other processes, well-meaning or not, may write there at any time: so each number
-/// is copied first, then checked, then used.
+/// A list's block, taken apart. Other processes, well-meaning or not, may write there at any time: so each
+/// number is copied first, then checked, then used.
 class Layout {
 public:
-    Layout(std::span<std::byte> block, std::size_t size, std::size_t data_size) : block_(block), size_(size), data_size_(data_size) {}
+    Layout(std::span<std::byte> block, std::size_t size, std::size_t data_size)
+        : block_(block), size_(size), data_size_(data_size) {}
 
-    static std::size_t block_size(std::size_t size, std::size_t data_size) { return word * (size + 2) + data_size + word * size + size; }
+    static std::size_t block_size(std::size_t size, std::size_t data_size) {
+        return word * (size + 2) + data_size + word * size + size;
+    }
 
     /// Throws: DecodeError if the block is too small for what it says it holds.
     static Layout of(std::span<std::byte> block) {
         const auto fail = [&](const std::string& what) {
-            throw DecodeError("the shared memory holds no ShareableList: " + what + ", in a block of " + std::to_string(block.size()) +
-                              " bytes; is it another's, or cut off?");
+            throw DecodeError("the shared memory holds no ShareableList: " + what + ", in a block of " +
+                              std::to_string(block.size()) + " bytes; is it another's, or cut off?");
         };
         if (block.size() < block_size(0, 0)) fail("too short for one");
         const auto size = Layout(block, 0, 0).number(0);
-        if (size < 0 || static_cast<std::size_t>(size) > (block.size() - block_size(0, 0)) / block_size_of_element) {
+        if (size < 0 ||
+            static_cast<std::size_t>(size) > (block.size() - block_size(0, 0)) / block_size_of_element) {
             fail("it counts " + std::to_string(size) + " elements");
         }
         const auto count = static_cast<std::size_t>(size);
@@ -137,8 +153,10 @@ public:
     std::span<std::byte> slot(std::size_t position) const {
         const auto begin = number(word * (position + 1));
         const auto end = number(word * (position + 2));
-        if (begin < 0 || end < begin || static_cast<std::size_t>(end) > data_size_) damaged(position, "its place is no place in the list");
-        return block_.subspan(word * (size_ + 2) + static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
+        if (begin < 0 || end < begin || static_cast<std::size_t>(end) > data_size_)
+            damaged(position, "its place is no place in the list");
+        return block_.subspan(word * (size_ + 2) + static_cast<std::size_t>(begin),
+                              static_cast<std::size_t>(end - begin));
     }
 
     std::string format(std::size_t position) const {
@@ -150,7 +168,9 @@ public:
 
     Kind kind(std::size_t position) const { return static_cast<Kind>(kind_place(position)); }
 
-    void put_number(std::size_t offset, std::size_t value) const { std::memcpy(block_.data() + offset, &value, word); }
+    void put_number(std::size_t offset, std::size_t value) const {
+        std::memcpy(block_.data() + offset, &value, word);
+    }
 
     void put(std::size_t position, const Packed& packed) const {
         const auto place = slot(position);
@@ -181,7 +201,8 @@ public:
     }
 
     [[noreturn]] static void damaged(std::size_t position, const std::string& what) {
-        throw DecodeError("element " + std::to_string(position) + " of a ShareableList is damaged: " + what + "; replace it, if the list is your own");
+        throw DecodeError("element " + std::to_string(position) + " of a ShareableList is damaged: " + what +
+                          "; replace it, if the list is your own");
     }
 
 private:
@@ -193,8 +214,12 @@ private:
         std::memcpy(&value, block_.data() + offset, word);
         return value;
     }
-    std::span<std::byte> format_place(std::size_t position) const { return block_.subspan(word * (size_ + 2) + data_size_ + word * position, word); }
-    std::byte& kind_place(std::size_t position) const { return block_[word * (size_ + 2) + data_size_ + word * size_ + position]; }
+    std::span<std::byte> format_place(std::size_t position) const {
+        return block_.subspan(word * (size_ + 2) + data_size_ + word * position, word);
+    }
+    std::byte& kind_place(std::size_t position) const {
+        return block_[word * (size_ + 2) + data_size_ + word * size_ + position];
+    }
 
     static Value plain(std::size_t position, const std::string& format, std::span<const std::byte> place) {
         if (place.size() < word) damaged(position, "it has less room than any value needs");
@@ -210,11 +235,13 @@ private:
         return value;
     }
 
-    static std::string text(std::size_t position, const std::string& format, std::span<const std::byte> place) {
+    static std::string text(std::size_t position, const std::string& format,
+                            std::span<const std::byte> place) {
         std::size_t size = 0;
         const auto [rest, error] = std::from_chars(format.data(), format.data() + format.size(), size);
         const std::string_view unit(rest, static_cast<std::size_t>(format.data() + format.size() - rest));
-        if (error != std::errc() || (unit != "s" && unit != own_zeros)) damaged(position, "it is of no known format");
+        if (error != std::errc() || (unit != "s" && unit != own_zeros))
+            damaged(position, "it is of no known format");
         if (size > place.size()) damaged(position, "it is longer than its room");
         std::string bytes(reinterpret_cast<const char*>(place.data()), size);
         if (unit == "s") bytes.resize(bytes.find_last_not_of('\0') + 1);
@@ -227,7 +254,8 @@ private:
 };
 
 const char* type_name(const Value& value) {
-    constexpr const char* names[] = {"nullptr", "bool", "std::int64_t", "double", "std::string", "std::vector<std::byte>"};
+    constexpr const char* names[] = {"nullptr", "bool",        "std::int64_t",
+                                     "double",  "std::string", "std::vector<std::byte>"};
     return names[value.index()];
 }
 
@@ -297,27 +325,30 @@ SharedMemory ShareableList::create(std::span<const Value> values, const Shareabl
         all.push_back(pack(value, std::nullopt));
         data_size += slot_size(all.back());
     }
-    return SharedMemory(options.name, Layout::block_size(all.size(), data_size), [&](std::span<std::byte> block) {
-        const Layout layout(block, all.size(), data_size);
-        layout.put_number(0, all.size());
-        std::size_t end = 0;
-        for (std::size_t i = 0; i < all.size(); ++i) {
-            end += slot_size(all[i]);
-            layout.put_number(word * (i + 2), end);
-            layout.put(i, all[i]);
-        }
-    });
+    return SharedMemory(options.name, Layout::block_size(all.size(), data_size),
+                        [&](std::span<std::byte> block) {
+                            const Layout layout(block, all.size(), data_size);
+                            layout.put_number(0, all.size());
+                            std::size_t end = 0;
+                            for (std::size_t i = 0; i < all.size(); ++i) {
+                                end += slot_size(all[i]);
+                                layout.put_number(word * (i + 2), end);
+                                layout.put(i, all[i]);
+                            }
+                        });
 }
 
 std::size_t ShareableList::position(bool from_end, std::uintmax_t distance) const {
     if (from_end ? distance > size_ : distance >= size_) {
-        throw UsageError("there is no element " + std::string(from_end ? "-" : "") + std::to_string(distance) + " in a ShareableList of " +
-                         std::to_string(size_));
+        throw UsageError("there is no element " + std::string(from_end ? "-" : "") +
+                         std::to_string(distance) + " in a ShareableList of " + std::to_string(size_));
     }
     return from_end ? size_ - distance : distance;
 }
 
-Value ShareableList::get(std::size_t position) const { return Layout(shm_.buf(), size_, data_size_).get(position); }
+Value ShareableList::get(std::size_t position) const {
+    return Layout(shm_.buf(), size_, data_size_).get(position);
+}
 
 void ShareableList::set(std::size_t position, const Value& value) const {
     const Layout layout(shm_.buf(), size_, data_size_);
@@ -325,7 +356,8 @@ void ShareableList::set(std::size_t position, const Value& value) const {
 }
 
 std::size_t ShareableList::count(const Value& value) const {
-    return static_cast<std::size_t>(std::count_if(begin(), end(), [&](const Value& each) { return same_value(each, value); }));
+    return static_cast<std::size_t>(
+        std::count_if(begin(), end(), [&](const Value& each) { return same_value(each, value); }));
 }
 
 std::size_t ShareableList::index(const Value& value) const {
@@ -351,10 +383,13 @@ std::ostream& operator<<(std::ostream& out, const ShareableList& list) {
 bool ShareableList::Reference::equal(const Value& a, const Value& b) { return same_value(a, b); }
 
 void ShareableList::Reference::refuse_type(const Value& value, const Value& wanted) const {
-    throw UsageError("element " + std::to_string(position_) + " of the ShareableList is a " + type_name(value) + ", not a " + type_name(wanted) +
+    throw UsageError("element " + std::to_string(position_) + " of the ShareableList is a " +
+                     type_name(value) + ", not a " + type_name(wanted) +
                      ": ask for that, or look with is<T>() first");
 }
 
-std::ostream& operator<<(std::ostream& out, const ShareableList::Reference& element) { return out << text_of(element.get()); }
+std::ostream& operator<<(std::ostream& out, const ShareableList::Reference& element) {
+    return out << text_of(element.get());
+}
 
 }  // namespace chorus::multiprocessing

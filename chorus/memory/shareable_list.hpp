@@ -6,19 +6,19 @@
 //     mp::ShareableList same({.name = list.shm().name()});        // in any process, also a Python program's
 //     list.shm().unlink();                                        // once, when nobody will attach any more
 //
-// As Python's multiprocessing.shared_memory.ShareableList, byte for byte: either side reads and writes the other's.
-// The number of elements is fixed, and so is the room of each: 8 bytes, or for text and bytes the next multiple
-// of 8 above their first length. Text is any bytes here, UTF-8 to Python.
+// As Python's multiprocessing.shared_memory.ShareableList, byte for byte: either side reads and writes the
+// other's. The number of elements is fixed, and so is the room of each: 8 bytes, or for text and bytes the
+// next multiple of 8 above their first length. Text is any bytes here, UTF-8 to Python.
 //
-// Zeros at the end of text and bytes are kept here, up to 99,999 bytes. Python loses them: it does not see those
-// written here, and does not write its own so that anybody could tell them from padding.
+// Zeros at the end of text and bytes are kept here, up to 99,999 bytes. Python loses them: it does not see
+// those written here, and does not write its own so that anybody could tell them from padding.
 //
 // A handle is a value, as SharedMemory is: copies are the same list. It travels as its name.
 //
-// Threads: one at a time for each handle; each thread may have a copy. There is no lock: two who touch the same
-//          element, one of them writing, need one around it. Neighbours do not matter.
-// Death: of a process that replaces an element may leave that one half replaced: it then reads as a mixture or as
-//        DecodeError until it is replaced again. All others are whole. What else, see SharedMemory.
+// Threads: one at a time for each handle; each thread may have a copy. There is no lock: two who touch the
+//          same element, one of them writing, need one around it. Neighbours do not matter.
+// Death: of a process that replaces an element may leave that one half replaced: it then reads as a mixture
+//        or as DecodeError until it is replaced again. All others are whole. What else, see SharedMemory.
 #pragma once
 
 #include <concepts>
@@ -45,30 +45,37 @@ struct ShareableListOptions {
     std::string name{};  ///< as SharedMemoryOptions::name
 };
 
-/// A list of values in a named block, as Python's: its length, and the room of each element, are fixed when it is made.
+/// A list of values in a named block, as Python's: its length, and the room of each element, are fixed when
+/// it is made.
 class ShareableList {
 public:
     /// Python's None, bool, int, float, str and bytes.
-    using Value = std::variant<std::nullptr_t, bool, std::int64_t, double, std::string, std::vector<std::byte>>;
+    using Value =
+        std::variant<std::nullptr_t, bool, std::int64_t, double, std::string, std::vector<std::byte>>;
     class Reference;
     class Iterator;
 
     /// A new list of these values, under the name or a free one.
     /// Throws: UsageError for a name that cannot be, text or bytes of 10 million bytes or more, or those
     /// with a zero at the end of 100,000 or more; FileExists; OsError when there is no room.
-    ShareableList(std::initializer_list<Value> values, ShareableListOptions options = {}) : ShareableList(create({values.begin(), values.size()}, options)) {}
+    ShareableList(std::initializer_list<Value> values, ShareableListOptions options = {})
+        : ShareableList(create({values.begin(), values.size()}, options)) {}
     ShareableList() : ShareableList(std::initializer_list<Value>{}) {}
     /// Of the values of a range. Throws: as SharedMemory; UsageError for text or bytes that cannot be kept.
     template <class Values>  // a range; <ranges> itself takes long to compile
         requires std::constructible_from<Value, decltype(*std::begin(std::declval<Values&>()))> &&
-                 (!std::convertible_to<Values, Value> && !std::same_as<std::remove_cvref_t<Values>, ShareableList>)
-    explicit ShareableList(Values&& values, ShareableListOptions options = {}) : ShareableList(create(collected(values), options)) {}
+                 (!std::convertible_to<Values, Value> &&
+                  !std::same_as<std::remove_cvref_t<Values>, ShareableList>)
+    explicit ShareableList(Values&& values, ShareableListOptions options = {})
+        : ShareableList(create(collected(values), options)) {}
     /// The same values in a new list; a plain copy is another handle for the same one.
-    ShareableList(const ShareableList& values, ShareableListOptions options) : ShareableList(create(collected(values), options)) {}
+    ShareableList(const ShareableList& values, ShareableListOptions options)
+        : ShareableList(create(collected(values), options)) {}
 
-    /// The list that has this name. Throws: UsageError without a name or for one that cannot be; FileNotFound;
-    /// OsError; DecodeError if there is no list.
-    explicit ShareableList(ShareableListOptions options) : ShareableList(SharedMemory({.name = std::move(options.name)})) {}
+    /// The list that has this name. Throws: UsageError without a name or for one that cannot be;
+    /// FileNotFound; OsError; DecodeError if there is no list.
+    explicit ShareableList(ShareableListOptions options)
+        : ShareableList(SharedMemory({.name = std::move(options.name)})) {}
 
     /// How many elements there are.
     std::size_t size() const noexcept { return size_; }
@@ -151,8 +158,8 @@ public:
         return std::holds_alternative<T>(get());
     }
 
-    /// Replaces the value, and its type. Throws: UsageError if text or bytes need more room than the element has,
-    /// or as in a new list; nothing has changed then.
+    /// Replaces the value, and its type. Throws: UsageError if text or bytes need more room than the element
+    /// has, or as in a new list; nothing has changed then.
     const Reference& operator=(const Value& value) const {
         list_->set(position_, value);
         return *this;
@@ -220,7 +227,8 @@ template <std::integral Position>
 ShareableList::Reference ShareableList::operator[](Position position) const {
     if constexpr (std::signed_integral<Position>) {
         // -(p + 1) + 1, since -p may be too much.
-        if (position < 0) return {*this, this->position(true, static_cast<std::uintmax_t>(-(position + 1)) + 1)};
+        if (position < 0)
+            return {*this, this->position(true, static_cast<std::uintmax_t>(-(position + 1)) + 1)};
     }
     return {*this, this->position(false, static_cast<std::uintmax_t>(position))};
 }
@@ -235,8 +243,12 @@ namespace chorus {
 /// As SharedMemory.
 template <>
 struct codec<multiprocessing::ShareableList> {
-    static void write(message::Writer& out, const multiprocessing::ShareableList& list) { message::encode(out, list.shm()); }
-    static multiprocessing::ShareableList read(message::Reader& in) { return multiprocessing::ShareableList({.name = in.read_text()}); }
+    static void write(message::Writer& out, const multiprocessing::ShareableList& list) {
+        message::encode(out, list.shm());
+    }
+    static multiprocessing::ShareableList read(message::Reader& in) {
+        return multiprocessing::ShareableList({.name = in.read_text()});
+    }
 };
 
 }  // namespace chorus

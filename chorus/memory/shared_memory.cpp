@@ -14,7 +14,8 @@ struct MappedBytes {
 
 memory::NamedBlock create_or_attach(const SharedMemoryOptions& options) {
     if (!options.create) return memory::attach_named_block(options.name);
-    if (options.size.bytes() == 0) throw UsageError("shared memory is created with a size above 0: say how many bytes, as .size = 4096");
+    if (options.size.bytes() == 0)
+        throw UsageError("shared memory is created with a size above 0: say how many bytes, as .size = 4096");
     return memory::create_named_block(options.name, options.size.bytes(), {});
 }
 
@@ -22,7 +23,8 @@ memory::NamedBlock create_or_attach(const SharedMemoryOptions& options) {
 
 SharedMemory::SharedMemory(SharedMemoryOptions options) { hold(create_or_attach(options)); }
 
-SharedMemory::SharedMemory(const std::string& name, std::size_t size, const std::function<void(std::span<std::byte>)>& fill) {
+SharedMemory::SharedMemory(const std::string& name, std::size_t size,
+                           const std::function<void(std::span<std::byte>)>& fill) {
     hold(memory::create_named_block(name, size, fill));
 }
 
@@ -34,12 +36,15 @@ void SharedMemory::hold(memory::NamedBlock block) {
 }
 
 std::span<std::byte> SharedMemory::buf() const {
-    if (!mapping_) throw UsageError("shared memory '" + name_ + "' is closed here: attach to it anew by its name");
+    if (!mapping_)
+        throw UsageError("shared memory '" + name_ + "' is closed here: attach to it anew by its name");
     return *mapping_;
 }
 
 void SharedMemory::unlink() { memory::unlink_named_block(name_); }
 
-std::ostream& operator<<(std::ostream& out, const SharedMemory& block) { return out << "SharedMemory('" << block.name() << "', size=" << block.size() << ')'; }
+std::ostream& operator<<(std::ostream& out, const SharedMemory& block) {
+    return out << "SharedMemory('" << block.name() << "', size=" << block.size() << ')';
+}
 
 }  // namespace chorus::multiprocessing

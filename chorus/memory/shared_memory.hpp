@@ -10,14 +10,16 @@
 // A block lives until it is unlinked and the last process has let go of it. Nothing is unlinked on its own,
 // neither by a destructor nor at the end of a process, whether that created the block or attached to it.
 // (Python's resource tracker unlinks at the end of its program what that merely attached to, unless it is
-// told track=False.) The memory is there from the start: when there is not enough, creating is the error, and not
-// a later write. (Python reserves nothing: a block that it created may still be SIGBUS where it was never written.)
+// told track=False.) The memory is there from the start: when there is not enough, creating is the error, and
+// not a later write. (Python reserves nothing: a block that it created may still be SIGBUS where it was never
+// written.)
 //
 // A handle is a value. Its copies share one mapping, which is undone when the last of them is closed or
 // gone. It travels as its name: who gets it attaches.
 //
 // Threads: one at a time for each handle; each thread may have a copy. The bytes are as any memory that is
-//          shared: two who touch the same byte, one of them writing, need a lock, an atomic or a join between.
+//          shared: two who touch the same byte, one of them writing, need a lock, an atomic or a join
+//          between.
 // Death: of a process that uses a block harms no other; the block stays, as far as it was written. Who dies
 //        while creating one leaves none. Who creates and never unlinks leaves it until the machine restarts:
 //        /dev/shm shows it, and removing the file there is an unlink.
@@ -51,7 +53,8 @@ public:
     template <std::integral Count>
     BlockSize(Count bytes) : bytes_(static_cast<std::size_t>(bytes)) {
         if constexpr (std::signed_integral<Count>) {
-            if (bytes < 0) throw UsageError("a size of shared memory is not negative: got " + std::to_string(bytes));
+            if (bytes < 0)
+                throw UsageError("a size of shared memory is not negative: got " + std::to_string(bytes));
         }
     }
     /// The number.
@@ -67,12 +70,13 @@ namespace chorus::multiprocessing {
 
 /// To create a block, or to attach to one that has a name.
 struct SharedMemoryOptions {
-    std::string name{};        ///< up to 255 bytes without '/'; "" when creating: a free one like psm_3987bc0d
-    bool create = false;       ///< left out: attach to what has that name
+    std::string name{};   ///< up to 255 bytes without '/'; "" when creating: a free one like psm_3987bc0d
+    bool create = false;  ///< left out: attach to what has that name
     memory::BlockSize size{};  ///< in bytes, when creating; who attaches gets what there is
 };
 
-/// A named block of memory, which other programs can attach to, also Python's. A handle: copies share one mapping.
+/// A named block of memory, which other programs can attach to, also Python's. A handle: copies share one
+/// mapping.
 class SharedMemory {
 public:
     /// Creates a block, all zeros, or attaches to one. Only processes of the same user may attach.
@@ -104,7 +108,8 @@ public:
 private:
     friend class ShareableList;
     /// A block that is filled before anybody can attach to it.
-    SharedMemory(const std::string& name, std::size_t size, const std::function<void(std::span<std::byte>)>& fill);
+    SharedMemory(const std::string& name, std::size_t size,
+                 const std::function<void(std::span<std::byte>)>& fill);
     void hold(memory::NamedBlock block);
 
     std::string name_;
@@ -120,8 +125,12 @@ namespace chorus {
 /// Sent as its name. Reading attaches, and throws what attaching throws: FileNotFound after the unlink.
 template <>
 struct codec<multiprocessing::SharedMemory> {
-    static void write(message::Writer& out, const multiprocessing::SharedMemory& block) { out.write_text(block.name()); }
-    static multiprocessing::SharedMemory read(message::Reader& in) { return multiprocessing::SharedMemory({.name = in.read_text()}); }
+    static void write(message::Writer& out, const multiprocessing::SharedMemory& block) {
+        out.write_text(block.name());
+    }
+    static multiprocessing::SharedMemory read(message::Reader& in) {
+        return multiprocessing::SharedMemory({.name = in.read_text()});
+    }
 };
 
 }  // namespace chorus

@@ -1,7 +1,7 @@
 // The arguments of a call, stored until the call is made.
 //
-// A tuple reduced to what a call needs. Each call site has its own types, so everything in here is compiled for each call
-// site; std::tuple and std::apply took half of a call site's compile time.
+// A tuple reduced to what a call needs. Each call site has its own types, so everything in here is compiled
+// for each call site; std::tuple and std::apply took half of a call site's compile time.
 //
 // Thread safety: one thread at a time for each object.
 // Crash safety: private memory; nothing outlives the process.
@@ -29,7 +29,8 @@ template <std::size_t... place, class... Each>
 struct PlacedArguments<std::index_sequence<place...>, Each...> : Argument<place, Each>... {
     /// Initialises each argument from the given one in its place.
     template <class... Given>
-    explicit PlacedArguments(std::in_place_t, Given&&... given) : Argument<place, Each>{static_cast<Each>(static_cast<Given&&>(given))}... {}
+    explicit PlacedArguments(std::in_place_t, Given&&... given)
+        : Argument<place, Each>{static_cast<Each>(static_cast<Given&&>(given))}... {}
     /// Reads what write() wrote. Throws: as decode().
     explicit PlacedArguments([[maybe_unused]] Reader& in) : Argument<place, Each>{decode<Each>(in)}... {}
 

@@ -26,7 +26,8 @@ namespace chorus::message {
 
 class Attachments;
 
-/// This memory will be written from end to end: when it is large, page by page takes longer than the writing itself.
+/// This memory will be written from end to end: when it is large, page by page takes longer than the writing
+/// itself.
 void prepare_to_fill(void* memory, std::size_t bytes) noexcept;
 
 /// Where a Writer empties its buffer when it is full: a file, a shared segment.
@@ -51,7 +52,8 @@ class Writer {
 public:
     Writer() = default;
     Writer(Sink& sink, std::size_t threshold) : sink_(&sink), threshold_(threshold) {}
-    Writer(Sink& sink, std::size_t threshold, std::vector<std::byte> buffer) noexcept : buffer_(std::move(buffer)), sink_(&sink), threshold_(threshold) {
+    Writer(Sink& sink, std::size_t threshold, std::vector<std::byte> buffer) noexcept
+        : buffer_(std::move(buffer)), sink_(&sink), threshold_(threshold) {
         buffer_.clear();
     }
     /// Uses this memory, which take() gives back.
@@ -64,8 +66,8 @@ public:
         buffer_.insert(buffer_.end(), bytes, bytes + size);
     }
 
-    /// The same for bytes that are yet to be made: the caller fills them before anything else is written. Null if there is no
-    /// memory that could be lent: then they have to be written.
+    /// The same for bytes that are yet to be made: the caller fills them before anything else is written.
+    /// Null if there is no memory that could be lent: then they have to be written.
     std::byte* room(std::size_t size) {
         if (sink_ != nullptr && buffer_.size() + size > threshold_) {
             flush();
@@ -97,8 +99,8 @@ public:
         buffer_.clear();
     }
 
-    /// Sends a descriptor along, which must stay open until the message is sent. The name is that of what it leads to:
-    /// what was attached by this name before goes only once. Returns its number in the message.
+    /// Sends a descriptor along, which must stay open until the message is sent. The name is that of what it
+    /// leads to: what was attached by this name before goes only once. Returns its number in the message.
     std::size_t attach(int descriptor, std::uint64_t name) {
         for (std::size_t i = 0; i < attachments_.size(); ++i) {
             if (attachments_[i].name == name) return i;
@@ -143,7 +145,9 @@ class Attachments {
 public:
     Attachments() = default;
     explicit Attachments(std::vector<int> descriptors) noexcept : descriptors_(std::move(descriptors)) {}
-    Attachments(Attachments&& other) noexcept : descriptors_(std::move(other.descriptors_)) { other.descriptors_.clear(); }
+    Attachments(Attachments&& other) noexcept : descriptors_(std::move(other.descriptors_)) {
+        other.descriptors_.clear();
+    }
     Attachments& operator=(Attachments&& other) noexcept {
         std::swap(descriptors_, other.descriptors_);
         return *this;
@@ -156,7 +160,8 @@ public:
     /// The caller owns it from now on; -1 if it was taken before. Throws: DecodeError if it did not come.
     int take(std::size_t number) {
         if (number >= descriptors_.size()) {
-            throw DecodeError("message damaged: descriptor " + std::to_string(number) + " announced, " + std::to_string(descriptors_.size()) + " came with it");
+            throw DecodeError("message damaged: descriptor " + std::to_string(number) + " announced, " +
+                              std::to_string(descriptors_.size()) + " came with it");
         }
         return std::exchange(descriptors_[number], -1);
     }
@@ -172,11 +177,13 @@ class Reader {
 public:
     Reader() = default;
     /// The attachments must outlive the Reader.
-    explicit Reader(std::span<const std::byte> bytes, Attachments* attachments = nullptr) : rest_(bytes), attachments_(attachments) {}
+    explicit Reader(std::span<const std::byte> bytes, Attachments* attachments = nullptr)
+        : rest_(bytes), attachments_(attachments) {}
 
     std::span<const std::byte> take(std::size_t size) {
         if (size > rest_.size()) {
-            throw DecodeError("message cut short: " + std::to_string(size) + " bytes expected, " + std::to_string(rest_.size()) + " left");
+            throw DecodeError("message cut short: " + std::to_string(size) + " bytes expected, " +
+                              std::to_string(rest_.size()) + " left");
         }
         const auto taken = rest_.first(size);
         rest_ = rest_.subspan(size);
@@ -199,7 +206,8 @@ public:
     std::size_t read_count() {
         const auto count = read_raw<std::size_t>();
         if (count > rest_.size()) {
-            throw DecodeError("message damaged: " + std::to_string(count) + " elements announced, " + std::to_string(rest_.size()) + " bytes left");
+            throw DecodeError("message damaged: " + std::to_string(count) + " elements announced, " +
+                              std::to_string(rest_.size()) + " bytes left");
         }
         return count;
     }

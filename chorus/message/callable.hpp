@@ -82,7 +82,8 @@ template <class T>
 concept Stateless = std::is_empty_v<T> && std::is_default_constructible_v<T>;
 
 template <class T>
-concept TravellingCallable = FunctionPointer<T> || Stateless<T> || HasCodec<T> || KnownToCereal<T> || Aggregate<T>;
+concept TravellingCallable =
+    FunctionPointer<T> || Stateless<T> || HasCodec<T> || KnownToCereal<T> || Aggregate<T>;
 
 // Text given as a literal travels as std::string; a function may still take it as const char*.
 struct Text {
@@ -93,7 +94,9 @@ struct Text {
 };
 
 template <class T>
-using Travelling = std::conditional_t<std::is_same_v<std::decay_t<T>, const char*> || std::is_same_v<std::decay_t<T>, char*>, std::string, std::decay_t<T>>;
+using Travelling =
+    std::conditional_t<std::is_same_v<std::decay_t<T>, const char*> || std::is_same_v<std::decay_t<T>, char*>,
+                       std::string, std::decay_t<T>>;
 
 template <class T>
 decltype(auto) as_text(T& argument) {
@@ -110,7 +113,8 @@ using AsText = std::conditional_t<std::is_same_v<T, std::string>, Text, T>;
 // Values are handed over as std::thread does; failing that as C text, or as what they are: a copy
 // which the function may change in its own process.
 template <class Function, std::size_t... place, class... Args>
-decltype(auto) call_with(Function& function, [[maybe_unused]] PlacedArguments<std::index_sequence<place...>, Args...>& args) {
+decltype(auto) call_with(Function& function,
+                         [[maybe_unused]] PlacedArguments<std::index_sequence<place...>, Args...>& args) {
     if constexpr (Invocable<Function&, Args...>) {
         return invoke_function(function, static_cast<Args&&>(args.template get<place, Args>())...);
     } else if constexpr (Invocable<Function&, AsText<Args>...>) {
@@ -121,10 +125,12 @@ decltype(auto) call_with(Function& function, [[maybe_unused]] PlacedArguments<st
 }
 
 template <class Function, class... Args>
-constexpr bool callable_with = Invocable<Function&, Args...> || Invocable<Function&, AsText<Args>...> || Invocable<Function&, Args&...>;
+constexpr bool callable_with =
+    Invocable<Function&, Args...> || Invocable<Function&, AsText<Args>...> || Invocable<Function&, Args&...>;
 
 template <class Function, class... Args>
-using ResultOf = std::decay_t<decltype(call_with(std::declval<Function&>(), std::declval<Arguments<Args...>&>()))>;
+using ResultOf =
+    std::decay_t<decltype(call_with(std::declval<Function&>(), std::declval<Arguments<Args...>&>()))>;
 
 template <class Result, class Function, class Kept>
 void call_and_write(Function& function, Kept& args, Writer* result) {
@@ -156,7 +162,8 @@ void enter(Reader& call, Writer* result) {
 
 // A callable made around somebody's function is known by that one's name.
 template <class T>
-concept Wrapper = requires(const T& wrapper) { requires std::is_lvalue_reference_v<decltype(wrapper.wrapped())>; };
+concept Wrapper =
+    requires(const T& wrapper) { requires std::is_lvalue_reference_v<decltype(wrapper.wrapped())>; };
 
 template <class Function>
 std::string name_of(const Function& function) {
@@ -165,7 +172,8 @@ std::string name_of(const Function& function) {
     } else if constexpr (FunctionPointer<Function>) {
         return name_of_function(reinterpret_cast<const void*>(function));
     } else if constexpr (std::is_member_function_pointer_v<Function>) {
-        const void* code = nullptr;  // the first word; a virtual function has an odd number there, and no one name
+        const void* code =
+            nullptr;  // the first word; a virtual function has an odd number there, and no one name
         std::memcpy(&code, &function, sizeof code);
         return reinterpret_cast<std::uintptr_t>(code) % 2 == 0 ? name_of_function(code) : "";
     } else {
@@ -178,7 +186,8 @@ template <bool Travels, class Function, class... Args>
 class BoundFunction {
 public:
     template <class F, class... A>
-    explicit BoundFunction(F&& function, A&&... args) : function_(static_cast<F&&>(function)), args_(std::in_place, static_cast<A&&>(args)...) {}
+    explicit BoundFunction(F&& function, A&&... args)
+        : function_(static_cast<F&&>(function)), args_(std::in_place, static_cast<A&&>(args)...) {}
 
     /// Calls the function and returns its result. The arguments are moved from.
     decltype(auto) call() { return call_with(function_, args_); }
@@ -213,7 +222,8 @@ template <bool Travels, class Function, class... Args>
 class TypedCall final : public Call {
 public:
     template <class F, class... A>
-    explicit TypedCall(F&& function, A&&... args) : bound_(static_cast<F&&>(function), static_cast<A&&>(args)...) {}
+    explicit TypedCall(F&& function, A&&... args)
+        : bound_(static_cast<F&&>(function), static_cast<A&&>(args)...) {}
 
     void invoke(Writer* result) override { bound_.call_and_write(result); }
     void encode(Writer& out) const override { bound_.encode(out); }
@@ -260,7 +270,8 @@ template <class Function, class Arguments>
 struct LocalShape;
 template <class Function, class... Each>
 struct LocalShape<Function, Types<Each...>> {
-    static constexpr bool callable = Invocable<Function&, std::decay_t<Each>...> || Invocable<Function&, std::decay_t<Each>&...>;
+    static constexpr bool callable =
+        Invocable<Function&, std::decay_t<Each>...> || Invocable<Function&, std::decay_t<Each>&...>;
 };
 
 template <class Function, class... Args>
@@ -269,7 +280,8 @@ using Arranged = typename Arrange<std::decay_t<Function>>::template Arranged<Arg
 /// Everything about the call is right: keywords, types, callability.
 template <class Function, class... Args>
 constexpr bool can_travel() {
-    if constexpr (!TravellingCallable<WithoutNames<Function>> || !Arrange<std::decay_t<Function>>::template right<Args...>) {
+    if constexpr (!TravellingCallable<WithoutNames<Function>> ||
+                  !Arrange<std::decay_t<Function>>::template right<Args...>) {
         return false;
     } else {
         return TravellingShape<WithoutNames<Function>, Arranged<Function, Args...>>::callable;
@@ -298,10 +310,11 @@ std::unique_ptr<Call> make_local_call(Function&& function, Args&&... args) {
         return Arrangement::pass_to(
             [&]<class... Each>(Each&&... each) -> std::unique_ptr<Call> {
                 if constexpr (LocalShape<Stored, Types<Each&&...>>::callable) {
-                    return std::unique_ptr<Call>(
-                        new TypedCall<false, Stored, std::decay_t<Each>...>(without_names(std::forward<Function>(function)), std::forward<Each>(each)...));
+                    return std::unique_ptr<Call>(new TypedCall<false, Stored, std::decay_t<Each>...>(
+                        without_names(std::forward<Function>(function)), std::forward<Each>(each)...));
                 } else {
-                    (void)sizeof(function_cannot_be_called_with_these_arguments<Stored, std::decay_t<Each>...>);
+                    (void)sizeof(
+                        function_cannot_be_called_with_these_arguments<Stored, std::decay_t<Each>...>);
                     return nullptr;
                 }
             },
@@ -315,8 +328,8 @@ std::unique_ptr<Call> make_travelling_call(Function&& function, Args&&... args) 
     using Stored = WithoutNames<Function>;
     using Arrangement = Arrange<std::decay_t<Function>>;
     if constexpr (!TravellingCallable<Stored>) {
-        (void)sizeof(capturing_lambda_or_other_callable_with_state_cannot_travel_to_another_process<Stored, pass_what_it_captures_as_arguments,
-                                                                                                    or_use_ForkProcess_which_takes_anything>);
+        (void)sizeof(capturing_lambda_or_other_callable_with_state_cannot_travel_to_another_process<
+                     Stored, pass_what_it_captures_as_arguments, or_use_ForkProcess_which_takes_anything>);
         return nullptr;
     } else if constexpr (!Arrangement::template right<Args...>) {
         Arrangement::template refuse<Args...>();
@@ -325,8 +338,8 @@ std::unique_ptr<Call> make_travelling_call(Function&& function, Args&&... args) 
         return Arrangement::pass_to(
             [&]<class... Each>(Each&&... each) -> std::unique_ptr<Call> {
                 if constexpr (callable_with<Stored, Travelling<Each>...>) {
-                    return std::unique_ptr<Call>(
-                        new TypedCall<true, Stored, Travelling<Each>...>(without_names(std::forward<Function>(function)), std::forward<Each>(each)...));
+                    return std::unique_ptr<Call>(new TypedCall<true, Stored, Travelling<Each>...>(
+                        without_names(std::forward<Function>(function)), std::forward<Each>(each)...));
                 } else {
                     (void)sizeof(function_cannot_be_called_with_these_arguments<Stored, Travelling<Each>...>);
                     return nullptr;

@@ -27,7 +27,9 @@ Parts read_parts(Reader& in) {
     return parts;
 }
 
-FunctionIdentity own(const Parts& parts) { return {std::string(parts.build_id), std::string(parts.path), parts.offset}; }
+FunctionIdentity own(const Parts& parts) {
+    return {std::string(parts.build_id), std::string(parts.path), parts.offset};
+}
 
 // Without the C library, whose page a child would have to fetch for this.
 bool are_equal(std::string_view a, std::string_view b) {
@@ -47,7 +49,8 @@ FunctionIdentity FunctionIdentity::read(Reader& in) { return own(read_parts(in))
 FunctionIdentity identify_function(const void* code) {
     if (code == nullptr) return {};
     const auto module = platform::module_of(code);
-    if (!module) throw UsageError("a function that is in no loaded binary cannot be named to another process");
+    if (!module)
+        throw UsageError("a function that is in no loaded binary cannot be named to another process");
     if (module->build_id.empty()) {
         throw UsageError(module->path +
                          " has no build id, so its functions cannot be named safely to another process; "
@@ -59,27 +62,35 @@ FunctionIdentity identify_function(const void* code) {
 void* find_function(const FunctionIdentity& identity) {
     if (identity.build_id.empty() && identity.offset == 0) return nullptr;
     auto module = platform::module_with_build_id(identity.build_id);
-    if (!module && platform::load_module(identity.path)) module = platform::module_with_build_id(identity.build_id);
-    if (module && module->holds_code(identity.offset)) return reinterpret_cast<void*>(module->base + identity.offset);
-    if (module) throw DecodeError("offset " + std::to_string(identity.offset) + " lies outside the code of " + module->path);
+    if (!module && platform::load_module(identity.path))
+        module = platform::module_with_build_id(identity.build_id);
+    if (module && module->holds_code(identity.offset))
+        return reinterpret_cast<void*>(module->base + identity.offset);
+    if (module)
+        throw DecodeError("offset " + std::to_string(identity.offset) + " lies outside the code of " +
+                          module->path);
     auto mine = platform::module_at_path(identity.path);
     if (!mine) mine = platform::main_module();
-    throw BinaryMismatch("the function is in " + identity.path + " with build id " + identity.build_id + ", but this process runs " + mine->path +
-                         " with build id " + (mine->build_id.empty() ? "(none)" : mine->build_id) +
-                         "; both sides must be started from the same build: was the binary replaced while the program ran?");
+    throw BinaryMismatch(
+        "the function is in " + identity.path + " with build id " + identity.build_id +
+        ", but this process runs " + mine->path + " with build id " +
+        (mine->build_id.empty() ? "(none)" : mine->build_id) +
+        "; both sides must be started from the same build: was the binary replaced while the program ran?");
 }
 
 void write_function(Writer& out, const void* code) {
     const auto& program = platform::main_module();
     const auto offset = reinterpret_cast<std::uintptr_t>(code) - program.base;
-    if (!program.build_id.empty() && program.holds_code(offset)) return write_parts(out, {program.build_id, program.path, offset});
+    if (!program.build_id.empty() && program.holds_code(offset))
+        return write_parts(out, {program.build_id, program.path, offset});
     identify_function(code).write(out);
 }
 
 [[gnu::hot]] void* read_function(Reader& in) {
     const auto& program = platform::main_module();
     const Parts parts = read_parts(in);
-    if (!parts.build_id.empty() && are_equal(parts.build_id, program.build_id) && program.holds_code(parts.offset)) {
+    if (!parts.build_id.empty() && are_equal(parts.build_id, program.build_id) &&
+        program.holds_code(parts.offset)) {
         return reinterpret_cast<void*>(program.base + parts.offset);
     }
     return find_function(own(parts));

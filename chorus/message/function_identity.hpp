@@ -25,7 +25,8 @@ struct FunctionIdentity {
     static FunctionIdentity read(Reader& in);
 };
 
-/// A null pointer's identity is empty. Throws: UsageError if the code lies in no binary, or in one without a build id.
+/// A null pointer's identity is empty. Throws: UsageError if the code lies in no binary, or in one without a
+/// build id.
 FunctionIdentity identify_function(const void* code);
 
 /// The function in this process. A shared library that is not loaded here is loaded from its path.

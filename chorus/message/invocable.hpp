@@ -14,11 +14,16 @@
 namespace chorus::message {
 
 template <class Function, class... Args>
-concept DirectlyInvocable = requires(Function&& function, Args&&... args) { static_cast<Function&&>(function)(static_cast<Args&&>(args)...); };
+concept DirectlyInvocable = requires(Function&& function, Args&&... args) {
+    static_cast<Function&&>(function)(static_cast<Args&&>(args)...);
+};
 template <class Function, class... Args>
-concept Invocable = DirectlyInvocable<Function, Args...> || (std::is_member_pointer_v<std::remove_cvref_t<Function>> && std::is_invocable_v<Function, Args...>);
+concept Invocable =
+    DirectlyInvocable<Function, Args...> ||
+    (std::is_member_pointer_v<std::remove_cvref_t<Function>> && std::is_invocable_v<Function, Args...>);
 
-// Converts as std::thread does: a warning about an implicit conversion would point at this line, not at the user's.
+// Converts as std::thread does: a warning about an implicit conversion would point at this line, not at the
+// user's.
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wconversion"
 #pragma GCC diagnostic ignored "-Wsign-conversion"

@@ -98,7 +98,8 @@ struct CallShape<parameters<Names...>, Args...> {
     static constexpr std::array<std::string_view, sizeof...(Names)> names{Names.view()...};
     static constexpr std::array<std::string_view, sizeof...(Args)> keys{KeywordOf<Args>::key.view()...};
     static constexpr std::array<bool, sizeof...(Args)> by_key{KeywordOf<Args>::is_keyword...};
-    static constexpr std::size_t positional = (std::size_t{0} + ... + (KeywordOf<Args>::is_keyword ? 0U : 1U));
+    static constexpr std::size_t positional =
+        (std::size_t{0} + ... + (KeywordOf<Args>::is_keyword ? 0U : 1U));
 
     static constexpr std::size_t parameter_of(std::size_t argument) {
         std::size_t parameter = 0;
@@ -122,7 +123,8 @@ struct CallShape<parameters<Names...>, Args...> {
     static constexpr std::size_t twice = [] {
         for (std::size_t i = 0; i < keys.size(); ++i) {
             const std::size_t parameter = by_key[i] ? parameter_of(i) : names.size();
-            if (parameter < names.size() && (parameter < positional || argument_for(parameter) != i)) return i;
+            if (parameter < names.size() && (parameter < positional || argument_for(parameter) != i))
+                return i;
         }
         return npos;
     }();
@@ -138,7 +140,8 @@ struct CallShape<parameters<Names...>, Args...> {
         }
         return npos;
     }();
-    static constexpr bool right = unknown == npos && before_positional == npos && positional <= names.size() && twice == npos && missing == npos;
+    static constexpr bool right = unknown == npos && before_positional == npos &&
+                                  positional <= names.size() && twice == npos && missing == npos;
 
     template <std::size_t I>
     static constexpr auto key = std::tuple_element_t<I, std::tuple<KeywordOf<Args>...>>::key;
@@ -153,7 +156,9 @@ constexpr void refuse_call() {
     if constexpr (Shape::unknown != npos) {
         (void)sizeof(no_parameter_has_the_keyword<Shape::template key<Shape::unknown>, Parameters>);
     } else if constexpr (Shape::before_positional != npos) {
-        (void)sizeof(positional_argument_stands_after_the_keyword<Shape::template key<Shape::before_positional>, Parameters>);
+        (void)sizeof(
+            positional_argument_stands_after_the_keyword<Shape::template key<Shape::before_positional>,
+                                                         Parameters>);
     } else if constexpr (Shape::positional > Shape::names.size()) {
         (void)sizeof(too_many_arguments_for_the<Parameters>);
     } else if constexpr (Shape::twice != npos) {
@@ -181,7 +186,8 @@ struct Arrange {
     template <class... Args>
     static constexpr void refuse() {
         using Shape = CallShape<parameters<>, Args...>;
-        (void)sizeof(wrap_the_function_in_chorus_named_to_use_the_keyword<Shape::template key<Shape::unknown>, Function>);
+        (void)sizeof(wrap_the_function_in_chorus_named_to_use_the_keyword<Shape::template key<Shape::unknown>,
+                                                                          Function>);
     }
 
     /// The types of the arguments as references, in the order of the parameters.
@@ -201,7 +207,8 @@ constexpr decltype(auto) argument_for(Given& given) {
     return without_keyword(std::get<Shape::argument_for(parameter)>(std::move(given)));
 }
 template <class Shape, class Given, std::size_t... parameter>
-auto types_arranged(std::index_sequence<parameter...>) -> Types<decltype(argument_for<Shape, parameter>(std::declval<Given&>()))&&...>;
+auto types_arranged(std::index_sequence<parameter...>)
+    -> Types<decltype(argument_for<Shape, parameter>(std::declval<Given&>()))&&...>;
 
 template <class Function, fixed_string... Names>
 struct Arrange<Named<Function, Names...>> {
@@ -214,16 +221,19 @@ struct Arrange<Named<Function, Names...>> {
     }
 
     template <class... Args>
-    using Arranged = decltype(types_arranged<CallShape<parameters<Names...>, Args...>, std::tuple<Args&&...>>(std::make_index_sequence<sizeof...(Names)>{}));
+    using Arranged = decltype(types_arranged<CallShape<parameters<Names...>, Args...>, std::tuple<Args&&...>>(
+        std::make_index_sequence<sizeof...(Names)>{}));
 
     template <class Take, class... Args>
     static constexpr decltype(auto) pass_to(Take&& take, Args&&... args) {
-        return in_order<Args...>(std::make_index_sequence<sizeof...(Names)>{}, take, std::forward_as_tuple(std::forward<Args>(args)...));
+        return in_order<Args...>(std::make_index_sequence<sizeof...(Names)>{}, take,
+                                 std::forward_as_tuple(std::forward<Args>(args)...));
     }
 
 private:
     template <class... Args, std::size_t... parameter, class Take>
-    static constexpr decltype(auto) in_order(std::index_sequence<parameter...>, Take& take, [[maybe_unused]] std::tuple<Args&&...> given) {
+    static constexpr decltype(auto) in_order(std::index_sequence<parameter...>, Take& take,
+                                             [[maybe_unused]] std::tuple<Args&&...> given) {
         return take(argument_for<CallShape<parameters<Names...>, Args...>, parameter>(given)...);
     }
 };

@@ -131,14 +131,20 @@ struct codec<std::filesystem::filesystem_error> {
 
 template <>
 struct codec<std::future_error> {
-    static void write(message::Writer& out, const std::future_error& error) { out.write_raw(error.code().value()); }
-    static std::future_error read(message::Reader& in) { return std::future_error(static_cast<std::future_errc>(in.read_raw<int>())); }
+    static void write(message::Writer& out, const std::future_error& error) {
+        out.write_raw(error.code().value());
+    }
+    static std::future_error read(message::Reader& in) {
+        return std::future_error(static_cast<std::future_errc>(in.read_raw<int>()));
+    }
 };
 
 template <>
 struct codec<std::regex_error> {
     static void write(message::Writer& out, const std::regex_error& error) { out.write_raw(error.code()); }
-    static std::regex_error read(message::Reader& in) { return std::regex_error(in.read_raw<std::regex_constants::error_type>()); }
+    static std::regex_error read(message::Reader& in) {
+        return std::regex_error(in.read_raw<std::regex_constants::error_type>());
+    }
 };
 
 template <std::derived_from<OsError> Exception>
@@ -195,11 +201,14 @@ namespace {
 class Registry {
 public:
     Registry() {
-        add_all<std::exception, std::logic_error, std::invalid_argument, std::domain_error, std::length_error, std::out_of_range, std::runtime_error,
-                std::range_error, std::overflow_error, std::underflow_error, std::system_error, std::ios_base::failure, std::filesystem::filesystem_error,
-                std::future_error, std::regex_error, std::bad_alloc, std::bad_array_new_length, std::bad_cast, std::bad_any_cast, std::bad_typeid,
-                std::bad_exception, std::bad_optional_access, std::bad_variant_access, std::bad_function_call, std::bad_weak_ptr, Error, UsageError, OsError,
-                FileExists, FileNotFound, TimedOut, Cancelled, OutOfMemory, WorkerDied, BrokenPool, RemoteError, DecodeError, BinaryMismatch>();
+        add_all<std::exception, std::logic_error, std::invalid_argument, std::domain_error, std::length_error,
+                std::out_of_range, std::runtime_error, std::range_error, std::overflow_error,
+                std::underflow_error, std::system_error, std::ios_base::failure,
+                std::filesystem::filesystem_error, std::future_error, std::regex_error, std::bad_alloc,
+                std::bad_array_new_length, std::bad_cast, std::bad_any_cast, std::bad_typeid,
+                std::bad_exception, std::bad_optional_access, std::bad_variant_access, std::bad_function_call,
+                std::bad_weak_ptr, Error, UsageError, OsError, FileExists, FileNotFound, TimedOut, Cancelled,
+                OutOfMemory, WorkerDied, BrokenPool, RemoteError, DecodeError, BinaryMismatch>();
     }
 
     bool add(const std::type_info& type, std::unique_ptr<ExceptionCodec> codec) {
@@ -244,7 +253,9 @@ void append_nested(std::string& message, const std::exception& exception) {
 
 }  // namespace
 
-bool register_exception_codec(const std::type_info& type, std::unique_ptr<ExceptionCodec> codec) { return registry().add(type, std::move(codec)); }
+bool register_exception_codec(const std::type_info& type, std::unique_ptr<ExceptionCodec> codec) {
+    return registry().add(type, std::move(codec));
+}
 
 Described describe(std::exception_ptr thrown) {
     try {
@@ -289,7 +300,8 @@ std::exception_ptr read_exception(Reader& in, const std::string& stack) noexcept
         if (ending == Ending::exception) {
             const std::string name = in.read_text();
             if (const ExceptionCodec* codec = registry().find(name)) return codec->read(in);
-            return std::make_exception_ptr(RemoteError(platform::readable(name.c_str()), "an exception not registered in this process", stack));
+            return std::make_exception_ptr(RemoteError(platform::readable(name.c_str()),
+                                                       "an exception not registered in this process", stack));
         }
         if (ending == Ending::unknown_exception) {
             const std::string type = in.read_text();

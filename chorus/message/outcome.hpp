@@ -91,12 +91,15 @@ bool register_exception() {
     if constexpr (!std::is_base_of_v<std::exception, Exception>) {
         (void)sizeof(registered_exception_must_derive_from_std_exception<Exception>);
         return false;
-    } else if constexpr (!message::HasCodec<Exception> && !message::KnownToCereal<Exception> && !std::is_constructible_v<Exception, std::string> &&
+    } else if constexpr (!message::HasCodec<Exception> && !message::KnownToCereal<Exception> &&
+                         !std::is_constructible_v<Exception, std::string> &&
                          !std::is_default_constructible_v<Exception>) {
-        (void)sizeof(exception_cannot_travel<Exception, give_it_a_cereal_serialize_function, or_give_it_a_constructor_from_std_string>);
+        (void)sizeof(exception_cannot_travel<Exception, give_it_a_cereal_serialize_function,
+                                             or_give_it_a_constructor_from_std_string>);
         return false;
     } else {
-        return message::register_exception_codec(typeid(Exception), std::make_unique<message::TypedExceptionCodec<Exception>>());
+        return message::register_exception_codec(typeid(Exception),
+                                                 std::make_unique<message::TypedExceptionCodec<Exception>>());
     }
 }
 

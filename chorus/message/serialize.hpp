@@ -84,7 +84,8 @@ template <class T>
 concept FunctionPointer = std::is_pointer_v<T> && std::is_function_v<std::remove_pointer_t<T>>;
 
 template <class T>
-constexpr bool is_plain_number = (std::is_arithmetic_v<T> && !std::is_same_v<T, bool>) || std::is_same_v<T, std::byte>;
+constexpr bool is_plain_number =
+    (std::is_arithmetic_v<T> && !std::is_same_v<T, bool>) || std::is_same_v<T, std::byte>;
 template <class T>
 constexpr bool is_numbers_in_a_row = false;
 template <class Number, class Allocator>
@@ -94,11 +95,12 @@ constexpr bool is_fixed_row = false;
 template <class Number, std::size_t count>
 constexpr bool is_fixed_row<std::array<Number, count>> = is_plain_number<Number> && count != 0;
 
-/// A number; or numbers in one piece of memory, written as their count and that piece. How long it is written is
-/// known before, and it can be written straight to where it is going.
+/// A number; or numbers in one piece of memory, written as their count and that piece. How long it is written
+/// is known before, and it can be written straight to where it is going.
 template <class T>
 concept WrittenInOnePiece =
-    !HasCodec<T> && (std::is_arithmetic_v<T> || std::is_enum_v<T> || std::is_same_v<T, std::string> || is_numbers_in_a_row<T> || is_fixed_row<T>);
+    !HasCodec<T> && (std::is_arithmetic_v<T> || std::is_enum_v<T> || std::is_same_v<T, std::string> ||
+                     is_numbers_in_a_row<T> || is_fixed_row<T>);
 
 template <class T>
 constexpr bool has_count = std::is_same_v<T, std::string> || is_numbers_in_a_row<T>;
@@ -117,7 +119,8 @@ void write_to(std::byte* place, const T& value) noexcept {
     if constexpr (has_count<T>) {
         const std::size_t count = value.size();
         std::memcpy(place, &count, sizeof count);
-        if (count != 0) std::memcpy(place + sizeof count, value.data(), count * sizeof(typename T::value_type));
+        if (count != 0)
+            std::memcpy(place + sizeof count, value.data(), count * sizeof(typename T::value_type));
     } else {
         std::memcpy(place, &value, sizeof value);
     }
@@ -127,8 +130,8 @@ void write_to(std::byte* place, const T& value) noexcept {
 template <class T>
 concept WrittenDirectly = WrittenInOnePiece<T> || (!HasCodec<T> && FunctionPointer<T>);
 
-/// A count of numbers, and in its highest byte how many bytes lie between it and them: so they lie as in memory of their own, and
-/// can be read with one copy.
+/// A count of numbers, and in its highest byte how many bytes lie between it and them: so they lie as in
+/// memory of their own, and can be read with one copy.
 struct PaddedCount {
     std::size_t count = 0;
     std::size_t padding = 0;
@@ -174,9 +177,11 @@ T read_directly(Reader& in) {
     } else if constexpr (is_numbers_in_a_row<T>) {
         using Number = typename T::value_type;
         const std::size_t count = PaddedCount::read(in).count;
-        if (count > in.left() / sizeof(Number)) in.take(count == 0 ? 0 : in.left() + 1);  // cut short: said in its words
+        if (count > in.left() / sizeof(Number))
+            in.take(count == 0 ? 0 : in.left() + 1);  // cut short: said in its words
         const auto bytes = in.take(count * sizeof(Number));
-        if (reinterpret_cast<std::uintptr_t>(bytes.data()) % alignof(Number) == 0) {  // no need to fill it first
+        if (reinterpret_cast<std::uintptr_t>(bytes.data()) % alignof(Number) ==
+            0) {  // no need to fill it first
             const auto* const first = reinterpret_cast<const Number*>(bytes.data());
             if constexpr (requires(T& numbers) { numbers.reserve(count); }) {
                 T numbers;
@@ -202,7 +207,8 @@ T read_directly(Reader& in) {
 
 template <class T>
 constexpr void refuse_to_travel() {
-    (void)sizeof(type_cannot_travel_to_another_process<T, give_it_a_cereal_serialize_function, or_make_it_an_aggregate_of_types_that_travel,
+    (void)sizeof(type_cannot_travel_to_another_process<T, give_it_a_cereal_serialize_function,
+                                                       or_make_it_an_aggregate_of_types_that_travel,
                                                        or_specialise_chorus_codec_for_it>);
 }
 
@@ -303,8 +309,8 @@ void CEREAL_LOAD_FUNCTION_NAME(InputArchive& archive, T& value) {
         archive.loadBinary(&value, sizeof value);
     }
 }
-// cereal makes all elements first. A damaged message may announce more than memory holds, so each is made when
-// its bytes are read.
+// cereal makes all elements first. A damaged message may announce more than memory holds, so each is made
+// when its bytes are read.
 template <class Sequence>
 void read_one_by_one(InputArchive& archive, Sequence& values) {
     const std::size_t count = archive.read_count();
@@ -362,7 +368,8 @@ concept KnownToCereal = WrittenByCereal<T> && ReadByCereal<T>;
 template <class T>
 concept TooLargeAggregate = Aggregate<T> && field_count<T> > internal::most_fields;
 template <class T>
-concept CountedAggregate = Aggregate<T> && !TooLargeAggregate<T> && (field_count<T> > 0 || std::is_empty_v<T>);
+concept CountedAggregate =
+    Aggregate<T> && !TooLargeAggregate<T> && (field_count<T> > 0 || std::is_empty_v<T>);
 
 // What cereal wraps a base class in.
 template <class T>
@@ -379,7 +386,8 @@ void OutputArchive::write(const T& value) {
     } else if constexpr (WrittenByCereal<T> || CerealBase<T>) {
         Base::operator()(value);
     } else if constexpr (TooLargeAggregate<T>) {
-        (void)sizeof(aggregate_with_more_than_32_fields_cannot_travel<T, give_it_a_cereal_serialize_function>);
+        (void)sizeof(
+            aggregate_with_more_than_32_fields_cannot_travel<T, give_it_a_cereal_serialize_function>);
     } else if constexpr (CountedAggregate<T>) {
         visit_fields(value, [this](const auto&... fields) { (*this)(fields...); });
     } else {
@@ -425,7 +433,8 @@ T decode(Reader& in) {
         return read_directly<T>(in);
     } else if constexpr (!std::is_default_constructible_v<T>) {
         if constexpr (WrittenByCereal<T> || CountedAggregate<T>) {  // else writing it was refused
-            (void)sizeof(type_without_default_constructor_cannot_travel<T, or_specialise_chorus_codec_for_it>);
+            (void)sizeof(
+                type_without_default_constructor_cannot_travel<T, or_specialise_chorus_codec_for_it>);
         }
         throw DecodeError("never reached: this does not compile");
     } else {
@@ -449,7 +458,8 @@ struct OrderedCodec {
     }
     static Container read(Reader& in) {
         Container container;
-        for (auto left = in.read_count(); left > 0; --left) container.insert(container.end(), decode<Element>(in));
+        for (auto left = in.read_count(); left > 0; --left)
+            container.insert(container.end(), decode<Element>(in));
         return container;
     }
 };
@@ -457,10 +467,12 @@ struct OrderedCodec {
 }  // namespace message
 
 template <class Key, class Value, class Compare, class Allocator>
-struct codec<std::multimap<Key, Value, Compare, Allocator>> : message::OrderedCodec<std::multimap<Key, Value, Compare, Allocator>, std::pair<Key, Value>> {};
+struct codec<std::multimap<Key, Value, Compare, Allocator>>
+    : message::OrderedCodec<std::multimap<Key, Value, Compare, Allocator>, std::pair<Key, Value>> {};
 
 template <class Key, class Compare, class Allocator>
-struct codec<std::multiset<Key, Compare, Allocator>> : message::OrderedCodec<std::multiset<Key, Compare, Allocator>, Key> {};
+struct codec<std::multiset<Key, Compare, Allocator>>
+    : message::OrderedCodec<std::multiset<Key, Compare, Allocator>, Key> {};
 
 // Some standard types are recognised by their shape: their headers take long to compile, and most programs
 // that use Chorus do without them.

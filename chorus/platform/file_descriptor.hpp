@@ -59,7 +59,8 @@ DescriptorPair make_message_sockets();
 /// Returns false when the deadline passed first.
 bool wait_readable(int descriptor, Deadline deadline = {});
 
-/// Reads what is there, without waiting if the descriptor is non-blocking. Returns: bytes; 0 at the end; -1 if nothing is there now.
+/// Reads what is there, without waiting if the descriptor is non-blocking. Returns: bytes; 0 at the end; -1
+/// if nothing is there now.
 std::ptrdiff_t read_some(int descriptor, void* into, std::size_t most) noexcept;
 /// Bytes that wait in a pipe.
 std::size_t bytes_to_read(int pipe) noexcept;
@@ -70,8 +71,8 @@ int write_all(int descriptor, const void* data, std::size_t size) noexcept;
 /// The same, but throws OsError; a descriptor that is not open swallows the text.
 void write_line(int descriptor, const std::string& text);
 
-/// A socket connected to itself: what is sent to it waits in it, with its descriptors, until somebody receives it,
-/// also when the sender is gone.
+/// A socket connected to itself: what is sent to it waits in it, with its descriptors, until somebody
+/// receives it, also when the sender is gone.
 FileDescriptor make_mailbox();
 
 enum class Posted { yes, no_room, nobody_there };
@@ -89,7 +90,8 @@ struct ReceivedMessage {
 ReceivedMessage receive_message(int socket, std::span<std::byte> buffer);
 /// Throws the next message away, with its descriptors. Returns false if there is none.
 bool discard_message(int socket) noexcept;
-/// Without waiting, of size 0 if there is none. Leaves it there; the descriptors are new ones for the same files.
+/// Without waiting, of size 0 if there is none. Leaves it there; the descriptors are new ones for the same
+/// files.
 ReceivedMessage peek_at_message(int socket, std::span<std::byte> buffer);
 
 struct Waited {

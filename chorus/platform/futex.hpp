@@ -16,7 +16,8 @@ void futex_wake_all(const std::atomic<std::uint32_t>& word) noexcept;
 int futex_wake(const std::atomic<std::uint32_t>& word, int most) noexcept;
 
 /// The same for a word in memory shared with other processes.
-bool shared_futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t value, Deadline deadline = {}) noexcept;
+bool shared_futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t value,
+                       Deadline deadline = {}) noexcept;
 void shared_futex_wake_all(const std::atomic<std::uint32_t>& word) noexcept;
 int shared_futex_wake(const std::atomic<std::uint32_t>& word, int most) noexcept;
 

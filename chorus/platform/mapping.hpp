@@ -1,5 +1,6 @@
 // Memory that processes share. Without a name it has a descriptor, can be handed to another process, and is
-// gone with the last who holds it. With a name any process of the same user can open it, until the name is removed.
+// gone with the last who holds it. With a name any process of the same user can open it, until the name is
+// removed.
 #pragma once
 
 #include <cstddef>
@@ -50,7 +51,8 @@ public:
     Mapping(int descriptor, std::size_t size, Access access) : Mapping(descriptor, 0, size, access) {}
     /// A part; the offset is a multiple of the page size.
     Mapping(int descriptor, std::size_t offset, std::size_t size, Access access);
-    /// All pages are looked up at once, which is several times quicker than each when it is touched. Requires: reserved.
+    /// All pages are looked up at once, which is several times quicker than each when it is touched.
+    /// Requires: reserved.
     void look_up_all() noexcept;
     Mapping(Mapping&& other) noexcept : bytes_(std::exchange(other.bytes_, {})) {}
     Mapping& operator=(Mapping&& other) noexcept {

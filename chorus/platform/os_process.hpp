@@ -16,8 +16,8 @@
 namespace chorus::platform {
 
 int process_id() noexcept;
-/// False once it was killed or has ended, and its parent has heard of it. A number that was given to another process
-/// meanwhile exists.
+/// False once it was killed or has ended, and its parent has heard of it. A number that was given to another
+/// process meanwhile exists.
 bool process_exists(int pid) noexcept;
 int parent_process_id() noexcept;
 
@@ -36,8 +36,8 @@ struct Ended {
     int exitcode = 0;             ///< 0…255, or -SIGNAL
     std::size_t peak_memory = 0;  ///< bytes that were resident at most, before an exec too; 0: not known
 };
-/// Collects it from the system. Somebody else in this program may have collected it first (`waitpid(-1)`, SIGCHLD ignored): then the
-/// system is asked in another way, and nullopt means that it no longer knows.
+/// Collects it from the system. Somebody else in this program may have collected it first (`waitpid(-1)`,
+/// SIGCHLD ignored): then the system is asked in another way, and nullopt means that it no longer knows.
 std::optional<Ended> collect(int process);
 
 /// Waits for a child and forgets its status, where it has no handle.
@@ -50,8 +50,9 @@ std::string signal_name(int signal);
 
 /// From now on SIGINT does nothing to this process, unless it says otherwise later.
 void ignore_interrupts() noexcept;
-/// From now on SIGINT, where it would just end this process, writes this line to standard error first. Not in copies of the
-/// process. A handler that the program has, or installs later, is left alone. Requires: the text lives for ever.
+/// From now on SIGINT, where it would just end this process, writes this line to standard error first. Not in
+/// copies of the process. A handler that the program has, or installs later, is left alone. Requires: the
+/// text lives for ever.
 void announce_interrupts(const char* line) noexcept;
 /// Sleeps until some signal came.
 void wait_for_signal() noexcept;
@@ -140,7 +141,8 @@ struct Surroundings {
 };
 Surroundings surroundings();
 /// Takes them over. The descriptors are in the order directory (if any), then open streams.
-void take_surroundings(bool has_directory, const std::array<bool, 3>& open, std::span<const FileDescriptor> descriptors);
+void take_surroundings(bool has_directory, const std::array<bool, 3>& open,
+                       std::span<const FileDescriptor> descriptors);
 
 /// Makes this descriptor, which may be a non-blocking one, the process's standard error.
 void take_standard_error(int descriptor);
@@ -165,7 +167,8 @@ void take_allowances(const Allowances& bytes) noexcept;
 void limit_memory(std::size_t bytes);
 void lift_memory_limit() noexcept;
 
-/// Once this process has used so much CPU time more, all its threads together, SIGXCPU kills it. Throws: OsError.
+/// Once this process has used so much CPU time more, all its threads together, SIGXCPU kills it. Throws:
+/// OsError.
 void limit_cpu_time(std::chrono::nanoseconds more);
 void lift_cpu_time_limit() noexcept;
 /// Whether it was SIGXCPU that ended a process.

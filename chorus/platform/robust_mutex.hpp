@@ -10,7 +10,8 @@
 
 namespace chorus::platform {
 
-/// A lock in shared memory that the system takes back from the dead, and in which no death leaves a sleeper asleep.
+/// A lock in shared memory that the system takes back from the dead, and in which no death leaves a sleeper
+/// asleep.
 ///
 /// Layout: the system's own mutex object. Writers: whoever locks it; the kernel marks the owner dead.
 class RobustMutex {
@@ -24,7 +25,8 @@ public:
     bool try_lock() noexcept;
     void unlock() noexcept;
 
-    /// Changes when the thread that holds the lock lets go or dies, and then wakes one sleeper if somebody watches.
+    /// Changes when the thread that holds the lock lets go or dies, and then wakes one sleeper if somebody
+    /// watches.
     const std::atomic<std::uint32_t>& word() const noexcept;
     bool is_held() const noexcept;
     /// Asks for that wake. Returns the word's value to sleep on, or nothing if nobody alive holds the lock.

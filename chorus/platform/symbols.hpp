@@ -28,7 +28,8 @@ struct SymbolizedStack {
     std::string text;
     std::string top;  ///< "parse at parse.cpp:12": the first frame of the user's own code
 };
-SymbolizedStack symbolize(std::span<const std::uintptr_t> addresses, const std::string& map, bool first_is_exact);
+SymbolizedStack symbolize(std::span<const std::uintptr_t> addresses, const std::string& map,
+                          bool first_is_exact);
 
 /// The map of this process.
 std::string memory_map();

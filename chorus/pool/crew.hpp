@@ -24,10 +24,10 @@ namespace chorus {
 struct TaskOptions {
     std::optional<Timeout> timeout{};   ///< of each attempt, from when a worker has begun it: TimedOut
     std::optional<Timeout> cpu_time{};  ///< that each attempt may use, all threads of it together: TimedOut
-    std::size_t memory = 0;             ///< bytes that it may allocate in a worker process, 0 for no limit: OutOfMemory
-    int retries = 0;                    ///< how often it is given out again after its worker died
-    int timeout_retries = 0;            ///< the same after it was TimedOut
-    std::size_t weight = 0;             ///< its part of the pool's .budget; 0: it needs none
+    std::size_t memory = 0;   ///< bytes that it may allocate in a worker process, 0 for no limit: OutOfMemory
+    int retries = 0;          ///< how often it is given out again after its worker died
+    int timeout_retries = 0;  ///< the same after it was TimedOut
+    std::size_t weight = 0;   ///< its part of the pool's .budget; 0: it needs none
 };
 
 struct ShutdownPoolOptions {
@@ -65,8 +65,8 @@ public:
     virtual void cancelled(Task& task) noexcept = 0;
     virtual bool has_begun(const Task& task) const noexcept = 0;
     virtual bool can_stop_running() const noexcept = 0;
-    /// Waits for something that depends on tasks of this crew, and does meanwhile what there is to do for them. Returns
-    /// false when the deadline passed first.
+    /// Waits for something that depends on tasks of this crew, and does meanwhile what there is to do for
+    /// them. Returns false when the deadline passed first.
     virtual bool wait_for(const worker::FutureState& future, Deadline deadline) = 0;
     /// Some future has ended: whoever waits in wait_for() looks again.
     virtual void wake_waiting() noexcept = 0;
@@ -85,8 +85,9 @@ public:
     virtual void cancel_waiting() noexcept = 0;
     /// Ends the workers at once where that can be done, and cancels all that is not done.
     virtual void terminate() noexcept = 0;
-    /// For the end of the pool's scope, and of the program: no more is submitted, all is done, or cancelled where it has
-    /// not begun. Does nothing in a copy of the process that made the crew. Returns false if there was nothing to do.
+    /// For the end of the pool's scope, and of the program: no more is submitted, all is done, or cancelled
+    /// where it has not begun. Does nothing in a copy of the process that made the crew. Returns false if
+    /// there was nothing to do.
     virtual bool finish(bool cancel_what_waits) noexcept = 0;
     virtual std::vector<int> worker_pids() const = 0;
 };

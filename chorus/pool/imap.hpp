@@ -25,11 +25,14 @@ namespace chorus {
 
 /// What may be said about a lazy map.
 struct ImapOptions {
-    ShowProgress progress{};                     ///< a name: draws a bar; a function: is called with each Progress
-    std::size_t chunksize = 1;                   ///< items to a task
-    std::size_t buffersize = 0;                  ///< tasks on their way at most, or done and not asked for; 0: enough to keep the workers busy
-    std::size_t bytes = std::size_t{256} << 20;  ///< of their arguments and results between processes; one task goes in any case
-    TaskOptions task{};                          ///< for each task
+    ShowProgress progress{};    ///< a name: draws a bar; a function: is called with each Progress
+    std::size_t chunksize = 1;  ///< items to a task
+    std::size_t buffersize =
+        0;  ///< tasks on their way at most, or done and not asked for; 0: enough to keep the workers busy
+    std::size_t bytes =
+        std::size_t{256}
+        << 20;           ///< of their arguments and results between processes; one task goes in any case
+    TaskOptions task{};  ///< for each task
 };
 
 namespace pool {
@@ -50,7 +53,8 @@ public:
             if (!at_) at_.emplace(std::ranges::begin(view_));
             if (*at_ == std::ranges::end(view_)) break;
             items.push_back(**at_);
-            is_at_item_ = true;  // moved on only when the next one is wanted: exactly as many are taken as were asked for
+            is_at_item_ = true;  // moved on only when the next one is wanted: exactly as many are taken as
+                                 // were asked for
         }
         return items;
     }
@@ -73,8 +77,8 @@ struct Window {
     std::size_t bytes;
 };
 
-/// Submits the next chunk; returns nothing at the end of the range. A virtual function, because std::function compiles to three times as
-/// much code for each call site.
+/// Submits the next chunk; returns nothing at the end of the range. A virtual function, because std::function
+/// compiles to three times as much code for each call site.
 template <class Part>
 class Feed {
 public:
@@ -98,9 +102,11 @@ class Results {
     using Feed = std::unique_ptr<pool::Feed<Part>>;
 
 public:
-    Results(Feed feed, Window window, std::shared_ptr<ProgressMeter> meter) : state_(std::make_unique<State>(std::move(feed), window, std::move(meter))) {}
+    Results(Feed feed, Window window, std::shared_ptr<ProgressMeter> meter)
+        : state_(std::make_unique<State>(std::move(feed), window, std::move(meter))) {}
 
-    /// The next result; nothing at the end. Throws: what became of it instead, TimedOut; it may be called again.
+    /// The next result; nothing at the end. Throws: what became of it instead, TimedOut; it may be called
+    /// again.
     std::optional<Result> next(Deadline deadline = {}) { return state_->next(deadline); }
 
     class iterator {
@@ -120,7 +126,9 @@ public:
             return *this;
         }
         void operator++(int) { ++*this; }
-        friend bool operator==(const iterator& a, const iterator& b) noexcept { return a.results_ == b.results_; }
+        friend bool operator==(const iterator& a, const iterator& b) noexcept {
+            return a.results_ == b.results_;
+        }
 
     private:
         Results* results_ = nullptr;
@@ -132,7 +140,8 @@ public:
 private:
     class State {
     public:
-        State(Feed feed, Window window, std::shared_ptr<ProgressMeter> meter) : feed_(std::move(feed)), window_(window), meter_(std::move(meter)) {}
+        State(Feed feed, Window window, std::shared_ptr<ProgressMeter> meter)
+            : feed_(std::move(feed)), window_(window), meter_(std::move(meter)) {}
         ~State() {
             if (meter_) meter_->close();
             for (const auto& each : on_the_way_) {
@@ -170,7 +179,8 @@ private:
         void fill() {
             std::size_t bytes = 0;
             for (const auto& each : on_the_way_) bytes += *each.bytes;
-            while (!at_end_ && !failure_ && (on_the_way_.empty() || (on_the_way_.size() < window_.tasks && bytes < window_.bytes))) {
+            while (!at_end_ && !failure_ &&
+                   (on_the_way_.empty() || (on_the_way_.size() < window_.tasks && bytes < window_.bytes))) {
                 try {
                     auto next = feed_->next();
                     if (!next) {
@@ -194,7 +204,8 @@ private:
             } else {
                 const auto ended = arrivals_.next(deadline);
                 if (!ended) throw TimedOut("no result came in time; the work goes on");
-                which = std::ranges::find_if(on_the_way_, [&](const auto& each) { return each.future.state() == ended; });
+                which = std::ranges::find_if(on_the_way_,
+                                             [&](const auto& each) { return each.future.state() == ended; });
             }
             Future<Part> taken = std::move(which->future);
             items_taken_ += which->items;

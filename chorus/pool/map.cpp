@@ -15,14 +15,20 @@ void RowTask::take_value(message::Reader& in) {
     const std::size_t count = in.read_count();
     const auto made = in.take(count * size_of_each_);
     if (made.size() != places_.size()) {
-        throw DecodeError("message damaged: " + std::to_string(places_.size() / size_of_each_) + " results expected, " + std::to_string(count) + " came");
+        throw DecodeError("message damaged: " + std::to_string(places_.size() / size_of_each_) +
+                          " results expected, " + std::to_string(count) + " came");
     }
     if (!made.empty()) std::memcpy(places_.data(), made.data(), made.size());
     TypedTask<void>::take_value(in);
 }
 
-Chunks::Chunks(std::shared_ptr<Crew> crew, std::size_t items, std::size_t chunk, std::shared_ptr<ProgressMeter> meter)
-    : crew_(std::move(crew)), meter_(std::move(meter)), chunk_(chunk), futures_(chunk == 0 ? 0 : (items + chunk - 1) / chunk), left_(futures_.size()) {}
+Chunks::Chunks(std::shared_ptr<Crew> crew, std::size_t items, std::size_t chunk,
+               std::shared_ptr<ProgressMeter> meter)
+    : crew_(std::move(crew)),
+      meter_(std::move(meter)),
+      chunk_(chunk),
+      futures_(chunk == 0 ? 0 : (items + chunk - 1) / chunk),
+      left_(futures_.size()) {}
 
 void Chunks::add(std::size_t number, const std::shared_ptr<worker::FutureState>& chunk) {
     {
@@ -53,7 +59,8 @@ bool Chunks::help_with(const worker::FutureState& goal, Deadline deadline) const
 std::vector<std::shared_ptr<worker::FutureState>> Chunks::not_ended() {
     const std::lock_guard guard(mutex_);
     std::vector<std::shared_ptr<worker::FutureState>> those;
-    std::ranges::copy_if(futures_, std::back_inserter(those), [](const auto& each) { return each != nullptr; });
+    std::ranges::copy_if(futures_, std::back_inserter(those),
+                         [](const auto& each) { return each != nullptr; });
     return those;
 }
 

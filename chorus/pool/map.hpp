@@ -47,7 +47,8 @@ struct OneByOne {
         return message::invoke_function(function, std::forward<Item>(item));
     }
     template <class Item>
-        requires(!message::Invocable<Function&, Item> && message::Invocable<Function&, std::remove_reference_t<Item>>)
+        requires(!message::Invocable<Function&, Item> &&
+                 message::Invocable<Function&, std::remove_reference_t<Item>>)
     decltype(auto) operator()(Item&& item) {
         return message::invoke_function(function, std::move(item));
     }
@@ -69,7 +70,8 @@ struct Collected {
     using Item = std::conditional_t<std::is_void_v<Result>, std::monostate, Result>;
 };
 
-/// Some of a job's items, which its chunks share. Numbers may be where somebody else keeps them: in the message, for a worker process.
+/// Some of a job's items, which its chunks share. Numbers may be where somebody else keeps them: in the
+/// message, for a worker process.
 template <class Item>
 class Slice {
     using Items = std::vector<Item>;
@@ -90,8 +92,8 @@ public:
     Slice part(std::size_t from, std::size_t to) const {
         if constexpr (is_written && !of_numbers) {
             const auto begin = items_->begin();
-            return Slice(
-                Items(std::make_move_iterator(begin + static_cast<std::ptrdiff_t>(from)), std::make_move_iterator(begin + static_cast<std::ptrdiff_t>(to))));
+            return Slice(Items(std::make_move_iterator(begin + static_cast<std::ptrdiff_t>(from)),
+                               std::make_move_iterator(begin + static_cast<std::ptrdiff_t>(to))));
         } else {
             Slice some = *this;
             some.from_ += from;
@@ -142,7 +144,8 @@ public:
 private:
     Slice() = default;
 
-    std::shared_ptr<Items> items_;  ///< all; null: they are lent. What is written and no numbers is all of them
+    std::shared_ptr<Items>
+        items_;  ///< all; null: they are lent. What is written and no numbers is all of them
     std::size_t from_ = 0;
     std::size_t size_ = 0;
     std::span<const std::byte> lent_;
@@ -182,7 +185,8 @@ struct EachInto {
 
     template <class Item>
     void operator()(Slice<Item> items) {
-        items.for_each([each = std::move(each), place = places](auto& item) mutable { *place++ = each(item); });
+        items.for_each(
+            [each = std::move(each), place = places](auto& item) mutable { *place++ = each(item); });
     }
 };
 
@@ -229,7 +233,8 @@ public:
     using TypedTask<void>::TypedTask;
 
     /// `keeper` owns the places: they are written even if the task is cancelled meanwhile.
-    void write_to(std::span<std::byte> places, std::size_t size_of_each, std::shared_ptr<void> keeper) noexcept {
+    void write_to(std::span<std::byte> places, std::size_t size_of_each,
+                  std::shared_ptr<void> keeper) noexcept {
         places_ = places;
         size_of_each_ = size_of_each;
         keeper_ = std::move(keeper);
@@ -244,8 +249,8 @@ private:
 
 /// The chunks of a map.
 ///
-/// Each chunk that completes writes its own part only. The one that decrements the count of unfinished chunks to zero
-/// gathers the results.
+/// Each chunk that completes writes its own part only. The one that decrements the count of unfinished chunks
+/// to zero gathers the results.
 class Chunks : public std::enable_shared_from_this<Chunks> {
 public:
     virtual ~Chunks() = default;
@@ -258,7 +263,8 @@ public:
     void give_up_and_wait();
 
 protected:
-    Chunks(std::shared_ptr<Crew> crew, std::size_t items, std::size_t chunk, std::shared_ptr<ProgressMeter> meter);
+    Chunks(std::shared_ptr<Crew> crew, std::size_t items, std::size_t chunk,
+           std::shared_ptr<ProgressMeter> meter);
 
     /// The chunk completed without an error.
     virtual void take_part(std::size_t number, worker::FutureState& chunk) = 0;
@@ -287,7 +293,8 @@ private:
 };
 
 template <class Result>
-using MapValue = std::conditional_t<std::is_void_v<Result>, void, std::vector<typename Collected<Result>::Item>>;
+using MapValue =
+    std::conditional_t<std::is_void_v<Result>, void, std::vector<typename Collected<Result>::Item>>;
 
 /// The results of all chunks: a future's state.
 template <class Result>
@@ -297,10 +304,12 @@ class MapJob final : public worker::TypedFutureState<MapValue<Result>>, public C
 
 public:
     /// Each result has its place from the beginning; else the parts are put together at the end.
-    static constexpr bool has_places =
-        !std::is_void_v<Result> && !std::is_same_v<Item, bool> && std::is_trivially_copyable_v<Item> && std::is_default_constructible_v<Item>;
+    static constexpr bool has_places = !std::is_void_v<Result> && !std::is_same_v<Item, bool> &&
+                                       std::is_trivially_copyable_v<Item> &&
+                                       std::is_default_constructible_v<Item>;
 
-    MapJob(std::shared_ptr<Crew> crew, std::size_t items, std::size_t chunk, std::shared_ptr<ProgressMeter> meter)
+    MapJob(std::shared_ptr<Crew> crew, std::size_t items, std::size_t chunk,
+           std::shared_ptr<ProgressMeter> meter)
         : Chunks(std::move(crew), items, chunk, std::move(meter)) {
         if constexpr (has_places) {
             all_.resize(items);
@@ -318,7 +327,9 @@ public:
         return from.first(std::min(items_in_each(), from.size()));
     }
 
-    bool help_until(const worker::FutureState& goal, Deadline deadline) const override { return help_with(goal, deadline); }
+    bool help_until(const worker::FutureState& goal, Deadline deadline) const override {
+        return help_with(goal, deadline);
+    }
     const void* helped() const noexcept override { return helper(); }
 
 protected:
@@ -329,7 +340,8 @@ protected:
     void take_part(std::size_t number, worker::FutureState& chunk) override {
         if constexpr (has_places) {
             // A chunk without a value has written its results to their places already.
-            if (auto* made = dynamic_cast<worker::TypedFutureState<Part>*>(&chunk)) std::ranges::copy(made->value(), places(number).begin());
+            if (auto* made = dynamic_cast<worker::TypedFutureState<Part>*>(&chunk))
+                std::ranges::copy(made->value(), places(number).begin());
         } else {
             parts_[number] = std::move(static_cast<worker::TypedFutureState<Part>&>(chunk).value());
         }
@@ -349,7 +361,8 @@ protected:
             for (const auto& part : parts_) count += part.size();
             all_.reserve(count);
             for (auto& part : parts_) {
-                all_.insert(all_.end(), std::make_move_iterator(part.begin()), std::make_move_iterator(part.end()));
+                all_.insert(all_.end(), std::make_move_iterator(part.begin()),
+                            std::make_move_iterator(part.end()));
                 Part().swap(part);
             }
             this->set_value(std::move(all_));

@@ -5,15 +5,15 @@
 //     std::vector<int> ys = pool.map(square, xs);
 //     for (int y : pool.imap(square, endless_range)) …
 //
-// Names follow Python's multiprocessing.Pool and concurrent.futures.Executor. Where those two differ, leaving a
-// pool's scope waits for what was submitted, as the executor does; while unwinding from an exception it cancels what no worker
-// has begun. Workers start when they are needed.
+// Names follow Python's multiprocessing.Pool and concurrent.futures.Executor. Where those two differ, leaving
+// a pool's scope waits for what was submitted, as the executor does; while unwinding from an exception it
+// cancels what no worker has begun. Workers start when they are needed.
 //
-// Threads: every function may be called from any thread. Callbacks of futures run in a thread of the pool, or in one that
-//          waits for a future of it.
-// Death: a worker process that dies fails the task it had begun with WorkerDied, or it is given out again if its
-//        `.retries` say so; each other task gets its own answer, once. The worker is replaced. Of what it had not begun
-//        nothing is lost. Threads do not die alone.
+// Threads: every function may be called from any thread. Callbacks of futures run in a thread of the pool, or
+//          in one that waits for a future of it.
+// Death: a worker process that dies fails the task it had begun with WorkerDied, or it is given out again if
+//        its `.retries` say so; each other task gets its own answer, once. The worker is replaced. Of what it
+//        had not begun nothing is lost. Threads do not die alone.
 #pragma once
 
 #include <concepts>
@@ -47,7 +47,9 @@ struct Processes {
     static auto make_call(Parts&&... parts) {
         return message::make_travelling_call(std::forward<Parts>(parts)...);
     }
-    static std::shared_ptr<Crew> make_crew(CrewOptions options) { return make_process_crew(std::move(options)); }
+    static std::shared_ptr<Crew> make_crew(CrewOptions options) {
+        return make_process_crew(std::move(options));
+    }
 };
 
 struct Threads {
@@ -60,10 +62,13 @@ struct Threads {
     static auto make_call(Parts&&... parts) {
         return message::make_local_call(std::forward<Parts>(parts)...);
     }
-    static std::shared_ptr<Crew> make_crew(CrewOptions options) { return make_thread_crew(std::move(options)); }
+    static std::shared_ptr<Crew> make_crew(CrewOptions options) {
+        return make_thread_crew(std::move(options));
+    }
 };
 
-/// A function that each worker calls before its first task: `.initializer = setup`, `.initializer = {setup, 3}`.
+/// A function that each worker calls before its first task: `.initializer = setup`, `.initializer = {setup,
+/// 3}`.
 template <class Kind>
 class Initializer {
 public:
@@ -74,9 +79,8 @@ public:
         if constexpr (Kind::travels) {
             call = Kind::make_call(std::forward<Function>(function), std::forward<Args>(args)...);
         } else {
-            here = [function = std::decay_t<Function>(std::forward<Function>(function)), args = std::make_tuple(std::forward<Args>(args)...)] {
-                std::apply(function, args);
-            };
+            here = [function = std::decay_t<Function>(std::forward<Function>(function)),
+                    args = std::make_tuple(std::forward<Args>(args)...)] { std::apply(function, args); };
         }
     }
     std::shared_ptr<message::Call> call;
@@ -87,12 +91,14 @@ template <class Kind>
 struct PoolOptions {
     Initializer<Kind> initializer{};
     std::size_t max_tasks_per_child = 0;  ///< then the worker makes place for a fresh one; 0: no limit
-    std::size_t memory = 0;               ///< bytes that a worker process may allocate: OutOfMemory; 0: no limit
-    std::string name{};                   ///< of the workers, in front of their numbers
-    std::optional<Timeout> timeout{};     ///< of each task that says nothing else, and of the initializer in a worker process
-    std::optional<Timeout> cpu_time{};    ///< of each task that says nothing else
-    std::size_t budget = 0;               ///< tasks are held back while their .weight does not fit into it; 0: none is
-    std::size_t last_lines = 10;          ///< of a worker's standard error that WorkerDied shows; 0: none, workers write to the program's own directly
+    std::size_t memory = 0;  ///< bytes that a worker process may allocate: OutOfMemory; 0: no limit
+    std::string name{};      ///< of the workers, in front of their numbers
+    std::optional<Timeout>
+        timeout{};  ///< of each task that says nothing else, and of the initializer in a worker process
+    std::optional<Timeout> cpu_time{};  ///< of each task that says nothing else
+    std::size_t budget = 0;  ///< tasks are held back while their .weight does not fit into it; 0: none is
+    std::size_t last_lines = 10;  ///< of a worker's standard error that WorkerDied shows; 0: none, workers
+                                  ///< write to the program's own directly
 };
 
 template <class Kind>
@@ -104,7 +110,8 @@ public:
     BasicPool() : BasicPool(Options{}) {}
     explicit BasicPool(Options options) : BasicPool(0, std::move(options), false) {}
     /// Throws: UsageError for 0 workers.
-    explicit BasicPool(std::integral auto workers, Options options = {}) : BasicPool(checked(workers), std::move(options), true) {}
+    explicit BasicPool(std::integral auto workers, Options options = {})
+        : BasicPool(checked(workers), std::move(options), true) {}
     BasicPool(const BasicPool&) = delete;
     BasicPool& operator=(const BasicPool&) = delete;
     /// Waits for what was submitted; cancels what has not begun if an exception passes by.
@@ -112,8 +119,9 @@ public:
 
     // ---- one call ----
 
-    /// A future for function(args…), which a worker will call. Function and arguments are as for Process and Thread. An
-    /// argument that cannot be written is the future's error. Throws: UsageError after close(), BrokenPool.
+    /// A future for function(args…), which a worker will call. Function and arguments are as for Process and
+    /// Thread. An argument that cannot be written is the future's error. Throws: UsageError after close(),
+    /// BrokenPool.
     template <class Function, class... Args>
     auto submit(TaskOptions options, Function&& function, Args&&... args) {
         if constexpr (!Kind::template can_take<Function, Args...>) {
@@ -122,8 +130,11 @@ public:
         } else {
             return message::Arrange<std::decay_t<Function>>::pass_to(
                 [&]<class... Each>(Each&&... each) {
-                    using Submitted = TaskOf<Kind::travels, message::WithoutNames<Function>, typename Kind::template Kept<Each>...>;
-                    return enter(options, make_task<Submitted>(crew_, message::without_names(std::forward<Function>(function)), std::forward<Each>(each)...));
+                    using Submitted = TaskOf<Kind::travels, message::WithoutNames<Function>,
+                                             typename Kind::template Kept<Each>...>;
+                    return enter(options, make_task<Submitted>(
+                                              crew_, message::without_names(std::forward<Function>(function)),
+                                              std::forward<Each>(each)...));
                 },
                 std::forward<Args>(args)...);
         }
@@ -146,11 +157,14 @@ public:
 
     // ---- many calls ----
 
-    /// function(item) for each item, which is a copy, in the order of the items. The function must not change the range. Throws: what the
-    /// function throws, once all are done: the exception of the first of those that failed.
+    /// function(item) for each item, which is a copy, in the order of the items. The function must not change
+    /// the range. Throws: what the function throws, once all are done: the exception of the first of those
+    /// that failed.
     template <class Function, std::ranges::input_range Range>
     auto map(MapOptions options, Function function, Range&& items) {
-        return start_map<true>(std::move(options), OneByOne<Function>{std::move(function)}, std::forward<Range>(items)).get();
+        return start_map<true>(std::move(options), OneByOne<Function>{std::move(function)},
+                               std::forward<Range>(items))
+            .get();
     }
     template <class Function, std::ranges::input_range Range>
     auto map(Function function, Range&& items) {
@@ -158,7 +172,8 @@ public:
     }
     template <class Function, std::ranges::input_range Range>
     auto map_async(MapOptions options, Function function, Range&& items) {
-        return start_map<false>(std::move(options), OneByOne<Function>{std::move(function)}, std::forward<Range>(items));
+        return start_map<false>(std::move(options), OneByOne<Function>{std::move(function)},
+                                std::forward<Range>(items));
     }
     template <class Function, std::ranges::input_range Range>
     auto map_async(Function function, Range&& items) {
@@ -167,7 +182,9 @@ public:
     /// function(a, b, …) for each item, which is a tuple, a pair or an array.
     template <class Function, std::ranges::input_range Range>
     auto starmap(MapOptions options, Function function, Range&& items) {
-        return start_map<true>(std::move(options), Spread<Function>{std::move(function)}, std::forward<Range>(items)).get();
+        return start_map<true>(std::move(options), Spread<Function>{std::move(function)},
+                               std::forward<Range>(items))
+            .get();
     }
     template <class Function, std::ranges::input_range Range>
     auto starmap(Function function, Range&& items) {
@@ -175,16 +192,17 @@ public:
     }
     template <class Function, std::ranges::input_range Range>
     auto starmap_async(MapOptions options, Function function, Range&& items) {
-        return start_map<false>(std::move(options), Spread<Function>{std::move(function)}, std::forward<Range>(items));
+        return start_map<false>(std::move(options), Spread<Function>{std::move(function)},
+                                std::forward<Range>(items));
     }
     template <class Function, std::ranges::input_range Range>
     auto starmap_async(Function function, Range&& items) {
         return starmap_async(MapOptions{}, std::move(function), std::forward<Range>(items));
     }
 
-    /// The same lazily, to be iterated once: items are taken from the range as results are asked for, and only a bounded number is on
-    /// its way. An exception, of the range too, comes where its result would have come; then the rest can go on. The
-    /// range must live as long, unless it was moved in.
+    /// The same lazily, to be iterated once: items are taken from the range as results are asked for, and
+    /// only a bounded number is on its way. An exception, of the range too, comes where its result would have
+    /// come; then the rest can go on. The range must live as long, unless it was moved in.
     template <class Function, std::ranges::input_range Range>
     auto imap(ImapOptions options, Function function, Range&& items) {
         return start_imap<true>(options, std::move(function), std::forward<Range>(items));
@@ -228,10 +246,12 @@ public:
     std::vector<int> worker_pids() const { return crew_->worker_pids(); }
 
 private:
-    BasicPool(std::size_t workers, Options options, bool) : crew_(Kind::make_crew(crew_options(workers, std::move(options)))) {}
+    BasicPool(std::size_t workers, Options options, bool)
+        : crew_(Kind::make_crew(crew_options(workers, std::move(options)))) {}
 
     static std::size_t checked(std::integral auto workers) {
-        if (workers <= 0) throw UsageError("a pool needs one worker or more, asked for " + std::to_string(workers));
+        if (workers <= 0)
+            throw UsageError("a pool needs one worker or more, asked for " + std::to_string(workers));
         return static_cast<std::size_t>(workers);
     }
     static CrewOptions crew_options(std::size_t workers, Options options) {
@@ -257,11 +277,14 @@ private:
     template <bool waits, class Each, class Range>
     auto start_map(MapOptions options, Each each, Range&& range) {
         using Item = std::ranges::range_value_t<Range>;
-        static_assert(message::DirectlyInvocable<Each&, Item&>, "pool.map: the function cannot be called with an item of the range");
+        static_assert(message::DirectlyInvocable<Each&, Item&>,
+                      "pool.map: the function cannot be called with an item of the range");
         using Result = std::decay_t<std::invoke_result_t<Each&, Item&>>;
         const auto items = [&] {
-            // Threads read numbers where the caller has them, if he waits; for processes they may have to be written again when he is gone.
-            if constexpr (waits && !Kind::travels && std::ranges::contiguous_range<Range> && std::ranges::sized_range<Range> && Slice<Item>::of_numbers) {
+            // Threads read numbers where the caller has them, if he waits; for processes they may have to be
+            // written again when he is gone.
+            if constexpr (waits && !Kind::travels && std::ranges::contiguous_range<Range> &&
+                          std::ranges::sized_range<Range> && Slice<Item>::of_numbers) {
                 return Slice<Item>(std::span<const Item>(std::ranges::data(range), std::ranges::size(range)));
             } else {
                 return Slice<Item>(all_of(std::forward<Range>(range)));
@@ -275,7 +298,8 @@ private:
             std::size_t number = 0;
             for (std::size_t at = 0; at < count; at += chunk, ++number) {
                 const std::size_t end = std::min(count, at + chunk);
-                auto future = submit_chunk<Result>(options.task, each, items.template part<Kind::travels>(at, end), *job, number);
+                auto future = submit_chunk<Result>(options.task, each,
+                                                   items.template part<Kind::travels>(at, end), *job, number);
                 watch(future.state(), meter, end - at);
                 job->add(number, future.state());
             }
@@ -287,14 +311,17 @@ private:
     }
 
     template <class Result, class Each, class Item>
-    auto submit_chunk(const TaskOptions& options, const Each& each, Slice<Item> items, MapJob<Result>& job, std::size_t number) {
+    auto submit_chunk(const TaskOptions& options, const Each& each, Slice<Item> items, MapJob<Result>& job,
+                      std::size_t number) {
         constexpr bool has_places = MapJob<Result>::has_places;
         if constexpr (has_places && !Kind::travels) {
             return submit(options, EachInto<Each, Result>{each, job.places(number).data()}, std::move(items));
-        } else if constexpr (has_places && message::is_numbers_in_a_row<std::vector<Result>> && Kind::template can_take<EachOf<Each>, Slice<Item>>) {
+        } else if constexpr (has_places && message::is_numbers_in_a_row<std::vector<Result>> &&
+                             Kind::template can_take<EachOf<Each>, Slice<Item>>) {
             using Submitted = CallTask<true, RowTask, EachInRow<Each, Result>, Slice<Item>>;
             auto task = make_task<Submitted>(crew_, EachInRow<Each, Result>{each}, std::move(items));
-            task->write_to(std::as_writable_bytes(job.places(number)), sizeof(Result), job.shared_from_this());
+            task->write_to(std::as_writable_bytes(job.places(number)), sizeof(Result),
+                           job.shared_from_this());
             return enter<void>(options, std::move(task));
         } else {
             return submit(options, EachOf<Each>{each}, std::move(items));
@@ -310,7 +337,8 @@ private:
             return Items(std::ranges::begin(range), std::ranges::end(range));
         } else {
             Items items;
-            if constexpr (std::ranges::sized_range<Range>) items.reserve(static_cast<std::size_t>(std::ranges::size(range)));
+            if constexpr (std::ranges::sized_range<Range>)
+                items.reserve(static_cast<std::size_t>(std::ranges::size(range)));
             for (auto&& item : range) items.push_back(std::forward<decltype(item)>(item));
             return items;
         }
@@ -320,14 +348,18 @@ private:
     auto start_imap(ImapOptions options, Function function, Range&& range) {
         using Item = std::ranges::range_value_t<Range>;
         using Each = OneByOne<Function>;
-        static_assert(message::DirectlyInvocable<Each&, Item&>, "pool.imap: the function cannot be called with an item of the range");
+        static_assert(message::DirectlyInvocable<Each&, Item&>,
+                      "pool.imap: the function cannot be called with an item of the range");
         using Result = typename Collected<std::decay_t<std::invoke_result_t<Each&, Item&>>>::Item;
         if (options.chunksize == 0) throw UsageError("imap: a chunk holds one item or more");
         std::optional<std::size_t> total;
-        if constexpr (std::ranges::sized_range<Range>) total = static_cast<std::size_t>(std::ranges::size(range));
+        if constexpr (std::ranges::sized_range<Range>)
+            total = static_cast<std::size_t>(std::ranges::size(range));
         const auto meter = make_meter(options.progress, total);
-        auto source = std::make_shared<Source<std::views::all_t<Range>>>(std::views::all(std::forward<Range>(range)));
-        auto feed = [this, source, options, meter, each = Each{std::move(function)}]() -> std::optional<OnTheWay<std::vector<Result>>> {
+        auto source =
+            std::make_shared<Source<std::views::all_t<Range>>>(std::views::all(std::forward<Range>(range)));
+        auto feed = [this, source, options, meter,
+                     each = Each{std::move(function)}]() -> std::optional<OnTheWay<std::vector<Result>>> {
             auto part = source->take(options.chunksize);
             if (part.empty()) return std::nullopt;
             const std::size_t count = part.size();
@@ -336,8 +368,10 @@ private:
             const auto* bytes = &dynamic_cast<const Task&>(*future.state()).bytes;
             return OnTheWay<std::vector<Result>>{std::move(future), bytes, count};
         };
-        const Window window{options.buffersize != 0 ? options.buffersize : 2 * crew_->size() + 2, options.bytes};
-        return Results<Result, ordered>(std::make_unique<FeedBy<std::vector<Result>, decltype(feed)>>(std::move(feed)), window, meter);
+        const Window window{options.buffersize != 0 ? options.buffersize : 2 * crew_->size() + 2,
+                            options.bytes};
+        return Results<Result, ordered>(
+            std::make_unique<FeedBy<std::vector<Result>, decltype(feed)>>(std::move(feed)), window, meter);
     }
 
     std::shared_ptr<Crew> crew_;

@@ -62,12 +62,15 @@ std::string progress_line(const std::string& name, const Progress& progress, std
     if (progress.failed != 0) numbers += "  " + std::to_string(progress.failed) + " failed";
 
     std::string line = name.empty() ? "" : name + "  ";
-    const double part = !progress.total        ? 0
-                        : *progress.total == 0 ? 1
-                                               : std::min(1.0, static_cast<double>(progress.done) / static_cast<double>(*progress.total));
+    const double part =
+        !progress.total ? 0
+        : *progress.total == 0
+            ? 1
+            : std::min(1.0, static_cast<double>(progress.done) / static_cast<double>(*progress.total));
     constexpr std::size_t least_cells = 8;
     constexpr std::size_t percent = sizeof "100%  [" "]  " - 1;
-    if (progress.total && columns >= line.size() + percent + least_cells + numbers.size()) {  // a narrow terminal gets the numbers alone
+    if (progress.total && columns >= line.size() + percent + least_cells +
+                                         numbers.size()) {  // a narrow terminal gets the numbers alone
         const std::size_t cells = std::min<std::size_t>(40, columns - line.size() - percent - numbers.size());
         const auto full = static_cast<std::size_t>(part * static_cast<double>(cells));
         char text[16];
@@ -76,7 +79,8 @@ std::string progress_line(const std::string& name, const Progress& progress, std
     }
     line += numbers;
     if (line.size() <= columns) return line;
-    while (columns > 0 && (static_cast<unsigned char>(line[columns]) & 0xc0) == 0x80) --columns;  // not through a character of its name
+    while (columns > 0 && (static_cast<unsigned char>(line[columns]) & 0xc0) == 0x80)
+        --columns;  // not through a character of its name
     return line.substr(0, columns);
 }
 
@@ -86,7 +90,8 @@ ProgressMeter::ProgressMeter(ShowProgress how, std::optional<std::size_t> total)
     progress_.total = total;
     if (show_.bar() && std::getenv("NO_PROGRESS") == nullptr) {
         const auto leads = platform::standard_error().leads;
-        if (leads != platform::StreamKind::nowhere) drawing_ = leads == platform::StreamKind::to_a_terminal ? Drawing::bar : Drawing::lines;
+        if (leads != platform::StreamKind::nowhere)
+            drawing_ = leads == platform::StreamKind::to_a_terminal ? Drawing::bar : Drawing::lines;
     }
     if (total == 0) {
         end();
@@ -120,7 +125,8 @@ void ProgressMeter::end() {
 
 // Not for itself.
 void ProgressMeter::wait_until_quiet(std::unique_lock<std::mutex>& lock) {
-    changed_.wait(lock, [this] { return displayer_ == std::thread::id() || displayer_ == std::this_thread::get_id(); });
+    changed_.wait(
+        lock, [this] { return displayer_ == std::thread::id() || displayer_ == std::this_thread::get_id(); });
 }
 
 void ProgressMeter::wait_for(std::size_t items) {
@@ -138,7 +144,8 @@ void ProgressMeter::close() noexcept {
     if (ended_) wait_until_quiet(lock);  // the end itself is still told
     is_hidden_ = true;
     if (!std::exchange(ended_, true) && drawing_ == Drawing::bar) {
-        write(progress_line(*show_.bar(), progress_, platform::standard_error().columns - 1), true);  // what comes next begins on a line of its own
+        write(progress_line(*show_.bar(), progress_, platform::standard_error().columns - 1),
+              true);  // what comes next begins on a line of its own
     }
     wait_until_quiet(lock);
 }
@@ -206,8 +213,10 @@ std::shared_ptr<ProgressMeter> make_meter(const ShowProgress& show, std::optiona
     return show ? std::make_shared<ProgressMeter>(show, total) : nullptr;
 }
 
-void watch(const std::shared_ptr<worker::FutureState>& future, const std::shared_ptr<ProgressMeter>& meter, std::size_t items) {
-    if (meter) future->add_callback([future, meter, items] { meter->add(items, future->error() != nullptr); });
+void watch(const std::shared_ptr<worker::FutureState>& future, const std::shared_ptr<ProgressMeter>& meter,
+           std::size_t items) {
+    if (meter)
+        future->add_callback([future, meter, items] { meter->add(items, future->error() != nullptr); });
 }
 
 }  // namespace pool

@@ -3,14 +3,15 @@
 //     pool.map({.progress = "squares"}, square, xs);                        // a bar on the terminal
 //     pool.map({.progress = [](const chorus::Progress& p) { … }}, square, xs);  // a display of one's own
 //
-// The bar goes to standard error: drawn again and again on a terminal, at most ten times a second; elsewhere as plain
-// lines, each tenth of the work but not more than one in five seconds, and one at the end. Nothing is shown if standard error is closed, or if
-// the environment has NO_PROGRESS.
+// The bar goes to standard error: drawn again and again on a terminal, at most ten times a second; elsewhere
+// as plain lines, each tenth of the work but not more than one in five seconds, and one at the end. Nothing
+// is shown if standard error is closed, or if the environment has NO_PROGRESS.
 //
-// Threads: a display of one's own is called by the threads that run the pool's callbacks, one call at a time: what ends meanwhile
-//          is told in the next call. It may cancel, and wait for others of the pool's futures. Its last call has returned when a map has
-//          its result, when an imap has given its last one and said so, and when an imap's results are dropped: it may use what is there
-//          until then. After cancel() none begins; one may be under way.
+// Threads: a display of one's own is called by the threads that run the pool's callbacks, one call at a time:
+//          what ends meanwhile is told in the next call. It may cancel, and wait for others of the pool's
+//          futures. Its last call has returned when a map has its result, when an imap has given its last one
+//          and said so, and when an imap's results are dropped: it may use what is there until then. After
+//          cancel() none begins; one may be under way.
 // Death: a chunk whose worker died counts as failed.
 #pragma once
 
@@ -36,8 +37,8 @@ namespace chorus {
 struct Progress {
     std::size_t done = 0;                ///< items, with those that failed
     std::optional<std::size_t> total{};  ///< items; nothing while that is not known
-    std::size_t failed = 0;              ///< items of which no result came: their chunk threw, died or was cancelled
-    double seconds = 0;                  ///< since the beginning
+    std::size_t failed = 0;  ///< items of which no result came: their chunk threw, died or was cancelled
+    double seconds = 0;      ///< since the beginning
 
     /// Items a second; 0 before the first.
     double rate() const noexcept { return seconds > 0 ? static_cast<double>(done) / seconds : 0; }
@@ -87,7 +88,8 @@ public:
 
     /// So many items more have ended. Throws: what a display of one's own throws.
     void add(std::size_t items, bool failed);
-    /// There will be no more; for who did not know the total. Returns when that has been shown. Throws: as add().
+    /// There will be no more; for who did not know the total. Returns when that has been shown. Throws: as
+    /// add().
     void end();
 
     /// Returns when so many have been added: who gets a result may be ahead of the one who tells of it.
@@ -125,9 +127,10 @@ private:
 /// Null if nothing is to be shown.
 std::shared_ptr<ProgressMeter> make_meter(const ShowProgress& show, std::optional<std::size_t> total);
 
-/// Adds the items to the meter, if there is one, when the future completes. Requires: no callback was added before, so that the display is
-/// never behind the results of a map.
-void watch(const std::shared_ptr<worker::FutureState>& future, const std::shared_ptr<ProgressMeter>& meter, std::size_t items);
+/// Adds the items to the meter, if there is one, when the future completes. Requires: no callback was added
+/// before, so that the display is never behind the results of a map.
+void watch(const std::shared_ptr<worker::FutureState>& future, const std::shared_ptr<ProgressMeter>& meter,
+           std::size_t items);
 
 }  // namespace pool
 }  // namespace chorus

@@ -30,7 +30,8 @@ public:
     virtual worker::FutureState& future() noexcept = 0;
     /// Writes the call. Requires: it travels.
     virtual void encode(message::Writer& out) const = 0;
-    /// Takes the value that came back, which ends the future. Throws: DecodeError and what reading the value throws.
+    /// Takes the value that came back, which ends the future. Throws: DecodeError and what reading the value
+    /// throws.
     virtual void take_value(message::Reader& in) = 0;
     /// Runs the call here; its value or exception ends the future.
     void run() noexcept;
@@ -138,8 +139,8 @@ private:
 template <bool travels, class Function, class... Args>
 using TaskOf = CallTask<travels, TypedTask<message::ResultOf<Function, Args...>>, Function, Args...>;
 
-// Storage for a task beside its reference count, as std::make_shared allocates it, but compiled for each size and
-// alignment instead of for each task type.
+// Storage for a task beside its reference count, as std::make_shared allocates it, but compiled for each size
+// and alignment instead of for each task type.
 template <std::size_t size, std::size_t alignment>
 struct TaskMemory {
     TaskMemory() noexcept {}  // leaves the bytes uninitialised

@@ -18,7 +18,8 @@ struct Group::State {
         {
             const std::lock_guard guard(mutex);
             if (running.erase(future) == 0) return;  // it was looked at before
-            if (future->phase() == worker::FutureState::Phase::finished && future->error() && !first && !is_cancelled) {
+            if (future->phase() == worker::FutureState::Phase::finished && future->error() && !first &&
+                !is_cancelled) {
                 first = future->error();
                 failed = true;
             }

@@ -6,9 +6,9 @@
 //         auto b = group.start(load, "b");
 //     }                                        // both are done here
 //
-// Names and semantics follow Python's asyncio.TaskGroup. The first failure cancels the rest, and is thrown where the scope ends; so is
-// everything cancelled when an exception leaves the scope. What is not begun does not begin; what runs is asked, stop_token() tells; then
-// worker processes are killed.
+// Names and semantics follow Python's asyncio.TaskGroup. The first failure cancels the rest, and is thrown
+// where the scope ends; so is everything cancelled when an exception leaves the scope. What is not begun does
+// not begin; what runs is asked, stop_token() tells; then worker processes are killed.
 //
 // Threads: every function may be called from any thread, also from the group's tasks if they are threads.
 // Death: of a worker: a failure like another, WorkerDied.
@@ -65,7 +65,8 @@ public:
     template <class Function, class... Args>
     auto start(TaskOptions options, Function&& function, Args&&... args) {
         if (own_ && own_->unfinished() >= own_->size()) own_->resize(own_->unfinished() + 1);
-        auto future = (own_ ? *own_ : *pool_).submit(options, std::forward<Function>(function), std::forward<Args>(args)...);
+        auto future = (own_ ? *own_ : *pool_)
+                          .submit(options, std::forward<Function>(function), std::forward<Args>(args)...);
         group_.add(future.state());
         return future;
     }

@@ -10,8 +10,8 @@
 
 namespace chorus::sync {
 
-/// Layout: as below, then one LifeId for each party. Writers: who holds `guard`; each change that others act on
-/// is one store to `word`.
+/// Layout: as below, then one LifeId for each party. Writers: who holds `guard`; each change that others act
+/// on is one store to `word`.
 struct BarrierState {
     enum Reason : std::uint32_t { aborted, late, died, action_failed };
 
@@ -93,8 +93,8 @@ void break_for_the_dead(BarrierState& state) {
     if (const LifeId dead = find_dead(state)) break_it(state, BarrierState::died, dead);
 }
 
-// Those who have come but this thread, from this index on: who waits watches them. Reads what others may be writing: a wrong id
-// costs one more look.
+// Those who have come but this thread, from this index on: who waits watches them. Reads what others may be
+// writing: a wrong id costs one more look.
 std::vector<LifeId> others(BarrierState& state, std::uint32_t word, std::uint32_t first) {
     std::vector<LifeId> ids;
     if (state.home == Home::thread) return ids;
@@ -127,7 +127,8 @@ void sleep_until(BarrierState& state, Over over, std::uint32_t first_watched, De
 
 }  // namespace
 
-BasicBarrier::BasicBarrier(Home home, int parties, std::function<void()> run_by_last, std::optional<std::chrono::nanoseconds> timeout)
+BasicBarrier::BasicBarrier(Home home, int parties, std::function<void()> run_by_last,
+                           std::optional<std::chrono::nanoseconds> timeout)
     : run_by_last_(std::move(run_by_last)), timeout_(timeout) {
     if (parties < 1 || static_cast<std::uint32_t>(parties) > arrived_mask) {
         throw UsageError("a barrier has 1 to 32767 parties, got " + std::to_string(parties));
@@ -197,7 +198,8 @@ int BasicBarrier::wait_for_others(std::uint32_t generation, std::uint32_t index,
         const Guard guard(state.guard);
         if (!over()) break_for_the_dead(state);
         if (!over() && deadline.has_passed()) break_it(state, BarrierState::late);
-        if (generation_of(state.word) != generation && (state.failed.load() & bit_of(generation)) == 0) return static_cast<int>(index);
+        if (generation_of(state.word) != generation && (state.failed.load() & bit_of(generation)) == 0)
+            return static_cast<int>(index);
         if (over()) throw_broken(state);
     }
 }
@@ -237,7 +239,8 @@ std::shared_ptr<BarrierState> read_barrier(message::Reader& in) {
     const auto place = memory::read_place(in, sizeof(BarrierState));
     auto state = memory::object_at<BarrierState>(place);
     const std::size_t room = (place.region->size() - place.offset - sizeof(BarrierState)) / sizeof(LifeId);
-    if (state->home != Home::process || state->parties == 0 || state->parties > room) throw DecodeError("message damaged: no barrier lies where it says");
+    if (state->home != Home::process || state->parties == 0 || state->parties > room)
+        throw DecodeError("message damaged: no barrier lies where it says");
     return state;
 }
 

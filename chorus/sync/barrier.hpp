@@ -1,10 +1,12 @@
 // Barrier: all go on together, once the last has come.
 //
-// Semantics: Python's threading.Barrier for both kinds. Handles are light values whose copies are the same barrier.
+// Semantics: Python's threading.Barrier for both kinds. Handles are light values whose copies are the same
+// barrier.
 //
 // Threads: every call may come from any thread of any process that has a handle.
-// Death: if a party is killed while it waits, or in the action, the barrier breaks: all who wait, or come later,
-//        are told by BrokenBarrierError who it was, until reset(). One that dies before it comes is just late.
+// Death: if a party is killed while it waits, or in the action, the barrier breaks: all who wait, or come
+//        later, are told by BrokenBarrierError who it was, until reset(). One that dies before it comes is
+//        just late.
 #pragma once
 
 #include <chrono>
@@ -31,13 +33,14 @@ namespace sync {
 /// What barriers of threads and of processes have in common.
 class BasicBarrier {
 public:
-    /// Returns this party's number, 0 for the first to come, when all have come. The last one runs the action before
-    /// anybody goes on; what it throws breaks the barrier and is thrown to it.
-    /// Throws: BrokenBarrierError if the barrier is broken, or breaks, or is reset while waiting; a party whose
-    /// deadline passes breaks it for all. Without a deadline the barrier's own limit counts.
+    /// Returns this party's number, 0 for the first to come, when all have come. The last one runs the action
+    /// before anybody goes on; what it throws breaks the barrier and is thrown to it.
+    /// Throws: BrokenBarrierError if the barrier is broken, or breaks, or is reset while waiting; a party
+    /// whose deadline passes breaks it for all. Without a deadline the barrier's own limit counts.
     int wait();
-    /// Waits until all parties are here. Returns 0 for the first to come and parties() − 1 for the last. Throws: BrokenBarrierError when it is or gets broken,
-    /// also by this deadline; what the action throws, for who has run it.
+    /// Waits until all parties are here. Returns 0 for the first to come and parties() − 1 for the last.
+    /// Throws: BrokenBarrierError when it is or gets broken, also by this deadline; what the action throws,
+    /// for who has run it.
     int wait(Deadline deadline);
     /// Makes it as new; who waits gets BrokenBarrierError.
     void reset();
@@ -58,8 +61,10 @@ public:
     std::optional<std::chrono::nanoseconds> timeout() const noexcept { return timeout_; }
 
 protected:
-    BasicBarrier(Home home, int parties, std::function<void()> run_by_last, std::optional<std::chrono::nanoseconds> timeout);
-    BasicBarrier(std::shared_ptr<BarrierState> state, std::function<void()> run_by_last, std::optional<std::chrono::nanoseconds> timeout)
+    BasicBarrier(Home home, int parties, std::function<void()> run_by_last,
+                 std::optional<std::chrono::nanoseconds> timeout);
+    BasicBarrier(std::shared_ptr<BarrierState> state, std::function<void()> run_by_last,
+                 std::optional<std::chrono::nanoseconds> timeout)
         : state_(std::move(state)), run_by_last_(std::move(run_by_last)), timeout_(timeout) {}
     BasicBarrier(const BasicBarrier&) = default;
     BasicBarrier& operator=(const BasicBarrier&) = default;
@@ -80,7 +85,8 @@ std::shared_ptr<BarrierState> read_barrier(message::Reader& in);
 
 /// Lets its parties go on when all have come, again and again.
 /// Between processes the action must be found in each of them: a function, or a lambda without captures.
-/// Throws (constructor): UsageError unless there are 1 to 32,767 parties; OsError when there is no memory to share.
+/// Throws (constructor): UsageError unless there are 1 to 32,767 parties; OsError when there is no memory to
+/// share.
 template <Home home>
 class Barrier : public BasicBarrier {
 public:
@@ -88,11 +94,18 @@ public:
     using Action = std::conditional_t<home == Home::process, void (*)(), std::function<void()>>;
 
     /// `parties` 1 to 32,767; `timeout` for each wait() that is not given its own.
-    explicit Barrier(int parties, Action run_by_last = nullptr, std::optional<std::chrono::nanoseconds> timeout = std::nullopt)
-        : BasicBarrier(home, parties, run_by_last == nullptr ? std::function<void()>() : std::function<void()>(run_by_last), timeout), action_(run_by_last) {}
+    explicit Barrier(int parties, Action run_by_last = nullptr,
+                     std::optional<std::chrono::nanoseconds> timeout = std::nullopt)
+        : BasicBarrier(home, parties,
+                       run_by_last == nullptr ? std::function<void()>() : std::function<void()>(run_by_last),
+                       timeout),
+          action_(run_by_last) {}
     /// Made by the library.
-    Barrier(std::shared_ptr<BarrierState> state, Action run_by_last, std::optional<std::chrono::nanoseconds> timeout)
-        : BasicBarrier(std::move(state), run_by_last == nullptr ? std::function<void()>() : std::function<void()>(run_by_last), timeout),
+    Barrier(std::shared_ptr<BarrierState> state, Action run_by_last,
+            std::optional<std::chrono::nanoseconds> timeout)
+        : BasicBarrier(std::move(state),
+                       run_by_last == nullptr ? std::function<void()>() : std::function<void()>(run_by_last),
+                       timeout),
           action_(run_by_last) {}
 
     /// What the last to come runs.

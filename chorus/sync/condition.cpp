@@ -17,12 +17,15 @@ struct ConditionState {
 namespace {
 
 void require_lock(const LockState& lock, const char* what) {
-    if (!lock.is_mine()) throw UsageError(std::string("cannot ") + what + " on a condition whose lock this thread does not hold: acquire it first");
+    if (!lock.is_mine())
+        throw UsageError(std::string("cannot ") + what +
+                         " on a condition whose lock this thread does not hold: acquire it first");
 }
 
 }  // namespace
 
-BasicCondition::BasicCondition(Home home, std::shared_ptr<LockState> lock) : lock_(std::move(lock)), state_(make_state<ConditionState>(home)) {
+BasicCondition::BasicCondition(Home home, std::shared_ptr<LockState> lock)
+    : lock_(std::move(lock)), state_(make_state<ConditionState>(home)) {
     state_->list.home = home;
     if (home == Home::thread) return;
     const auto place = memory::place_of(state_);
@@ -44,8 +47,9 @@ bool BasicCondition::wait(Deadline deadline) {
         lock.depth = depth;
     }
     if (taken == LockState::Taken::after_owner_died) {
-        throw OwnerDied("while this thread waited, the condition's lock was held by " + describe(lock.died()) +
-                        ", which has ended. The lock is held now: repair what it protects and call recover()");
+        throw OwnerDied(
+            "while this thread waited, the condition's lock was held by " + describe(lock.died()) +
+            ", which has ended. The lock is held now: repair what it protects and call recover()");
     }
     return notified_in_time;
 }
@@ -88,7 +92,8 @@ std::shared_ptr<LockState> read_any_lock(message::Reader& in) {
 
 std::shared_ptr<ConditionState> read_condition(message::Reader& in) {
     auto state = read_state<ConditionState>(in);
-    if (state->list.home != Home::process) throw DecodeError("message damaged: no condition lies where it says");
+    if (state->list.home != Home::process)
+        throw DecodeError("message damaged: no condition lies where it says");
     return state;
 }
 

@@ -4,8 +4,8 @@
 //     { std::scoped_lock guard(changed); while (!ready()) changed.wait(); }
 //     { std::scoped_lock guard(changed); make_ready(); changed.notify(); }
 //
-// Semantics: Python's threading.Condition for both kinds. Who has waited longest is notified first. Handles are light
-// values whose copies are the same condition.
+// Semantics: Python's threading.Condition for both kinds. Who has waited longest is notified first. Handles
+// are light values whose copies are the same condition.
 //
 // Threads: every call may come from any thread of any process that has a handle; wait and notify by who
 //          holds the lock.
@@ -31,7 +31,8 @@ namespace sync {
 /// What conditions of threads and of processes have in common.
 class BasicCondition {
 public:
-    /// Releases the lock, however often it was acquired, waits to be notified, and acquires it again as often.
+    /// Releases the lock, however often it was acquired, waits to be notified, and acquires it again as
+    /// often.
     /// Returns false when the deadline passed first.
     /// Throws: UsageError if this thread does not hold the lock; OwnerDied, holding it, as acquire() does.
     bool wait(Deadline deadline = {});
@@ -44,7 +45,8 @@ public:
             if (!wait(deadline)) return predicate();
         }
     }
-    /// Wakes `n` of those who wait, or as many as there are. Throws: UsageError if this thread does not hold the lock.
+    /// Wakes `n` of those who wait, or as many as there are. Throws: UsageError if this thread does not hold
+    /// the lock.
     void notify(int n = 1);
     /// Wakes all who wait. Throws: UsageError without the lock.
     void notify_all();
@@ -73,7 +75,8 @@ public:
 
 protected:
     BasicCondition(Home home, std::shared_ptr<LockState> lock);
-    BasicCondition(std::shared_ptr<LockState> lock, std::shared_ptr<ConditionState> state) noexcept : lock_(std::move(lock)), state_(std::move(state)) {}
+    BasicCondition(std::shared_ptr<LockState> lock, std::shared_ptr<ConditionState> state) noexcept
+        : lock_(std::move(lock)), state_(std::move(state)) {}
     BasicCondition(const BasicCondition&) = default;
     BasicCondition& operator=(const BasicCondition&) = default;
     ~BasicCondition() = default;
@@ -99,7 +102,8 @@ public:
     /// The same, with an RLock: wait() gives up all its levels.
     explicit Condition(const RLock<home>& lock) : BasicCondition(home, lock.state()) {}
     /// Made by the library.
-    Condition(std::shared_ptr<LockState> lock, std::shared_ptr<ConditionState> state) noexcept : BasicCondition(std::move(lock), std::move(state)) {}
+    Condition(std::shared_ptr<LockState> lock, std::shared_ptr<ConditionState> state) noexcept
+        : BasicCondition(std::move(lock), std::move(state)) {}
 };
 
 }  // namespace sync
@@ -107,7 +111,9 @@ public:
 template <>
 struct codec<sync::Condition<sync::Home::process>> {
     using Condition = sync::Condition<sync::Home::process>;
-    static void write(message::Writer& out, const Condition& condition) { sync::write_condition(out, condition); }
+    static void write(message::Writer& out, const Condition& condition) {
+        sync::write_condition(out, condition);
+    }
     static Condition read(message::Reader& in) {
         auto lock = sync::read_any_lock(in);
         return {std::move(lock), sync::read_condition(in)};

@@ -6,8 +6,8 @@
 
 namespace chorus::sync {
 
-/// Writers: of `word` whoever sets or clears. Its lowest bit says whether the event is set, the others count how
-/// often it was: by that a waiter knows that it was set and cleared while it slept.
+/// Writers: of `word` whoever sets or clears. Its lowest bit says whether the event is set, the others count
+/// how often it was: by that a waiter knows that it was set and cleared while it slept.
 struct EventState {
     static constexpr std::uint32_t is_set = 1;
     static constexpr std::uint32_t one_setting = 2;
@@ -26,7 +26,8 @@ void BasicEvent::set() {
     const TellsInDeath pending(state.home, state.bell.word());
     std::uint32_t word = state.word.load();
     while ((word & EventState::is_set) == 0) {
-        if (!state.word.compare_exchange_weak(word, (word + EventState::one_setting) | EventState::is_set)) continue;
+        if (!state.word.compare_exchange_weak(word, (word + EventState::one_setting) | EventState::is_set))
+            continue;
         state.bell.ring_all(state.home);
         return;
     }
@@ -41,10 +42,13 @@ bool BasicEvent::wait(Deadline deadline) const {
         const std::uint32_t word = state.word.load();
         return (word & EventState::is_set) != 0 || word != before;
     };
-    return wait_until("Event.wait", state.home, state.word, state.bell, deadline, was_set, [&] { state.bell.ring_all(state.home); });
+    return wait_until("Event.wait", state.home, state.word, state.bell, deadline, was_set,
+                      [&] { state.bell.ring_all(state.home); });
 }
 
-std::ostream& operator<<(std::ostream& out, const BasicEvent& event) { return out << (event.is_set() ? "<Event set>" : "<Event unset>"); }
+std::ostream& operator<<(std::ostream& out, const BasicEvent& event) {
+    return out << (event.is_set() ? "<Event set>" : "<Event unset>");
+}
 
 void write_event(message::Writer& out, const BasicEvent& event) { write_state(out, event.state()); }
 

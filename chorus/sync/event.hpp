@@ -1,6 +1,7 @@
 // Event: wait until somebody says go.
 //
-// Semantics: Python's threading.Event for both kinds. Handles are light values whose copies are the same event.
+// Semantics: Python's threading.Event for both kinds. Handles are light values whose copies are the same
+// event.
 //
 // Threads: every call may come from any thread of any process that has a handle.
 // Death: set() waits for nobody, so a waiter that died cannot hold it up; a setter that is killed has
@@ -36,8 +37,8 @@ public:
     void set();
     /// Who waits from now on waits for the next set().
     void clear();
-    /// Returns true if it is set, or was set at any time while waiting, even if it has been cleared since; false
-    /// when the deadline passed.
+    /// Returns true if it is set, or was set at any time while waiting, even if it has been cleared since;
+    /// false when the deadline passed.
     bool wait(Deadline deadline = {}) const;
 
     /// As Python's: `<Event set>`, `<Event unset>`.
@@ -72,8 +73,12 @@ public:
 
 template <>
 struct codec<sync::Event<sync::Home::process>> {
-    static void write(message::Writer& out, const sync::Event<sync::Home::process>& event) { sync::write_event(out, event); }
-    static sync::Event<sync::Home::process> read(message::Reader& in) { return sync::Event<sync::Home::process>(sync::read_event(in)); }
+    static void write(message::Writer& out, const sync::Event<sync::Home::process>& event) {
+        sync::write_event(out, event);
+    }
+    static sync::Event<sync::Home::process> read(message::Reader& in) {
+        return sync::Event<sync::Home::process>(sync::read_event(in));
+    }
 };
 
 namespace threading {

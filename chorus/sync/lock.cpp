@@ -13,7 +13,8 @@ namespace {
 
 [[noreturn]] void tell_of_owners_death(const LockState& state) {
     throw OwnerDied("the lock was held by " + describe(state.died()) +
-                    ", which has ended. The lock is held now: repair what it protects and call recover(), or release() it to leave that to the next one");
+                    ", which has ended. The lock is held now: repair what it protects and call recover(), or "
+                    "release() it to leave that to the next one");
 }
 
 const char* type_name(const LockState& state) { return state.is_recursive() ? "RLock" : "Lock"; }
@@ -22,7 +23,9 @@ const char* type_name(const LockState& state) { return state.is_recursive() ? "R
 
 LockWord& word_of(LockState& state) noexcept { return state; }
 
-BasicLock::BasicLock(Home home, bool recursive) : BasicLock(make_state<LockState>(home)) { state_->initialise(home, recursive); }
+BasicLock::BasicLock(Home home, bool recursive) : BasicLock(make_state<LockState>(home)) {
+    state_->initialise(home, recursive);
+}
 
 bool BasicLock::acquire(Deadline deadline) {
     auto& state = *state_;
@@ -43,13 +46,17 @@ void BasicLock::release() {
         if (!state.is_mine()) throw UsageError("cannot release an RLock that this thread does not hold");
         if (--state.depth > 0) return;
     }
-    if (!state.give_back()) throw UsageError("cannot release a Lock that nobody holds: acquire() it first, or let std::scoped_lock do both");
+    if (!state.give_back())
+        throw UsageError(
+            "cannot release a Lock that nobody holds: acquire() it first, or let std::scoped_lock do both");
 }
 
 bool BasicLock::locked() const noexcept { return state_->is_taken(); }
 
 void BasicLock::recover() {
-    if (!state_->is_taken()) throw UsageError("recover() is for who holds the lock, after acquire() has thrown OwnerDied: nobody holds it");
+    if (!state_->is_taken())
+        throw UsageError(
+            "recover() is for who holds the lock, after acquire() has thrown OwnerDied: nobody holds it");
     state_->trust_again();
 }
 
@@ -76,7 +83,8 @@ void write_lock(message::Writer& out, const BasicLock& lock) { write_state(out, 
 
 std::shared_ptr<LockState> read_lock(message::Reader& in, bool recursive) {
     auto state = read_state<LockState>(in);
-    if (state->home() != Home::process || state->is_recursive() != recursive) throw DecodeError("message damaged: no such lock lies where it says");
+    if (state->home() != Home::process || state->is_recursive() != recursive)
+        throw DecodeError("message damaged: no such lock lies where it says");
     return state;
 }
 

@@ -4,9 +4,9 @@
 //     { std::scoped_lock guard(lock); … }
 //     lock.acquire(1s);  lock.release();
 //
-// Semantics: Python's threading.Lock and RLock for both kinds, also where multiprocessing differs. A handle is a
-// light value: its copies are the same lock, in this thread, in others, and in the processes it was given to.
-// Not fair: who asks first does not always get it first.
+// Semantics: Python's threading.Lock and RLock for both kinds, also where multiprocessing differs. A handle
+// is a light value: its copies are the same lock, in this thread, in others, and in the processes it was
+// given to. Not fair: who asks first does not always get it first.
 //
 // Threads: every call may come from any thread of any process that has a handle.
 // Death: if the thread that holds a lock of processes ends, by whatever means, the next one to acquire
@@ -74,7 +74,8 @@ public:
     const std::shared_ptr<LockState>& state() const noexcept { return state_; }
 
 protected:
-    explicit BasicLock(std::shared_ptr<LockState> state) noexcept : state_(std::move(state)), word_(&word_of(*state_)) {}
+    explicit BasicLock(std::shared_ptr<LockState> state) noexcept
+        : state_(std::move(state)), word_(&word_of(*state_)) {}
     BasicLock(Home home, bool recursive);
     BasicLock(const BasicLock&) = default;
     BasicLock& operator=(const BasicLock&) = default;
@@ -149,7 +150,8 @@ using RLock = sync::RLock<sync::Home::thread>;
 namespace multiprocessing {
 /// A lock between processes. Travels as an argument, by handle; its holder's death is told by OwnerDied.
 using Lock = sync::Lock<sync::Home::process>;
-/// A recursive lock between processes. Travels as an argument, by handle; its holder's death is told by OwnerDied.
+/// A recursive lock between processes. Travels as an argument, by handle; its holder's death is told by
+/// OwnerDied.
 using RLock = sync::RLock<sync::Home::process>;
 }  // namespace multiprocessing
 

@@ -1,11 +1,12 @@
 // The quick way of a lock: to take one that is free, and to give it back while nobody waits for it, is one
 // instruction each. All else is LockState's.
 //
-// The word says who holds the lock (0: nobody), whether the last holder died and nobody has said that all is well again
-// (suspect), and whether somebody sleeps (waited for): the two highest bits.
+// The word says who holds the lock (0: nobody), whether the last holder died and nobody has said that all is
+// well again (suspect), and whether somebody sleeps (waited for): the two highest bits.
 //
 // Threads: anybody's who can see the word.
-// Death: between processes the word of a dead holder stays as it is; who finds it there takes the lock from the dead.
+// Death: between processes the word of a dead holder stays as it is; who finds it there takes the lock from
+//        the dead.
 #pragma once
 
 #include <atomic>
@@ -19,7 +20,8 @@ namespace chorus::sync {
 
 using memory::Home;
 
-/// The calling thread among the threads of its process, and among all lives that share objects; 0: it has none yet.
+/// The calling thread among the threads of its process, and among all lives that share objects; 0: it has
+/// none yet.
 extern constinit thread_local std::uint32_t number_of_this_thread;
 extern constinit thread_local std::uint32_t life_of_this_thread;
 
@@ -33,12 +35,14 @@ public:
     /// Returns false if the lock is not free, or whoever asks has no name yet.
     bool take_if_free(std::uint32_t self) noexcept {
         std::uint32_t free = 0;
-        return self != 0 && word_.compare_exchange_strong(free, self, std::memory_order_acquire, std::memory_order_relaxed);
+        return self != 0 && word_.compare_exchange_strong(free, self, std::memory_order_acquire,
+                                                          std::memory_order_relaxed);
     }
     /// Returns false if the caller does not hold it, or there is more to do than to give it back.
     bool give_back_if_unwanted(std::uint32_t self) noexcept {
         std::uint32_t held = self;
-        return self != 0 && word_.compare_exchange_strong(held, 0, std::memory_order_seq_cst, std::memory_order_relaxed);
+        return self != 0 &&
+               word_.compare_exchange_strong(held, 0, std::memory_order_seq_cst, std::memory_order_relaxed);
     }
 
 protected:

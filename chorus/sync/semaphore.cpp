@@ -19,7 +19,8 @@ struct SemaphoreState {
 };
 
 BasicSemaphore::BasicSemaphore(Home home, int value, bool bounded) {
-    if (value < 0) throw UsageError("a semaphore's initial value must be 0 or more, got " + std::to_string(value));
+    if (value < 0)
+        throw UsageError("a semaphore's initial value must be 0 or more, got " + std::to_string(value));
     state_ = make_state<SemaphoreState>(home);
     state_->permits = static_cast<std::uint32_t>(value);
     state_->home = home;
@@ -49,8 +50,9 @@ void BasicSemaphore::release(int n) {
     std::uint32_t permits = state.permits.load();
     do {
         if (more > state.most - permits) {
-            throw UsageError("semaphore released too many times: " + std::to_string(permits) + " permits are free, " + std::to_string(n) +
-                             " would come, and it " + (state.bounded ? "began with " : "can hold ") + std::to_string(state.most));
+            throw UsageError("semaphore released too many times: " + std::to_string(permits) +
+                             " permits are free, " + std::to_string(n) + " would come, and it " +
+                             (state.bounded ? "began with " : "can hold ") + std::to_string(state.most));
         }
     } while (!state.permits.compare_exchange_weak(permits, permits + more));
     state.bell.ring(state.home, more);
@@ -59,14 +61,18 @@ void BasicSemaphore::release(int n) {
 int BasicSemaphore::get_value() const noexcept { return static_cast<int>(state_->permits.load()); }
 
 std::ostream& operator<<(std::ostream& out, const BasicSemaphore& semaphore) {
-    return out << (semaphore.state_->bounded ? "<BoundedSemaphore(value=" : "<Semaphore(value=") << semaphore.get_value() << ")>";
+    return out << (semaphore.state_->bounded ? "<BoundedSemaphore(value=" : "<Semaphore(value=")
+               << semaphore.get_value() << ")>";
 }
 
-void write_semaphore(message::Writer& out, const BasicSemaphore& semaphore) { write_state(out, semaphore.state()); }
+void write_semaphore(message::Writer& out, const BasicSemaphore& semaphore) {
+    write_state(out, semaphore.state());
+}
 
 std::shared_ptr<SemaphoreState> read_semaphore(message::Reader& in, bool bounded) {
     auto state = read_state<SemaphoreState>(in);
-    if (state->home != Home::process || state->bounded != bounded) throw DecodeError("message damaged: no such semaphore lies where it says");
+    if (state->home != Home::process || state->bounded != bounded)
+        throw DecodeError("message damaged: no such semaphore lies where it says");
     return state;
 }
 

@@ -3,8 +3,8 @@
 //     mp::Semaphore three(3);
 //     { std::scoped_lock slot(three); … }   // acquire and release
 //
-// Semantics: Python's threading.Semaphore for both kinds; get_value and locked as multiprocessing's. Handles are
-// light values whose copies are the same semaphore.
+// Semantics: Python's threading.Semaphore for both kinds; get_value and locked as multiprocessing's. Handles
+// are light values whose copies are the same semaphore.
 //
 // Threads: every call may come from any thread of any process that has a handle.
 // Death: who waits and dies is as if it had never asked. A permit has no owner: what a dead process had
@@ -37,8 +37,8 @@ class BasicSemaphore {
 public:
     /// Takes one permit. Returns false when the deadline passed.
     bool acquire(Deadline deadline = {});
-    /// Gives back `n` permits, and wakes as many. Throws: UsageError for n < 1, and if there would be more than
-    /// 2³¹ − 1 permits, or more than a bounded one began with: then none is given back.
+    /// Gives back `n` permits, and wakes as many. Throws: UsageError for n < 1, and if there would be more
+    /// than 2³¹ − 1 permits, or more than a bounded one began with: then none is given back.
     void release(int n = 1);
     /// Free permits; an instant later that may have changed.
     int get_value() const noexcept;
@@ -77,7 +77,8 @@ template <Home home>
 class Semaphore : public BasicSemaphore {
 public:
     static constexpr bool bounded = false;
-    /// With so many permits. Throws: UsageError if there are fewer than 0; OsError when there is no memory to share.
+    /// With so many permits. Throws: UsageError if there are fewer than 0; OsError when there is no memory to
+    /// share.
     explicit Semaphore(int value = 1) : BasicSemaphore(home, value, bounded) {}
     explicit Semaphore(std::shared_ptr<SemaphoreState> state) noexcept : BasicSemaphore(std::move(state)) {}
 };
@@ -89,7 +90,8 @@ public:
     static constexpr bool bounded = true;
     /// With so many permits, and never more. Throws: as Semaphore.
     explicit BoundedSemaphore(int value = 1) : BasicSemaphore(home, value, bounded) {}
-    explicit BoundedSemaphore(std::shared_ptr<SemaphoreState> state) noexcept : BasicSemaphore(std::move(state)) {}
+    explicit BoundedSemaphore(std::shared_ptr<SemaphoreState> state) noexcept
+        : BasicSemaphore(std::move(state)) {}
 };
 
 template <class Semaphore>
@@ -101,9 +103,11 @@ struct SemaphoreCodec {
 }  // namespace sync
 
 template <>
-struct codec<sync::Semaphore<sync::Home::process>> : sync::SemaphoreCodec<sync::Semaphore<sync::Home::process>> {};
+struct codec<sync::Semaphore<sync::Home::process>>
+    : sync::SemaphoreCodec<sync::Semaphore<sync::Home::process>> {};
 template <>
-struct codec<sync::BoundedSemaphore<sync::Home::process>> : sync::SemaphoreCodec<sync::BoundedSemaphore<sync::Home::process>> {};
+struct codec<sync::BoundedSemaphore<sync::Home::process>>
+    : sync::SemaphoreCodec<sync::BoundedSemaphore<sync::Home::process>> {};
 
 namespace threading {
 /// A semaphore between threads.
@@ -113,7 +117,8 @@ using BoundedSemaphore = sync::BoundedSemaphore<sync::Home::thread>;
 }  // namespace threading
 
 namespace multiprocessing {
-/// A semaphore between processes. Travels as an argument, by handle. A permit has no owner: what the dead had taken stays taken.
+/// A semaphore between processes. Travels as an argument, by handle. A permit has no owner: what the dead had
+/// taken stays taken.
 using Semaphore = sync::Semaphore<sync::Home::process>;
 /// A bounded semaphore between processes. Travels as an argument, by handle.
 using BoundedSemaphore = sync::BoundedSemaphore<sync::Home::process>;

@@ -4,8 +4,8 @@
 //     auto f = pool.submit(count, stop.get_token(), 1000);   // void count(chorus::StopToken stop, int n)
 //     stop.request_stop();
 //
-// Names follow std::stop_source and std::stop_token. Both kinds of worker take them: they lie in memory that processes share, and travel
-// as arguments, in queues and in pipes. Copies mean the same request.
+// Names follow std::stop_source and std::stop_token. Both kinds of worker take them: they lie in memory that
+// processes share, and travel as arguments, in queues and in pipes. Copies mean the same request.
 //
 // Threads: every call may come from any thread of any process that has a handle.
 // Death: asking waits for nobody; who is killed while it asks has asked all or none.
@@ -55,13 +55,19 @@ private:
 
 template <>
 struct codec<StopToken> {
-    static void write(message::Writer& out, const StopToken& token) { codec<multiprocessing::Event>::write(out, token.event_); }
+    static void write(message::Writer& out, const StopToken& token) {
+        codec<multiprocessing::Event>::write(out, token.event_);
+    }
     static StopToken read(message::Reader& in) { return StopToken(codec<multiprocessing::Event>::read(in)); }
 };
 template <>
 struct codec<StopSource> {
-    static void write(message::Writer& out, const StopSource& source) { codec<multiprocessing::Event>::write(out, source.event_); }
-    static StopSource read(message::Reader& in) { return StopSource(codec<multiprocessing::Event>::read(in)); }
+    static void write(message::Writer& out, const StopSource& source) {
+        codec<multiprocessing::Event>::write(out, source.event_);
+    }
+    static StopSource read(message::Reader& in) {
+        return StopSource(codec<multiprocessing::Event>::read(in));
+    }
 };
 
 }  // namespace chorus

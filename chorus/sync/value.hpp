@@ -5,17 +5,19 @@
 //     mp::Array<int> b{1, 2, 3};  for (int& x : b) …
 //     mp::Value<int> m(0, lock);  // several under one lock
 //
-// Semantics: Python's multiprocessing.Value and Array; in mt:: the same with the threads of this process. The lock is an RLock,
-// or what was given. Handles are light values whose copies are the same storage and the same lock. Storage and
-// what may lie in it: see RawValue and RawArray (chorus/memory/raw_value.hpp), which these are and which they become where one
-// is wanted; they do without the lock then.
+// Semantics: Python's multiprocessing.Value and Array; in mt:: the same with the threads of this process. The
+// lock is an RLock, or what was given. Handles are light values whose copies are the same storage and the
+// same lock. Storage and what may lie in it: see RawValue and RawArray (chorus/memory/raw_value.hpp), which
+// these are and which they become where one is wanted; they do without the lock then.
 //
-// The lock is taken by who takes it: value(), operator[] and spans go straight to memory. So not only `n.value() += 1` needs
-// it, as in Python, but reading and writing while others write does too, which Python's do by themselves.
+// The lock is taken by who takes it: value(), operator[] and spans go straight to memory. So not only
+// `n.value() += 1` needs it, as in Python, but reading and writing while others write does too, which
+// Python's do by themselves.
 //
-// Threads: every call may come from any thread of any process that has a handle; one at a time for assignment to a handle.
-// Death: if the holder of the lock dies, the next one to acquire it is told by OwnerDied and holds it, as Lock says; the
-//        elements are as the dead one left them. They go with their last holder.
+// Threads: every call may come from any thread of any process that has a handle; one at a time for assignment
+//          to a handle.
+// Death: if the holder of the lock dies, the next one to acquire it is told by OwnerDied and holds it, as
+//        Lock says; the elements are as the dead one left them. They go with their last holder.
 #pragma once
 
 #include <concepts>
@@ -74,8 +76,8 @@ private:
     mutable AnyLock<home> lock_;
 };
 
-/// One value and its lock. A handle: its copies, here and in other processes, are the same storage and the same lock.
-/// Throws (constructors): OsError when there is no memory to share.
+/// One value and its lock. A handle: its copies, here and in other processes, are the same storage and the
+/// same lock. Throws (constructors): OsError when there is no memory to share.
 template <class T, Home home>
 class Value : public memory::RawValue<T, home>, public WithLock<home> {
 public:
@@ -96,7 +98,8 @@ public:
 };
 
 /// Values in a row and their lock. A handle, as Value; it converts to std::span.
-/// Throws (constructors): OsError with the numbers when there is no such memory; UsageError when there can be none.
+/// Throws (constructors): OsError with the numbers when there is no such memory; UsageError when there can be
+/// none.
 template <class T, Home home>
 class Array : public memory::RawArray<T, home>, public WithLock<home> {
 public:

@@ -13,7 +13,9 @@ std::size_t length_of_character(std::string_view text) noexcept {
     if (first < 0xc2 || first > 0xf4 || text.size() < length) return 0;
     const auto second = static_cast<unsigned char>(text[1]);
     // Longer than it has to be, one half of a pair, or above the last character.
-    if ((first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) || (first == 0xf0 && second < 0x90) || (first == 0xf4 && second > 0x8f)) return 0;
+    if ((first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) ||
+        (first == 0xf0 && second < 0x90) || (first == 0xf4 && second > 0x8f))
+        return 0;
     for (std::size_t i = 1; i < length; ++i) {
         if ((static_cast<unsigned char>(text[i]) & 0xc0) != 0x80) return 0;
     }
@@ -30,14 +32,16 @@ Line& Line::raw(std::string_view text) noexcept {
 }
 
 Line& Line::number(std::int64_t value) noexcept {
-    size_ = static_cast<std::size_t>(std::to_chars(bytes_.data() + size_, bytes_.data() + room, value).ptr - bytes_.data());
+    size_ = static_cast<std::size_t>(std::to_chars(bytes_.data() + size_, bytes_.data() + room, value).ptr -
+                                     bytes_.data());
     return *this;
 }
 
 Line& Line::time(std::int64_t nanoseconds) noexcept {
     number(nanoseconds / 1000);
     const auto rest = static_cast<int>(nanoseconds % 1000);
-    const char decimals[] = {'.', static_cast<char>('0' + rest / 100), static_cast<char>('0' + rest / 10 % 10), static_cast<char>('0' + rest % 10)};
+    const char decimals[] = {'.', static_cast<char>('0' + rest / 100),
+                             static_cast<char>('0' + rest / 10 % 10), static_cast<char>('0' + rest % 10)};
     return raw({decimals, sizeof decimals});
 }
 

@@ -1,4 +1,5 @@
-// One event as a line of JSON, in memory that is there already: an event may be written when there is no more to be had.
+// One event as a line of JSON, in memory that is there already: an event may be written when there is no more
+// to be had.
 #pragma once
 
 #include <array>

@@ -23,7 +23,8 @@ constexpr const char* variable = "CHORUS_TRACE";
 constinit int file = -1;  // set before main, and open until the end
 constinit std::atomic<std::uint64_t> arrows{0};
 
-/// What an event says of the calling thread. Asked of the system once: that costs as much as writing the event.
+/// What an event says of the calling thread. Asked of the system once: that costs as much as writing the
+/// event.
 struct Here {
     int process = 0;
     int thread = 0;
@@ -50,13 +51,16 @@ const char* name_of(Kind kind) noexcept {
     return "";
 }
 
-void tell(const std::string& path, const std::string& why) { std::fprintf(stderr, "chorus: CHORUS_TRACE: cannot write %s: %s\n", path.c_str(), why.c_str()); }
+void tell(const std::string& path, const std::string& why) {
+    std::fprintf(stderr, "chorus: CHORUS_TRACE: cannot write %s: %s\n", path.c_str(), why.c_str());
+}
 
 void write(const Line& line) noexcept {
     const int code = platform::append(file, line.data(), line.size());
     if (code == 0 || !switched_on.exchange(false)) return;
     char text[160];
-    const int size = std::snprintf(text, sizeof text, "chorus: CHORUS_TRACE: the trace ends here: %s\n", platform::reason(code));
+    const int size = std::snprintf(text, sizeof text, "chorus: CHORUS_TRACE: the trace ends here: %s\n",
+                                   platform::reason(code));
     platform::append(2, text, std::min(sizeof text - 1, static_cast<std::size_t>(size)));
 }
 
@@ -64,7 +68,10 @@ void write(const Line& line) noexcept {
 class Event {
 public:
     Event(char what, int process, int thread) noexcept {
-        line_.raw("{\"ph\":\"").raw({&what, 1}).raw("\",\"ts\":").time(std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1));
+        line_.raw("{\"ph\":\"")
+            .raw({&what, 1})
+            .raw("\",\"ts\":")
+            .time(std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1));
         line_.raw(",\"pid\":").number(process).raw(",\"tid\":").number(thread);
     }
     explicit Event(char what) noexcept : Event(what, this_thread().process, this_thread().thread) {}
@@ -105,7 +112,8 @@ private:
 }  // namespace
 
 void begin(std::string_view program) {
-    const char* const value = ::secure_getenv(variable);  // whoever starts a program with more rights than his own shall not empty files by it
+    const char* const value = ::secure_getenv(
+        variable);  // whoever starts a program with more rights than his own shall not empty files by it
     if (value == nullptr || *value == '\0') return;
     const bool is_first = *value != '+';
     std::string path = is_first ? value : value + 1;
@@ -124,7 +132,9 @@ void begin(std::string_view program) {
     Event('M').named("chorus_trace").with({{"program", program}}).write();
 }
 
-[[gnu::hot]] void begin_in_copy() noexcept { here = {}; }  // each copy that a fork server makes passes here (child_main.cpp)
+[[gnu::hot]] void begin_in_copy() noexcept {
+    here = {};
+}  // each copy that a fork server makes passes here (child_main.cpp)
 
 void name_process(std::string_view name, int parent) noexcept {
     if (is_on()) Event('M').named("process_name").with({{"name", name}, {"parent", parent}}).write();
@@ -155,10 +165,13 @@ void instant(Kind kind, std::string_view name, Arguments arguments) noexcept {
 }
 
 void instant_of(int process, Kind kind, std::string_view name, Arguments arguments) noexcept {
-    if (is_on()) Event('i', process, process).of(kind).named(name).raw(",\"s\":\"p\"").with(arguments).write();
+    if (is_on())
+        Event('i', process, process).of(kind).named(name).raw(",\"s\":\"p\"").with(arguments).write();
 }
 
-std::uint64_t new_arrow() noexcept { return static_cast<std::uint64_t>(this_thread().process) << 30 | (arrows.fetch_add(1) + 1); }
+std::uint64_t new_arrow() noexcept {
+    return static_cast<std::uint64_t>(this_thread().process) << 30 | (arrows.fetch_add(1) + 1);
+}
 
 void begin_arrow(std::uint64_t arrow) noexcept {
     if (is_on()) Event('s').of(Kind::task).named("task").raw(",\"id\":").number(arrow).write();

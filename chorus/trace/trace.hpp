@@ -1,16 +1,17 @@
 // What all workers of a program do, written down while they do it, if CHORUS_TRACE names a file.
 //
-// Layout of the file: the array of events that Chrome's and Perfetto's trace viewers read. Its first line is `[`; each of the others is
-// one event, written to the file's end by one write. Viewers take the array without its end, so nothing has to be finished: who is
-// killed leaves a whole trace. `ts` is the system's monotonic clock in microseconds, one for all processes. `ph` says what an event is:
+// Layout of the file: the array of events that Chrome's and Perfetto's trace viewers read. Its first line is
+// `[`; each of the others is one event, written to the file's end by one write. Viewers take the array
+// without its end, so nothing has to be finished: who is killed leaves a whole trace. `ts` is the system's
+// monotonic clock in microseconds, one for all processes. `ph` says what an event is:
 //
-//     B, E  a span of a thread begins, ends: a run of a function, a task, a wait          cat: run, task, wait
-//     i     an instant: a worker starts, is found dead; a message is put or got           cat: life, message
-//     s, f  an arrow from where a task was submitted to where it begins, both of one `id`  cat: task
+//     B, E  a span of a thread begins, ends: a run of a function, a task, a wait    cat: run, task, wait
+//     i     an instant: a worker starts, is found dead; a message is put or got     cat: life, message
+//     s, f  an arrow from a task's submission to its beginning, both of one `id`    cat: task
 //     M     the name of a process or a thread
 //
-// The program's first process empties the file and puts a `+` before the name in the variable: who finds it there appends. So all
-// processes of a program, and the programs that it starts itself, write into one file.
+// The program's first process empties the file and puts a `+` before the name in the variable: who finds it
+// there appends. So all processes of a program, and the programs that it starts itself, write into one file.
 //
 // Threads: every function may be called from any thread.
 // Death: at any instant; what had been begun stands in the file. The one who hears of a death writes it down.
@@ -29,7 +30,8 @@ extern constinit std::atomic<bool> switched_on;
 /// All that tracing costs while it is off.
 inline bool is_on() noexcept { return switched_on.load(std::memory_order_relaxed); }
 
-/// Before main: opens the file that CHORUS_TRACE names, if it names one. Else, and where the file cannot be opened, nothing is traced.
+/// Before main: opens the file that CHORUS_TRACE names, if it names one. Else, and where the file cannot be
+/// opened, nothing is traced.
 void begin(std::string_view program);
 /// In a copy of a process: it is another one, and in none of the original's spans.
 void begin_in_copy() noexcept;
@@ -91,7 +93,8 @@ private:
     bool begun_ = false;
 };
 
-/// Of a call that may have to wait: from where it goes to sleep for the first time until it is over. Without a name it is not told.
+/// Of a call that may have to wait: from where it goes to sleep for the first time until it is over. Without
+/// a name it is not told.
 class Wait {
 public:
     explicit Wait(const char* call) noexcept : call_(call) {}

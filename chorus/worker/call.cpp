@@ -35,7 +35,8 @@ std::exception_ptr death(const Started& started, int exitcode, const Report& rep
     auto death = death_of(exitcode, report, started.options.memory);
     WorkerDied::Circumstances circumstances;
     circumstances.memory = started.process->peak_memory;
-    return std::make_exception_ptr(WorkerDied(death.what, death.exitcode, std::move(death.stack), std::move(circumstances)));
+    return std::make_exception_ptr(
+        WorkerDied(death.what, death.exitcode, std::move(death.stack), std::move(circumstances)));
 }
 
 // What became of a child that has ended. The value is taken, or the error returned.
@@ -53,8 +54,9 @@ std::exception_ptr conclude(const Started& started, bool timed_out, const TakeVa
         return std::current_exception();  // the value's own reading threw
     }
     if (timed_out) {
-        return std::make_exception_ptr(
-            TimedOut("the call took longer than its timeout of " + std::to_string(started.options.timeout->duration().count()) + " s and was ended"));
+        return std::make_exception_ptr(TimedOut("the call took longer than its timeout of " +
+                                                std::to_string(started.options.timeout->duration().count()) +
+                                                " s and was ended"));
     }
     const std::lock_guard guard(started.process->mutex);
     return death(started, started.process->exitcode.value_or(255), report);
@@ -73,15 +75,17 @@ void run_in_child(CallOptions options, std::unique_ptr<message::Call> call, cons
     if (const auto error = conclude(started, timed_out, take)) std::rethrow_exception(error);
 }
 
-void run_in_child_later(CallOptions options, std::unique_ptr<message::Call> call, const std::shared_ptr<FutureState>& future, TakeValue take) {
+void run_in_child_later(CallOptions options, std::unique_ptr<message::Call> call,
+                        const std::shared_ptr<FutureState>& future, TakeValue take) {
     prepare_futures();  // first what may fail without a trace
     const auto started = start_call(std::move(options), std::move(call));
     future->set_running();
     future->set_stopper([process = started.process] { send_signal(process, SIGKILL); });
     try {
-        when_ended(started.process, started.deadline, [started, future, take = std::move(take)](bool timed_out) {
-            if (const auto error = conclude(started, timed_out, take)) future->set_error(error);
-        });
+        when_ended(started.process, started.deadline,
+                   [started, future, take = std::move(take)](bool timed_out) {
+                       if (const auto error = conclude(started, timed_out, take)) future->set_error(error);
+                   });
     } catch (...) {  // nobody would hear of its end
         send_signal(started.process, SIGKILL);
         join(started.process, {});

@@ -29,11 +29,17 @@ namespace chorus {
 
 inline namespace literals {
 /// `4_KiB` is 4096 bytes.
-constexpr std::size_t operator""_KiB(unsigned long long count) { return static_cast<std::size_t>(count) << 10; }
+constexpr std::size_t operator""_KiB(unsigned long long count) {
+    return static_cast<std::size_t>(count) << 10;
+}
 /// `512_MiB` is 512 times 1024 KiB, in bytes.
-constexpr std::size_t operator""_MiB(unsigned long long count) { return static_cast<std::size_t>(count) << 20; }
+constexpr std::size_t operator""_MiB(unsigned long long count) {
+    return static_cast<std::size_t>(count) << 20;
+}
 /// `1_GiB` is 1024 MiB, in bytes.
-constexpr std::size_t operator""_GiB(unsigned long long count) { return static_cast<std::size_t>(count) << 30; }
+constexpr std::size_t operator""_GiB(unsigned long long count) {
+    return static_cast<std::size_t>(count) << 30;
+}
 }  // namespace literals
 
 /// A length of time that work may take.
@@ -42,13 +48,17 @@ class Timeout {
 public:
     /// Any duration. Throws: UsageError if it is negative or no number.
     template <class Rep, class Period>
-    Timeout(std::chrono::duration<Rep, Period> duration) : seconds_(checked(std::chrono::duration<double>(duration).count())) {}
+    Timeout(std::chrono::duration<Rep, Period> duration)
+        : seconds_(checked(std::chrono::duration<double>(duration).count())) {}
     /// In seconds.
-    std::chrono::duration<double> duration() const noexcept { return std::chrono::duration<double>(seconds_); }
+    std::chrono::duration<double> duration() const noexcept {
+        return std::chrono::duration<double>(seconds_);
+    }
 
 private:
     static double checked(double seconds) {
-        if (!(seconds >= 0)) throw UsageError("a timeout cannot be negative: got " + std::to_string(seconds) + " s");
+        if (!(seconds >= 0))
+            throw UsageError("a timeout cannot be negative: got " + std::to_string(seconds) + " s");
         return seconds;
     }
     double seconds_;
@@ -70,9 +80,11 @@ namespace worker {
 using TakeValue = std::function<void(message::Reader&)>;
 
 /// Runs the call in a child and waits. Throws what it threw, or what became of it.
-void run_in_child(multiprocessing::CallOptions options, std::unique_ptr<message::Call> call, const TakeValue& take);
+void run_in_child(multiprocessing::CallOptions options, std::unique_ptr<message::Call> call,
+                  const TakeValue& take);
 /// Starts the call in a child; the future is ended when the child has.
-void run_in_child_later(multiprocessing::CallOptions options, std::unique_ptr<message::Call> call, const std::shared_ptr<FutureState>& future, TakeValue take);
+void run_in_child_later(multiprocessing::CallOptions options, std::unique_ptr<message::Call> call,
+                        const std::shared_ptr<FutureState>& future, TakeValue take);
 
 }  // namespace worker
 
@@ -89,7 +101,8 @@ auto run(CallOptions options, Function&& function, Args&&... args) {
         worker::run_in_child(std::move(options), std::move(call), [](message::Reader&) {});
     } else {
         std::optional<Result> value;
-        worker::run_in_child(std::move(options), std::move(call), [&](message::Reader& in) { value.emplace(message::decode<Result>(in)); });
+        worker::run_in_child(std::move(options), std::move(call),
+                             [&](message::Reader& in) { value.emplace(message::decode<Result>(in)); });
         return *std::move(value);
     }
 }

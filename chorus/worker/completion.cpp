@@ -58,7 +58,9 @@ std::shared_ptr<FutureState> Arrivals::next(Deadline deadline) {
         // Who helps one kind of work hears of that kind alone: with several kinds somebody else has to help.
         wait.begins();
         const bool one_kind = helped_.size() == 1;
-        if (!(one_kind ? expected_.begin()->second.future->help_until(*bell, deadline) : bell->sleep_until_done(deadline))) return nullptr;
+        if (!(one_kind ? expected_.begin()->second.future->help_until(*bell, deadline)
+                       : bell->sleep_until_done(deadline)))
+            return nullptr;
     }
 }
 

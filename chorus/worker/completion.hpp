@@ -3,8 +3,8 @@
 //     auto [done, not_done] = chorus::wait(futures, {.return_when = chorus::FIRST_COMPLETED});
 //     for (auto& future : chorus::as_completed(futures)) use(future.get());
 //
-// Semantics: Python's concurrent.futures.wait and as_completed. Futures of threads, of processes and of several pools
-// may be mixed.
+// Semantics: Python's concurrent.futures.wait and as_completed. Futures of threads, of processes and of
+// several pools may be mixed.
 //
 // Threads: any number at once, also for the same futures.
 // Death: a worker's death ends its future, and so the wait for it.
@@ -42,8 +42,8 @@ public:
     void expect(std::shared_ptr<FutureState> future);
     std::size_t expected() const noexcept { return expected_.size(); }
 
-    /// The next one that has ended, not expected any more; null when the deadline passed first. Those that were done when they were
-    /// expected come first. Requires: one is expected.
+    /// The next one that has ended, not expected any more; null when the deadline passed first. Those that
+    /// were done when they were expected come first. Requires: one is expected.
     std::shared_ptr<FutureState> next(Deadline deadline);
 
 private:
@@ -55,7 +55,8 @@ private:
 
     std::shared_ptr<Ended> ended_;
     std::unordered_map<const FutureState*, Expected> expected_;
-    std::map<const void*, std::size_t> helped_;  ///< how many of the expected ones one would help by waiting for them
+    std::map<const void*, std::size_t>
+        helped_;  ///< how many of the expected ones one would help by waiting for them
 };
 
 template <class T>
@@ -88,10 +89,11 @@ struct Waited {
 
 /// Futures of one type, in any range.
 template <class Range>
-concept RangeOfFutures = std::ranges::input_range<Range> && worker::IsFuture<std::remove_cvref_t<std::ranges::range_reference_t<Range>>>::value;
+concept RangeOfFutures = std::ranges::input_range<Range> &&
+                         worker::IsFuture<std::remove_cvref_t<std::ranges::range_reference_t<Range>>>::value;
 
-/// Waits for some futures, or all. Returns what is done and what is not, also when the timeout passed. A cancelled one is done, without
-/// an exception.
+/// Waits for some futures, or all. Returns what is done and what is not, also when the timeout passed. A
+/// cancelled one is done, without an exception.
 template <RangeOfFutures Range>
 auto wait(Range&& futures, WaitOptions options = {}) {
     using OneFuture = std::remove_cvref_t<std::ranges::range_reference_t<Range>>;
@@ -107,8 +109,10 @@ auto wait(Range&& futures, WaitOptions options = {}) {
         // What is done already is looked through whatever the deadline says.
         const auto ended = arrivals.next(enough ? Deadline(now) : options.timeout);
         if (!ended) break;
-        const bool raised = ended->phase() == worker::FutureState::Phase::finished && ended->error() != nullptr;
-        enough = enough || options.return_when == FIRST_COMPLETED || (options.return_when == FIRST_EXCEPTION && raised);
+        const bool raised =
+            ended->phase() == worker::FutureState::Phase::finished && ended->error() != nullptr;
+        enough = enough || options.return_when == FIRST_COMPLETED ||
+                 (options.return_when == FIRST_EXCEPTION && raised);
     }
     Waited<typename OneFuture::Value> result;
     for (auto& future : all) (future.done() ? result.done : result.not_done).push_back(std::move(future));
@@ -120,13 +124,16 @@ template <class T>
 class Completed {
 public:
     /// Made by as_completed().
-    Completed(worker::Arrivals arrivals, Deadline deadline) : arrivals_(std::move(arrivals)), all_(arrivals_.expected()), deadline_(deadline) {}
+    Completed(worker::Arrivals arrivals, Deadline deadline)
+        : arrivals_(std::move(arrivals)), all_(arrivals_.expected()), deadline_(deadline) {}
 
     /// The next one that is done; nothing when all were. Throws: TimedOut.
     std::optional<Future<T>> next() {
         if (arrivals_.expected() == 0) return std::nullopt;
         auto ended = arrivals_.next(deadline_);
-        if (!ended) throw TimedOut(std::to_string(arrivals_.expected()) + " (of " + std::to_string(all_) + ") futures unfinished");
+        if (!ended)
+            throw TimedOut(std::to_string(arrivals_.expected()) + " (of " + std::to_string(all_) +
+                           ") futures unfinished");
         return Future<T>(std::static_pointer_cast<worker::TypedFutureState<T>>(std::move(ended)));
     }
 
@@ -166,13 +173,14 @@ private:
     std::optional<Future<T>> at_;
 };
 
-/// Each future as soon as it is done; the deadline is for all of them together, and counts from now. Each is let go of when the next one
-/// is asked for.
+/// Each future as soon as it is done; the deadline is for all of them together, and counts from now. Each is
+/// let go of when the next one is asked for.
 template <RangeOfFutures Range>
 auto as_completed(Range&& futures, Deadline deadline = {}) {
     worker::Arrivals arrivals;
     for (auto&& future : futures) arrivals.expect(future.state());
-    return Completed<typename std::remove_cvref_t<std::ranges::range_reference_t<Range>>::Value>(std::move(arrivals), deadline);
+    return Completed<typename std::remove_cvref_t<std::ranges::range_reference_t<Range>>::Value>(
+        std::move(arrivals), deadline);
 }
 
 }  // namespace chorus

@@ -25,7 +25,9 @@ public:
     /// Its name.
     std::string get_start_method() const { return worker::name_of(method_); }
     /// Throws: UsageError: a context keeps its method.
-    void set_start_method(std::string_view) const { throw UsageError("a context keeps its start method: get another one by get_context"); }
+    void set_start_method(std::string_view) const {
+        throw UsageError("a context keeps its start method: get another one by get_context");
+    }
 
     /// A SpawnProcess, ForkProcess or ForkServerProcess. Function and arguments must travel, whatever
     /// the method, since that is known at run time only; ForkProcess itself takes anything.
@@ -38,19 +40,28 @@ public:
     template <class Function, class... Args>
     multiprocessing::Process Process(ProcessOptions options, Function&& function, Args&&... args) const {
         switch (method_) {
-            case StartMethod::fork: return ForkProcess(std::move(options), std::forward<Function>(function), std::forward<Args>(args)...);
-            case StartMethod::spawn: return SpawnProcess(std::move(options), std::forward<Function>(function), std::forward<Args>(args)...);
+            case StartMethod::fork:
+                return ForkProcess(std::move(options), std::forward<Function>(function),
+                                   std::forward<Args>(args)...);
+            case StartMethod::spawn:
+                return SpawnProcess(std::move(options), std::forward<Function>(function),
+                                    std::forward<Args>(args)...);
             case StartMethod::forkserver: break;
         }
-        return ForkServerProcess(std::move(options), std::forward<Function>(function), std::forward<Args>(args)...);
+        return ForkServerProcess(std::move(options), std::forward<Function>(function),
+                                 std::forward<Args>(args)...);
     }
 
     /// As multiprocessing::current_process().
     multiprocessing::Process current_process() const { return multiprocessing::current_process(); }
     /// As multiprocessing::parent_process().
-    std::optional<multiprocessing::Process> parent_process() const { return multiprocessing::parent_process(); }
+    std::optional<multiprocessing::Process> parent_process() const {
+        return multiprocessing::parent_process();
+    }
     /// As multiprocessing::active_children().
-    std::vector<multiprocessing::Process> active_children() const { return multiprocessing::active_children(); }
+    std::vector<multiprocessing::Process> active_children() const {
+        return multiprocessing::active_children();
+    }
     /// As multiprocessing::cpu_count().
     int cpu_count() const noexcept { return multiprocessing::cpu_count(); }
 

@@ -16,7 +16,8 @@ void call(const std::function<void()>& function, const char* what) {
         function();
     } catch (...) {
         const auto failure = message::describe(std::current_exception());
-        std::fprintf(stderr, "Exception in %s:\n%s: %s\n", what, failure.type.c_str(), failure.message.c_str());
+        std::fprintf(stderr, "Exception in %s:\n%s: %s\n", what, failure.type.c_str(),
+                     failure.message.c_str());
     }
 }
 
@@ -37,10 +38,12 @@ constexpr std::uintptr_t closed = 2;  ///< in place of a list: no more callbacks
 FutureState::~FutureState() {
     const auto list = callbacks_.load();
     if (list == closed) return;
-    for (auto* each = reinterpret_cast<Callback*>(list); each != nullptr;) delete std::exchange(each, each->next);
+    for (auto* each = reinterpret_cast<Callback*>(list); each != nullptr;)
+        delete std::exchange(each, each->next);
 }
 
-// Returns the list, which is the caller's until it stores one; null also when it is closed, and then it is not locked.
+// Returns the list, which is the caller's until it stores one; null also when it is closed, and then it is
+// not locked.
 FutureState::Callback* FutureState::lock_callbacks() noexcept {
     for (std::uintptr_t seen = callbacks_.load();;) {
         if (seen == closed) return nullptr;
@@ -101,7 +104,8 @@ bool FutureState::move_to_ending(bool from_running) noexcept {
 // work's violent end might be heard of in between, and be taken for the result.
 bool FutureState::cancel() {
     if (!move_to_ending(can_stop())) {
-        while ((word_.load() & step_mask) == ending) sync::give_way();  // somebody is about to say how it ended
+        while ((word_.load() & step_mask) == ending)
+            sync::give_way();  // somebody is about to say how it ended
         return phase() == Phase::cancelled;
     }
     error_ = std::make_exception_ptr(Cancelled("the work was cancelled"));

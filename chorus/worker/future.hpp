@@ -30,8 +30,8 @@ namespace worker {
 
 /// A future's state without its value's type.
 ///
-/// One word says how far it is, and who moves it out of pending or running may write the rest: so a result, an
-/// exception and a cancellation that come at the same time are decided by one compare-and-swap.
+/// One word says how far it is, and who moves it out of pending or running may write the rest: so a result,
+/// an exception and a cancellation that come at the same time are decided by one compare-and-swap.
 class FutureState {
 public:
     enum class Phase : std::uint32_t { pending, running, cancelled, finished };
@@ -50,7 +50,8 @@ public:
     /// Throws: TimedOut when the deadline passes first.
     void wait_done(Deadline deadline) const;
 
-    /// What ends the work once it runs; without it running work is not cancelled. What it throws is reported on stderr.
+    /// What ends the work once it runs; without it running work is not cancelled. What it throws is reported
+    /// on stderr.
     /// Requires: nobody else has the future yet.
     void set_stopper(std::function<void()> stop);
     bool cancel();
@@ -59,14 +60,17 @@ public:
     std::exception_ptr error() const { return error_; }
 
     struct Callback;
-    /// Runs at once if it is done already, and then returns null. What a callback throws is reported on stderr.
+    /// Runs at once if it is done already, and then returns null. What a callback throws is reported on
+    /// stderr.
     Callback* add_callback(std::function<void()> callback);
     /// Nothing is done if it runs, or has run. Requires: a callback added to this future, removed once.
     void remove_callback(Callback* callback) noexcept;
 
-    /// Waits for another future as it waits for itself: who can do something for this one meanwhile does. Returns false when the
-    /// deadline passed first.
-    virtual bool help_until(const FutureState& goal, Deadline deadline) const { return goal.sleep_until_done(deadline); }
+    /// Waits for another future as it waits for itself: who can do something for this one meanwhile does.
+    /// Returns false when the deadline passed first.
+    virtual bool help_until(const FutureState& goal, Deadline deadline) const {
+        return goal.sleep_until_done(deadline);
+    }
     /// Whom it would help: equal for all futures whose waiters do the same work. Null: nobody.
     virtual const void* helped() const noexcept { return nullptr; }
 
@@ -78,7 +82,8 @@ public:
     bool set_error(std::exception_ptr error);
 
 protected:
-    /// From now on only the caller may end it, and must. Returns false if it is done, or somebody else is at it.
+    /// From now on only the caller may end it, and must. Returns false if it is done, or somebody else is at
+    /// it.
     bool begin_to_end() noexcept;
     void end() noexcept;
     void give_up(std::exception_ptr error) noexcept;
@@ -93,7 +98,15 @@ protected:
     virtual void stop();
 
 private:
-    enum Step : std::uint32_t { pending, running, ending, cancelled, finished, step_mask = 7, somebody_waits = 8 };
+    enum Step : std::uint32_t {
+        pending,
+        running,
+        ending,
+        cancelled,
+        finished,
+        step_mask = 7,
+        somebody_waits = 8
+    };
 
     bool move_to_ending(bool from_running) noexcept;
     void end_as(Step step) noexcept;
@@ -132,7 +145,8 @@ void write_future(std::ostream& out, const FutureState& state, const std::type_i
 
 }  // namespace worker
 
-/// The result of a call that may still run: of mp::async() and of pools. A handle: copies are the same future, for any thread.
+/// The result of a call that may still run: of mp::async() and of pools. A handle: copies are the same
+/// future, for any thread.
 template <class T>
 class Future {
 public:
@@ -185,11 +199,12 @@ public:
     template <class Function>
     void add_done_callback(Function function) const {
         // A copy of the state would keep itself alive for ever: the callback holds it while it is due.
-        state_->add_callback([future = *this, function = std::move(function)]() mutable { function(future); });
+        state_->add_callback(
+            [future = *this, function = std::move(function)]() mutable { function(future); });
     }
 
-    /// A future for what the function makes of the value, in the thread that ends this one; at once if it is done
-    /// already. An exception or a cancellation passes the function by.
+    /// A future for what the function makes of the value, in the thread that ends this one; at once if it is
+    /// done already. An exception or a cancellation passes the function by.
     template <class Function>
     auto then(Function function) const {
         using Result = std::decay_t<decltype(call_with_value(function, *this))>;

@@ -56,7 +56,9 @@ public:
         requires std::constructible_from<T, const std::decay_t<Args>&...>
     explicit local(Args&&... args)
         : values_(std::make_shared<worker::LocalValues>(
-              [... args = std::decay_t<Args>(std::forward<Args>(args))]() -> std::shared_ptr<void> { return std::make_shared<T>(args...); })) {}
+              [... args = std::decay_t<Args>(std::forward<Args>(args))]() -> std::shared_ptr<void> {
+                  return std::make_shared<T>(args...);
+              })) {}
     local(const local&) = delete;
     local& operator=(const local&) = delete;
     ~local() { values_->clear(); }

@@ -79,15 +79,18 @@ std::string default_name(const char* type_name, const std::vector<int>& path) {
 }
 
 void require_maker(const ProcessState& state, const char* what) {
-    if (state.kind == ProcessState::Kind::self) throw UsageError(std::string("cannot ") + what + " the current process");
+    if (state.kind == ProcessState::Kind::self)
+        throw UsageError(std::string("cannot ") + what + " the current process");
     if (state.kind == ProcessState::Kind::child && state.maker_pid != platform::process_id()) {
-        throw UsageError(std::string("can only ") + what + " a child process: " + state.name + " was made by process " + std::to_string(state.maker_pid) +
-                         ", this is " + std::to_string(platform::process_id()));
+        throw UsageError(std::string("can only ") + what + " a child process: " + state.name +
+                         " was made by process " + std::to_string(state.maker_pid) + ", this is " +
+                         std::to_string(platform::process_id()));
     }
 }
 
 void require_child(const ProcessState& state, const char* what) {
-    if (state.kind != ProcessState::Kind::child) throw UsageError(std::string("can only ") + what + " a child process, not " + state.name);
+    if (state.kind != ProcessState::Kind::child)
+        throw UsageError(std::string("can only ") + what + " a child process, not " + state.name);
 }
 
 void require_open(const ProcessState& state) {
@@ -96,13 +99,15 @@ void require_open(const ProcessState& state) {
 
 void require_started(const ProcessState& state, const std::string& what) {
     require_open(state);
-    if (state.phase < ProcessState::Phase::started) throw UsageError("cannot " + what + " " + state.name + " before it is started: call start() first");
+    if (state.phase < ProcessState::Phase::started)
+        throw UsageError("cannot " + what + " " + state.name + " before it is started: call start() first");
 }
 
 // Of one that cannot say it itself any more. Requires: state.mutex is held.
 void trace_end(const ProcessState& state) {
     const int exitcode = state.exitcode.value_or(0);
-    if (exitcode >= 0) return trace::instant_of(state.pid, trace::Kind::life, "ended", {{"exitcode", exitcode}});
+    if (exitcode >= 0)
+        return trace::instant_of(state.pid, trace::Kind::life, "ended", {{"exitcode", exitcode}});
     std::string story = "killed by " + platform::signal_name(-exitcode);
     try {
         if (state.report) story = death_of(exitcode, Report(state.report), state.memory_limit).what;
@@ -126,7 +131,8 @@ bool poll_locked(ProcessState& state) {
 
 }  // namespace
 
-ProcessPointer make_process_state(std::string name, std::optional<bool> daemon, std::unique_ptr<message::Call> call, const char* type_name,
+ProcessPointer make_process_state(std::string name, std::optional<bool> daemon,
+                                  std::unique_ptr<message::Call> call, const char* type_name,
                                   std::optional<StartMethod> method) {
     auto state = std::make_shared<ProcessState>();
     state->type_name = type_name;
@@ -142,8 +148,10 @@ ProcessPointer make_process_state(std::string name, std::optional<bool> daemon, 
 void start(const ProcessPointer& state) {
     if (!has_begun()) {
         throw UsageError(
-            "a process can only be started after main has begun: a static object that starts one would start it again in each child "
-            "(or the program was linked without Chorus's link options, see its CMake target and pkg-config file)");
+            "a process can only be started after main has begun: a static object that starts one would start "
+            "it again in each child "
+            "(or the program was linked without Chorus's link options, see its CMake target and pkg-config "
+            "file)");
     }
     if (is_ending()) throw UsageError("cannot start " + state->name + ": the program is ending");
     collect_ended_children();
@@ -151,7 +159,8 @@ void start(const ProcessPointer& state) {
     std::unique_lock lock(state->mutex);
     require_open(*state);
     require_maker(*state, "start");
-    if (state->phase != ProcessState::Phase::initial) throw UsageError("cannot start " + state->name + " twice: make a new Process");
+    if (state->phase != ProcessState::Phase::initial)
+        throw UsageError("cannot start " + state->name + " twice: make a new Process");
     Birth birth = birth_of(*state, method);
     auto call = std::move(state->call);
     state->phase = ProcessState::Phase::starting;
@@ -160,7 +169,9 @@ void start(const ProcessPointer& state) {
     // handles.
     lock.unlock();
     try {
-        if (!call) throw UsageError("cannot start " + birth.identity.name + ": its function has been run here already");
+        if (!call)
+            throw UsageError("cannot start " + birth.identity.name +
+                             ": its function has been run here already");
         prepare_to_add_child();
         auto newborn = start_child(method, std::move(birth), *call, state->report.get());
         auto process = std::make_shared<platform::FileDescriptor>(std::move(newborn.process));
@@ -236,7 +247,8 @@ std::vector<ProcessPointer> living_children() {
     const std::lock_guard guard(here.mutex);
     std::vector<ProcessPointer> living;
     for (const auto& [pid, state] : here.by_pid) living.push_back(state);
-    std::sort(living.begin(), living.end(), [](const auto& a, const auto& b) { return a->path.back() < b->path.back(); });
+    std::sort(living.begin(), living.end(),
+              [](const auto& a, const auto& b) { return a->path.back() < b->path.back(); });
     return living;
 }
 
@@ -288,7 +300,8 @@ bool Process::is_alive() const {
     worker::require_open(*state_);
     worker::require_maker(*state_, "ask about");
     if (state_->phase < ProcessState::Phase::started) return false;
-    if (state_->kind == ProcessState::Kind::parent) return !platform::process_has_ended(state_->process->get());
+    if (state_->kind == ProcessState::Kind::parent)
+        return !platform::process_has_ended(state_->process->get());
     return !worker::poll_locked(*state_);
 }
 
@@ -312,8 +325,9 @@ void Process::set_daemon(bool daemon) {
     const std::lock_guard guard(state_->mutex);
     worker::require_open(*state_);
     if (state_->phase != ProcessState::Phase::initial) {
-        throw UsageError("cannot change the daemon flag of " + state_->name +
-                         ": it was started already; say {.daemon = …} where it is made, or set it before start()");
+        throw UsageError(
+            "cannot change the daemon flag of " + state_->name +
+            ": it was started already; say {.daemon = …} where it is made, or set it before start()");
     }
     state_->daemon = daemon;
 }

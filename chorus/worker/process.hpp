@@ -35,7 +35,8 @@ struct ProcessState;
 #pragma GCC visibility push(default)  // the shared library shows what is declared here
 
 namespace chorus::worker {
-std::shared_ptr<ProcessState> make_process_state(std::string name, std::optional<bool> daemon, std::unique_ptr<message::Call> call, const char* type_name,
+std::shared_ptr<ProcessState> make_process_state(std::string name, std::optional<bool> daemon,
+                                                 std::unique_ptr<message::Call> call, const char* type_name,
                                                  std::optional<StartMethod> method);
 }  // namespace chorus::worker
 
@@ -47,23 +48,27 @@ struct ProcessOptions {
     std::optional<bool> daemon{};  ///< left out: as the process that makes it
 };
 
-/// A function in a process of its own. A handle: copies are the same process, and dropping one changes nothing. Only its maker may start, join or signal it.
+/// A function in a process of its own. A handle: copies are the same process, and dropping one changes
+/// nothing. Only its maker may start, join or signal it.
 class Process {
 public:
     /// A process that will call function(args…). The function is a plain function, a lambda without
     /// captures, or an object whose type travels; so are the arguments (message/serialize.hpp says
     /// what travels). They are written when it starts.
     template <class Function, class... Args>
-        requires(!std::derived_from<std::remove_cvref_t<Function>, Process> && !std::same_as<std::remove_cvref_t<Function>, ProcessOptions> &&
+        requires(!std::derived_from<std::remove_cvref_t<Function>, Process> &&
+                 !std::same_as<std::remove_cvref_t<Function>, ProcessOptions> &&
                  !std::same_as<std::remove_cvref_t<Function>, std::shared_ptr<worker::ProcessState>>)
-    explicit Process(Function&& function, Args&&... args) : Process(ProcessOptions{}, std::forward<Function>(function), std::forward<Args>(args)...) {}
+    explicit Process(Function&& function, Args&&... args)
+        : Process(ProcessOptions{}, std::forward<Function>(function), std::forward<Args>(args)...) {}
 
     /// The same, with options first.
     template <class Function, class... Args>
     Process(ProcessOptions options, Function&& function, Args&&... args)
-        : Process(worker::make_process_state(std::move(options.name), options.daemon,
-                                             message::make_travelling_call(std::forward<Function>(function), std::forward<Args>(args)...), "Process",
-                                             std::nullopt)) {}
+        : Process(worker::make_process_state(
+              std::move(options.name), options.daemon,
+              message::make_travelling_call(std::forward<Function>(function), std::forward<Args>(args)...),
+              "Process", std::nullopt)) {}
 
     /// Begins. Throws: UsageError at the second call, in another process than its maker, before main
     /// or when the program is ending; OsError when the system has no more processes or descriptors
@@ -79,7 +84,8 @@ public:
     /// Throws: what the function throws; UsageError the second time.
     void run();
 
-    /// Whether it was started and has not ended. Throws: UsageError in another process than its maker, after close().
+    /// Whether it was started and has not ended. Throws: UsageError in another process than its maker, after
+    /// close().
     bool is_alive() const;
 
     /// Its name, in reports and for people; it need not be unique.
@@ -139,17 +145,22 @@ class ProcessBy : public Process {
 public:
     /// As Process, started by this method whatever set_start_method() says.
     template <class Function, class... Args>
-        requires(!std::derived_from<std::remove_cvref_t<Function>, Process> && !std::same_as<std::remove_cvref_t<Function>, ProcessOptions>)
-    explicit ProcessBy(Function&& function, Args&&... args) : ProcessBy(ProcessOptions{}, std::forward<Function>(function), std::forward<Args>(args)...) {}
+        requires(!std::derived_from<std::remove_cvref_t<Function>, Process> &&
+                 !std::same_as<std::remove_cvref_t<Function>, ProcessOptions>)
+    explicit ProcessBy(Function&& function, Args&&... args)
+        : ProcessBy(ProcessOptions{}, std::forward<Function>(function), std::forward<Args>(args)...) {}
 
     /// The same, with options first.
     template <class Function, class... Args>
     ProcessBy(ProcessOptions options, Function&& function, Args&&... args)
-        : Process(worker::make_process_state(std::move(options.name), options.daemon, call(std::forward<Function>(function), std::forward<Args>(args)...),
-                                             type_name, method)) {}
+        : Process(worker::make_process_state(
+              std::move(options.name), options.daemon,
+              call(std::forward<Function>(function), std::forward<Args>(args)...), type_name, method)) {}
 
 private:
-    static constexpr const char* type_name = method == StartMethod::fork ? "ForkProcess" : method == StartMethod::spawn ? "SpawnProcess" : "ForkServerProcess";
+    static constexpr const char* type_name = method == StartMethod::fork    ? "ForkProcess"
+                                             : method == StartMethod::spawn ? "SpawnProcess"
+                                                                            : "ForkServerProcess";
 
     template <class... Parts>
     static std::unique_ptr<message::Call> call(Parts&&... parts) {

@@ -33,7 +33,8 @@ StartMethod start_method_named(std::string_view name) {
     for (const auto method : {StartMethod::forkserver, StartMethod::spawn, StartMethod::fork}) {
         if (name == name_of(method)) return method;
     }
-    throw UsageError("there is no start method \"" + std::string(name) + "\"; there are \"forkserver\" (the default), \"spawn\" and \"fork\"");
+    throw UsageError("there is no start method \"" + std::string(name) +
+                     "\"; there are \"forkserver\" (the default), \"spawn\" and \"fork\"");
 }
 
 StartMethod chosen_start_method() {

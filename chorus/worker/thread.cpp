@@ -43,7 +43,9 @@ thread_local ThreadState* current = nullptr;
 
 }  // namespace
 
-std::string name_of_made_thread() { return current != nullptr && current->kind == ThreadState::Kind::made ? current->full_name() : ""; }
+std::string name_of_made_thread() {
+    return current != nullptr && current->kind == ThreadState::Kind::made ? current->full_name() : "";
+}
 
 namespace {
 
@@ -133,7 +135,8 @@ void report_to_hook(const StatePointer& state, std::exception_ptr thrown) {
     if (registry().stack_size == 0) {
         name_frames(&naming);
     } else {
-        platform::run_on_large_stack(name_frames, &naming);  // reading debug information takes more than a small stack
+        platform::run_on_large_stack(name_frames,
+                                     &naming);  // reading debug information takes more than a small stack
     }
     args.exc_traceback = std::move(naming.text);
     args.thread = threading::Thread(state);
@@ -155,7 +158,8 @@ void run_call(const StatePointer& state) {
     trace::Span run;
     if (trace::is_on()) begin_trace(*state, *call, run);
     try {
-        platform::watch_exceptions([](void* context) { static_cast<message::Call*>(context)->invoke(nullptr); }, call.get());
+        platform::watch_exceptions(
+            [](void* context) { static_cast<message::Call*>(context)->invoke(nullptr); }, call.get());
     } catch (const SystemExit&) {  // ends the thread and is no error, as in Python
     } catch (const std::exception&) {
         report_to_hook(state, std::current_exception());
@@ -180,7 +184,8 @@ void* thread_main(void* raw) {
         ThreadState& state = **owned;
         settle(state);
         platform::at_thread_end(thread_has_ended, owned);
-        platform::name_this_thread(state.full_name().c_str());  // settled by start(): nothing is looked up on this stack
+        platform::name_this_thread(
+            state.full_name().c_str());  // settled by start(): nothing is looked up on this stack
     }
     run_call(*owned);
     return nullptr;
@@ -230,7 +235,8 @@ int ThreadState::wait_native_id() {
     return static_cast<int>(known);
 }
 
-StatePointer make_thread_state(threading::ThreadOptions options, std::unique_ptr<message::Call> call, const char* type_name) {
+StatePointer make_thread_state(threading::ThreadOptions options, std::unique_ptr<message::Call> call,
+                               const char* type_name) {
     auto state = std::make_shared<ThreadState>();
     state->type_name = type_name;
     state->call = std::move(call);
@@ -290,7 +296,8 @@ bool halt_daemon_threads() {
 void forget_other_threads() {
     auto& here = registry();
     const std::lock_guard guard(here.mutex);
-    if (here.alive.size() == 1 && here.alive.front().get() == current && current == here.main.get()) return;  // as nearly always
+    if (here.alive.size() == 1 && here.alive.front().get() == current && current == here.main.get())
+        return;  // as nearly always
     StatePointer self;
     for (const auto& state : here.alive) {
         if (state.get() == current) {
@@ -319,8 +326,10 @@ using worker::ThreadState;
 void Thread::start() {
     if (worker::is_ending()) throw UsageError("cannot start " + name() + ": the program is ending");
     std::uint32_t before = ThreadState::initial;
-    if (state_->kind != ThreadState::Kind::made || !state_->phase.compare_exchange_strong(before, ThreadState::started)) {
-        throw UsageError("threads can only be started once: " + name() + " was started already; make a new Thread");
+    if (state_->kind != ThreadState::Kind::made ||
+        !state_->phase.compare_exchange_strong(before, ThreadState::started)) {
+        throw UsageError("threads can only be started once: " + name() +
+                         " was started already; make a new Thread");
     }
     if (!worker::has_call(*state_)) {
         state_->phase = ThreadState::initial;
@@ -343,10 +352,14 @@ void Thread::start() {
 }
 
 bool Thread::join(Deadline deadline) {
-    if (state_->kind == ThreadState::Kind::foreign) throw UsageError("cannot join " + name() + ": it was not made by Chorus");
-    if (state_->phase == ThreadState::initial) throw UsageError("cannot join " + name() + " before it is started: call start() first");
-    if (state_.get() == worker::current) throw UsageError("cannot join the current thread: it would wait for itself");
-    if (state_->halted && is_alive()) throw UsageError("cannot join daemon " + name() + ": the program is ending and it was halted");
+    if (state_->kind == ThreadState::Kind::foreign)
+        throw UsageError("cannot join " + name() + ": it was not made by Chorus");
+    if (state_->phase == ThreadState::initial)
+        throw UsageError("cannot join " + name() + " before it is started: call start() first");
+    if (state_.get() == worker::current)
+        throw UsageError("cannot join the current thread: it would wait for itself");
+    if (state_->halted && is_alive())
+        throw UsageError("cannot join daemon " + name() + ": the program is ending and it was halted");
     return state_->wait_ended(deadline);
 }
 
@@ -361,7 +374,9 @@ void Thread::run() {
     call->invoke(nullptr);
 }
 
-bool Thread::is_alive() const { return state_->phase.load(std::memory_order_acquire) == ThreadState::started; }
+bool Thread::is_alive() const {
+    return state_->phase.load(std::memory_order_acquire) == ThreadState::started;
+}
 
 std::string Thread::name() const { return state_->full_name(); }
 
@@ -370,15 +385,17 @@ void Thread::set_name(const std::string& name) {
         const std::lock_guard guard(state_->mutex);
         state_->name = name;
     }
-    if (state_.get() == worker::current && state_->kind != ThreadState::Kind::main) platform::name_this_thread(name.c_str());
+    if (state_.get() == worker::current && state_->kind != ThreadState::Kind::main)
+        platform::name_this_thread(name.c_str());
 }
 
 bool Thread::daemon() const { return state_->daemon; }
 
 void Thread::set_daemon(bool daemon) {
     if (state_->phase != ThreadState::initial)
-        throw UsageError("cannot change the daemon flag of " + name() +
-                         ": it was started already; say {.daemon = …} where it is made, or set it before start()");
+        throw UsageError(
+            "cannot change the daemon flag of " + name() +
+            ": it was started already; say {.daemon = …} where it is made, or set it before start()");
     state_->daemon = daemon;
 }
 
@@ -386,13 +403,15 @@ std::uintptr_t Thread::ident() const { return state_->ident.load(); }
 
 int Thread::native_id() const {
     if (state_->phase == ThreadState::initial) return 0;
-    if (state_->kind == ThreadState::Kind::main) return platform::process_id();  // also in a copy of the process
+    if (state_->kind == ThreadState::Kind::main)
+        return platform::process_id();  // also in a copy of the process
     return state_->wait_native_id();
 }
 
 std::ostream& operator<<(std::ostream& out, const Thread& thread) {
     constexpr const char* phases[] = {"initial", "started", "stopped"};
-    out << '<' << thread.state_->type_name << '(' << thread.name() << ", " << phases[thread.state_->phase.load()];
+    out << '<' << thread.state_->type_name << '(' << thread.name() << ", "
+        << phases[thread.state_->phase.load()];
     if (thread.daemon()) out << " daemon";
     if (thread.ident() != 0) out << ' ' << thread.ident();
     return out << ")>";
@@ -426,7 +445,8 @@ int get_native_id() noexcept { return platform::thread_id(); }
 
 std::size_t stack_size(std::size_t bytes) {
     if (bytes != 0 && bytes < platform::smallest_stack()) {
-        throw UsageError("a stack of " + std::to_string(bytes) + " bytes is too small: the smallest is " + std::to_string(platform::smallest_stack()));
+        throw UsageError("a stack of " + std::to_string(bytes) + " bytes is too small: the smallest is " +
+                         std::to_string(platform::smallest_stack()));
     }
     return registry().stack_size.exchange(bytes);
 }
@@ -460,8 +480,8 @@ void write_to_stderr(const std::string& text) {
 void default_excepthook(const ExceptHookArgs& args) {
     const std::string who = args.thread ? args.thread->name() : std::to_string(get_ident());
     const std::string message = args.exc_value ? message::describe(args.exc_value).message : "";
-    write_to_stderr("Exception in thread " + who + ":\n" + args.exc_traceback + (args.exc_traceback.empty() ? "" : "\n") + args.exc_type + ": " + message +
-                    "\n");
+    write_to_stderr("Exception in thread " + who + ":\n" + args.exc_traceback +
+                    (args.exc_traceback.empty() ? "" : "\n") + args.exc_type + ": " + message + "\n");
 }
 
 void excepthook(const ExceptHookArgs& args) {
@@ -475,7 +495,8 @@ void excepthook(const ExceptHookArgs& args) {
         function(args);
     } catch (...) {
         const auto failure = message::describe(std::current_exception());
-        write_to_stderr("Exception in the excepthook: " + failure.type + ": " + failure.message + "\nwhile it was told of this:\n");
+        write_to_stderr("Exception in the excepthook: " + failure.type + ": " + failure.message +
+                        "\nwhile it was told of this:\n");
         default_excepthook(args);
     }
 }

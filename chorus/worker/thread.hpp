@@ -44,26 +44,32 @@ struct ThreadOptions {
 }  // namespace chorus::threading
 
 namespace chorus::worker {
-std::shared_ptr<ThreadState> make_thread_state(threading::ThreadOptions options, std::unique_ptr<message::Call> call, const char* type_name);
+std::shared_ptr<ThreadState> make_thread_state(threading::ThreadOptions options,
+                                               std::unique_ptr<message::Call> call, const char* type_name);
 }  // namespace chorus::worker
 
 namespace chorus::threading {
 
-/// A function in a thread of its own. A handle: copies are the same thread, and dropping one changes nothing. Any thread may call anything on it.
+/// A function in a thread of its own. A handle: copies are the same thread, and dropping one changes nothing.
+/// Any thread may call anything on it.
 class Thread {
 public:
     /// A thread that will call function(args…). Takes anything that can be called; arguments are
     /// copied or moved, as std::thread does.
     template <class Function, class... Args>
-        requires(!std::derived_from<std::remove_cvref_t<Function>, Thread> && !std::same_as<std::remove_cvref_t<Function>, ThreadOptions> &&
+        requires(!std::derived_from<std::remove_cvref_t<Function>, Thread> &&
+                 !std::same_as<std::remove_cvref_t<Function>, ThreadOptions> &&
                  !std::same_as<std::remove_cvref_t<Function>, std::shared_ptr<worker::ThreadState>>)
-    explicit Thread(Function&& function, Args&&... args) : Thread(ThreadOptions{}, std::forward<Function>(function), std::forward<Args>(args)...) {}
+    explicit Thread(Function&& function, Args&&... args)
+        : Thread(ThreadOptions{}, std::forward<Function>(function), std::forward<Args>(args)...) {}
 
     /// The same, with options first.
     template <class Function, class... Args>
     Thread(ThreadOptions options, Function&& function, Args&&... args)
-        : Thread(worker::make_thread_state(std::move(options), message::make_local_call(std::forward<Function>(function), std::forward<Args>(args)...),
-                                           "Thread")) {}
+        : Thread(worker::make_thread_state(
+              std::move(options),
+              message::make_local_call(std::forward<Function>(function), std::forward<Args>(args)...),
+              "Thread")) {}
 
     /// Begins. Throws: UsageError at the second call and when the program is ending; OsError when the
     /// system has no more threads; then nothing has changed.

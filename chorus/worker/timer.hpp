@@ -25,7 +25,8 @@ public:
     /// The interval counts from the start; a negative one fires at once.
     template <class Rep, class Period, class Function, class... Args>
     Timer(std::chrono::duration<Rep, Period> interval, Function&& function, Args&&... args)
-        : Timer(std::chrono::duration<double>(interval), message::make_local_call(std::forward<Function>(function), std::forward<Args>(args)...)) {}
+        : Timer(std::chrono::duration<double>(interval),
+                message::make_local_call(std::forward<Function>(function), std::forward<Args>(args)...)) {}
 
     /// The function will not be called. Nothing happens once it has been.
     void cancel();
@@ -34,7 +35,8 @@ private:
     struct Bell;
 
     Timer(std::chrono::duration<double> interval, std::unique_ptr<message::Call> call);
-    Timer(std::shared_ptr<Bell> bell, std::chrono::duration<double> interval, std::unique_ptr<message::Call> call);
+    Timer(std::shared_ptr<Bell> bell, std::chrono::duration<double> interval,
+          std::unique_ptr<message::Call> call);
 
     std::shared_ptr<Bell> bell_;
 };

@@ -1,4 +1,5 @@
-// Charts in SVG, whose places are shares of their width: so they fit a telephone and a desk, and their words stay as large as others.
+// Charts in SVG, whose places are shares of their width: so they fit a telephone and a desk, and their words
+// stay as large as others.
 #pragma once
 
 #include <string>

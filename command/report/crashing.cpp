@@ -34,7 +34,8 @@ struct Entry {
     int value;
 };
 
-// Kept out of line, and volatile lest the compiler reads for it, so that an optimised build shows both functions in the stack.
+// Kept out of line, and volatile lest the compiler reads for it, so that an optimised build shows both
+// functions in the stack.
 [[gnu::noinline]] int value_of(const volatile Entry* entry) { return entry->value; }
 
 // Once all others are at work.
@@ -87,14 +88,16 @@ Crash crash_of(Call&& call) {
 // Anything else would be a fault of Chorus, and no figure.
 int survivors_of(const Stage& stage, int expected) {
     const int survivors = std::accumulate(stage.ended.begin(), stage.ended.end(), 0);
-    expect(survivors == expected,
-           std::to_string(survivors) + " of " + std::to_string(others) + " workers survived, where " + std::to_string(expected) + " should");
+    expect(survivors == expected, std::to_string(survivors) + " of " + std::to_string(others) +
+                                      " workers survived, where " + std::to_string(expected) + " should");
     return survivors;
 }
 
 Crash crash_in_a_thread() {
     Stage stage;
-    Crash crash = crash_of([&] { mp::run({.timeout = longest_wait}, work_in_threads, stage.ready, stage.crash_is_over, stage.ended); });
+    Crash crash = crash_of([&] {
+        mp::run({.timeout = longest_wait}, work_in_threads, stage.ready, stage.crash_is_over, stage.ended);
+    });
     stage.crash_is_over.set();
     crash.survivors = survivors_of(stage, 0);
     return crash;
@@ -104,7 +107,8 @@ Crash crash_in_a_process() {
     Stage stage;
     std::vector<mp::Process> processes;
     for (std::size_t i = 0; i < others; ++i) {
-        processes.emplace_back(mp::ProcessOptions{.daemon = true}, work, stage.ready, stage.crash_is_over, stage.ended, i);
+        processes.emplace_back(mp::ProcessOptions{.daemon = true}, work, stage.ready, stage.crash_is_over,
+                               stage.ended, i);
         processes.back().start();
     }
     Crash crash = crash_of([&] { mp::run({.timeout = longest_wait}, look_up, stage.ready); });
@@ -134,10 +138,14 @@ void measure_crashing(Part& part, const Effort& effort) {
         in_processes.push_back(crash_in_a_process());
     }
     auto& chart = part.add_chart(
-        {.name = "survivors", .title = "Of " + std::to_string(others) + " other workers, those that got to the end of their work", .unit = Unit::count});
+        {.name = "survivors",
+         .title = "Of " + std::to_string(others) + " other workers, those that got to the end of their work",
+         .unit = Unit::count});
     chart.add("one of four threads crashes", Kind::threads, survivors(in_threads));
     chart.add("one of four processes crashes", Kind::processes, survivors(in_processes));
-    auto& time = part.add_chart({.name = "told", .title = "From the call until its caller knows of the crash", .unit = Unit::nanoseconds});
+    auto& time = part.add_chart({.name = "told",
+                                 .title = "From the call until its caller knows of the crash",
+                                 .unit = Unit::nanoseconds});
     time.add("one of four threads crashes", Kind::threads, told(in_threads));
     time.add("one of four processes crashes", Kind::processes, told(in_processes));
 
@@ -145,18 +153,23 @@ void measure_crashing(Part& part, const Effort& effort) {
     const double of_processes = survivors(in_processes).median;
     part.headline = {quantity(of_processes, Unit::count) + " of " + std::to_string(others),
                      "other processes survive a crash; of threads " + quantity(of_threads, Unit::count)};
-    part.means = "A thread that crashed took its process along: " + quantity(of_threads, Unit::count) + " of " + std::to_string(others) +
-                 " others ended their work. A process that crashed was alone in it: " + quantity(of_processes, Unit::count) + " of " + std::to_string(others) +
-                 " went on, and who had called it got an exception with the stack, " + quantity(told(in_processes).median, Unit::nanoseconds) +
-                 " after the call.";
-    part.notes.push_back("The threads were those of a process made for that; this program has survived them.");
+    part.means = "A thread that crashed took its process along: " + quantity(of_threads, Unit::count) +
+                 " of " + std::to_string(others) +
+                 " others ended their work. A process that crashed was alone in it: " +
+                 quantity(of_processes, Unit::count) + " of " + std::to_string(others) +
+                 " went on, and who had called it got an exception with the stack, " +
+                 quantity(told(in_processes).median, Unit::nanoseconds) + " after the call.";
+    part.notes.push_back(
+        "The threads were those of a process made for that; this program has survived them.");
     part.output = in_processes.back().what + "\n" + in_processes.back().stack;
 }
 
 }  // namespace
 
-const Experiment crashing{"crashing", "When one crashes",
-                          "A thread that fails may take the whole process with it; a process that crashes leaves the others alone.",
-                          "Three workers are at work when a fourth reads through a null pointer; whether they get to the end.", measure_crashing};
+const Experiment crashing{
+    "crashing", "When one crashes",
+    "A thread that fails may take the whole process with it; a process that crashes leaves the others alone.",
+    "Three workers are at work when a fourth reads through a null pointer; whether they get to the end.",
+    measure_crashing};
 
 }  // namespace command::report

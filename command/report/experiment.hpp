@@ -24,7 +24,8 @@ struct Experiment {
     const char* title;
     const char* claim;
     const char* done;
-    /// Fills the part with charts and words. Throws: whatever keeps it from going on; what it has added by then stays.
+    /// Fills the part with charts and words. Throws: whatever keeps it from going on; what it has added by
+    /// then stays.
     void (*measure)(Part& part, const Effort& effort);
 };
 
@@ -38,7 +39,8 @@ extern const Experiment crashing;
 
 /// In the order of the page.
 inline const std::array<const Experiment*, 7>& experiments() {
-    static constexpr std::array<const Experiment*, 7> all{&sing_and_dance, &cpu_bound, &io_bound, &starting, &passing, &sharing, &crashing};
+    static constexpr std::array<const Experiment*, 7> all{&sing_and_dance, &cpu_bound, &io_bound, &starting,
+                                                          &passing,        &sharing,   &crashing};
     return all;
 }
 

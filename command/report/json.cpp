@@ -25,17 +25,29 @@ const char* name_of(Unit unit) {
     return "count";
 }
 
-const char* name_of(Kind kind) { return kind == Kind::threads ? "threads" : kind == Kind::processes ? "processes" : "neither"; }
+const char* name_of(Kind kind) {
+    return kind == Kind::threads ? "threads" : kind == Kind::processes ? "processes" : "neither";
+}
 
 Json point(const Point& point) {
     const Figure& figure = point.figure;
-    return {{"at", point.at}, {"median", figure.median}, {"low", figure.low}, {"high", figure.high}, {"rounds", figure.rounds}};
+    return {{"at", point.at},
+            {"median", figure.median},
+            {"low", figure.low},
+            {"high", figure.high},
+            {"rounds", figure.rounds}};
 }
 
-Json series(const Series& series) { return {{"name", series.name}, {"kind", name_of(series.kind)}, {"points", list(series.points, point)}}; }
+Json series(const Series& series) {
+    return {{"name", series.name}, {"kind", name_of(series.kind)}, {"points", list(series.points, point)}};
+}
 
 Json chart(const Chart& chart) {
-    return {{"name", chart.name}, {"title", chart.title}, {"unit", name_of(chart.unit)}, {"across", chart.across}, {"series", list(chart.series, series)}};
+    return {{"name", chart.name},
+            {"title", chart.title},
+            {"unit", name_of(chart.unit)},
+            {"across", chart.across},
+            {"series", list(chart.series, series)}};
 }
 
 Json part(const Part& part) {
@@ -43,15 +55,20 @@ Json part(const Part& part) {
             {"failure", part.failure}, {"notes", part.notes}, {"charts", list(part.charts, chart)}};
 }
 
-Json advice(const Advice& advice) { return {{"work", advice.work}, {"use", advice.use}, {"because", advice.because}}; }
+Json advice(const Advice& advice) {
+    return {{"work", advice.work}, {"use", advice.use}, {"because", advice.because}};
+}
 
 }  // namespace
 
 std::string json(const Results& results) {
     Json facts = Json::object();
     for (const auto& [name, value] : results.facts) facts[name] = value;
-    const Json all = {
-        {"chorus report", 1}, {"quick", results.quick}, {"facts", facts}, {"parts", list(results.parts, part)}, {"advice", list(results.advice, advice)}};
+    const Json all = {{"chorus report", 1},
+                      {"quick", results.quick},
+                      {"facts", facts},
+                      {"parts", list(results.parts, part)},
+                      {"advice", list(results.advice, advice)}};
     return all.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

@@ -1,10 +1,15 @@
 // The results for programs.
 //
-//     {"chorus report": 1, "quick": …, "facts": {…}, "parts": [{"name": …, "title": …, "means": …, "failure": …, "notes": […], "charts":
-//      [{"name": …, "title": …, "unit": "ns", "bytes", "times", "percent" or "count", "across": …, "series": [{"name": …, "kind": …,
-//      "points": [{"at": …, "median": …, "low": …, "high": …, "rounds": …}, …]}, …]}, …]}, …], "advice": [{"work": …, "use": …, "because": …}, …]}
+//     {"chorus report": 1, "quick": …, "facts": {…},
+//      "parts": [{"name": …, "title": …, "means": …, "failure": …, "notes": […], "charts": [CHART, …]}, …],
+//      "advice": [{"work": …, "use": …, "because": …}, …]}
 //
-// "low" and "high" are the quartiles; 0 rounds say that a figure is known and was not measured; bars are "at" 0.
+//     CHART: {"name": …, "title": …, "unit": "ns", "bytes", "times", "percent" or "count", "across": …,
+//             "series": [{"name": …, "kind": …, "points": [POINT, …]}, …]}
+//     POINT: {"at": …, "median": …, "low": …, "high": …, "rounds": …}
+//
+// "low" and "high" are the quartiles; 0 rounds say that a figure is known and was not measured; bars are "at"
+// 0.
 #pragma once
 
 #include <string>

@@ -40,14 +40,17 @@ std::string memory() {
 
 std::string system() {
     utsname names{};
-    return ::uname(&names) == 0 ? std::string(names.sysname) + " " + names.release + ", " + names.machine : "";
+    return ::uname(&names) == 0 ? std::string(names.sysname) + " " + names.release + ", " + names.machine
+                                : "";
 }
 
 std::string today() {
     const std::time_t now = std::time(nullptr);
     std::tm parts{};
     char text[64];
-    if (::gmtime_r(&now, &parts) == nullptr || std::strftime(text, sizeof text, "%Y-%m-%d %H:%M UTC", &parts) == 0) return "";
+    if (::gmtime_r(&now, &parts) == nullptr ||
+        std::strftime(text, sizeof text, "%Y-%m-%d %H:%M UTC", &parts) == 0)
+        return "";
     return text;
 }
 
@@ -61,15 +64,16 @@ double load() {
 }  // namespace
 
 std::vector<std::pair<std::string, std::string>> facts(bool quick) {
-    std::vector<std::pair<std::string, std::string>> all{{"Processor", line_of("/proc/cpuinfo", "model name")},
-                                                         {"CPUs", cpus()},
-                                                         {"Memory", memory()},
-                                                         {"System", system()},
-                                                         {"Compiler", std::string("C++ by ") + CHORUS_COMPILER},
-                                                         {"Chorus", CHORUS_VERSION},
-                                                         {"Start method", mp::get_start_method()},
-                                                         {"Run", quick ? "quick" : "full"},
-                                                         {"Date", today()}};
+    std::vector<std::pair<std::string, std::string>> all{
+        {"Processor", line_of("/proc/cpuinfo", "model name")},
+        {"CPUs", cpus()},
+        {"Memory", memory()},
+        {"System", system()},
+        {"Compiler", std::string("C++ by ") + CHORUS_COMPILER},
+        {"Chorus", CHORUS_VERSION},
+        {"Start method", mp::get_start_method()},
+        {"Run", quick ? "quick" : "full"},
+        {"Date", today()}};
     std::erase_if(all, [](const auto& fact) { return fact.second.empty(); });
     return all;
 }
@@ -77,8 +81,9 @@ std::vector<std::pair<std::string, std::string>> facts(bool quick) {
 std::string busy_with_others() {
     const double now = load();
     if (now < 0.5 * mp::cpu_count()) return "";
-    return "Other programs were at work: in the minute before, " + quantity(std::ceil(now), Unit::count) + " threads ran or wanted to, on average, on " +
-           counted(mp::cpu_count(), "CPU", "CPUs") + ". What is measured here then is also what they left; run it again when it is quiet.";
+    return "Other programs were at work: in the minute before, " + quantity(std::ceil(now), Unit::count) +
+           " threads ran or wanted to, on average, on " + counted(mp::cpu_count(), "CPU", "CPUs") +
+           ". What is measured here then is also what they left; run it again when it is quiet.";
 }
 
 }  // namespace command::report

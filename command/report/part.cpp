@@ -22,7 +22,8 @@ const Figure* Part::find(std::string_view chart, std::string_view series, double
     return point == line->points.end() ? nullptr : &point->figure;
 }
 
-const Figure* find(const Parts& parts, std::string_view part, std::string_view chart, std::string_view series, double at) {
+const Figure* find(const Parts& parts, std::string_view part, std::string_view chart, std::string_view series,
+                   double at) {
     const auto found = std::ranges::find(parts, part, &Part::name);
     return found == parts.end() ? nullptr : found->find(chart, series, at);
 }

@@ -69,6 +69,7 @@ struct Part {
 using Parts = std::vector<Part>;
 
 /// nullptr if there is no such part, or that was not measured.
-const Figure* find(const Parts& parts, std::string_view part, std::string_view chart, std::string_view series, double at = 0);
+const Figure* find(const Parts& parts, std::string_view part, std::string_view chart, std::string_view series,
+                   double at = 0);
 
 }  // namespace command::report

@@ -32,7 +32,8 @@ void put_stamp(std::span<std::byte> item, Stamp stamp) {
     std::memcpy(item.data() + item.size() - sizeof stamp, &stamp, sizeof stamp);
 }
 bool has_stamp(std::span<const std::byte> item, Stamp stamp) {
-    return std::memcmp(item.data(), &stamp, sizeof stamp) == 0 && std::memcmp(item.data() + item.size() - sizeof stamp, &stamp, sizeof stamp) == 0;
+    return std::memcmp(item.data(), &stamp, sizeof stamp) == 0 &&
+           std::memcmp(item.data() + item.size() - sizeof stamp, &stamp, sizeof stamp) == 0;
 }
 
 template <class Queue>
@@ -49,7 +50,10 @@ void look(mp::RawArray<std::byte> item, mp::Queue<Stamp> there, mp::Queue<bool> 
 template <class Worker, class Options, class Queue>
 class Exchange {
 public:
-    explicit Exchange(std::size_t size) : item_(size), worker_(Options{.daemon = true}, send_back<Queue>, there_, back_) { worker_.start(); }
+    explicit Exchange(std::size_t size)
+        : item_(size), worker_(Options{.daemon = true}, send_back<Queue>, there_, back_) {
+        worker_.start();
+    }
     ~Exchange() {
         there_.shutdown();
         worker_.join();
@@ -77,7 +81,10 @@ using ToProcess = Exchange<mp::Process, mp::ProcessOptions, mp::Queue<Bytes>>;
 /// The same without a way: it lies where both see it. What travels is a number.
 class InPlace {
 public:
-    explicit InPlace(std::size_t size) : item_(size), worker_(mp::ProcessOptions{.daemon = true}, look, item_, there_, seen_) { worker_.start(); }
+    explicit InPlace(std::size_t size)
+        : item_(size), worker_(mp::ProcessOptions{.daemon = true}, look, item_, there_, seen_) {
+        worker_.start();
+    }
     ~InPlace() {
         there_.shutdown();
         worker_.join();
@@ -142,32 +149,44 @@ private:
 };
 
 void measure_passing(Part& part, const Effort& effort) {
-    Chart& chart = part.add_chart(
-        {.name = "time", .title = "Until the other has it", .shape = Shape::lines, .unit = Unit::nanoseconds, .across = "size", .across_unit = Unit::bytes});
+    Chart& chart = part.add_chart({.name = "time",
+                                   .title = "Until the other has it",
+                                   .shape = Shape::lines,
+                                   .unit = Unit::nanoseconds,
+                                   .across = "size",
+                                   .across_unit = Unit::bytes});
     std::vector<std::unique_ptr<Trips>> all;
     for (const std::size_t size : sizes) all.push_back(std::make_unique<Trips>(size));
-    // All sizes in each round: where the system places the workers differs from second to second, and it makes a size neither cheap nor dear.
+    // All sizes in each round: where the system places the workers differs from second to second, and it
+    // makes a size neither cheap nor dear.
     for (int round = 0; round < effort.rounds(); ++round) {
         for (const auto& each : all) each->measure(effort.pick(30ms, 8ms));
     }
     for (const auto& each : all) each->add_to(chart);
 
-    const auto at = [&](const char* series, std::size_t size) { return quantity(part.find("time", series, double(size))->median, Unit::nanoseconds); };
-    part.headline = {at("to a process", 1_MiB), "to give 1 MiB to a process; a thread gets it in " + at("to a thread", 1_MiB)};
-    part.means = "8 bytes reach a thread in " + at("to a thread", 8) + " and a process in " + at("to a process", 8) + ". 64 MiB take " +
-                 at("to a process", 64_MiB) + " to a process, which gets a copy, and " + at("to a thread", 64_MiB) +
-                 " to a thread, which gets the memory itself; where both processes see the same memory, " + at("to a process, in shared memory", 64_MiB) + ".";
+    const auto at = [&](const char* series, std::size_t size) {
+        return quantity(part.find("time", series, double(size))->median, Unit::nanoseconds);
+    };
+    part.headline = {at("to a process", 1_MiB),
+                     "to give 1 MiB to a process; a thread gets it in " + at("to a thread", 1_MiB)};
+    part.means = "8 bytes reach a thread in " + at("to a thread", 8) + " and a process in " +
+                 at("to a process", 8) + ". 64 MiB take " + at("to a process", 64_MiB) +
+                 " to a process, which gets a copy, and " + at("to a thread", 64_MiB) +
+                 " to a thread, which gets the memory itself; where both processes see the same memory, " +
+                 at("to a process, in shared memory", 64_MiB) + ".";
     part.notes.push_back(
-        "One at a time, each way of a round trip counted as half of it, and the median of the trips of a round. Where many are on their way at once, nobody "
+        "One at a time, each way of a round trip counted as half of it, and the median of the trips of a "
+        "round. Where many are on their way at once, nobody "
         "has to be woken for each.");
 }
 
 }  // namespace
 
-const Experiment passing{
-    "passing", "What it costs to pass data",
-    "Threads share memory, so passing data is very fast. Processes do not: data goes through queues and pipes, written and read.",
-    "An item to a worker and back, checked at both of its ends, through mt::Queue (moved), mp::Queue (copied), or in an mp::RawArray that both see.",
-    measure_passing};
+const Experiment passing{"passing", "What it costs to pass data",
+                         "Threads share memory, so passing data is very fast. Processes do not: data goes "
+                         "through queues and pipes, written and read.",
+                         "An item to a worker and back, checked at both of its ends, through mt::Queue "
+                         "(moved), mp::Queue (copied), or in an mp::RawArray that both see.",
+                         measure_passing};
 
 }  // namespace command::report

@@ -74,6 +74,9 @@ std::string counted(double count, const std::string& singular, const std::string
     return quantity(count, Unit::count) + " " + (count == 1 ? singular : plural);
 }
 
-std::string counted(double count, Kind kind) { return kind == Kind::processes ? counted(count, "process", "processes") : counted(count, "thread", "threads"); }
+std::string counted(double count, Kind kind) {
+    return kind == Kind::processes ? counted(count, "process", "processes")
+                                   : counted(count, "thread", "threads");
+}
 
 }  // namespace command::report

@@ -7,7 +7,8 @@ namespace command::report {
 namespace {
 
 constexpr double logarithmic_from_decades = 1.5;
-constexpr double least_apart = 0.18;  // of marks beside each other, as a share of the axis: they have room on a telephone
+constexpr double least_apart =
+    0.18;  // of marks beside each other, as a share of the axis: they have room on a telephone
 constexpr int most_ticks = 6;
 
 // The largest of 1, 2, 5 times a power of ten that is not above the value.
@@ -25,7 +26,8 @@ bool spans_decades(const std::vector<double>& values) {
 }
 
 std::vector<double> linear_ticks(double high, Unit unit) {
-    const double base = unit == Unit::bytes && high > 1 ? std::pow(1024, std::floor(std::log(high) / std::log(1024))) : 1;
+    const double base =
+        unit == Unit::bytes && high > 1 ? std::pow(1024, std::floor(std::log(high) / std::log(1024))) : 1;
     const double step = std::max(nice_below(high / base / 2) * base, unit == Unit::count ? 1.0 : 0.0);
     std::vector<double> ticks;
     for (int i = 0; i * step <= high * (1 + 1e-9); ++i) ticks.push_back(i * step);
@@ -59,7 +61,8 @@ Scale scale(const std::vector<double>& values, Unit unit, double room) {
         const double low = nice_below(lowest / 1.5);
         const double high = highest * (1 + 5 * room);
         const auto ticks = logarithmic_ticks(low, high, unit);
-        return {low, high, true, ticks.size() > 3 || unit == Unit::bytes ? ticks : ticks_with_steps(low, high)};
+        return {low, high, true,
+                ticks.size() > 3 || unit == Unit::bytes ? ticks : ticks_with_steps(low, high)};
     }
     const double high = highest > 0 ? highest * (1 + room) : 1;
     return {0, high, false, linear_ticks(high, unit)};
@@ -67,10 +70,13 @@ Scale scale(const std::vector<double>& values, Unit unit, double room) {
 
 // The first, the last, and between them those that have room.
 std::vector<double> thinned(const Scale& scale, const std::vector<double>& ticks) {
-    const auto apart = [&](double left, double right) { return scale.place(right) - scale.place(left) >= least_apart - 1e-9; };
+    const auto apart = [&](double left, double right) {
+        return scale.place(right) - scale.place(left) >= least_apart - 1e-9;
+    };
     std::vector<double> kept;
     for (const double tick : ticks) {
-        if (kept.empty() || (apart(kept.back(), tick) && (tick == ticks.back() || apart(tick, ticks.back())))) kept.push_back(tick);
+        if (kept.empty() || (apart(kept.back(), tick) && (tick == ticks.back() || apart(tick, ticks.back()))))
+            kept.push_back(tick);
     }
     return kept;
 }
@@ -78,7 +84,9 @@ std::vector<double> thinned(const Scale& scale, const std::vector<double>& ticks
 }  // namespace
 
 double Scale::place(double value) const {
-    const double share = !logarithmic ? (value - low) / (high - low) : value <= low ? 0 : std::log(value / low) / std::log(high / low);
+    const double share = !logarithmic   ? (value - low) / (high - low)
+                         : value <= low ? 0
+                                        : std::log(value / low) / std::log(high / low);
     return std::clamp(share, 0.0, 1.0);
 }
 

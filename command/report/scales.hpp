@@ -21,7 +21,8 @@ struct Scale {
 Scale scale_of_bars(const std::vector<double>& values, Unit unit);
 /// For lines: with a little room above the highest.
 Scale scale_of_heights(const std::vector<double>& values, Unit unit);
-/// For what doubles from left to right: logarithmic, marked where there are points, as far as the marks have room.
+/// For what doubles from left to right: logarithmic, marked where there are points, as far as the marks have
+/// room.
 Scale scale_across(std::vector<double> values);
 
 }  // namespace command::report

@@ -20,7 +20,10 @@ namespace mt = chorus::threading;
 
 const char* name_of_kind(Kind kind) { return kind == Kind::threads ? "threads" : "processes"; }
 
-void check(const Job& job, long long sum) { expect(sum == job.sum, "the answers come to " + std::to_string(sum) + " instead of " + std::to_string(job.sum)); }
+void check(const Job& job, long long sum) {
+    expect(sum == job.sum,
+           "the answers come to " + std::to_string(sum) + " instead of " + std::to_string(job.sum));
+}
 
 double without_workers(const Job& job) {
     long long sum = 0;
@@ -37,7 +40,8 @@ struct Team {
     int workers;
     std::function<double()> work;
     std::vector<double> took{};
-    std::vector<double> gains{};  ///< next to no workers in the same round: the machine may be slower in the next
+    std::vector<double>
+        gains{};  ///< next to no workers in the same round: the machine may be slower in the next
 };
 
 // A task for each item: later ones may take longer, so that large chunks would not share out evenly.
@@ -57,7 +61,8 @@ Team make_team(Kind kind, int workers, const Job& job) {
 }
 
 template <class Pool>
-void add_teams(Part& part, std::vector<Team>& teams, Kind kind, const Job& job, const std::vector<int>& numbers) {
+void add_teams(Part& part, std::vector<Team>& teams, Kind kind, const Job& job,
+               const std::vector<int>& numbers) {
     for (const int workers : numbers) {
         try {
             teams.push_back(make_team<Pool>(kind, workers, job));
@@ -82,8 +87,16 @@ void measure_scaling(Part& part, const Job& job, const std::vector<int>& numbers
             team.gains.push_back(alone.back() / team.took.back());
         }
     }
-    Chart gain{.name = "gain", .title = "How many times as fast as without workers", .shape = Shape::lines, .unit = Unit::times, .across = "workers"};
-    Chart time{.name = "time", .title = "Time for all", .shape = Shape::table, .unit = Unit::nanoseconds, .across = "workers"};
+    Chart gain{.name = "gain",
+               .title = "How many times as fast as without workers",
+               .shape = Shape::lines,
+               .unit = Unit::times,
+               .across = "workers"};
+    Chart time{.name = "time",
+               .title = "Time for all",
+               .shape = Shape::table,
+               .unit = Unit::nanoseconds,
+               .across = "workers"};
     time.add("no workers", Kind::neither, figure_of(alone), 1);
     for (const int workers : numbers) {
         const double most = std::min<double>(workers, job.ceiling);
@@ -99,10 +112,13 @@ void measure_scaling(Part& part, const Job& job, const std::vector<int>& numbers
 
 int most_measured(const Part& part, Kind kind, int limit) {
     int most = 0;
-    for (int workers = 1; workers <= limit; ++workers) most = gain_of(part, kind, workers) != nullptr ? workers : most;
+    for (int workers = 1; workers <= limit; ++workers)
+        most = gain_of(part, kind, workers) != nullptr ? workers : most;
     return most;
 }
 
-const Figure* gain_of(const Part& part, Kind kind, int workers) { return part.find("gain", name_of_kind(kind), workers); }
+const Figure* gain_of(const Part& part, Kind kind, int workers) {
+    return part.find("gain", name_of_kind(kind), workers);
+}
 
 }  // namespace command::report

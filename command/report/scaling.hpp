@@ -15,8 +15,8 @@ struct Job {
     double ceiling;  ///< more times as fast than this it cannot become, by whatever number of workers
 };
 
-/// Adds the charts "time" and "gain", with series "threads" and "processes" at each number of workers, and "no workers" at 1.
-/// What cannot have so many workers is left out, and the part's failure says why.
+/// Adds the charts "time" and "gain", with series "threads" and "processes" at each number of workers, and
+/// "no workers" at 1. What cannot have so many workers is left out, and the part's failure says why.
 void measure_scaling(Part& part, const Job& job, const std::vector<int>& numbers_of_workers, int rounds);
 
 /// The largest number of workers, up to `limit`, with which this kind was measured; 0 if there is none.

@@ -21,8 +21,8 @@ using namespace std::chrono_literals;
 constexpr int workers = 2;
 constexpr auto longest_wait = 60s;
 
-// n = n + 1 as a processor does it: read, add, write. Reading and writing are atomic each, so that C++ says what happens; the three
-// together are not, and what another one writes in between is lost.
+// n = n + 1 as a processor does it: read, add, write. Reading and writing are atomic each, so that C++ says
+// what happens; the three together are not, and what another one writes in between is lost.
 template <class Barrier, class Number>
 void add_without_lock(int times, Barrier start, Number number) {
     const std::atomic_ref n(number.value());
@@ -67,7 +67,9 @@ struct Sharing {
         const Barrier start(workers);
         const Number number;
         std::vector<Worker> all;
-        for (int i = 0; i < workers; ++i) all.emplace_back(Options{.daemon = true}, add_without_lock<Barrier, Number>, times, start, number);
+        for (int i = 0; i < workers; ++i)
+            all.emplace_back(Options{.daemon = true}, add_without_lock<Barrier, Number>, times, start,
+                             number);
         const double took = run_all(std::move(all));
         outcome.add(times, number.value(), took);
     }
@@ -76,9 +78,12 @@ struct Sharing {
         const Number number;
         const Lock lock;
         std::vector<Worker> all;
-        for (int i = 0; i < workers; ++i) all.emplace_back(Options{.daemon = true}, add_with_lock<Barrier, Number, Lock>, times, start, number, lock);
+        for (int i = 0; i < workers; ++i)
+            all.emplace_back(Options{.daemon = true}, add_with_lock<Barrier, Number, Lock>, times, start,
+                             number, lock);
         const double took = run_all(std::move(all));
-        expect(number.value() == workers * times, "with a lock " + std::to_string(workers * times - number.value()) + " additions were lost");
+        expect(number.value() == workers * times,
+               "with a lock " + std::to_string(workers * times - number.value()) + " additions were lost");
         outcome.add(times, number.value(), took);
     }
 };
@@ -94,7 +99,8 @@ int add_to_plain(int times) {
 
 std::string lost_in_words(const Figure& lost) {
     if (lost.median > 0) return quantity(lost.median, Unit::percent);
-    return lost.high > 0 ? "none in most rounds and " + quantity(lost.high, Unit::percent) + " in others" : "none, by luck";
+    return lost.high > 0 ? "none in most rounds and " + quantity(lost.high, Unit::percent) + " in others"
+                         : "none, by luck";
 }
 
 void measure_sharing(Part& part, const Effort& effort) {
@@ -126,25 +132,35 @@ void measure_sharing(Part& part, const Effort& effort) {
 
     const Figure by_threads = figure_of(threads_without.lost);
     const Figure by_processes = figure_of(processes_without.lost);
-    part.headline = {quantity(by_threads.median, Unit::percent), "of the additions by two threads lost without a lock, none with one"};
-    part.means = "Without a lock threads lost " + lost_in_words(by_threads) + ", processes in shared memory " + lost_in_words(by_processes) +
+    part.headline = {quantity(by_threads.median, Unit::percent),
+                     "of the additions by two threads lost without a lock, none with one"};
+    part.means = "Without a lock threads lost " + lost_in_words(by_threads) +
+                 ", processes in shared memory " + lost_in_words(by_processes) +
                  "; with a lock nothing was lost in any round. Whatever shares memory needs the lock, at " +
-                 quantity(figure_of(threads_with.took).median, Unit::nanoseconds) + " an addition between threads and " +
-                 quantity(figure_of(processes_with.took).median, Unit::nanoseconds) + " between processes when two want it all the time.";
-    part.notes.push_back("A plain variable is not shared at all: a process that added " + quantity(times, Unit::count) + " to it saw " +
-                         quantity(in_child, Unit::count) + ", its parent still " + std::to_string(plain) + ".");
+                 quantity(figure_of(threads_with.took).median, Unit::nanoseconds) +
+                 " an addition between threads and " +
+                 quantity(figure_of(processes_with.took).median, Unit::nanoseconds) +
+                 " between processes when two want it all the time.";
+    part.notes.push_back("A plain variable is not shared at all: a process that added " +
+                         quantity(times, Unit::count) + " to it saw " + quantity(in_child, Unit::count) +
+                         ", its parent still " + std::to_string(plain) + ".");
     if (mp::process_cpu_count() == 1) {
-        part.notes.push_back("Where one CPU does all the work a race is rarely lost: only when it changes workers between reading and writing.");
+        part.notes.push_back(
+            "Where one CPU does all the work a race is rarely lost: only when it changes workers between "
+            "reading and writing.");
     } else if (by_threads.median == 0) {
-        part.notes.push_back("The two workers hardly ran at the same moment in these rounds: other programs had the CPUs.");
+        part.notes.push_back(
+            "The two workers hardly ran at the same moment in these rounds: other programs had the CPUs.");
     }
 }
 
 }  // namespace
 
-const Experiment sharing{
-    "sharing", "What is shared",
-    "Threads share their variables, which invites races, so they need locks. Processes have their own, and share only what is made for it.",
-    "Two workers add 1 to the same number, many times; the lock is mt::Lock or mp::Lock, the processes' number an mp::RawValue.", measure_sharing};
+const Experiment sharing{"sharing", "What is shared",
+                         "Threads share their variables, which invites races, so they need locks. Processes "
+                         "have their own, and share only what is made for it.",
+                         "Two workers add 1 to the same number, many times; the lock is mt::Lock or "
+                         "mp::Lock, the processes' number an mp::RawValue.",
+                         measure_sharing};
 
 }  // namespace command::report

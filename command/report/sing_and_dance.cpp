@@ -49,7 +49,8 @@ void one_after_the_other(int milliseconds, const mp::RawValue<int>& steps_done) 
 double timed(void (*way)(int, const mp::RawValue<int>&), int milliseconds) {
     const mp::RawValue<int> steps_done;
     const double took = nanoseconds([&] { way(milliseconds, steps_done); });
-    expect(steps_done.value() == 2 * steps, "sing and dance made " + std::to_string(steps_done.value()) + " steps instead of " + std::to_string(2 * steps));
+    expect(steps_done.value() == 2 * steps, "sing and dance made " + std::to_string(steps_done.value()) +
+                                                " steps instead of " + std::to_string(2 * steps));
     return took;
 }
 
@@ -66,7 +67,8 @@ void measure_sing_and_dance(Part& part, const Effort& effort) {
         in_threads.push_back(timed(threads, milliseconds));
         in_processes.push_back(timed(processes, milliseconds));
     }
-    auto& chart = part.add_chart({.name = "time", .title = "Until both have ended", .unit = Unit::nanoseconds});
+    auto& chart =
+        part.add_chart({.name = "time", .title = "Until both have ended", .unit = Unit::nanoseconds});
     chart.add("one after the other", Kind::neither, figure_of(alone));
     chart.add("two threads", Kind::threads, figure_of(in_threads));
     chart.add("two processes", Kind::processes, figure_of(in_processes));
@@ -75,19 +77,26 @@ void measure_sing_and_dance(Part& part, const Effort& effort) {
     const double by_threads = figure_of(in_threads).median;
     const double by_processes = figure_of(in_processes).median;
     const double gain = before / std::max(by_threads, by_processes);
-    part.headline = {quantity(gain, Unit::times), "as fast: sing and dance at once, in threads or in processes"};
-    part.means = "Both take " + quantity(before, Unit::nanoseconds) + " one after the other, " + quantity(by_threads, Unit::nanoseconds) +
-                 " as two threads and " + quantity(by_processes, Unit::nanoseconds) + " as two processes: " +
-                 (gain > 1.7 ? "they run at once, as the article says, and which kind they are makes no difference here."
-                             : "less at once than the article says; this machine was busy with something else.");
+    part.headline = {quantity(gain, Unit::times),
+                     "as fast: sing and dance at once, in threads or in processes"};
+    part.means =
+        "Both take " + quantity(before, Unit::nanoseconds) + " one after the other, " +
+        quantity(by_threads, Unit::nanoseconds) + " as two threads and " +
+        quantity(by_processes, Unit::nanoseconds) + " as two processes: " +
+        (gain > 1.7
+             ? "they run at once, as the article says, and which kind they are makes no difference here."
+             : "less at once than the article says; this machine was busy with something else.");
     part.notes.push_back("Each makes " + std::to_string(steps) + " steps of " + std::to_string(milliseconds) +
                          " ms, as in the article's §1.1 and §2.1, where a step takes 500 ms or a second.");
 }
 
 }  // namespace
 
-const Experiment sing_and_dance{"sing_and_dance", "Two things at once",
-                                "Two functions of 1.5 s each take 3 s one after the other, and 1.5 s when each has a process (or a thread) of its own.",
-                                "sing and dance, each with three steps and a pause in each, until both have ended.", measure_sing_and_dance};
+const Experiment sing_and_dance{
+    "sing_and_dance", "Two things at once",
+    "Two functions of 1.5 s each take 3 s one after the other, and 1.5 s when each has a process (or a "
+    "thread) of its own.",
+    "sing and dance, each with three steps and a pause in each, until both have ended.",
+    measure_sing_and_dance};
 
 }  // namespace command::report

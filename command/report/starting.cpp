@@ -108,28 +108,35 @@ void measure_times(Part& part, const Effort& effort) {
     const Figure process = start_and_join<mp::ForkServerProcess>(effort.pick(200, 30));
     const Figure fork = start_and_join<mp::ForkProcess>(effort.pick(200, 30));
     const Figure spawn = start_and_join<mp::SpawnProcess>(effort.pick(50, 10));
-    auto& chart = part.add_chart({.name = "time", .title = "To start a worker and to join it", .unit = Unit::nanoseconds});
+    auto& chart = part.add_chart(
+        {.name = "time", .title = "To start a worker and to join it", .unit = Unit::nanoseconds});
     chart.add("thread", Kind::threads, thread);
     chart.add("process, by forkserver", Kind::processes, process);
     chart.add("process, by fork", Kind::processes, fork);
     chart.add("process, by spawn", Kind::processes, spawn);
 
-    part.headline = {quantity(process.median, Unit::nanoseconds), "to start and join a process; a thread takes " + quantity(thread.median, Unit::nanoseconds)};
-    part.means = "A process costs " + times_in_words(process.median / thread.median) + " what a thread costs, but " +
-                 quantity(process.median, Unit::nanoseconds) + " is no reason against one that works for more than " +
-                 quantity(20 * process.median, Unit::nanoseconds) + "; for shorter work a pool keeps its workers.";
+    part.headline = {
+        quantity(process.median, Unit::nanoseconds),
+        "to start and join a process; a thread takes " + quantity(thread.median, Unit::nanoseconds)};
+    part.means =
+        "A process costs " + times_in_words(process.median / thread.median) + " what a thread costs, but " +
+        quantity(process.median, Unit::nanoseconds) + " is no reason against one that works for more than " +
+        quantity(20 * process.median, Unit::nanoseconds) + "; for shorter work a pool keeps its workers.";
 }
 
 void measure_memory(Part& part, const Effort& effort) {
     const int count = effort.pick(50, 20);
-    auto& chart = part.add_chart({.name = "memory", .title = "Memory of an idle worker", .unit = Unit::bytes});
+    auto& chart =
+        part.add_chart({.name = "memory", .title = "Memory of an idle worker", .unit = Unit::bytes});
     const Figure thread = memory_of_threads(count, effort.rounds());
     chart.add("thread", Kind::threads, thread);
     const Figure process = memory_of_processes(count, effort.rounds());
     chart.add("process, by forkserver", Kind::processes, process);
-    part.means += " Idle, a process has " + quantity(process.median, Unit::bytes) + " of memory to itself and a thread " +
-                  quantity(thread.median, Unit::bytes) + ", so a hundred processes take " + quantity(100 * process.median, Unit::bytes) + ".";
-    part.notes.push_back("Memory is the proportional share (PSS) with " + std::to_string(count) + " of them alive.");
+    part.means += " Idle, a process has " + quantity(process.median, Unit::bytes) +
+                  " of memory to itself and a thread " + quantity(thread.median, Unit::bytes) +
+                  ", so a hundred processes take " + quantity(100 * process.median, Unit::bytes) + ".";
+    part.notes.push_back("Memory is the proportional share (PSS) with " + std::to_string(count) +
+                         " of them alive.");
 }
 
 void measure_starting(Part& part, const Effort& effort) {
@@ -139,8 +146,10 @@ void measure_starting(Part& part, const Effort& effort) {
 
 }  // namespace
 
-const Experiment starting{"starting", "What a worker costs",
-                          "Threads are light: they cost less to make and to keep than processes, which get memory of their own.",
-                          "Starting and joining a worker that does nothing, one after another; the memory of many that do nothing.", measure_starting};
+const Experiment starting{
+    "starting", "What a worker costs",
+    "Threads are light: they cost less to make and to keep than processes, which get memory of their own.",
+    "Starting and joining a worker that does nothing, one after another; the memory of many that do nothing.",
+    measure_starting};
 
 }  // namespace command::report

@@ -44,10 +44,14 @@ public:
         for (std::size_t i = 0; i < processes_.size(); ++i) {
             if (!has_parent_here(processes_[i])) add(timeline, i, 0);
         }
-        for (std::size_t i = 0; i < processes_.size(); ++i) add(timeline, i, 0);  // whose numbers, used twice, make them each other's parents
+        for (std::size_t i = 0; i < processes_.size(); ++i)
+            add(timeline, i, 0);  // whose numbers, used twice, make them each other's parents
         for (const auto& each : arrows_) {
-            if (each.to_thread == none || !places_.contains(each.from_thread) || !places_.contains(each.to_thread)) continue;
-            timeline.arrows.push_back({places_[each.from_thread], each.from, places_[each.to_thread], each.to, each.kind});
+            if (each.to_thread == none || !places_.contains(each.from_thread) ||
+                !places_.contains(each.to_thread))
+                continue;
+            timeline.arrows.push_back(
+                {places_[each.from_thread], each.from, places_[each.to_thread], each.to, each.kind});
         }
         return timeline;
     }
@@ -74,7 +78,8 @@ private:
         switch (event.what) {
             case 'B':
                 thread.open.push_back(thread.row.spans.size());
-                thread.row.spans.push_back({at, at, event.name, event.kind, thread.open.size() - 1, event.number("task", 0)});
+                thread.row.spans.push_back(
+                    {at, at, event.name, event.kind, thread.open.size() - 1, event.number("task", 0)});
                 break;
             case 'E':
                 if (thread.open.empty()) break;
@@ -95,21 +100,27 @@ private:
     }
 
     void take_name(const Event& event) {
-        if (event.name == "chorus_trace" && program_.empty()) program_ = std::filesystem::path(event.text("program")).filename();
+        if (event.name == "chorus_trace" && program_.empty())
+            program_ = std::filesystem::path(event.text("program")).filename();
         if (event.name == "process_name") {
             // The number may be that of one that has ended: this is another one.
-            processes_.push_back({.number = event.process, .name = event.text("name"), .parent = event.number("parent", 0)});
-            if (const auto start = to_come_.extract(event.process)) processes_.back().started = start.mapped();
+            processes_.push_back(
+                {.number = event.process, .name = event.text("name"), .parent = event.number("parent", 0)});
+            if (const auto start = to_come_.extract(event.process))
+                processes_.back().started = start.mapped();
             by_number_[event.process] = processes_.size() - 1;
             std::erase_if(by_thread_, [&](const auto& each) { return each.first.first == event.process; });
         }
         if (event.name == "thread_name") {
             // So with threads.
             const auto known = by_thread_.find({event.process, event.thread});
-            if (known != by_thread_.end() && !threads_[known->second].row.spans.empty() && threads_[known->second].open.empty()) by_thread_.erase(known);
+            if (known != by_thread_.end() && !threads_[known->second].row.spans.empty() &&
+                threads_[known->second].open.empty())
+                by_thread_.erase(known);
             Thread& thread = threads_[thread_of(event)];
             thread.row.name = event.text("name");
-            if (const auto start = thread_starts_.extract({event.process, thread.row.name})) thread.started = start.mapped();
+            if (const auto start = thread_starts_.extract({event.process, thread.row.name}))
+                thread.started = start.mapped();
         }
     }
 
@@ -131,7 +142,8 @@ private:
             thread.row.marks.push_back({at, Mark::Kind::died, process.story});
         } else if (event.name == "ended") {
             process.ended = at;
-            const bool said_so = std::ranges::any_of(thread.row.marks, [](const Mark& mark) { return mark.kind == Mark::Kind::left; });
+            const bool said_so = std::ranges::any_of(
+                thread.row.marks, [](const Mark& mark) { return mark.kind == Mark::Kind::left; });
             if (const auto code = event.number("exitcode", 0); code != 0 && !said_so) leave(thread, at, code);
         }
     }
@@ -146,12 +158,15 @@ private:
         }
     }
 
-    static void leave(Thread& thread, double at, std::int64_t code) { thread.row.marks.push_back({at, Mark::Kind::left, "exit code " + std::to_string(code)}); }
+    static void leave(Thread& thread, double at, std::int64_t code) {
+        thread.row.marks.push_back({at, Mark::Kind::left, "exit code " + std::to_string(code)});
+    }
 
     void take_message(const Event& event, double at, std::size_t thread) {
         const std::int64_t items = event.number("items", 1);
         std::string text = event.name + " " + std::to_string(items) + (items == 1 ? " item" : " items");
-        if (const auto bytes = event.number("bytes", -1); bytes >= 0) text += ", " + std::to_string(bytes) + " bytes";
+        if (const auto bytes = event.number("bytes", -1); bytes >= 0)
+            text += ", " + std::to_string(bytes) + " bytes";
         const bool is_put = event.name == "put";
         threads_[thread].row.marks.push_back({at, is_put ? Mark::Kind::put : Mark::Kind::got, text});
         for (std::int64_t i = 0; i < std::min(items, most_arrows_of_one); ++i) {
@@ -194,7 +209,8 @@ private:
         return place->second;
     }
 
-    // What is still open then: ended by the process's death, by its end, or by nothing that the trace tells of.
+    // What is still open then: ended by the process's death, by its end, or by nothing that the trace tells
+    // of.
     void end(const Process& process) {
         bool main_has_ended = false;
         double last = 0;
@@ -224,12 +240,16 @@ private:
         }
     }
 
-    bool has_parent_here(const Process& process) const { return by_number_.contains(process.parent) && process.parent != process.number; }
+    bool has_parent_here(const Process& process) const {
+        return by_number_.contains(process.parent) && process.parent != process.number;
+    }
 
     void add(Timeline& timeline, std::size_t index, std::size_t depth) {
         Process& process = processes_[index];
         if (std::exchange(process.is_placed, true)) return;
-        std::ranges::stable_sort(process.threads, {}, [&](std::size_t each) { return std::pair(!threads_[each].row.is_main, threads_[each].started); });
+        std::ranges::stable_sort(process.threads, {}, [&](std::size_t each) {
+            return std::pair(!threads_[each].row.is_main, threads_[each].started);
+        });
         for (const auto each : process.threads) {
             Row& row = threads_[each].row;
             const bool says_something = row.is_main || !row.spans.empty() || !row.marks.empty();
@@ -239,12 +259,14 @@ private:
             places_[each] = timeline.rows.size();
             timeline.rows.push_back(std::move(row));
         }
-        if (by_number_.at(process.number) != index) return;  // an older one of the same number: children are the newer one's
+        if (by_number_.at(process.number) != index)
+            return;  // an older one of the same number: children are the newer one's
         std::vector<std::size_t> children;
         for (std::size_t each = 0; each < processes_.size(); ++each) {
             if (processes_[each].parent == process.number && each != index) children.push_back(each);
         }
-        std::ranges::stable_sort(children, {}, [&](std::size_t each) { return processes_[each].started.value_or(length_); });
+        std::ranges::stable_sort(
+            children, {}, [&](std::size_t each) { return processes_[each].started.value_or(length_); });
         for (const auto each : children) add(timeline, each, depth + 1);
     }
 

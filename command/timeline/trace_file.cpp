@@ -52,10 +52,12 @@ std::string printable(std::string text) {
 // It begins as an event does, as far as it goes or up to the next one.
 bool is_torn(std::string_view line) {
     const auto same = std::ranges::mismatch(line, beginning);
-    return same.in2 == beginning.end() || same.in1 == line.end() || std::string_view(same.in1, line.end()).starts_with(beginning);
+    return same.in2 == beginning.end() || same.in1 == line.end() ||
+           std::string_view(same.in1, line.end()).starts_with(beginning);
 }
 
-// What is left of a line whose writer did not come to its end: the event of the next one, if that went on in it.
+// What is left of a line whose writer did not come to its end: the event of the next one, if that went on in
+// it.
 std::optional<Event> after_a_tear(std::string_view line) {
     const auto next = line.rfind(beginning);
     return next == 0 || next == std::string_view::npos ? std::nullopt : event_of(line.substr(next));
@@ -78,7 +80,8 @@ Trace read_trace(const std::string& path) {
     std::string line;
     if (!file) throw BadTrace("cannot read " + path + ": " + std::strerror(errno));
     if (!std::getline(file, line) || line != "[") {
-        throw BadTrace(path + " is no trace of Chorus: its first line is no [. Make one by CHORUS_TRACE=" + path + " ./program");
+        throw BadTrace(path + " is no trace of Chorus: its first line is no [. Make one by CHORUS_TRACE=" +
+                       path + " ./program");
     }
     Trace trace;
     for (std::size_t number = 2; std::getline(file, line); ++number) {
@@ -89,7 +92,9 @@ Trace read_trace(const std::string& path) {
             event = after_a_tear(line);
             if (!event) continue;
         }
-        if (!event) throw BadTrace(path + ":" + std::to_string(number) + ": this line is no event of a trace: " + printable(line.substr(0, 60)));
+        if (!event)
+            throw BadTrace(path + ":" + std::to_string(number) +
+                           ": this line is no event of a trace: " + printable(line.substr(0, 60)));
         trace.events.push_back(std::move(*event));
     }
     if (trace.events.empty()) throw BadTrace(path + " is a trace without an event");

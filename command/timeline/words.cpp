@@ -32,7 +32,9 @@ std::string percent(double part, double whole) {
     return text;
 }
 
-std::string in_short(const std::string& story) { return story.substr(0, std::min(story.find(" at "), story.find(" ("))); }
+std::string in_short(const std::string& story) {
+    return story.substr(0, std::min(story.find(" at "), story.find(" (")));
+}
 
 std::string counted(std::size_t count, std::string_view what) {
     const bool one = count == 1;

@@ -6,7 +6,8 @@
 
 namespace command::timeline {
 
-/// 1.52 s, 12.3 ms, 5 µs: three figures, or more where they are of one number. In the unit that fits `like` best.
+/// 1.52 s, 12.3 ms, 5 µs: three figures, or more where they are of one number. In the unit that fits `like`
+/// best.
 std::string time_text(double microseconds, double like);
 inline std::string time_text(double microseconds) { return time_text(microseconds, microseconds); }
 

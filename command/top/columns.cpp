@@ -19,7 +19,9 @@ Character first_of(std::string_view text) {
 }
 
 // Of one that is no character, or that would do something instead of being shown: nothing.
-std::size_t columns_of(const Character& character) { return static_cast<std::size_t>(std::max(0, ::wcwidth(character.code))); }
+std::size_t columns_of(const Character& character) {
+    return static_cast<std::size_t>(std::max(0, ::wcwidth(character.code)));
+}
 
 template <class Take>
 void for_each_character(std::string_view text, Take take) {

@@ -68,7 +68,8 @@ std::vector<ProcessStatus> tree_of(int pid) {
     for (const auto& entry : fs::directory_iterator("/proc")) {
         const std::string name = entry.path().filename();
         int each = 0;
-        if (std::from_chars(name.data(), name.data() + name.size(), each).ptr != name.data() + name.size()) continue;
+        if (std::from_chars(name.data(), name.data() + name.size(), each).ptr != name.data() + name.size())
+            continue;
         if (const auto status = status_of(each)) children[status->parent].push_back(*status);
     }
     std::vector<ProcessStatus> tree{*root};
@@ -88,7 +89,8 @@ std::vector<std::string> memory_files(int pid, const std::string& label) {
     std::error_code error;
     for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
         std::error_code gone;
-        if (fs::read_symlink(entry->path(), gone).string().starts_with("/memfd:" + label + " ")) files.push_back(entry->path());
+        if (fs::read_symlink(entry->path(), gone).string().starts_with("/memfd:" + label + " "))
+            files.push_back(entry->path());
     }
     return files;
 }

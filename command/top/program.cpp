@@ -28,10 +28,14 @@ using chorus::pool::PoolSign;
 using chorus::sync::Commons;
 using chorus::sync::Life;
 
-// A copy of a file's beginning. What a program shares is not mapped: it may be any program's, and cut its file short meanwhile.
+// A copy of a file's beginning. What a program shares is not mapped: it may be any program's, and cut its
+// file short meanwhile.
 class Copy {
 public:
-    Copy(const std::string& file, std::size_t most) : descriptor_(::open(file.c_str(), O_RDONLY | O_CLOEXEC)) { extend(most); }
+    Copy(const std::string& file, std::size_t most)
+        : descriptor_(::open(file.c_str(), O_RDONLY | O_CLOEXEC)) {
+        extend(most);
+    }
     ~Copy() {
         if (descriptor_ >= 0) ::close(descriptor_);
     }
@@ -42,7 +46,8 @@ public:
     void extend(std::size_t most) {
         lines_.resize((most + sizeof(Line) - 1) / sizeof(Line));
         while (descriptor_ >= 0 && size_ < most) {
-            const auto got = ::pread(descriptor_, reinterpret_cast<char*>(lines_.data()) + size_, most - size_, static_cast<off_t>(size_));
+            const auto got = ::pread(descriptor_, reinterpret_cast<char*>(lines_.data()) + size_,
+                                     most - size_, static_cast<off_t>(size_));
             if (got <= 0) break;
             size_ += static_cast<std::size_t>(got);
         }
@@ -94,13 +99,16 @@ void add_what_lives_tell(Commons& commons, std::uint32_t ready, std::vector<Work
     }
 }
 
-std::vector<Pool> pools_of(Commons& commons, const std::vector<Worker>& workers, std::set<std::uint64_t>& their_queues) {
+std::vector<Pool> pools_of(Commons& commons, const std::vector<Worker>& workers,
+                           std::set<std::uint64_t>& their_queues) {
     std::vector<Pool> pools;
     for (const auto& sign : commons.signs()) {
         const int pid = sign.pid;
         if (std::ranges::find(workers, pid, &Worker::pid) == workers.end()) continue;
         const auto number = [&](PoolSign::Number which) { return sign.numbers[which].load(); };
-        Pool pool{.pid = pid, .name = text_of(sign.name, sizeof sign.name), .has_threads = number(PoolSign::kind) == PoolSign::threads};
+        Pool pool{.pid = pid,
+                  .name = text_of(sign.name, sizeof sign.name),
+                  .has_threads = number(PoolSign::kind) == PoolSign::threads};
         pool.workers = number(PoolSign::workers);
         pool.unfinished = number(PoolSign::unfinished);
         pool.submitted = std::max(number(PoolSign::submitted), pool.unfinished);
@@ -126,7 +134,8 @@ std::vector<Queue> queues_of(const std::vector<Worker>& workers, const std::set<
                      .put = sight->put,
                      .got = sight->got,
                      .held_by = std::move(queue.held_by)};
-            if (queue.held_by.empty() || queue.held_by.back() != worker.pid) queue.held_by.push_back(worker.pid);
+            if (queue.held_by.empty() || queue.held_by.back() != worker.pid)
+                queue.held_by.push_back(worker.pid);
         }
     }
     std::vector<Queue> all;
@@ -151,7 +160,8 @@ Program look_at(int pid) {
     if (program.workers.empty() || program.workers.front().has_ended()) throw HasEnded(pid);
     if (!may_be_looked_at(root)) {
         if (const auto status = status_of(root); !status || status->has_ended()) throw HasEnded(pid);
-        throw std::runtime_error("process " + std::to_string(root) + " belongs to somebody else: look at it as its user, or as root");
+        throw std::runtime_error("process " + std::to_string(root) +
+                                 " belongs to somebody else: look at it as its user, or as root");
     }
     const auto files = memory_files(root, chorus::sync::commons_label);
     if (files.empty()) return program;
@@ -160,15 +170,19 @@ Program look_at(int pid) {
     std::uint64_t layout = 0;
     std::memcpy(&layout, memory.bytes().data(), sizeof layout);
     if (layout != Commons::current_layout || memory.bytes().size() < Commons::lives_offset) {
-        throw std::runtime_error("process " + std::to_string(pid) + " uses another version of Chorus than this command: look at it with that one's");
+        throw std::runtime_error(
+            "process " + std::to_string(pid) +
+            " uses another version of Chorus than this command: look at it with that one's");
     }
     const auto said = std::launder(reinterpret_cast<Commons*>(memory.bytes().data()))->lives_ready.load();
     memory.extend(Commons::lives_offset + std::min(said, Commons::most_lives) * sizeof(Life));
-    const auto ready = static_cast<std::uint32_t>((memory.bytes().size() - Commons::lives_offset) / sizeof(Life));
+    const auto ready =
+        static_cast<std::uint32_t>((memory.bytes().size() - Commons::lives_offset) / sizeof(Life));
     auto& commons = *std::launder(reinterpret_cast<Commons*>(memory.bytes().data()));
     program.uses_chorus = true;
     for (auto& worker : program.workers) {
-        if (const auto name = chorus::sync::name_tag_of(commons.name_tags(), worker.pid); !name.empty()) worker.name = printable(name);
+        if (const auto name = chorus::sync::name_tag_of(commons.name_tags(), worker.pid); !name.empty())
+            worker.name = printable(name);
     }
     add_what_lives_tell(commons, ready, program.workers);
     std::set<std::uint64_t> of_pools;

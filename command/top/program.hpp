@@ -1,7 +1,7 @@
 // A running program as it looks from outside: its workers, pools and queues.
 //
-// Nothing is asked of the program: its shared memory is read through /proc, and never written. So it is not held up,
-// whatever state it is in, and who may look is who may read /proc/PID/fd: its user and root.
+// Nothing is asked of the program: its shared memory is read through /proc, and never written. So it is not
+// held up, whatever state it is in, and who may look is who may read /proc/PID/fd: its user and root.
 #pragma once
 
 #include <cstdint>

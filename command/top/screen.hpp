@@ -8,8 +8,8 @@
 
 namespace command::top {
 
-/// Takes the terminal's second screen, and gives back the first as it was, also while Ctrl-Z halts the program. Keys come at once and are
-/// not shown.
+/// Takes the terminal's second screen, and gives back the first as it was, also while Ctrl-Z halts the
+/// program. Keys come at once and are not shown.
 class Screen {
 public:
     struct Size {
@@ -25,7 +25,8 @@ public:
     Size size() const noexcept;
     /// Returns false if the terminal is gone.
     bool draw(const std::vector<std::string>& lines);
-    /// For so long, or until all has to be drawn anew, or until the user has had enough: q, Ctrl-C, a signal, the terminal's end.
+    /// For so long, or until all has to be drawn anew, or until the user has had enough: q, Ctrl-C, a signal,
+    /// the terminal's end.
     enum class Woken { by_time, to_draw, to_end };
     Woken wait(std::chrono::milliseconds time);
 

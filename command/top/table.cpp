@@ -47,8 +47,12 @@ std::string with_unit(double value, double step, const char* units) {
     std::snprintf(text.data(), text.size(), unit > 0 && value < 10 ? "%.1f" : "%.0f", value);
     return units[unit] == ' ' ? text.data() : std::string(text.data()) + units[unit];
 }
-std::string count(std::uint64_t value) { return value < 100'000 ? std::to_string(value) : with_unit(static_cast<double>(value), 1000, " kMGT"); }
-std::string bytes(std::uint64_t value) { return with_unit(static_cast<double>(value) / 1024, 1024, "KMGT") + "iB"; }
+std::string count(std::uint64_t value) {
+    return value < 100'000 ? std::to_string(value) : with_unit(static_cast<double>(value), 1000, " kMGT");
+}
+std::string bytes(std::uint64_t value) {
+    return with_unit(static_cast<double>(value) / 1024, 1024, "KMGT") + "iB";
+}
 std::string rate(double per_second) { return with_unit(per_second, 1000, " kMGT") + "/s"; }
 
 std::string state_of(const Worker& worker) {
@@ -74,12 +78,17 @@ Rows workers(const Program& now, const Program& before, double seconds) {
     Rows rows({"PROCESS", "PID", "CPU", "MEMORY", "THREADS", "TASKS", "STATE"});
     for (const auto& worker : now.workers) {
         const auto* const then = seconds > 0 ? find(before.workers, &Worker::pid, worker) : nullptr;
-        const bool has_share = then != nullptr && then->cpu_ticks <= worker.cpu_ticks;  // else its number was another one's
+        const bool has_share =
+            then != nullptr && then->cpu_ticks <= worker.cpu_ticks;  // else its number was another one's
         const std::string cpu =
-            has_share ? std::to_string(std::lround(static_cast<double>(worker.cpu_ticks - then->cpu_ticks) / ticks_per_second / seconds * 100)) + "%" : "-";
+            has_share ? std::to_string(std::lround(static_cast<double>(worker.cpu_ticks - then->cpu_ticks) /
+                                                   ticks_per_second / seconds * 100)) +
+                            "%"
+                      : "-";
         const bool is_at_tasks = worker.tasks_done > 0 || worker.is_busy;
-        rows.add({worker.name, std::to_string(worker.pid), cpu, bytes(worker.memory), std::to_string(worker.threads),
-                  is_at_tasks ? count(worker.tasks_done) : "-", state_of(worker)});
+        rows.add({worker.name, std::to_string(worker.pid), cpu, bytes(worker.memory),
+                  std::to_string(worker.threads), is_at_tasks ? count(worker.tasks_done) : "-",
+                  state_of(worker)});
     }
     return rows;
 }
@@ -87,9 +96,11 @@ Rows workers(const Program& now, const Program& before, double seconds) {
 Rows pools(const Program& now, const Program& before, double seconds) {
     Rows rows({"POOL", "OF", "WORKERS", "DONE", "UNFINISHED", "RATE"});
     for (const auto& pool : now.pools) {
-        const auto then = std::ranges::find_if(before.pools, [&](const Pool& each) { return each.pid == pool.pid && each.name == pool.name; });
+        const auto then = std::ranges::find_if(
+            before.pools, [&](const Pool& each) { return each.pid == pool.pid && each.name == pool.name; });
         const bool has_rate = seconds > 0 && then != before.pools.end() && then->done() <= pool.done();
-        rows.add({pool.name, pool.has_threads ? "threads" : "processes", count(pool.workers), count(pool.done()), count(pool.unfinished),
+        rows.add({pool.name, pool.has_threads ? "threads" : "processes", count(pool.workers),
+                  count(pool.done()), count(pool.unfinished),
                   has_rate ? rate(static_cast<double>(pool.done() - then->done()) / seconds) : "-"});
     }
     return rows;
@@ -101,18 +112,22 @@ Rows queues(const Program& now, const Program& before, double seconds) {
         const auto& queue = now.queues[i];
         const auto* const then = seconds > 0 ? find(before.queues, &Queue::name, queue) : nullptr;
         const auto per_second = [&](std::uint32_t Queue::*counted) {
-            return then == nullptr ? "-" : rate(static_cast<double>(queue.*counted - then->*counted) / seconds);
+            return then == nullptr ? "-"
+                                   : rate(static_cast<double>(queue.*counted - then->*counted) / seconds);
         };
-        rows.add({(queue.is_pipe ? "pipe " : "queue ") + std::to_string(i + 1) + (queue.is_shut_down ? " (shut)" : ""), count(queue.size()),
-                  limit(queue.max_items), per_second(&Queue::put), per_second(&Queue::got),
-                  std::to_string(queue.held_by.size()) + (queue.held_by.size() == 1 ? " process" : " processes")});
+        rows.add(
+            {(queue.is_pipe ? "pipe " : "queue ") + std::to_string(i + 1) +
+                 (queue.is_shut_down ? " (shut)" : ""),
+             count(queue.size()), limit(queue.max_items), per_second(&Queue::put), per_second(&Queue::got),
+             std::to_string(queue.held_by.size()) + (queue.held_by.size() == 1 ? " process" : " processes")});
     }
     return rows;
 }
 
 }  // namespace
 
-std::vector<std::string> table(const Program& now, const Program& before, double seconds, std::size_t columns, std::size_t most_lines) {
+std::vector<std::string> table(const Program& now, const Program& before, double seconds, std::size_t columns,
+                               std::size_t most_lines) {
     std::vector<std::string> lines;
     const auto add = [&](const Rows& rows) {
         if (!lines.empty()) lines.emplace_back();
@@ -121,7 +136,10 @@ std::vector<std::string> table(const Program& now, const Program& before, double
     if (!now.pools.empty()) add(pools(now, before, seconds));
     if (!now.queues.empty()) add(queues(now, before, seconds));
     add(workers(now, before, seconds));
-    if (!now.uses_chorus) lines.insert(lines.begin(), {"Nothing of Chorus's is shared by this program yet: only its processes can be shown.", ""});
+    if (!now.uses_chorus)
+        lines.insert(
+            lines.begin(),
+            {"Nothing of Chorus's is shared by this program yet: only its processes can be shown.", ""});
     if (lines.size() > most_lines && most_lines > 0) {
         const std::size_t hidden = lines.size() - (most_lines - 1);
         lines.resize(most_lines - 1);

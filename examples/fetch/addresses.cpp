@@ -13,7 +13,8 @@ std::string file_name_of(const std::string& url) {
     const std::string path = url.substr(0, url.find_first_of("?#"));
     const std::size_t host = path.find("://");
     const std::size_t slash = path.find_last_of('/');
-    const bool has_name = slash != path.npos && slash + 1 < path.size() && (host == path.npos || slash > host + 2);
+    const bool has_name =
+        slash != path.npos && slash + 1 < path.size() && (host == path.npos || slash > host + 2);
     const std::string name = has_name ? path.substr(slash + 1) : "";
     return name.empty() || name == "." || name == ".." ? "index.html" : name;
 }
@@ -23,7 +24,8 @@ std::string file_name_of(const std::string& url) {
 Addresses read_addresses(const std::string& list, const std::string& directory) {
     std::ifstream file(list);
     if (!file || file.peek() == std::ifstream::traits_type::eof()) {
-        if (!file.eof() || std::filesystem::is_directory(list)) throw std::system_error(errno != 0 ? errno : EISDIR, std::generic_category(), list);
+        if (!file.eof() || std::filesystem::is_directory(list))
+            throw std::system_error(errno != 0 ? errno : EISDIR, std::generic_category(), list);
     }
     Addresses addresses;
     std::map<std::string, std::string> taken;

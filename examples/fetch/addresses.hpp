@@ -25,7 +25,8 @@ struct Addresses {
     std::vector<Failure> failures;  ///< two with the same file
 };
 
-/// One address a line; empty lines and those that begin with # are passed over. A file is named as the last part of its address.
+/// One address a line; empty lines and those that begin with # are passed over. A file is named as the last
+/// part of its address.
 /// Throws: std::system_error if the list cannot be read.
 Addresses read_addresses(const std::string& list, const std::string& directory);
 

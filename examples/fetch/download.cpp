@@ -37,7 +37,9 @@ struct Attempt {
     std::uint64_t bytes = 0;
 };
 
-std::string errno_text(const std::string& what) { return what + ": " + std::generic_category().message(errno); }
+std::string errno_text(const std::string& what) {
+    return what + ": " + std::generic_category().message(errno);
+}
 
 int is_given_up(void*, curl_off_t, curl_off_t, curl_off_t, curl_off_t) { return given_up ? 1 : 0; }
 
@@ -55,7 +57,8 @@ Attempt explain(CURL* curl, CURLcode result, const char* details) {
     switch (result) {
         case CURLE_OK: break;
         case CURLE_COULDNT_CONNECT: return {os_error == ECONNREFUSED ? "connection refused" : details, true};
-        case CURLE_OPERATION_TIMEDOUT: return {"timed out after " + seconds_text(patience.timeout_seconds), true};
+        case CURLE_OPERATION_TIMEDOUT:
+            return {"timed out after " + seconds_text(patience.timeout_seconds), true};
         case CURLE_COULDNT_RESOLVE_HOST: return {details, true};
         case CURLE_PARTIAL_FILE:
         case CURLE_GOT_NOTHING:
@@ -92,7 +95,8 @@ Attempt try_once(const Job& job) {
     ::curl_easy_getinfo(curl, CURLINFO_SIZE_DOWNLOAD_T, &bytes);
     attempt.bytes = static_cast<std::uint64_t>(bytes);
     // The last bytes are written by the close, and only then is it known whether there was room for them.
-    if (std::fclose(file.release()) != 0 || std::rename(job.temporary.c_str(), job.path.c_str()) != 0) return {errno_text("its file cannot be written")};
+    if (std::fclose(file.release()) != 0 || std::rename(job.temporary.c_str(), job.path.c_str()) != 0)
+        return {errno_text("its file cannot be written")};
     return attempt;
 }
 
@@ -111,12 +115,16 @@ Downloaded download(const Job& job) {
     int number = 1;
     for (;; ++number) {
         attempt = try_once(job);
-        if (attempt.problem.empty()) return {attempt.bytes, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count()};
+        if (attempt.problem.empty())
+            return {attempt.bytes,
+                    std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count()};
         if (!attempt.may_help || number > patience.retries) break;
-        std::this_thread::sleep_for(100ms * (1 << std::min(number, 6)));  // it may be better then, and is not worse for a busy server
+        std::this_thread::sleep_for(
+            100ms * (1 << std::min(number, 6)));  // it may be better then, and is not worse for a busy server
     }
     std::remove(job.temporary.c_str());
-    throw std::runtime_error(attempt.problem + (number > 1 ? ", " + std::to_string(number) + " attempts" : ""));
+    throw std::runtime_error(attempt.problem +
+                             (number > 1 ? ", " + std::to_string(number) + " attempts" : ""));
 }
 
 void give_up() noexcept { given_up = true; }

@@ -13,7 +13,8 @@ namespace fetch {
 /// Plain data: it travels between processes.
 struct Patience {
     double timeout_seconds = 60;  ///< for each attempt
-    int retries = 2;              ///< where another attempt may help: no connection, too slow, broken off, or the server is busy
+    int retries =
+        2;  ///< where another attempt may help: no connection, too slow, broken off, or the server is busy
 };
 
 struct Downloaded {

@@ -2,8 +2,9 @@
 //
 //     fetch urls.txt files --workers 50 --with threads
 //
-// Who downloads waits for the other side nearly all of the time, so there may be many more workers than CPUs, and threads are what is
-// wanted: they cost little and there is nothing to share. Fifty of them take as long as the slowest download.
+// Who downloads waits for the other side nearly all of the time, so there may be many more workers than CPUs,
+// and threads are what is wanted: they cost little and there is nothing to share. Fifty of them take as long
+// as the slowest download.
 #include <algorithm>
 #include <chrono>
 #include <csignal>
@@ -118,11 +119,14 @@ int fetch_list(const Options& options) {
     outcome.failures.insert(outcome.failures.end(), addresses.failures.begin(), addresses.failures.end());
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
 
-    for (const auto& [url, reason] : outcome.failures) std::cerr << "fetch: " << url << ": " << reason << '\n';
+    for (const auto& [url, reason] : outcome.failures)
+        std::cerr << "fetch: " << url << ": " << reason << '\n';
     if (outcome.left > 0) std::cerr << "fetch: stopped by Ctrl-C: " << outcome.left << " are not there\n";
-    std::printf("fetch: %zu files, %zu failed, %llu bytes, %.3f s; the slowest took %.3f s, all one after the other %.3f s; %d %s\n", outcome.files,
-                outcome.failures.size(), static_cast<unsigned long long>(outcome.bytes), took.count(), outcome.slowest, outcome.sum, options.workers,
-                options.with.c_str());
+    std::printf(
+        "fetch: %zu files, %zu failed, %llu bytes, %.3f s; the slowest took %.3f s, all one after the other "
+        "%.3f s; %d %s\n",
+        outcome.files, outcome.failures.size(), static_cast<unsigned long long>(outcome.bytes), took.count(),
+        outcome.slowest, outcome.sum, options.workers, options.with.c_str());
     if (interrupted != 0) return interrupted_exit;
     return outcome.failures.empty() ? 0 : 1;
 }
@@ -132,13 +136,25 @@ int fetch_list(const Options& options) {
 int main(int argc, char** argv) {
     Options options;
     CLI::App app("Many addresses into files of one directory, many at once.", "fetch");
-    app.failure_message([](const CLI::App*, const CLI::Error& error) { return std::string("fetch: ") + error.what() + " (see --help)\n"; });
-    app.add_option("LIST", options.list, "a file with one address a line, of http or https")->required()->type_name("");
-    app.add_option("DIR", options.directory, "where the files go, named as the last part of their address; it is made if it is not there")
+    app.failure_message([](const CLI::App*, const CLI::Error& error) {
+        return std::string("fetch: ") + error.what() + " (see --help)\n";
+    });
+    app.add_option("LIST", options.list, "a file with one address a line, of http or https")
         ->required()
         ->type_name("");
-    app.add_option("-w,--workers", options.workers, "how many at once")->type_name("N")->check(CLI::Range(1, most_workers))->capture_default_str();
-    app.add_option("--with", options.with, "what they are")->type_name("")->check(CLI::IsMember({processes, threads}))->capture_default_str();
+    app.add_option(
+           "DIR", options.directory,
+           "where the files go, named as the last part of their address; it is made if it is not there")
+        ->required()
+        ->type_name("");
+    app.add_option("-w,--workers", options.workers, "how many at once")
+        ->type_name("N")
+        ->check(CLI::Range(1, most_workers))
+        ->capture_default_str();
+    app.add_option("--with", options.with, "what they are")
+        ->type_name("")
+        ->check(CLI::IsMember({processes, threads}))
+        ->capture_default_str();
     app.add_option("--timeout", options.patience.timeout_seconds, "how long one attempt may take")
         ->type_name("SECONDS")
         ->check(CLI::Range(0.001, 1e6))

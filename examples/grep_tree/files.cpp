@@ -27,11 +27,13 @@ std::error_code read_directory(const fs::path& directory, Files& files, std::vec
 Files find_files(const std::string& directory) {
     Files files;
     std::vector<fs::path> to_read;
-    if (const auto error = read_directory(directory, files, to_read)) throw std::system_error(error, directory);
+    if (const auto error = read_directory(directory, files, to_read))
+        throw std::system_error(error, directory);
     while (!to_read.empty()) {
         const fs::path next = std::move(to_read.back());
         to_read.pop_back();
-        if (const auto error = read_directory(next, files, to_read)) files.failures.push_back({next.native(), error.message()});
+        if (const auto error = read_directory(next, files, to_read))
+            files.failures.push_back({next.native(), error.message()});
     }
     std::ranges::sort(files.paths);
     return files;

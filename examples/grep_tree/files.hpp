@@ -16,11 +16,12 @@ struct Failure {
 
 struct Files {
     std::vector<std::string> paths;  ///< beginning with the directory as it was given; sorted
-    std::vector<Failure> failures;   ///< directories that could not be read to their end, and what could not be looked at
+    std::vector<Failure>
+        failures;  ///< directories that could not be read to their end, and what could not be looked at
 };
 
-/// Symbolic links are not followed, but the directory itself may be one. What is neither a directory nor a regular file is
-/// passed over. Throws: std::system_error if the directory cannot be read.
+/// Symbolic links are not followed, but the directory itself may be one. What is neither a directory nor a
+/// regular file is passed over. Throws: std::system_error if the directory cannot be read.
 Files find_files(const std::string& directory);
 
 }  // namespace grep_tree

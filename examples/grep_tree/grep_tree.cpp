@@ -2,9 +2,9 @@
 //
 //     grep_tree 'static inline .*lock' linux --workers 4 --with processes
 //
-// std::regex has an answer for each line, or overflows its stack, or tries for years. With processes that costs the file
-// which it happened on, and one worker, which is replaced: the file is named with its reason and the stack. With threads it is the end
-// of the program, or there is none.
+// std::regex has an answer for each line, or overflows its stack, or tries for years. With processes that
+// costs the file which it happened on, and one worker, which is replaced: the file is named with its reason
+// and the stack. With threads it is the end of the program, or there is none.
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
@@ -66,7 +66,8 @@ void add(Outcome& outcome, Screen& screen, const std::string& path, const Found&
     outcome.lines += found.lines.size();
     outcome.bytes += found.bytes;
     std::string text;
-    for (const auto& line : found.lines) text += path + ":" + std::to_string(line.number) + ":" + line.text + "\n";
+    for (const auto& line : found.lines)
+        text += path + ":" + std::to_string(line.number) + ":" + line.text + "\n";
     if (!text.empty()) screen.write(text);
 }
 
@@ -75,8 +76,10 @@ template <class Pool>
 Outcome search_all(Pool& pool, const chorus::TaskOptions& limits, const std::vector<std::string>& paths) {
     Outcome outcome;
     Screen screen("files");
-    chorus::ImapOptions how{.progress = [&screen](const chorus::Progress& progress) { screen.show(progress); }, .task = limits};
-    how.buffersize = 64 * pool.size();  // a file that takes long holds up the printing, and not at once the others
+    chorus::ImapOptions how{
+        .progress = [&screen](const chorus::Progress& progress) { screen.show(progress); }, .task = limits};
+    how.buffersize =
+        64 * pool.size();  // a file that takes long holds up the printing, and not at once the others
     auto all_found = pool.imap(how, search_file, paths);
     for (const auto& path : paths) {  // the results come in the order of the paths
         std::optional<Found> found;
@@ -121,10 +124,14 @@ std::string innermost(const std::string& stack) {
 }
 
 void report(const Options& options, const Outcome& outcome, std::chrono::duration<double> took) {
-    for (const auto& [path, reason, stack] : outcome.failures) std::cerr << "grep_tree: " << on_one_line(path + ": " + reason) << '\n' << innermost(stack);
-    std::fprintf(stderr, "grep_tree: %zu lines in %zu of %zu files, %zu binary, %zu failed, %.3f s, %.1f MB/s, %d %s\n", outcome.lines,
-                 outcome.files_with_lines, outcome.files, outcome.binary_files, outcome.failures.size(), took.count(),
-                 static_cast<double>(outcome.bytes) / 1e6 / took.count(), options.workers, options.with.c_str());
+    for (const auto& [path, reason, stack] : outcome.failures)
+        std::cerr << "grep_tree: " << on_one_line(path + ": " + reason) << '\n' << innermost(stack);
+    std::fprintf(
+        stderr,
+        "grep_tree: %zu lines in %zu of %zu files, %zu binary, %zu failed, %.3f s, %.1f MB/s, %d %s\n",
+        outcome.lines, outcome.files_with_lines, outcome.files, outcome.binary_files, outcome.failures.size(),
+        took.count(), static_cast<double>(outcome.bytes) / 1e6 / took.count(), options.workers,
+        options.with.c_str());
 }
 
 int search_directory(const Options& options) {
@@ -152,29 +159,43 @@ std::string problem_of(const std::string& pattern) {
 
 int main(int argc, char** argv) {
     Options options;
-    CLI::App app("The lines below a directory that match a POSIX extended regular expression, printed as grep -rnE does, sorted by path.", "grep_tree");
-    app.failure_message([](const CLI::App*, const CLI::Error& error) { return std::string("grep_tree: ") + error.what() + " (see --help)\n"; });
-    app.add_option("PATTERN", options.pattern, "what the lines match; bytes are compared, not characters of a language")
+    CLI::App app(
+        "The lines below a directory that match a POSIX extended regular expression, printed as grep -rnE "
+        "does, sorted by path.",
+        "grep_tree");
+    app.failure_message([](const CLI::App*, const CLI::Error& error) {
+        return std::string("grep_tree: ") + error.what() + " (see --help)\n";
+    });
+    app.add_option("PATTERN", options.pattern,
+                   "what the lines match; bytes are compared, not characters of a language")
         ->required()
         ->type_name("")
         ->check(CLI::Validator(problem_of, ""));
-    app.add_option("DIR", options.directory, "where to begin; links below it are not followed")->required()->type_name("");
-    app.add_option("-w,--workers", options.workers, "how many at once; if left out, as many as there are usable CPUs")
+    app.add_option("DIR", options.directory, "where to begin; links below it are not followed")
+        ->required()
+        ->type_name("");
+    app.add_option("-w,--workers", options.workers,
+                   "how many at once; if left out, as many as there are usable CPUs")
         ->type_name("N")
         ->check(CLI::Range(1, most_workers));
-    const auto* with =
-        app.add_option("--with", options.with, "what they are")->type_name("")->check(CLI::IsMember({processes, threads}))->capture_default_str();
-    const auto* start_method = app.add_option("--start-method", options.start_method, "how processes are started")
-                                   ->type_name("")
-                                   ->check(CLI::IsMember({"forkserver", "spawn", "fork"}))
-                                   ->capture_default_str();
-    const auto* timeout = app.add_option("--timeout", options.timeout_seconds, "how long one file may take; for processes")
-                              ->type_name("SECONDS")
-                              ->check(CLI::PositiveNumber)
-                              ->capture_default_str();
+    const auto* with = app.add_option("--with", options.with, "what they are")
+                           ->type_name("")
+                           ->check(CLI::IsMember({processes, threads}))
+                           ->capture_default_str();
+    const auto* start_method =
+        app.add_option("--start-method", options.start_method, "how processes are started")
+            ->type_name("")
+            ->check(CLI::IsMember({"forkserver", "spawn", "fork"}))
+            ->capture_default_str();
+    const auto* timeout =
+        app.add_option("--timeout", options.timeout_seconds, "how long one file may take; for processes")
+            ->type_name("SECONDS")
+            ->check(CLI::PositiveNumber)
+            ->capture_default_str();
     app.callback([&] {
         if (options.with == threads && timeout->count() + start_method->count() > 0) {
-            throw CLI::ValidationError(with->get_name(), "--timeout and --start-method are for processes: a thread cannot be ended");
+            throw CLI::ValidationError(
+                with->get_name(), "--timeout and --start-method are for processes: a thread cannot be ended");
         }
     });
     try {

@@ -40,8 +40,10 @@ void Screen::show(const chorus::Progress& progress) {
 void Screen::write(const std::string& lines) {
     const std::lock_guard guard(mutex_);
     if (lines_on_it_) wipe();
-    const bool written = std::fwrite(lines.data(), 1, lines.size(), stdout) == lines.size() && std::fflush(stdout) == 0;
-    if (!written) throw std::system_error(errno, std::generic_category(), "standard output cannot be written");
+    const bool written =
+        std::fwrite(lines.data(), 1, lines.size(), stdout) == lines.size() && std::fflush(stdout) == 0;
+    if (!written)
+        throw std::system_error(errno, std::generic_category(), "standard output cannot be written");
     if (lines_on_it_) draw();
 }
 

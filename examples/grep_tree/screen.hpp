@@ -1,6 +1,7 @@
 // A terminal with lines that scroll by, and a bar of progress below them.
 //
-// Without a terminal the lines are written as they are and there is no bar; nor is there one with NO_PROGRESS in the environment.
+// Without a terminal the lines are written as they are and there is no bar; nor is there one with NO_PROGRESS
+// in the environment.
 //
 // Threads: any.
 #pragma once

@@ -41,7 +41,9 @@ public:
     }
 
 private:
-    [[noreturn]] static void throw_errno() { throw std::system_error(errno, std::generic_category(), "it cannot be read"); }
+    [[noreturn]] static void throw_errno() {
+        throw std::system_error(errno, std::generic_category(), "it cannot be read");
+    }
     std::unique_ptr<std::FILE, Close> file_;
     char* buffer_ = nullptr;
     std::size_t capacity_ = 0;
@@ -49,7 +51,9 @@ private:
 
 }  // namespace
 
-void use_pattern(const std::string& pattern) { wanted.assign(pattern, std::regex::extended | std::regex::nosubs | std::regex::optimize); }
+void use_pattern(const std::string& pattern) {
+    wanted.assign(pattern, std::regex::extended | std::regex::nosubs | std::regex::optimize);
+}
 
 Found search_file(const std::string& path) {
     Found found;
@@ -60,7 +64,8 @@ Found search_file(const std::string& path) {
         ++number;
         if (line.find('\0') != line.npos) return {{}, true, found.bytes};
         if (line.back() == '\n') line.remove_suffix(1);
-        if (std::regex_search(line.begin(), line.end(), wanted)) found.lines.push_back({number, std::string(line)});
+        if (std::regex_search(line.begin(), line.end(), wanted))
+            found.lines.push_back({number, std::string(line)});
     }
     return found;
 }

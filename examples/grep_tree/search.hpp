@@ -1,8 +1,8 @@
 // The lines of a file that match an extended regular expression, as grep -E finds them.
 //
-// std::regex goes one call deeper for each character that a repetition takes. On a line of some ten thousand characters that is the end
-// of the stack, and a crash. A pattern such as (x*)*y makes it try for longer than anybody waits. Both are left as they are: that is
-// what the workers are for.
+// std::regex goes one call deeper for each character that a repetition takes. On a line of some ten thousand
+// characters that is the end of the stack, and a crash. A pattern such as (x*)*y makes it try for longer than
+// anybody waits. Both are left as they are: that is what the workers are for.
 //
 // Threads: each has its own pattern.
 // Death: a worker that dies of a file has changed nothing.
@@ -30,7 +30,8 @@ struct Found {
 /// For all later calls of search_file in this thread. Throws: std::regex_error.
 void use_pattern(const std::string& pattern);
 
-/// Requires: use_pattern(). Throws: std::system_error if the file cannot be read, std::regex_error if std::regex gives up.
+/// Requires: use_pattern(). Throws: std::system_error if the file cannot be read, std::regex_error if
+/// std::regex gives up.
 Found search_file(const std::string& path);
 
 }  // namespace grep_tree

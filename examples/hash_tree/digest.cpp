@@ -33,7 +33,9 @@ EVP_MD* sha256() {
 class Sha256 {
 public:
     void begin() { check(context_ != nullptr ? EVP_DigestInit_ex2(context_.get(), sha256(), nullptr) : 0); }
-    void add(std::span<const unsigned char> bytes) { check(EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size())); }
+    void add(std::span<const unsigned char> bytes) {
+        check(EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()));
+    }
     std::string end() {
         std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
         unsigned int size = 0;

@@ -35,7 +35,8 @@ FileList list_files(const std::string& directory) {
     while (!to_read.empty()) {
         const fs::path next = std::move(to_read.back());
         to_read.pop_back();
-        if (const auto error = read_directory(next, list, to_read)) list.failures.push_back({next.native(), error.message()});
+        if (const auto error = read_directory(next, list, to_read))
+            list.failures.push_back({next.native(), error.message()});
     }
     std::ranges::sort(list.files, {}, &FoundFile::path);
     return list;

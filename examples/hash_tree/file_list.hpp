@@ -20,9 +20,10 @@ struct Failure {
 };
 
 struct FileList {
-    std::vector<FoundFile> files;   ///< sorted by the bytes of the path
-    std::vector<Failure> failures;  ///< directories that could not be read to their end, and what could not be looked at
-    std::uint64_t bytes = 0;        ///< sum of the sizes
+    std::vector<FoundFile> files;  ///< sorted by the bytes of the path
+    std::vector<Failure>
+        failures;  ///< directories that could not be read to their end, and what could not be looked at
+    std::uint64_t bytes = 0;  ///< sum of the sizes
 };
 
 /// Symbolic links are not followed, but the directory itself may be one. What is neither a directory

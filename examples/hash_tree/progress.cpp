@@ -29,7 +29,8 @@ std::string minutes_and_seconds(double seconds) {
 
 }  // namespace
 
-Progress::Progress(std::uint64_t files, std::uint64_t bytes) : shown_(::isatty(STDERR_FILENO) == 1), all_files_(files), all_bytes_(bytes) {
+Progress::Progress(std::uint64_t files, std::uint64_t bytes)
+    : shown_(::isatty(STDERR_FILENO) == 1), all_files_(files), all_bytes_(bytes) {
     if (shown_) draw(begin_);
 }
 
@@ -50,16 +51,19 @@ void Progress::draw(Clock::time_point now) {
     drawn_ = now;
     const double seconds = std::chrono::duration<double>(now - begin_).count();
     const double speed = seconds > 0 ? static_cast<double>(bytes_) / seconds : 0;
-    const double left = speed > 0 ? static_cast<double>(all_bytes_ - std::min(bytes_, all_bytes_)) / speed : 0;
+    const double left =
+        speed > 0 ? static_cast<double>(all_bytes_ - std::min(bytes_, all_bytes_)) / speed : 0;
     char numbers[160];
-    std::snprintf(numbers, sizeof numbers, "  %llu/%llu files  %7.1f MB/s  %s left", static_cast<unsigned long long>(files_),
-                  static_cast<unsigned long long>(all_files_), speed / 1e6, speed > 0 ? minutes_and_seconds(left).c_str() : "-:--");
+    std::snprintf(numbers, sizeof numbers, "  %llu/%llu files  %7.1f MB/s  %s left",
+                  static_cast<unsigned long long>(files_), static_cast<unsigned long long>(all_files_),
+                  speed / 1e6, speed > 0 ? minutes_and_seconds(left).c_str() : "-:--");
     const std::string text = numbers;
     std::string line;
     const std::size_t width = terminal_width();
     if (width > text.size() + 12) {  // a narrow terminal gets the numbers alone
         const std::size_t cells = std::min<std::size_t>(40, width - text.size() - 4);
-        const double done = all_bytes_ > 0 ? static_cast<double>(bytes_) / static_cast<double>(all_bytes_) : 1;
+        const double done =
+            all_bytes_ > 0 ? static_cast<double>(bytes_) / static_cast<double>(all_bytes_) : 1;
         const auto full = static_cast<std::size_t>(std::min(done, 1.0) * static_cast<double>(cells));
         line = "[" + std::string(full, '#') + std::string(cells - full, '.') + "]";
     }

@@ -15,7 +15,8 @@ namespace {
 constexpr std::size_t header_size = 20;
 constexpr std::size_t trailer_size = 8;
 constexpr std::size_t place_of_size = 16;
-constexpr std::array<unsigned char, place_of_size> beginning{0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 255, 8, 0, 'C', 'S', 4, 0};
+constexpr std::array<unsigned char, place_of_size> beginning{0x1f, 0x8b, 8, 4, 0,   0,   0, 0,
+                                                             0,    255,  8, 0, 'C', 'S', 4, 0};
 
 void put_number(unsigned char* at, std::uint64_t number) {
     for (int i = 0; i < 4; ++i) at[i] = static_cast<unsigned char>(number >> (8 * i));
@@ -30,7 +31,8 @@ std::uint32_t number_at(const unsigned char* at) {
 std::size_t read_at(int descriptor, std::uint64_t offset, std::span<unsigned char> bytes) {
     std::size_t done = 0;
     while (done < bytes.size()) {
-        const ssize_t some = ::pread(descriptor, bytes.data() + done, bytes.size() - done, static_cast<off_t>(offset + done));
+        const ssize_t some =
+            ::pread(descriptor, bytes.data() + done, bytes.size() - done, static_cast<off_t>(offset + done));
         if (some < 0 && errno == EINTR) continue;
         if (some < 0) throw std::system_error(errno, std::generic_category(), "the output cannot be read");
         if (some == 0) break;
@@ -44,7 +46,8 @@ std::size_t read_at(int descriptor, std::uint64_t offset, std::span<unsigned cha
 std::vector<unsigned char> gzip_member(std::span<const unsigned char> block, int level) {
     z_stream stream{};
     constexpr int no_wrapper = -15;
-    if (::deflateInit2(&stream, level, Z_DEFLATED, no_wrapper, 9, Z_DEFAULT_STRATEGY) != Z_OK) throw std::runtime_error("zlib cannot begin");
+    if (::deflateInit2(&stream, level, Z_DEFLATED, no_wrapper, 9, Z_DEFAULT_STRATEGY) != Z_OK)
+        throw std::runtime_error("zlib cannot begin");
     std::vector<unsigned char> member(header_size + ::deflateBound(&stream, block.size()) + trailer_size);
     stream.next_in = const_cast<unsigned char*>(block.data());
     stream.avail_in = static_cast<unsigned int>(block.size());
@@ -57,7 +60,8 @@ std::vector<unsigned char> gzip_member(std::span<const unsigned char> block, int
     member.resize(size);
     std::ranges::copy(beginning, member.begin());
     put_number(member.data() + place_of_size, size);
-    put_number(member.data() + size - trailer_size, ::crc32(0, block.data(), static_cast<unsigned int>(block.size())));
+    put_number(member.data() + size - trailer_size,
+               ::crc32(0, block.data(), static_cast<unsigned int>(block.size())));
     put_number(member.data() + size - trailer_size / 2, block.size());
     return member;
 }
@@ -67,8 +71,12 @@ WholeMembers whole_members(int descriptor) {
     for (;;) {
         std::array<unsigned char, header_size> header{};
         const std::size_t there = read_at(descriptor, found.end, header);
-        const bool is_ours = std::equal(header.begin(), header.begin() + static_cast<std::ptrdiff_t>(std::min(there, beginning.size())), beginning.begin());
-        if (!is_ours) throw std::runtime_error("the output was not written by this program: byte " + std::to_string(found.end) + " begins something else");
+        const bool is_ours = std::equal(
+            header.begin(), header.begin() + static_cast<std::ptrdiff_t>(std::min(there, beginning.size())),
+            beginning.begin());
+        if (!is_ours)
+            throw std::runtime_error("the output was not written by this program: byte " +
+                                     std::to_string(found.end) + " begins something else");
         const std::uint64_t size = number_at(header.data() + place_of_size);
         std::array<unsigned char, trailer_size> trailer{};
         if (there < header_size || size < header_size + trailer_size) return found;

@@ -1,4 +1,5 @@
-// Blocks compressed one by one. What gzip calls a member stands for itself, and members one after the other are a file that gunzip reads.
+// Blocks compressed one by one. What gzip calls a member stands for itself, and members one after the other
+// are a file that gunzip reads.
 //
 // Layout of a member:
 //
@@ -27,7 +28,8 @@ struct WholeMembers {
     std::uint64_t end = 0;      ///< behind the last one
     std::uint64_t content = 0;  ///< bytes that they hold, before they were compressed
 };
-/// How far an open file is made of whole members: behind the last there may be a part of one, whose writer was killed.
+/// How far an open file is made of whole members: behind the last there may be a part of one, whose writer
+/// was killed.
 /// Throws: std::system_error; std::runtime_error if it begins with something else.
 WholeMembers whole_members(int descriptor);
 

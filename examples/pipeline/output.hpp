@@ -1,7 +1,8 @@
 // The file that is written: at any time whole members, one after the other.
 //
 // Threads: one.
-// Death: of the program while it writes leaves a part of a member at the end, which is cut off when it is opened to go on.
+// Death: of the program while it writes leaves a part of a member at the end, which is cut off when it is
+//        opened to go on.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +13,8 @@ namespace pipeline {
 
 class Output {
 public:
-    /// "-" is standard output. A file that is there is gone on with to resume, and else refused. Throws: std::runtime_error, std::system_error.
+    /// "-" is standard output. A file that is there is gone on with to resume, and else refused. Throws:
+    /// std::runtime_error, std::system_error.
     Output(const std::string& path, bool resume);
     ~Output();
     Output(const Output&) = delete;

@@ -2,9 +2,10 @@
 //
 //     pipeline all.gz log.1 log.2 log.3 --workers 4 --with processes
 //
-// Three stages joined by queues: read, compress, write in order. A slow stage holds back the one before it. Ctrl-C stops the reading; what
-// was given out to be read is compressed and written, so that the file ends at a known place, and --resume goes on from there. A worker
-// process that is killed is replaced, and its block is given out again.
+// Three stages joined by queues: read, compress, write in order. A slow stage holds back the one before it.
+// Ctrl-C stops the reading; what was given out to be read is compressed and written, so that the file ends at
+// a known place, and --resume goes on from there. A worker process that is killed is replaced, and its block
+// is given out again.
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
@@ -49,7 +50,10 @@ struct Options {
 // A bar on a terminal.
 class Bar {
 public:
-    explicit Bar(std::size_t all) : is_shown_(::isatty(STDERR_FILENO) == 1 && std::getenv("NO_PROGRESS") == nullptr) { progress_.total = all; }
+    explicit Bar(std::size_t all)
+        : is_shown_(::isatty(STDERR_FILENO) == 1 && std::getenv("NO_PROGRESS") == nullptr) {
+        progress_.total = all;
+    }
     ~Bar() {
         if (is_shown_) std::fputs("\r\x1b[K", stderr);
     }
@@ -63,7 +67,8 @@ public:
         progress_.done = done;
         progress_.seconds = std::chrono::duration<double>(now - begin_).count();
         winsize size{};
-        const std::size_t columns = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+        const std::size_t columns =
+            ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
         std::fprintf(stderr, "\r%s\x1b[K", chorus::progress_line("blocks", progress_, columns - 1).c_str());
     }
 
@@ -82,7 +87,8 @@ struct Outcome {
 };
 
 template <class Kind>
-Outcome run(const std::vector<Input>& inputs, const std::vector<Range>& plan, const Options& options, Output& output) {
+Outcome run(const std::vector<Input>& inputs, const std::vector<Range>& plan, const Options& options,
+            Output& output) {
     Bar bar(plan.size());
     Flow<Kind> flow(inputs, plan, options.shape, output);
     std::string error;
@@ -102,23 +108,29 @@ int compress(Options options) {
     Output output(options.output, options.resume);
     const auto plan = make_plan(inputs, options.shape.block_size, output.content());
     note_interrupts();
-    const auto [blocks, deaths, error] =
-        options.with == processes ? run<Processes>(inputs, plan, options, output) : run<Threads>(inputs, plan, options, output);
+    const auto [blocks, deaths, error] = options.with == processes
+                                             ? run<Processes>(inputs, plan, options, output)
+                                             : run<Threads>(inputs, plan, options, output);
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
 
     std::uint64_t bytes = 0;
     for (std::size_t i = 0; i < blocks; ++i) bytes += plan[i].size;
-    if (deaths > 0) std::cerr << "pipeline: " << deaths << " workers died and were replaced; what they held was given out again\n";
+    if (deaths > 0)
+        std::cerr << "pipeline: " << deaths
+                  << " workers died and were replaced; what they held was given out again\n";
     if (!error.empty()) std::cerr << "pipeline: " << error << '\n';
     if (blocks < plan.size()) {
         const Range& next = plan[blocks];
-        std::cerr << "pipeline: " << (error.empty() ? "stopped by Ctrl-C" : "stopped") << " at byte " << next.offset << " of " << inputs[next.file].path << ": "
-                  << output.content() + bytes << " bytes are in the output"
+        std::cerr << "pipeline: " << (error.empty() ? "stopped by Ctrl-C" : "stopped") << " at byte "
+                  << next.offset << " of " << inputs[next.file].path << ": " << output.content() + bytes
+                  << " bytes are in the output"
                   << (options.output == "-" ? "\n" : ", which is whole so far; --resume goes on with it\n");
     }
-    std::fprintf(stderr, "pipeline: %zu of %zu blocks, %llu bytes to %llu, %.3f s, %.1f MB/s, %d %s\n", blocks, plan.size(),
-                 static_cast<unsigned long long>(bytes), static_cast<unsigned long long>(output.written()), took.count(),
-                 static_cast<double>(bytes) / 1e6 / took.count(), options.shape.workers, options.with.c_str());
+    std::fprintf(stderr, "pipeline: %zu of %zu blocks, %llu bytes to %llu, %.3f s, %.1f MB/s, %d %s\n",
+                 blocks, plan.size(), static_cast<unsigned long long>(bytes),
+                 static_cast<unsigned long long>(output.written()), took.count(),
+                 static_cast<double>(bytes) / 1e6 / took.count(), options.shape.workers,
+                 options.with.c_str());
     if (!error.empty()) return 1;
     return blocks < plan.size() ? interrupted_exit : 0;
 }
@@ -127,26 +139,48 @@ int compress(Options options) {
 
 int main(int argc, char** argv) {
     Options options;
-    CLI::App app("Files one after the other, compressed block by block by many workers into one file that gunzip reads.", "pipeline");
-    app.failure_message([](const CLI::App*, const CLI::Error& error) { return std::string("pipeline: ") + error.what() + " (see --help)\n"; });
+    CLI::App app(
+        "Files one after the other, compressed block by block by many workers into one file that gunzip "
+        "reads.",
+        "pipeline");
+    app.failure_message([](const CLI::App*, const CLI::Error& error) {
+        return std::string("pipeline: ") + error.what() + " (see --help)\n";
+    });
     app.add_option("OUT", options.output, "where to; - is standard output")->required()->type_name("");
     app.add_option("FILE", options.files, "what")->required()->type_name("");
-    app.add_option("-w,--workers", options.shape.workers, "how many compress at once; if left out, as many as there are usable CPUs")
+    app.add_option("-w,--workers", options.shape.workers,
+                   "how many compress at once; if left out, as many as there are usable CPUs")
         ->type_name("N")
         ->check(CLI::Range(1, most_workers));
-    app.add_option("-r,--readers", options.shape.readers, "how many read at once")->type_name("N")->check(CLI::Range(1, most_workers))->capture_default_str();
-    const auto* with =
-        app.add_option("--with", options.with, "what they are")->type_name("")->check(CLI::IsMember({processes, threads}))->capture_default_str();
-    const auto* start_method = app.add_option("--start-method", options.start_method, "how processes are started")
-                                   ->type_name("")
-                                   ->check(CLI::IsMember({"forkserver", "spawn", "fork"}))
-                                   ->capture_default_str();
-    app.add_option("--block", options.block_kibibytes, "size of a block")->type_name("KIB")->check(CLI::Range(1, 1 << 20))->capture_default_str();
-    app.add_option("--level", options.shape.level, "1: fast, 9: small")->type_name("LEVEL")->check(CLI::Range(1, 9))->capture_default_str();
-    const auto* resume = app.add_flag("--resume", options.resume, "go on with an output that was begun, from the same files");
+    app.add_option("-r,--readers", options.shape.readers, "how many read at once")
+        ->type_name("N")
+        ->check(CLI::Range(1, most_workers))
+        ->capture_default_str();
+    const auto* with = app.add_option("--with", options.with, "what they are")
+                           ->type_name("")
+                           ->check(CLI::IsMember({processes, threads}))
+                           ->capture_default_str();
+    const auto* start_method =
+        app.add_option("--start-method", options.start_method, "how processes are started")
+            ->type_name("")
+            ->check(CLI::IsMember({"forkserver", "spawn", "fork"}))
+            ->capture_default_str();
+    app.add_option("--block", options.block_kibibytes, "size of a block")
+        ->type_name("KIB")
+        ->check(CLI::Range(1, 1 << 20))
+        ->capture_default_str();
+    app.add_option("--level", options.shape.level, "1: fast, 9: small")
+        ->type_name("LEVEL")
+        ->check(CLI::Range(1, 9))
+        ->capture_default_str();
+    const auto* resume =
+        app.add_flag("--resume", options.resume, "go on with an output that was begun, from the same files");
     app.callback([&] {
-        if (options.with == threads && start_method->count() > 0) throw CLI::ValidationError(with->get_name(), "--start-method is for processes");
-        if (options.output == "-" && options.resume) throw CLI::ValidationError(resume->get_name(), "what went to standard output cannot be read again");
+        if (options.with == threads && start_method->count() > 0)
+            throw CLI::ValidationError(with->get_name(), "--start-method is for processes");
+        if (options.output == "-" && options.resume)
+            throw CLI::ValidationError(resume->get_name(),
+                                       "what went to standard output cannot be read again");
     });
     try {
         app.parse(argc, argv);

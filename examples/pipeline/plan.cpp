@@ -33,10 +33,12 @@ std::vector<Range> make_plan(const std::vector<Input>& inputs, std::uint64_t blo
         std::uint64_t offset = std::min(skipped, size);
         skipped -= offset;
         all += size;
-        for (; offset < size; offset += block_size) plan.push_back({plan.size(), file, offset, std::min(block_size, size - offset)});
+        for (; offset < size; offset += block_size)
+            plan.push_back({plan.size(), file, offset, std::min(block_size, size - offset)});
     }
     if (skipped > 0)
-        throw std::runtime_error("the output already holds " + std::to_string(done) + " bytes, and the files together only " + std::to_string(all));
+        throw std::runtime_error("the output already holds " + std::to_string(done) +
+                                 " bytes, and the files together only " + std::to_string(all));
     if (all == 0) plan.push_back({});
     return plan;
 }

@@ -25,7 +25,8 @@ struct Input {
 /// Throws: std::runtime_error if one is not there, or no regular file.
 std::vector<Input> look_at(const std::vector<std::string>& paths);
 
-/// The blocks of all files one after the other, but for the first `done` bytes. One empty block if there are no bytes at all.
+/// The blocks of all files one after the other, but for the first `done` bytes. One empty block if there are
+/// no bytes at all.
 /// Throws: std::runtime_error if there are less than `done`.
 std::vector<Range> make_plan(const std::vector<Input>& inputs, std::uint64_t block_size, std::uint64_t done);
 

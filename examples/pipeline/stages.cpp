@@ -21,7 +21,8 @@ std::string reason() { return std::generic_category().message(errno); }
 
 Block read_block(const std::string& path, const Range& range) {
     const std::unique_ptr<std::FILE, Close> file(std::fopen(path.c_str(), "rbe"));
-    if (file == nullptr || ::fseeko(file.get(), static_cast<off_t>(range.offset), SEEK_SET) != 0) return {range.number, {}, reason()};
+    if (file == nullptr || ::fseeko(file.get(), static_cast<off_t>(range.offset), SEEK_SET) != 0)
+        return {range.number, {}, reason()};
     std::setvbuf(file.get(), nullptr, _IONBF, 0);  // the block is read in one piece
     Block block{range.number, std::vector<unsigned char>(range.size)};
     if (std::fread(block.bytes.data(), 1, block.bytes.size(), file.get()) == block.bytes.size()) return block;

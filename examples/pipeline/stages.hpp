@@ -28,7 +28,8 @@ Block read_block(const std::string& path, const Range& range);
 Block pack_block(Block block, int level);
 
 template <class Kind>
-void read_blocks(typename Kind::template Queue<Range> ranges, typename Kind::template Queue<Block> blocks, const std::vector<std::string>& paths) {
+void read_blocks(typename Kind::template Queue<Range> ranges, typename Kind::template Queue<Block> blocks,
+                 const std::vector<std::string>& paths) {
     try {
         for (const Range& range : ranges) blocks.put(read_block(paths[range.file], range));
     } catch (const chorus::ShutDown&) {  // nobody wants it any more
@@ -36,7 +37,8 @@ void read_blocks(typename Kind::template Queue<Range> ranges, typename Kind::tem
 }
 
 template <class Kind>
-void pack_blocks(typename Kind::template Queue<Block> blocks, typename Kind::template Queue<Block> packed, int level) {
+void pack_blocks(typename Kind::template Queue<Block> blocks, typename Kind::template Queue<Block> packed,
+                 int level) {
     try {
         for (Block& block : blocks) packed.put(pack_block(std::move(block), level));
     } catch (const chorus::ShutDown&) {

@@ -8,7 +8,9 @@ namespace {
 
 constexpr const char* not_written = "the thumbnail cannot be written";
 
-[[noreturn]] void throw_errno(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
+[[noreturn]] void throw_errno(const char* what) {
+    throw std::system_error(errno, std::generic_category(), what);
+}
 
 }  // namespace
 

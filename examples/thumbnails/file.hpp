@@ -1,8 +1,8 @@
 // Files as the picture libraries want them, and how a new one appears: whole, or not at all.
 //
 // Threads: one at a time for each file.
-// Death: who fails or is killed while it writes leaves the temporary file. Its name can be told beforehand, so that
-//        whoever hears of it can remove it; else the next run writes over it.
+// Death: who fails or is killed while it writes leaves the temporary file. Its name can be told beforehand,
+//        so that whoever hears of it can remove it; else the next run writes over it.
 #pragma once
 
 #include <cstdio>

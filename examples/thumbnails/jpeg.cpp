@@ -13,9 +13,9 @@ namespace {
 
 constexpr int quality = 85;
 
-// libjpeg ends the process when something is wrong, unless error_exit never returns to it. It leaves by longjmp here,
-// which runs no destructors: so nothing between attempt() and libjpeg may have one. Steps are lambdas that capture
-// references; whatever they fill lives outside of them, and goes when attempt() throws.
+// libjpeg ends the process when something is wrong, unless error_exit never returns to it. It leaves by
+// longjmp here, which runs no destructors: so nothing between attempt() and libjpeg may have one. Steps are
+// lambdas that capture references; whatever they fill lives outside of them, and goes when attempt() throws.
 struct Errors : jpeg_error_mgr {
     Errors() : jpeg_error_mgr{} {
         jpeg_std_error(this);
@@ -26,8 +26,8 @@ struct Errors : jpeg_error_mgr {
         output_message = [](j_common_ptr) {};
     }
 
-    // Some warnings mean that part of the picture is made up. A photograph that was cut short is no success; one with a few
-    // bytes too many between its segments, as some cameras write them, is.
+    // Some warnings mean that part of the picture is made up. A photograph that was cut short is no success;
+    // one with a few bytes too many between its segments, as some cameras write them, is.
     void warn(j_common_ptr state) {
         switch (msg_code) {
             case JWRN_JPEG_EOF:
@@ -49,7 +49,9 @@ struct Errors : jpeg_error_mgr {
             case JERR_INPUT_EMPTY: throw std::runtime_error("empty");
             case JERR_NO_SOI: throw std::runtime_error("not a JPEG");
             case JWRN_JPEG_EOF: throw std::runtime_error("truncated");
-            case JERR_CONVERSION_NOTIMPL: throw std::runtime_error("its colours are meant for printing (CMYK), which this program does not convert");
+            case JERR_CONVERSION_NOTIMPL:
+                throw std::runtime_error(
+                    "its colours are meant for printing (CMYK), which this program does not convert");
             case JERR_FILE_WRITE: throw std::runtime_error("the thumbnail cannot be written");
             default: throw std::runtime_error(std::string("damaged: ") + text);
         }
@@ -108,7 +110,8 @@ Picture read_jpeg(std::FILE* file, int enough) {
         state.scale_denom = divisor(size, enough);
         jpeg_start_decompress(&state);
     });
-    Picture picture{Image({static_cast<int>(state.output_width), static_cast<int>(state.output_height)}, 3), size};
+    Picture picture{Image({static_cast<int>(state.output_width), static_cast<int>(state.output_height)}, 3),
+                    size};
     attempt(reader.errors, [&] {
         while (state.output_scanline < state.output_height) {
             JSAMPROW row = picture.image.row(static_cast<int>(state.output_scanline));

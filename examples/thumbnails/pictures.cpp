@@ -10,9 +10,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Adds the directory's pictures to those found, by their path below the first one, and its subdirectories to those still
-// to be read.
-std::error_code read_directory(const fs::path& top, const fs::path& below, Pictures& pictures, std::vector<fs::path>& to_read) {
+// Adds the directory's pictures to those found, by their path below the first one, and its subdirectories to
+// those still to be read.
+std::error_code read_directory(const fs::path& top, const fs::path& below, Pictures& pictures,
+                               std::vector<fs::path>& to_read) {
     std::error_code error;
     for (fs::directory_iterator at(top / below, error), end; !error && at != end; at.increment(error)) {
         const fs::path path = below / at->path().filename();
@@ -20,7 +21,8 @@ std::error_code read_directory(const fs::path& top, const fs::path& below, Pictu
         const auto status = at->symlink_status(unknown);
         if (unknown) pictures.failures.push_back({at->path().native(), unknown.message()});
         if (fs::is_directory(status)) to_read.push_back(path);
-        if (fs::is_regular_file(status) && format_of(path.native()) != Format::none) pictures.paths.push_back(path.native());
+        if (fs::is_regular_file(status) && format_of(path.native()) != Format::none)
+            pictures.paths.push_back(path.native());
     }
     return error;
 }

@@ -23,8 +23,8 @@ struct Pictures {
     std::vector<Failure> failures;   ///< directories that could not be read to their end
 };
 
-/// Regular files only: symbolic links are not followed, but the directory itself may be one. What lies below `left_out` is
-/// passed over. Throws: std::system_error if the directory cannot be read.
+/// Regular files only: symbolic links are not followed, but the directory itself may be one. What lies below
+/// `left_out` is passed over. Throws: std::system_error if the directory cannot be read.
 Pictures find_pictures(const std::string& directory, const std::string& left_out);
 
 }  // namespace thumbnails

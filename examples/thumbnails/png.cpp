@@ -37,7 +37,8 @@ Picture read_png(std::FILE* file) {
     const bool has_alpha = (png.state.format & PNG_FORMAT_FLAG_ALPHA) != 0;
     png.state.format = has_alpha ? PNG_FORMAT_RGBA : PNG_FORMAT_RGB;
     Picture picture{Image(size, has_alpha ? 4 : 3), size};
-    if (png_image_finish_read(&png.state, nullptr, picture.image.samples.get(), 0, nullptr) == 0) throw_unreadable(png, file);
+    if (png_image_finish_read(&png.state, nullptr, picture.image.samples.get(), 0, nullptr) == 0)
+        throw_unreadable(png, file);
     return picture;
 }
 

@@ -25,7 +25,8 @@ std::vector<Share> shares(int from, int to) {
         const int pixel = std::min(static_cast<int>(begin), to - 1);
         const double border = pixel + 1;
         const bool crosses = end > border && pixel + 1 < to;
-        result.push_back({static_cast<std::size_t>(pixel), static_cast<float>(std::min(end, border) - begin), crosses ? static_cast<float>(end - border) : 0});
+        result.push_back({static_cast<std::size_t>(pixel), static_cast<float>(std::min(end, border) - begin),
+                          crosses ? static_cast<float>(end - border) : 0});
     }
     return result;
 }
@@ -78,7 +79,8 @@ void write_row(const float* sums, unsigned char* row, int width) {
     for (int x = 0; x < width; ++x, sums += channels, row += channels) {
         const float alpha = channels == 4 ? sums[channels - 1] : 1;
         for (std::size_t i = 0; i < 3; ++i) row[i] = alpha > 0 ? srgb_of(sums[i] / alpha) : 0;
-        if (channels == 4) row[channels - 1] = static_cast<unsigned char>(std::lround(std::min(alpha, 1.0F) * 255));
+        if (channels == 4)
+            row[channels - 1] = static_cast<unsigned char>(std::lround(std::min(alpha, 1.0F) * 255));
     }
 }
 
@@ -98,7 +100,8 @@ Image shrink_to(const Image& image, Size size) {
         for (std::size_t i = 0; i < row_size; ++i) sum[row_size + i] += row[i] * share.next;
     }
     Image small(size, channels);
-    for (int y = 0; y < size.height; ++y) write_row<channels>(&sums[static_cast<std::size_t>(y) * row_size], small.row(y), size.width);
+    for (int y = 0; y < size.height; ++y)
+        write_row<channels>(&sums[static_cast<std::size_t>(y) * row_size], small.row(y), size.width);
     return small;
 }
 

@@ -7,8 +7,9 @@
 
 namespace thumbnails {
 
-/// With `longest` pixels on its longest side and the same proportions; what is not longer comes back as it is. Light is
-/// averaged, not the numbers that sRGB has for it, and a transparent pixel's colour does not count.
+/// With `longest` pixels on its longest side and the same proportions; what is not longer comes back as it
+/// is. Light is averaged, not the numbers that sRGB has for it, and a transparent pixel's colour does not
+/// count.
 Image shrink(Image image, int longest);
 
 }  // namespace thumbnails

@@ -37,7 +37,8 @@ Made make_thumbnail(const Job& job) {
     std::filesystem::create_directories(std::filesystem::path(job.target).parent_path());
     File file = open_to_write(job.temporary);
     as_png ? write_png(small, file.get()) : write_jpeg(small, file.get());
-    put_in_place(std::move(file), job.temporary, as_png || format_of(job.target) == Format::jpeg ? job.target : job.target + ".jpg");
+    put_in_place(std::move(file), job.temporary,
+                 as_png || format_of(job.target) == Format::jpeg ? job.target : job.target + ".jpg");
     return {picture.size.pixels()};
 }
 

@@ -1,8 +1,8 @@
 // One picture, one thumbnail: what a worker does.
 //
 // Threads: any number of calls at once, for different targets.
-// Death: of the worker, or an exception: what it had written lies under the job's temporary name, for whoever hears of it
-//        to remove.
+// Death: of the worker, or an exception: what it had written lies under the job's temporary name, for whoever
+//        hears of it to remove.
 #pragma once
 
 #include <cstdint>
@@ -23,8 +23,8 @@ struct Made {
     std::uint64_t pixels = 0;  ///< of the picture
 };
 
-/// Makes the target's directory too. Throws: std::runtime_error with the reason in plain words, std::system_error,
-/// std::bad_alloc.
+/// Makes the target's directory too. Throws: std::runtime_error with the reason in plain words,
+/// std::system_error, std::bad_alloc.
 Made make_thumbnail(const Job& job);
 
 }  // namespace thumbnails

@@ -2,9 +2,10 @@
 //
 //     thumbnails photographs small --workers 4 --with processes
 //
-// Nobody knows what is in a folder of pictures: some are cut short, some are no pictures, and one may crash the
-// library that reads it. An exception comes in the place of its thumbnail, and the others go on. So does a crash, if the
-// workers are processes; if they are threads, it is the end of the program. Nothing else differs.
+// Nobody knows what is in a folder of pictures: some are cut short, some are no pictures, and one may crash
+// the library that reads it. An exception comes in the place of its thumbnail, and the others go on. So does
+// a crash, if the workers are processes; if they are threads, it is the end of the program. Nothing else
+// differs.
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -74,7 +75,10 @@ Outcome make_all(Pool& pool, const chorus::TaskOptions& limits, const std::vecto
 Outcome make_all(const Options& options, const std::vector<Job>& jobs) {
     if (options.with == processes) {
         mp::Pool pool(options.workers);
-        return make_all(pool, {.timeout = std::chrono::duration<double>(options.timeout_seconds), .memory = options.memory_mebibytes << 20}, jobs);
+        return make_all(pool,
+                        {.timeout = std::chrono::duration<double>(options.timeout_seconds),
+                         .memory = options.memory_mebibytes << 20},
+                        jobs);
     }
     mt::Pool pool(options.workers);
     return make_all(pool, {}, jobs);
@@ -100,7 +104,9 @@ void check_target(const Options& options) {
     const fs::path source = fs::canonical(options.source);
     const fs::path target = fs::weakly_canonical(options.target);
     const auto [end_of_target, in_source] = std::ranges::mismatch(target, source);
-    if (end_of_target == target.end()) throw std::runtime_error(options.target + ": thumbnails there could take the place of pictures in " + options.source);
+    if (end_of_target == target.end())
+        throw std::runtime_error(options.target + ": thumbnails there could take the place of pictures in " +
+                                 options.source);
 }
 
 std::string on_one_line(std::string text) {
@@ -119,9 +125,11 @@ bool make_thumbnails(const Options& options) {
 
     failures.insert(failures.end(), pictures.failures.begin(), pictures.failures.end());
     std::ranges::sort(failures, {}, &Failure::path);
-    for (const auto& [path, reason] : failures) std::cerr << "thumbnails: " << on_one_line(path + ": " + reason) << '\n';
-    std::printf("thumbnails: %zu made, %zu failed, %llu pixels, %.3f s, %.1f megapixels/s, %d %s\n", made, failures.size(),
-                static_cast<unsigned long long>(pixels), took.count(), static_cast<double>(pixels) / 1e6 / took.count(), options.workers, options.with.c_str());
+    for (const auto& [path, reason] : failures)
+        std::cerr << "thumbnails: " << on_one_line(path + ": " + reason) << '\n';
+    std::printf("thumbnails: %zu made, %zu failed, %llu pixels, %.3f s, %.1f megapixels/s, %d %s\n", made,
+                failures.size(), static_cast<unsigned long long>(pixels), took.count(),
+                static_cast<double>(pixels) / 1e6 / took.count(), options.workers, options.with.c_str());
     return failures.empty();
 }
 
@@ -129,26 +137,42 @@ bool make_thumbnails(const Options& options) {
 
 int main(int argc, char** argv) {
     Options options;
-    CLI::App app("A small copy, 256 pixels on the longest side, of each JPEG, PNG and PPM file below a directory.", "thumbnails");
-    app.failure_message([](const CLI::App*, const CLI::Error& error) { return std::string("thumbnails: ") + error.what() + " (see --help)\n"; });
-    app.add_option("SRC", options.source, "where the pictures are; links below it are not followed")->required()->type_name("");
-    app.add_option("DST", options.target, "where the thumbnails go, each to the same place below it; it is made if it is not there")->required()->type_name("");
-    app.add_option("-w,--workers", options.workers, "how many at once; if left out, as many as there are usable CPUs")
+    CLI::App app(
+        "A small copy, 256 pixels on the longest side, of each JPEG, PNG and PPM file below a directory.",
+        "thumbnails");
+    app.failure_message([](const CLI::App*, const CLI::Error& error) {
+        return std::string("thumbnails: ") + error.what() + " (see --help)\n";
+    });
+    app.add_option("SRC", options.source, "where the pictures are; links below it are not followed")
+        ->required()
+        ->type_name("");
+    app.add_option("DST", options.target,
+                   "where the thumbnails go, each to the same place below it; it is made if it is not there")
+        ->required()
+        ->type_name("");
+    app.add_option("-w,--workers", options.workers,
+                   "how many at once; if left out, as many as there are usable CPUs")
         ->type_name("N")
         ->check(CLI::Range(1, most_workers));
-    const auto* with =
-        app.add_option("--with", options.with, "what they are")->type_name("")->check(CLI::IsMember({processes, threads}))->capture_default_str();
-    const auto* timeout = app.add_option("--timeout", options.timeout_seconds, "how long one picture may take; for processes")
-                              ->type_name("SECONDS")
-                              ->check(CLI::PositiveNumber)
-                              ->capture_default_str();
-    const auto* memory = app.add_option("--memory", options.memory_mebibytes, "how much memory one picture may need; for processes")
+    const auto* with = app.add_option("--with", options.with, "what they are")
+                           ->type_name("")
+                           ->check(CLI::IsMember({processes, threads}))
+                           ->capture_default_str();
+    const auto* timeout =
+        app.add_option("--timeout", options.timeout_seconds, "how long one picture may take; for processes")
+            ->type_name("SECONDS")
+            ->check(CLI::PositiveNumber)
+            ->capture_default_str();
+    const auto* memory = app.add_option("--memory", options.memory_mebibytes,
+                                        "how much memory one picture may need; for processes")
                              ->type_name("MIB")
                              ->check(CLI::Range(1, 1 << 20))
                              ->capture_default_str();
     app.callback([&] {
         if (options.with == threads && timeout->count() + memory->count() > 0) {
-            throw CLI::ValidationError(with->get_name(), "a thread can be neither ended nor bounded, so --timeout and --memory are for processes");
+            throw CLI::ValidationError(
+                with->get_name(),
+                "a thread can be neither ended nor bounded, so --timeout and --memory are for processes");
         }
     });
     try {
@@ -159,7 +183,8 @@ int main(int argc, char** argv) {
     try {
         return make_thumbnails(options) ? 0 : 1;
     } catch (const fs::filesystem_error& error) {
-        std::cerr << "thumbnails: " << on_one_line(error.path1().native()) << ": " << error.code().message() << '\n';
+        std::cerr << "thumbnails: " << on_one_line(error.path1().native()) << ": " << error.code().message()
+                  << '\n';
     } catch (const std::system_error& error) {
         std::cerr << "thumbnails: " << on_one_line(options.source) << ": " << error.code().message() << '\n';
     } catch (const std::exception& error) {

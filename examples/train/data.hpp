@@ -27,7 +27,8 @@ struct Data {
     Pictures test;      ///< looked at for the best choice only
 };
 
-/// From the files of MNIST in a directory; at most so many of each kind of pictures, 0 for all. Throws: std::runtime_error.
+/// From the files of MNIST in a directory; at most so many of each kind of pictures, 0 for all. Throws:
+/// std::runtime_error.
 Data load(const std::string& directory, std::size_t most);
 
 }  // namespace train

@@ -15,7 +15,8 @@ struct Idx {
     std::vector<std::uint8_t> bytes;  ///< as many as the product of the dimensions
 };
 
-/// Throws: std::runtime_error if it cannot be read, is something else, has another number of dimensions, or is cut short.
+/// Throws: std::runtime_error if it cannot be read, is something else, has another number of dimensions, or
+/// is cut short.
 Idx read_idx(const std::string& path, std::size_t dimensions);
 
 }  // namespace train

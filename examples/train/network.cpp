@@ -28,9 +28,13 @@ Network::Network(std::size_t inputs, std::size_t hidden, std::size_t outputs, un
     last_bias_ = Eigen::VectorXf::Zero(static_cast<Index>(outputs));
 }
 
-Eigen::MatrixXf Network::hidden(const Eigen::MatrixXf& inputs) const { return ((first_ * inputs).colwise() + first_bias_).cwiseMax(0.0F); }
+Eigen::MatrixXf Network::hidden(const Eigen::MatrixXf& inputs) const {
+    return ((first_ * inputs).colwise() + first_bias_).cwiseMax(0.0F);
+}
 
-Eigen::MatrixXf Network::scores(const Eigen::MatrixXf& below) const { return (last_ * below).colwise() + last_bias_; }
+Eigen::MatrixXf Network::scores(const Eigen::MatrixXf& below) const {
+    return (last_ * below).colwise() + last_bias_;
+}
 
 void Network::learn(const Eigen::MatrixXf& inputs, std::span<const std::uint8_t> labels, float rate) {
     const Eigen::MatrixXf middle = has_hidden() ? hidden(inputs) : Eigen::MatrixXf();

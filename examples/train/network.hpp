@@ -1,4 +1,5 @@
-// A classifier with one hidden layer, or with none: then it is softmax regression. Learns by gradient descent.
+// A classifier with one hidden layer, or with none: then it is softmax regression. Learns by gradient
+// descent.
 //
 // Threads: one at a time for each network.
 #pragma once

@@ -2,8 +2,8 @@
 //
 //     train fashion-mnist --workers 4 --with processes
 //
-// Each trial trains a network of its own and computes from its first moment to its last. The pictures lie in shared memory once: a trial
-// gets a few numbers and gives back a few.
+// Each trial trains a network of its own and computes from its first moment to its last. The pictures lie in
+// shared memory once: a trial gets a few numbers and gives back a few.
 #include <algorithm>
 #include <chrono>
 #include <csignal>
@@ -102,20 +102,24 @@ Outcome try_all(Pool& pool, const std::vector<Trial>& trials, const chorus::Show
 }
 
 void show_table(std::vector<Tried> tried) {
-    std::ranges::stable_sort(tried, std::ranges::greater{}, [](const Tried& one) { return one.score.accuracy; });
+    std::ranges::stable_sort(tried, std::ranges::greater{},
+                             [](const Tried& one) { return one.score.accuracy; });
     std::printf("accuracy   hidden units   rate   seconds\n");
     for (const auto& [trial, score] : tried) {
-        std::printf("%7.2f%%   %12zu   %4g   %7.2f\n", 100 * score.accuracy, trial.hidden, static_cast<double>(trial.rate), score.seconds);
+        std::printf("%7.2f%%   %12zu   %4g   %7.2f\n", 100 * score.accuracy, trial.hidden,
+                    static_cast<double>(trial.rate), score.seconds);
     }
     if (!tried.empty()) {
-        std::printf("train: best: %s: %.2f%% of the test's pictures right\n", name_of(tried.front().trial).c_str(), 100 * tried.front().score.test_accuracy);
+        std::printf("train: best: %s: %.2f%% of the test's pictures right\n",
+                    name_of(tried.front().trial).c_str(), 100 * tried.front().score.test_accuracy);
     }
 }
 
 // The same short trials one after the other here, and by the pool, whose workers have begun already.
 template <class Pool>
 void compare(Pool& pool, const Options& options) {
-    std::vector<Trial> trials(2 * static_cast<std::size_t>(options.workers), Trial{.hidden = 32, .rate = 0.1F, .batch = 64, .epochs = 1});
+    std::vector<Trial> trials(2 * static_cast<std::size_t>(options.workers),
+                              Trial{.hidden = 32, .rate = 0.1F, .batch = 64, .epochs = 1});
     const auto begin = std::chrono::steady_clock::now();
     for (const auto& trial : trials) {
         if (interrupted != 0) return;
@@ -126,8 +130,11 @@ void compare(Pool& pool, const Options& options) {
     if (together.tried.size() < trials.size()) return;
     double load = 0;
     ::getloadavg(&load, 1);
-    std::printf("train: %zu equal trials: %.2f s one after the other, %.2f s by %d %s: %.2f times as fast (%d usable CPUs, load average %.1f)\n", trials.size(),
-                serial, together.seconds, options.workers, options.with.c_str(), serial / together.seconds, mp::process_cpu_count(), load);
+    std::printf(
+        "train: %zu equal trials: %.2f s one after the other, %.2f s by %d %s: %.2f times as fast (%d usable "
+        "CPUs, load average %.1f)\n",
+        trials.size(), serial, together.seconds, options.workers, options.with.c_str(),
+        serial / together.seconds, mp::process_cpu_count(), load);
 }
 
 template <class Pool>
@@ -142,8 +149,8 @@ Outcome search(Pool& pool, const Options& options) {
 int search_directory(const Options& options) {
     constexpr std::size_t few_pictures = 6000;
     const Data data = load(options.directory, options.quick ? few_pictures : 0);
-    std::printf("train: %zu pictures to learn from, %zu of them to choose by, %zu to test with\n", data.training.count, data.training.count / 6,
-                data.test.count);
+    std::printf("train: %zu pictures to learn from, %zu of them to choose by, %zu to test with\n",
+                data.training.count, data.training.count / 6, data.test.count);
     std::fflush(stdout);
     stop_on_interrupt();
     use_data(data);  // for the trials that are run here, to compare
@@ -156,9 +163,10 @@ int search_directory(const Options& options) {
         outcome = search(pool, options);
     }
     for (const auto& failure : outcome.failures) std::cerr << "train: " << failure << '\n';
-    if (outcome.left > 0) std::cerr << "train: stopped by Ctrl-C: " << outcome.left << " trials have not ended\n";
-    std::printf("train: %zu trials, %zu failed, %.2f s, %d %s\n", outcome.tried.size(), outcome.failures.size(), outcome.seconds, options.workers,
-                options.with.c_str());
+    if (outcome.left > 0)
+        std::cerr << "train: stopped by Ctrl-C: " << outcome.left << " trials have not ended\n";
+    std::printf("train: %zu trials, %zu failed, %.2f s, %d %s\n", outcome.tried.size(),
+                outcome.failures.size(), outcome.seconds, options.workers, options.with.c_str());
     if (interrupted != 0) return interrupted_exit;
     return outcome.failures.empty() ? 0 : 1;
 }
@@ -167,25 +175,36 @@ int search_directory(const Options& options) {
 
 int main(int argc, char** argv) {
     Options options;
-    CLI::App app("Tries hyper-parameters of a small classifier on pictures in the format of MNIST, best first.", "train");
-    app.failure_message([](const CLI::App*, const CLI::Error& error) { return std::string("train: ") + error.what() + " (see --help)\n"; });
-    app.add_option("DIR", options.directory, "where the four files are; examples/train/fetch_data gets them")->required()->type_name("");
-    app.add_option("-w,--workers", options.workers, "how many trials at once; if left out, as many as there are usable CPUs")
+    CLI::App app(
+        "Tries hyper-parameters of a small classifier on pictures in the format of MNIST, best first.",
+        "train");
+    app.failure_message([](const CLI::App*, const CLI::Error& error) {
+        return std::string("train: ") + error.what() + " (see --help)\n";
+    });
+    app.add_option("DIR", options.directory, "where the four files are; examples/train/fetch_data gets them")
+        ->required()
+        ->type_name("");
+    app.add_option("-w,--workers", options.workers,
+                   "how many trials at once; if left out, as many as there are usable CPUs")
         ->type_name("N")
         ->check(CLI::Range(1, most_workers));
-    const auto* with =
-        app.add_option("--with", options.with, "what they are")->type_name("")->check(CLI::IsMember({processes, threads}))->capture_default_str();
-    const auto* start_method = app.add_option("--start-method", options.start_method, "how processes are started")
-                                   ->type_name("")
-                                   ->check(CLI::IsMember({"forkserver", "spawn", "fork"}))
-                                   ->capture_default_str();
+    const auto* with = app.add_option("--with", options.with, "what they are")
+                           ->type_name("")
+                           ->check(CLI::IsMember({processes, threads}))
+                           ->capture_default_str();
+    const auto* start_method =
+        app.add_option("--start-method", options.start_method, "how processes are started")
+            ->type_name("")
+            ->check(CLI::IsMember({"forkserver", "spawn", "fork"}))
+            ->capture_default_str();
     const auto* epochs = app.add_option("--epochs", options.epochs, "how often each trial sees all pictures")
                              ->type_name("N")
                              ->check(CLI::Range(1, 1'000'000))
                              ->capture_default_str();
     app.add_flag("--quick", options.quick, "with a tenth of the pictures, and two epochs");
     app.callback([&] {
-        if (options.with == threads && start_method->count() > 0) throw CLI::ValidationError(with->get_name(), "--start-method is for processes");
+        if (options.with == threads && start_method->count() > 0)
+            throw CLI::ValidationError(with->get_name(), "--start-method is for processes");
         if (options.quick && epochs->count() == 0) options.epochs = 2;
     });
     try {

@@ -31,7 +31,8 @@ std::vector<Trial> all_trials(int epochs);
 /// For all later trials in this thread.
 void use_data(const Data& data);
 
-/// Requires: use_data(). The same trial gives the same accuracy wherever it runs. Throws: std::runtime_error when it was stopped.
+/// Requires: use_data(). The same trial gives the same accuracy wherever it runs. Throws: std::runtime_error
+/// when it was stopped.
 Score run_trial(const Trial& trial);
 
 /// Trials of this process end with an error as soon as may be. May be called from a signal handler.

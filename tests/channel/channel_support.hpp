@@ -26,7 +26,9 @@ inline std::vector<std::byte> bytes_of(std::string_view text) {
     const auto bytes = std::as_bytes(std::span(text));
     return {bytes.begin(), bytes.end()};
 }
-inline std::string characters_of(std::span<const std::byte> bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+inline std::string characters_of(std::span<const std::byte> bytes) {
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
 
 /// Text in which each part differs from the others, so that nothing can be torn unseen.
 inline std::string pattern(std::size_t size, unsigned seed = 0) {
@@ -115,7 +117,8 @@ private:
     struct sigaction before_ {};
 };
 
-/// A copy of this process without Chorus's knowledge: runs the function there and leaves at once. Returns the exit code.
+/// A copy of this process without Chorus's knowledge: runs the function there and leaves at once. Returns the
+/// exit code.
 template <class Function>
 int in_plain_fork(Function&& function) {
     const pid_t pid = ::fork();

@@ -1,4 +1,5 @@
-// Messages as another process might have written them, damaged: reading gives a value or an error of Chorus's.
+// Messages as another process might have written them, damaged: reading gives a value or an error of
+// Chorus's.
 #include <algorithm>
 #include <map>
 #include <optional>
@@ -41,12 +42,16 @@ std::vector<std::byte> damaged(std::vector<std::byte> bytes, std::minstd_rand& r
             case 1: bytes[any(bytes.size())] = static_cast<std::byte>(any(256)); break;
             case 2: bytes[any(bytes.size())] ^= static_cast<std::byte>(1U << any(8)); break;
             case 3: {  // an extreme number somewhere
-                const std::uint64_t numbers[] = {0, ~0ULL, ~0ULL >> 1, 1ULL << 63, 1ULL << 32, 4096, 64, ~0ULL - 63};
+                const std::uint64_t numbers[] = {0,          ~0ULL, ~0ULL >> 1, 1ULL << 63,
+                                                 1ULL << 32, 4096,  64,         ~0ULL - 63};
                 const std::size_t at = any(bytes.size());
                 std::memcpy(bytes.data() + at, &numbers[any(8)], std::min<std::size_t>(8, bytes.size() - at));
                 break;
             }
-            case 4: bytes.insert(bytes.begin() + static_cast<std::ptrdiff_t>(any(bytes.size())), 1 + any(16), static_cast<std::byte>(any(256))); break;
+            case 4:
+                bytes.insert(bytes.begin() + static_cast<std::ptrdiff_t>(any(bytes.size())), 1 + any(16),
+                             static_cast<std::byte>(any(256)));
+                break;
         }
     }
     return bytes;
@@ -65,7 +70,9 @@ void survives(const T& value) {
     for (int round = 0; round < attempts; ++round) {
         // First cut short at each place, then anything.
         auto bytes = static_cast<std::size_t>(round) < whole.size()
-                         ? std::vector<std::byte>(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(round)))
+                         ? std::vector<std::byte>(
+                               whole.begin(),
+                               whole.begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(round)))
                          : damaged(whole, random);
         std::vector<int> descriptors;
         for (const auto& attachment : out.attachments()) {
@@ -80,8 +87,10 @@ void survives(const T& value) {
             ++refused;
         }
     }
-    EXPECT_GE(refused, static_cast<int>(std::min<std::size_t>(whole.size(), attempts))) << "what is cut short holds nothing";
-    EXPECT_LE(open_descriptors(), before + 1) << "descriptors that came are closed; there may be further memory for small objects";
+    EXPECT_GE(refused, static_cast<int>(std::min<std::size_t>(whole.size(), attempts)))
+        << "what is cut short holds nothing";
+    EXPECT_LE(open_descriptors(), before + 1)
+        << "descriptors that came are closed; there may be further memory for small objects";
 }
 
 TEST(Hostile, plain_values) {

@@ -117,8 +117,15 @@ TEST(PipeHere, test_sendbytes) {
     EXPECT_TRUE(there.recv_bytes().empty());
     constexpr auto minus_one = static_cast<std::size_t>(-1);
     for (const auto& [offset, size] :
-         std::vector<std::pair<std::size_t, std::size_t>>{{27, 0}, {22, 5}, {26, 1}, {minus_one, 0}, {0, minus_one}, {4, minus_one}, {minus_one, minus_one}}) {
-        EXPECT_THAT(message_of<chorus::UsageError>([&] { here.send_bytes(letters, offset, size); }), HasSubstr("of a buffer of 26"));
+         std::vector<std::pair<std::size_t, std::size_t>>{{27, 0},
+                                                          {22, 5},
+                                                          {26, 1},
+                                                          {minus_one, 0},
+                                                          {0, minus_one},
+                                                          {4, minus_one},
+                                                          {minus_one, minus_one}}) {
+        EXPECT_THAT(message_of<chorus::UsageError>([&] { here.send_bytes(letters, offset, size); }),
+                    HasSubstr("of a buffer of 26"));
     }
     EXPECT_FALSE(there.poll()) << "nothing of it was sent";
 }
@@ -159,7 +166,8 @@ TEST(PipeHere, test_missing_fd_transfer) {
     }
     const auto bytes = out.take();
     chorus::message::Reader in(bytes);
-    EXPECT_THAT(message_of<chorus::Error>([&] { chorus::message::decode<mp::Connection>(in); }), HasSubstr("pass it as an argument"));
+    EXPECT_THAT(message_of<chorus::Error>([&] { chorus::message::decode<mp::Connection>(in); }),
+                HasSubstr("pass it as an argument"));
 }
 
 TEST(PipeHere, test_context) {
@@ -218,7 +226,8 @@ TEST_P(Pipe, test_ignore) {
     child.start();
     wait_until_asleep(child.pid(), 5);  // the pipe is full; its signals wake it each millisecond
     const Interruptions interruptions;
-    for (int i = 0; i < 200; ++i) ASSERT_TRUE(here.recv<std::string>() == pattern(static_cast<std::size_t>(i) * 5000));
+    for (int i = 0; i < 200; ++i)
+        ASSERT_TRUE(here.recv<std::string>() == pattern(static_cast<std::size_t>(i) * 5000));
     here.send(pattern(3 * mib));
     ASSERT_TRUE(here.recv<std::string>() == pattern(3 * mib));
     const auto begin = std::chrono::steady_clock::now();
@@ -235,7 +244,8 @@ TEST(PipeHere, of_another_type_stays_in_the_pipe) {
     left.send("text");
     left.send(pattern(200'000));
     left.send_bytes(bytes_of("bytes"));
-    EXPECT_THAT(message_of<chorus::TypeMismatch>([&] { right.recv<std::vector<double>>(); }), HasSubstr("std::vector<double"));
+    EXPECT_THAT(message_of<chorus::TypeMismatch>([&] { right.recv<std::vector<double>>(); }),
+                HasSubstr("std::vector<double"));
     EXPECT_THROW(right.recv<int>(), chorus::TypeMismatch);
     EXPECT_THROW(right.recv_bytes(), chorus::TypeMismatch);
     EXPECT_EQ(right.recv<std::string>(), "text");
@@ -278,7 +288,8 @@ TEST(PipeHere, poll_is_true_until_as_many_were_received) {
 
 TEST(PipeHere, many_sizes) {
     const auto [left, right] = mp::Pipe();
-    for (const std::size_t size : {0UL, 1UL, 8UL, 100UL, 65'000UL, 66'000UL, 131'056UL, 131'064UL, 131'072UL, 131'073UL, 1'000'000UL, 1'100'000UL, 64 * mib}) {
+    for (const std::size_t size : {0UL, 1UL, 8UL, 100UL, 65'000UL, 66'000UL, 131'056UL, 131'064UL, 131'072UL,
+                                   131'073UL, 1'000'000UL, 1'100'000UL, 64 * mib}) {
         const auto sent = pattern(size);
         left.send(sent, chorus::now);
         ASSERT_TRUE(right.recv<std::string>() == sent) << size;
@@ -377,7 +388,8 @@ TEST(PipeHere, a_blocked_receiver_and_a_blocked_sender_hear_of_the_end) {
     left.close();
     receiver.join();
     auto [reader, writer] = mp::Pipe({.duplex = false});
-    std::thread sender([&writer = writer] { EXPECT_THROW(for (;;) writer.send(pattern(10'000)), chorus::BrokenPipe); });
+    std::thread sender(
+        [&writer = writer] { EXPECT_THROW(for (;;) writer.send(pattern(10'000)), chorus::BrokenPipe); });
     reader.recv<std::string>();
     reader.close();
     sender.join();

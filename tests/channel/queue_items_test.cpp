@@ -31,7 +31,9 @@ constexpr std::size_t mib = 1024 * kib;
 std::vector<std::size_t> sizes() {
     std::vector<std::size_t> all{0, 1, 2, 7, 8, 9, 15, 16, 17, 63, 64, 100};
     for (const std::size_t round : {4 * kib, 32 * kib, 64 * kib, 128 * kib, mib}) {
-        for (const std::size_t size : {round - 9, round - 8, round - 7, round - 1, round, round + 1, round + 8}) all.push_back(size);
+        for (const std::size_t size :
+             {round - 9, round - 8, round - 7, round - 1, round, round + 1, round + 8})
+            all.push_back(size);
     }
     all.insert(all.end(), {3 * mib, 16 * mib, 64 * mib});
     return all;
@@ -51,7 +53,8 @@ TEST_P(QueueItems, of_every_size_arrive_as_they_were) {
         there.put(source.substr(source.size() - size));
         const auto got = back.get();
         ASSERT_EQ(got.size(), size);
-        ASSERT_TRUE(std::equal(got.begin(), got.end(), source.end() - static_cast<std::ptrdiff_t>(size))) << size;
+        ASSERT_TRUE(std::equal(got.begin(), got.end(), source.end() - static_cast<std::ptrdiff_t>(size)))
+            << size;
     }
     there.shutdown();
     child.join();
@@ -74,7 +77,8 @@ TEST(QueueOf, items_larger_than_a_small_ring) {
 
 TEST(QueueOf, three_gibibytes_in_one_item) {
     constexpr std::size_t size = 3UL << 30;
-    if (free_memory() < (8UL << 30)) GTEST_SKIP() << "needs 8 GiB of free memory, there are " << (free_memory() >> 20) << " MiB";
+    if (free_memory() < (8UL << 30))
+        GTEST_SKIP() << "needs 8 GiB of free memory, there are " << (free_memory() >> 20) << " MiB";
     mp::Queue<std::vector<std::byte>> queue;
     auto loan = queue.loan(size);  // in place: each further copy would take as long again
     loan.span().front() = std::byte{1};
@@ -93,7 +97,8 @@ TEST(QueueOf, three_gibibytes_in_one_item) {
 std::size_t count_in_order(mp::Queue<std::string> queue, std::size_t length) {
     std::size_t number = 0;
     for (const auto& item : queue) {
-        if (item != pattern(length, static_cast<unsigned>(number))) throw std::runtime_error("item " + std::to_string(number) + " is another one");
+        if (item != pattern(length, static_cast<unsigned>(number)))
+            throw std::runtime_error("item " + std::to_string(number) + " is another one");
         ++number;
     }
     return number;
@@ -139,7 +144,8 @@ void put_when_told(mp::Queue<std::string> queue, mp::Queue<std::string> items) {
     }
 }
 
-// A block of memory is a ring, then free, then a larger ring: a process that did not look in between sees the new one.
+// A block of memory is a ring, then free, then a larger ring: a process that did not look in between sees the
+// new one.
 TEST_P(QueueItems, a_process_that_was_away_while_the_ring_changed_puts_in_the_right_place) {
     mp::Queue<std::string> queue;
     mp::Queue<std::string> to_put;
@@ -157,7 +163,8 @@ TEST_P(QueueItems, a_process_that_was_away_while_the_ring_changed_puts_in_the_ri
     for (int i = 0; i < 100; ++i) queue.put(piece, chorus::now);
     for (int i = 0; i < 201; ++i) queue.get(chorus::now);
     for (int i = 0; i < 400; ++i) queue.put(piece, chorus::now);
-    for (int i = 0; i < 390; ++i) ASSERT_TRUE(queue.get(chorus::now) == piece) << i;  // so that a smaller ring would have room too
+    for (int i = 0; i < 390; ++i)
+        ASSERT_TRUE(queue.get(chorus::now) == piece) << i;  // so that a smaller ring would have room too
     from_child("from the last ring");
     for (int i = 0; i < 10; ++i) queue.put(piece, chorus::now);
     for (int i = 0; i < 10; ++i) ASSERT_TRUE(queue.get(chorus::now) == piece) << i;
@@ -169,7 +176,8 @@ TEST_P(QueueItems, a_process_that_was_away_while_the_ring_changed_puts_in_the_ri
 }
 
 TEST(QueueOf, sizes_that_make_no_sense_are_refused) {
-    EXPECT_THAT(message_of<chorus::UsageError>([] { mp::Queue<int> queue(static_cast<std::size_t>(-1)); }), HasSubstr("2147483647"));
+    EXPECT_THAT(message_of<chorus::UsageError>([] { mp::Queue<int> queue(static_cast<std::size_t>(-1)); }),
+                HasSubstr("2147483647"));
     mp::Queue<int> unbounded(0);
     for (int i = 0; i < 1000; ++i) unbounded.put(i, chorus::now);
     EXPECT_FALSE(unbounded.full());
@@ -190,7 +198,8 @@ TEST(QueueOf, max_bytes_is_a_limit) {
     queue.get();
     EXPECT_TRUE(queue.try_put(pattern(1000)));
     EXPECT_FALSE(queue.try_put(pattern(1000)));
-    EXPECT_THAT(message_of<chorus::UsageError>([&] { queue.put(pattern(100'001), chorus::now); }), HasSubstr("never fits"));
+    EXPECT_THAT(message_of<chorus::UsageError>([&] { queue.put(pattern(100'001), chorus::now); }),
+                HasSubstr("never fits"));
     while (queue.try_get()) {
     }
     EXPECT_TRUE(queue.try_put(pattern(99'000))) << "alone";
@@ -448,7 +457,8 @@ TEST(QueueOf, the_same_handle_in_many_items) {
 
 TEST(QueueOf, more_descriptors_than_go_with_one_item_are_refused) {
     mp::Queue<std::vector<mp::Queue<int>>> queue;
-    EXPECT_THAT(message_of<chorus::UsageError>([&] { queue.put(std::vector<mp::Queue<int>>(200)); }), HasSubstr("253"));
+    EXPECT_THAT(message_of<chorus::UsageError>([&] { queue.put(std::vector<mp::Queue<int>>(200)); }),
+                HasSubstr("253"));
     EXPECT_TRUE(queue.empty());
     queue.put(std::vector<mp::Queue<int>>(100), chorus::now);
     EXPECT_EQ(queue.get(chorus::now).size(), 100U);
@@ -511,7 +521,8 @@ TEST(QueueOf, a_queue_of_another_type_is_refused_where_it_arrives) {
     chorus::message::encode(out, queue);
     const auto bytes = out.take();
     chorus::message::Reader in(bytes);
-    EXPECT_THAT(message_of<chorus::TypeMismatch>([&] { chorus::message::decode<mp::Queue<double>>(in); }), HasSubstr("double"));
+    EXPECT_THAT(message_of<chorus::TypeMismatch>([&] { chorus::message::decode<mp::Queue<double>>(in); }),
+                HasSubstr("double"));
     EXPECT_THROW(right.recv<mp::Queue<double>>(), chorus::TypeMismatch);
     EXPECT_EQ(right.recv<mp::Queue<int>>().core(), queue.core()) << "it stayed there, and is the same queue";
 }
@@ -618,7 +629,8 @@ TEST(QueueOf, memory_does_not_grow_with_what_has_passed) {
     long after_a_while = 0;
     for (std::size_t passed = 0; passed < passing; passed += value.size()) {
         queue.put(value);
-        if (passed % 1009 == 0) queue.put(std::string(passed % 100, 'y'));  // so that it does not end the same each time
+        if (passed % 1009 == 0)
+            queue.put(std::string(passed % 100, 'y'));  // so that it does not end the same each time
         ASSERT_EQ(queue.borrow().span().size(), value.size());
         if (queue.qsize() != 0) queue.borrow();
         if (passed == 1000 * value.size()) after_a_while = kilobytes();
@@ -721,7 +733,8 @@ TEST(QueueOf, a_message_still_in_it_may_be_retracted) {
         first.commit();
     }
     EXPECT_FALSE(chorus::channel::retract(*queue.core(), positions[0])) << "it has been taken";
-    for (std::size_t i = 1; i < positions.size(); i += 3) EXPECT_TRUE(chorus::channel::retract(*queue.core(), positions[i]));
+    for (std::size_t i = 1; i < positions.size(); i += 3)
+        EXPECT_TRUE(chorus::channel::retract(*queue.core(), positions[i]));
     for (int i = 1; i < 20'000; ++i) {
         chorus::channel::Getting getting(*queue.core(), chorus::now);
         int number = 0;

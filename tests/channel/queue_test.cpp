@@ -445,7 +445,8 @@ TEST(QueueHere, a_shutdown_is_not_slept_through) {
             took = std::chrono::steady_clock::now() - begin;
         });
         while (!looks) std::this_thread::yield();
-        for (const auto until = std::chrono::steady_clock::now() + round % 200 * 500ns; std::chrono::steady_clock::now() < until;) {
+        for (const auto until = std::chrono::steady_clock::now() + round % 200 * 500ns;
+             std::chrono::steady_clock::now() < until;) {
         }
         queue.shutdown();
         getter.join();
@@ -497,7 +498,8 @@ TEST(QueueHere, test_shutdown_put) {
         mp::Queue<int> queue(1);
         queue.put(0);
         std::vector<std::thread> putters;
-        for (int i = 0; i < 3; ++i) putters.emplace_back([&] { EXPECT_THROW(queue.put(1), chorus::ShutDown); });
+        for (int i = 0; i < 3; ++i)
+            putters.emplace_back([&] { EXPECT_THROW(queue.put(1), chorus::ShutDown); });
         queue.shutdown({.immediate = immediate});
         for (auto& putter : putters) putter.join();
         EXPECT_EQ(queue.qsize(), immediate ? 0U : 1U);
@@ -577,7 +579,8 @@ TEST_P(Queue, several_producers_and_consumers_lose_and_double_nothing) {
         std::vector<chorus::Future<std::vector<std::uint64_t>>> consumers;
         for (int i = 0; i < 3; ++i) consumers.push_back(mp::async(get_numbers, queue));
         std::vector<mp::Process> producers;
-        for (std::uint64_t i = 0; i < 3; ++i) producers.emplace_back(context().Process(put_numbers, queue, i, each));
+        for (std::uint64_t i = 0; i < 3; ++i)
+            producers.emplace_back(context().Process(put_numbers, queue, i, each));
         for (auto& producer : producers) producer.start();
         for (auto& producer : producers) producer.join();
         queue.shutdown();
@@ -588,7 +591,8 @@ TEST_P(Queue, several_producers_and_consumers_lose_and_double_nothing) {
                 ++seen[number];
                 const auto [place, is_first] = last.emplace(number >> 32, number);
                 if (is_first) continue;
-                EXPECT_LT(std::exchange(place->second, number), number) << "each producer's items come in order";
+                EXPECT_LT(std::exchange(place->second, number), number)
+                    << "each producer's items come in order";
             }
         }
         EXPECT_EQ(seen.size(), 3 * each);

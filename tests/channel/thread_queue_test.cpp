@@ -457,9 +457,13 @@ void shut_down_getters(bool immediately) {
     EXPECT_EQ(told, 2);
 }
 
-TYPED_TEST(ThreadQueue, test_shutdown_get) { shut_down_getters<typename TestFixture::template Queue<int>>(false); }
+TYPED_TEST(ThreadQueue, test_shutdown_get) {
+    shut_down_getters<typename TestFixture::template Queue<int>>(false);
+}
 
-TYPED_TEST(ThreadQueue, test_shutdown_immediate_get) { shut_down_getters<typename TestFixture::template Queue<int>>(true); }
+TYPED_TEST(ThreadQueue, test_shutdown_immediate_get) {
+    shut_down_getters<typename TestFixture::template Queue<int>>(true);
+}
 
 template <class Queue>
 void shut_down_putters(bool immediately) {
@@ -475,9 +479,13 @@ void shut_down_putters(bool immediately) {
     EXPECT_EQ(q.qsize(), immediately ? 0U : capacity);
 }
 
-TYPED_TEST(ThreadQueue, test_shutdown_put) { shut_down_putters<typename TestFixture::template Queue<int>>(false); }
+TYPED_TEST(ThreadQueue, test_shutdown_put) {
+    shut_down_putters<typename TestFixture::template Queue<int>>(false);
+}
 
-TYPED_TEST(ThreadQueue, test_shutdown_immediate_put) { shut_down_putters<typename TestFixture::template Queue<int>>(true); }
+TYPED_TEST(ThreadQueue, test_shutdown_immediate_put) {
+    shut_down_putters<typename TestFixture::template Queue<int>>(true);
+}
 
 template <class Queue>
 void shut_down_joiners(bool immediately) {
@@ -504,9 +512,13 @@ void shut_down_joiners(bool immediately) {
     EXPECT_EQ(joined, 2);
 }
 
-TYPED_TEST(ThreadQueue, test_shutdown_join) { shut_down_joiners<typename TestFixture::template Queue<int>>(false); }
+TYPED_TEST(ThreadQueue, test_shutdown_join) {
+    shut_down_joiners<typename TestFixture::template Queue<int>>(false);
+}
 
-TYPED_TEST(ThreadQueue, test_shutdown_immediate_join) { shut_down_joiners<typename TestFixture::template Queue<int>>(true); }
+TYPED_TEST(ThreadQueue, test_shutdown_immediate_join) {
+    shut_down_joiners<typename TestFixture::template Queue<int>>(true);
+}
 
 template <class Queue>
 void shut_down_putters_and_joiners(bool immediately) {
@@ -527,9 +539,13 @@ void shut_down_putters_and_joiners(bool immediately) {
     EXPECT_EQ(q.qsize(), 0U);
 }
 
-TYPED_TEST(ThreadQueue, test_shutdown_put_join) { shut_down_putters_and_joiners<typename TestFixture::template Queue<int>>(false); }
+TYPED_TEST(ThreadQueue, test_shutdown_put_join) {
+    shut_down_putters_and_joiners<typename TestFixture::template Queue<int>>(false);
+}
 
-TYPED_TEST(ThreadQueue, test_shutdown_immediate_put_join) { shut_down_putters_and_joiners<typename TestFixture::template Queue<int>>(true); }
+TYPED_TEST(ThreadQueue, test_shutdown_immediate_put_join) {
+    shut_down_putters_and_joiners<typename TestFixture::template Queue<int>>(true);
+}
 
 TYPED_TEST(ThreadQueue, test_shutdown_get_task_done_join) {
     typename TestFixture::template Queue<int> q(capacity);
@@ -558,7 +574,8 @@ TYPED_TEST(ThreadQueue, test_shutdown_get_task_done_join) {
 TYPED_TEST(ThreadQueue, copies_of_a_handle_are_the_same_queue) {
     typename TestFixture::template Queue<std::string> q({.maxsize = 1});
     auto copy = q;
-    mt::Thread thread([](typename TestFixture::template Queue<std::string> theirs) { theirs.put("from there"); }, q);
+    mt::Thread thread(
+        [](typename TestFixture::template Queue<std::string> theirs) { theirs.put("from there"); }, q);
     thread.start();
     EXPECT_EQ(copy.get(), "from there");
     thread.join();
@@ -885,7 +902,8 @@ TYPED_TEST(ThreadQueue, signals_do_not_shorten_a_wait) {
     typename TestFixture::template Queue<int> q(1);
     expect_no_shorter_with_signals([&](chorus::Deadline deadline) { EXPECT_THROW(q.get(deadline), Empty); });
     q.put(1);
-    expect_no_shorter_with_signals([&](chorus::Deadline deadline) { EXPECT_THROW(q.put(2, deadline), Full); });
+    expect_no_shorter_with_signals(
+        [&](chorus::Deadline deadline) { EXPECT_THROW(q.put(2, deadline), Full); });
     expect_no_shorter_with_signals([&](chorus::Deadline deadline) { EXPECT_FALSE(q.join(deadline)); });
 }
 
@@ -925,7 +943,8 @@ TYPED_TEST(ThreadQueue, who_waits_uses_no_processor_time) {
     ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &before);
     EXPECT_THROW(q.get(300ms), Empty);
     ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &after);
-    const auto used = std::chrono::seconds(after.tv_sec - before.tv_sec) + std::chrono::nanoseconds(after.tv_nsec - before.tv_nsec);
+    const auto used = std::chrono::seconds(after.tv_sec - before.tv_sec) +
+                      std::chrono::nanoseconds(after.tv_nsec - before.tv_nsec);
     EXPECT_LT(used, 100ms);
 }
 
@@ -942,7 +961,9 @@ void expect_in_order(mt::Queue<int> q, int items) {
 
 TEST(FifoQueue, a_million_items_come_out_in_order) { expect_in_order(mt::Queue<int>(), 1'000'000); }
 
-TEST(FifoQueue, items_come_out_in_order_when_there_is_little_room) { expect_in_order(mt::Queue<int>(10), 2'000); }
+TEST(FifoQueue, items_come_out_in_order_when_there_is_little_room) {
+    expect_in_order(mt::Queue<int>(10), 2'000);
+}
 
 TEST(FifoQueue, batches_come_out_in_order) {
     constexpr int items = 200'000;

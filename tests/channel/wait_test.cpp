@@ -19,7 +19,8 @@ using Waitables = std::vector<mp::Waitable>;
 void send_ten(mp::Connection end, bool slow) {
     std::minstd_rand random(static_cast<unsigned>(::getpid()));
     for (int i = 0; i < 10; ++i) {
-        if (slow) end.poll(std::chrono::microseconds(random() % 20'000));  // nothing ever comes: it passes the time
+        if (slow)
+            end.poll(std::chrono::microseconds(random() % 20'000));  // nothing ever comes: it passes the time
         end.send(i);
     }
     end.close();
@@ -43,7 +44,8 @@ void receive_all_from_four(const mp::Context& context, bool slow) {
         const auto ready = mp::wait(readers, 30s);
         ASSERT_FALSE(ready.empty());
         for (const auto& one : ready) {
-            const auto place = static_cast<std::size_t>(std::find(readers.begin(), readers.end(), one) - readers.begin());
+            const auto place =
+                static_cast<std::size_t>(std::find(readers.begin(), readers.end(), one) - readers.begin());
             if (next[place] == 10) continue;  // its end
             ASSERT_EQ(ends[place].recv<int>(), next[place]++);
             --left;
@@ -126,7 +128,10 @@ TEST_P(Wait, test_wait_integer) {
 TEST(WaitHere, test_invalid_handles) {
     const auto [left, right] = mp::Pipe();
     for (const int bad : {-1, -12'345, 12'345}) {
-        EXPECT_THAT(message_of<chorus::UsageError>([&] { mp::wait({left, bad}, 1s); }), HasSubstr(std::to_string(bad)));
+        EXPECT_THAT(message_of<chorus::UsageError>([&] {
+                        mp::wait({left, bad}, 1s);
+                    }),
+                    HasSubstr(std::to_string(bad)));
     }
     auto [reader, writer] = mp::Pipe({.duplex = false});
     EXPECT_THROW(mp::wait({writer}), chorus::UsageError) << "it only sends";

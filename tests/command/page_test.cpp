@@ -20,10 +20,14 @@ using testing::Not;
 using testing::SizeIs;
 
 TEST(Page, shows_text_as_text) {
-    Part part{.name = "part", .title = "<b>1 & 2</b>", .claim = "\"so\"", .done = "\xff\x01 \xe2\x82\xac \xe2\x82 \xef\xbf\xbf"};
+    Part part{.name = "part",
+              .title = "<b>1 & 2</b>",
+              .claim = "\"so\"",
+              .done = "\xff\x01 \xe2\x82\xac \xe2\x82 \xef\xbf\xbf"};
     part.failure = "no <room>";
     EXPECT_THAT(page({.parts = {part}}),
-                AllOf(HasSubstr("&lt;b&gt;1 &amp; 2&lt;/b&gt;"), HasSubstr("&quot;so&quot;"), HasSubstr("\uFFFD\uFFFD € \uFFFD\uFFFD \uFFFD"),
+                AllOf(HasSubstr("&lt;b&gt;1 &amp; 2&lt;/b&gt;"), HasSubstr("&quot;so&quot;"),
+                      HasSubstr("\uFFFD\uFFFD € \uFFFD\uFFFD \uFFFD"),
                       HasSubstr("Could not be measured: no &lt;room&gt;."), Not(HasSubstr("<b>1"))));
 }
 
@@ -33,7 +37,8 @@ TEST(Page, shows_a_part_that_broke_off) {
     Chart& chart = part.add_chart({.name = "some", .title = "something was added", .shape = Shape::lines});
     chart.add("one", Kind::threads, {0, 0, 0, 1}, 8);
     part.failure = "no room";
-    EXPECT_THAT(page({.parts = {part}}), AllOf(HasSubstr("something was added"), Not(HasSubstr("nothing was added")), Not(HasSubstr("nan"))));
+    EXPECT_THAT(page({.parts = {part}}), AllOf(HasSubstr("something was added"),
+                                               Not(HasSubstr("nothing was added")), Not(HasSubstr("nan"))));
 }
 
 TEST(Json, escapes) {
@@ -59,7 +64,8 @@ TEST(Quantity, is_what_people_read) {
 }
 
 TEST(Quantity, is_exact_for_programs) {
-    for (const double value : {0.1, 1.0 / 3, 1e300, 5e-300, 123456789.0}) EXPECT_EQ(std::stod(exactly(value)), value);
+    for (const double value : {0.1, 1.0 / 3, 1e300, 5e-300, 123456789.0})
+        EXPECT_EQ(std::stod(exactly(value)), value);
 }
 
 TEST(Figure, is_the_middle_of_its_rounds) {
@@ -87,7 +93,8 @@ TEST(Scale, keeps_its_marks_apart) {
     const Scale across = scale_across({8, 512, 4096, 65536, 0x1p20, 0x1p23, 0x1p26});
     EXPECT_EQ(across.ticks.front(), 8);
     EXPECT_EQ(across.ticks.back(), 0x1p26);
-    for (std::size_t i = 1; i < across.ticks.size(); ++i) EXPECT_GT(across.place(across.ticks[i]) - across.place(across.ticks[i - 1]), 0.17);
+    for (std::size_t i = 1; i < across.ticks.size(); ++i)
+        EXPECT_GT(across.place(across.ticks[i]) - across.place(across.ticks[i - 1]), 0.17);
     EXPECT_THAT(scale_across({4}).place(4), AllOf(Ge(0.4), Le(0.6)));
 }
 

@@ -1,4 +1,5 @@
-// The programs by which the interface is defined: locks and their like, the same text for threads and processes.
+// The programs by which the interface is defined: locks and their like, the same text for threads and
+// processes.
 // compiles
 #include <mutex>
 #include <vector>

@@ -58,7 +58,8 @@ int start_each_way() {
         child.start();
         expect(child.pid() > 0 && child.pid() != chorus::getpid(), method, "the child has a pid of its own");
         expect(child.join(), method, "join() waits for the end");
-        expect(child.exitcode() == right, method, "the child sees its pids and leaves with its own exit code");
+        expect(child.exitcode() == right, method,
+               "the child sees its pids and leaves with its own exit code");
 
         const int pid = mp::run(pid_here);
         expect(pid > 0 && pid != chorus::getpid(), method, "run() brings back a value from another process");

@@ -20,11 +20,13 @@ public:
     BlockNames& operator=(const BlockNames&) = delete;
     ~BlockNames() {
         for (const auto& entry : std::filesystem::directory_iterator("/dev/shm")) {
-            if (entry.path().filename().string().starts_with(prefix_)) known_.push_back(entry.path().filename());
+            if (entry.path().filename().string().starts_with(prefix_))
+                known_.push_back(entry.path().filename());
         }
         for (const auto& name : known_) {
             std::error_code ignored;
-            EXPECT_FALSE(std::filesystem::remove("/dev/shm/" + name, ignored)) << "the test leaves shared memory behind: " << name;
+            EXPECT_FALSE(std::filesystem::remove("/dev/shm/" + name, ignored))
+                << "the test leaves shared memory behind: " << name;
         }
     }
 
@@ -43,8 +45,8 @@ private:
     std::vector<std::string> known_;
 };
 
-/// Runs a Python program with arguments as sys.argv[1:]. It has the module as `shm`, and keep(x), after which x lives
-/// on when that Python ends.
+/// Runs a Python program with arguments as sys.argv[1:]. It has the module as `shm`, and keep(x), after which
+/// x lives on when that Python ends.
 inline ProgramResult run_python(const std::string& program, const std::vector<std::string>& arguments) {
     const std::string head =
         "import sys\n"

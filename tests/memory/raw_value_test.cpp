@@ -41,8 +41,12 @@ std::size_t count_memory() {
     std::size_t count = 0;
     for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
         std::error_code gone;
-        if (std::filesystem::read_symlink(entry.path(), gone).string().find("memfd:chorus-object") != std::string::npos) ++count;
-        if (std::filesystem::read_symlink(entry.path(), gone).string().find("memfd:chorus-array") != std::string::npos) ++count;
+        if (std::filesystem::read_symlink(entry.path(), gone).string().find("memfd:chorus-object") !=
+            std::string::npos)
+            ++count;
+        if (std::filesystem::read_symlink(entry.path(), gone).string().find("memfd:chorus-array") !=
+            std::string::npos)
+            ++count;
     }
     return count;
 }
@@ -105,7 +109,8 @@ TEST_P(RawArray, test_rawarray) {
     EXPECT_THAT(std::vector<int>(all.begin() + 2, all.begin() + 5), ElementsAre(934, 821, 150));
     const std::array<int, 4> four{1, 2, 3, 4};
     std::ranges::copy(four, all.subspan(4, 4).begin());
-    EXPECT_THAT(std::vector<int>(numbers.begin(), numbers.end()), ElementsAre(680, 626, 934, 821, 1, 2, 3, 4, 714, 831));
+    EXPECT_THAT(std::vector<int>(numbers.begin(), numbers.end()),
+                ElementsAre(680, 626, 934, 821, 1, 2, 3, 4, 714, 831));
     std::vector<int> sums(numbers.begin(), numbers.end());
     std::partial_sum(sums.begin(), sums.end(), sums.begin());
     run_in_child(sum_up, numbers);
@@ -136,8 +141,10 @@ TEST(Heap, test_heap) {
     {
         std::vector<mp::RawArray<unsigned>> blocks;
         for (unsigned i = 0; i < 5000; ++i) {
-            if (blocks.size() > 100) blocks.erase(blocks.begin() + static_cast<std::ptrdiff_t>(random() % blocks.size()));
-            const std::size_t size = static_cast<std::size_t>(std::lognormal_distribution<>(4, 2)(random)) + 1;
+            if (blocks.size() > 100)
+                blocks.erase(blocks.begin() + static_cast<std::ptrdiff_t>(random() % blocks.size()));
+            const std::size_t size =
+                static_cast<std::size_t>(std::lognormal_distribution<>(4, 2)(random)) + 1;
             blocks.emplace_back(std::min<std::size_t>(size, 100'000));
             std::ranges::fill(blocks.back(), i);
         }
@@ -219,14 +226,17 @@ TEST(RawValues, lie_as_their_type_asks) {
         EXPECT_EQ(reinterpret_cast<std::uintptr_t>(mp::RawArray<Aligned>(3).data()) % 64, 0U);
         EXPECT_EQ(reinterpret_cast<std::uintptr_t>(mp::RawArray<Aligned>(300).data()) % 64, 0U);
         EXPECT_EQ(reinterpret_cast<std::uintptr_t>(mt::RawArray<Aligned>(3).data()) % 64, 0U);
-        EXPECT_EQ(reinterpret_cast<std::uintptr_t>(&mp::RawValue<long double>().value()) % alignof(long double), 0U);
+        EXPECT_EQ(
+            reinterpret_cast<std::uintptr_t>(&mp::RawValue<long double>().value()) % alignof(long double),
+            0U);
     }
 }
 
 TEST(RawArrays, an_index_too_large_is_an_error_of_at) {
     const mp::RawArray<int> array{1, 2, 3};
     EXPECT_EQ(array.at(2), 3);
-    EXPECT_THAT(message_of<chorus::UsageError>([&] { array.at(3); }), AllOf(HasSubstr("index 3"), HasSubstr("3 elements")));
+    EXPECT_THAT(message_of<chorus::UsageError>([&] { array.at(3); }),
+                AllOf(HasSubstr("index 3"), HasSubstr("3 elements")));
     EXPECT_THROW(array.at(static_cast<std::size_t>(-1)), chorus::UsageError);
     EXPECT_THROW(mt::RawArray<int>(2).at(2), chorus::UsageError);
 }
@@ -235,7 +245,8 @@ template <class Array>
 void expect_refused_with_numbers() {
     // More than machines have, less than the address space.
     const std::string message = message_of<chorus::OsError>([] { Array(std::size_t{1} << 40); });
-    EXPECT_THAT(message, AllOf(HasSubstr("8796093022"), testing::ContainsRegex("[0-9]+ bytes are available")));
+    EXPECT_THAT(message,
+                AllOf(HasSubstr("8796093022"), testing::ContainsRegex("[0-9]+ bytes are available")));
     try {
         Array(std::size_t{1} << 40);
     } catch (const chorus::OsError& error) {
@@ -243,7 +254,8 @@ void expect_refused_with_numbers() {
     }
     EXPECT_THROW(Array(std::size_t{1} << 58), chorus::OsError);
     // More than an address can tell; in bytes that would even be few.
-    EXPECT_THAT(message_of<chorus::UsageError>([] { Array((std::size_t{1} << 61) + 1); }), HasSubstr("2305843009213693953 elements of 8 bytes"));
+    EXPECT_THAT(message_of<chorus::UsageError>([] { Array((std::size_t{1} << 61) + 1); }),
+                HasSubstr("2305843009213693953 elements of 8 bytes"));
     EXPECT_THROW(Array(static_cast<std::size_t>(-1)), chorus::UsageError);
 }
 
@@ -390,11 +402,14 @@ TEST(RawValues, another_type_is_told_from_what_lies_there) {
     const mp::RawArray<int> numbers{1, 2, 3};
     EXPECT_EQ(&there_and_back(number).value(), &number.value());
     EXPECT_EQ(there_and_back(numbers).size(), 3U);
-    EXPECT_THAT(message_of<chorus::TypeMismatch>([&] { read_as<mp::RawValue<float>>(number); }), AllOf(HasSubstr("value of float"), HasSubstr("another type")));
+    EXPECT_THAT(message_of<chorus::TypeMismatch>([&] { read_as<mp::RawValue<float>>(number); }),
+                AllOf(HasSubstr("value of float"), HasSubstr("another type")));
     EXPECT_THAT(message_of<chorus::TypeMismatch>([&] { read_as<mp::RawValue<double>>(number); }),
                 AllOf(HasSubstr("double, 8 bytes"), HasSubstr("1 elements of 4 bytes")));
-    EXPECT_THAT(message_of<chorus::TypeMismatch>([&] { read_as<mp::RawArray<int>>(number); }), HasSubstr("an array of int"));
-    EXPECT_THAT(message_of<chorus::TypeMismatch>([&] { read_as<mp::RawValue<int>>(numbers); }), HasSubstr("an array: 3 elements"));
+    EXPECT_THAT(message_of<chorus::TypeMismatch>([&] { read_as<mp::RawArray<int>>(number); }),
+                HasSubstr("an array of int"));
+    EXPECT_THAT(message_of<chorus::TypeMismatch>([&] { read_as<mp::RawValue<int>>(numbers); }),
+                HasSubstr("an array: 3 elements"));
 }
 
 TEST(RawValues, a_length_that_cannot_be_is_not_believed) {
@@ -402,9 +417,11 @@ TEST(RawValues, a_length_that_cannot_be_is_not_believed) {
         const mp::RawArray<int> numbers(size);
         auto* const words = reinterpret_cast<std::uint64_t*>(numbers.cells().header().get());
         ASSERT_EQ(words[1], size);
-        for (const std::uint64_t count : {std::uint64_t{1} << 20, std::uint64_t{1} << 62, ~std::uint64_t{0}}) {
+        for (const std::uint64_t count :
+             {std::uint64_t{1} << 20, std::uint64_t{1} << 62, ~std::uint64_t{0}}) {
             words[1] = count;
-            EXPECT_THAT(message_of<chorus::DecodeError>([&] { there_and_back(numbers); }), HasSubstr(std::to_string(count)));
+            EXPECT_THAT(message_of<chorus::DecodeError>([&] { there_and_back(numbers); }),
+                        HasSubstr(std::to_string(count)));
         }
     }
 }

@@ -81,8 +81,10 @@ TEST_F(ShareableListBlock, test_shared_memory_ShareableList_basics) {
     EXPECT_TRUE(list[4].is<std::nullptr_t>());
     EXPECT_EQ(list[-1], 42);
     EXPECT_EQ(list[-7], "howdy");
-    EXPECT_EQ(values_of(list), (std::vector<Value>{"howdy", bytes_of("HoWdY"), -273.154, 100, nullptr, true, 42}));
-    EXPECT_THAT(message_of<chorus::UsageError>([&] { list[7]; }), AllOf(HasSubstr("element 7"), HasSubstr("of 7")));
+    EXPECT_EQ(values_of(list),
+              (std::vector<Value>{"howdy", bytes_of("HoWdY"), -273.154, 100, nullptr, true, 42}));
+    EXPECT_THAT(message_of<chorus::UsageError>([&] { list[7]; }),
+                AllOf(HasSubstr("element 7"), HasSubstr("of 7")));
     EXPECT_THAT(message_of<chorus::UsageError>([&] { list[-8]; }), HasSubstr("element -8"));
     EXPECT_THROW(list[7] = 1, chorus::UsageError);
 
@@ -107,7 +109,8 @@ TEST_F(ShareableListBlock, test_shared_memory_ShareableList_basics) {
     // Too long for its place: refused, and nothing has changed.
     const auto before = values_of(list);
     EXPECT_EQ(list[4].as<std::string>(), "howdy");
-    EXPECT_THAT(message_of<chorus::UsageError>([&] { list[4] = "far too many"; }), AllOf(HasSubstr("12 bytes"), HasSubstr("room for 8")));
+    EXPECT_THAT(message_of<chorus::UsageError>([&] { list[4] = "far too many"; }),
+                AllOf(HasSubstr("12 bytes"), HasSubstr("room for 8")));
     EXPECT_EQ(values_of(list), before);
     list[4] = "just fit";
     EXPECT_EQ(list[4], "just fit");
@@ -215,7 +218,9 @@ TEST_F(ShareableListBlock, every_value_comes_back_as_it_was) {
 }
 
 TEST_F(ShareableListBlock, zeros_at_the_end_are_kept) {
-    const std::vector<Value> values{"\0"s, "a\0"s, "12345678"s, "1234567\0"s, "12345678\0\0\0"s, bytes_of("\0\0\0"s), bytes_of("x\0"s), 7};
+    const std::vector<Value> values{
+        "\0"s, "a\0"s, "12345678"s, "1234567\0"s, "12345678\0\0\0"s, bytes_of("\0\0\0"s), bytes_of("x\0"s),
+        7};
     const auto list = owned(mp::ShareableList(values));
     EXPECT_EQ(values_of(list), values);
     EXPECT_EQ(list.format(), "1s0x2s0x16s8s0x11s0x3s0x2s0xq");
@@ -237,17 +242,21 @@ TEST_F(ShareableListBlock, text_has_a_longest_length) {
     list[0] = longest;
     EXPECT_TRUE(list[0] == longest);
     EXPECT_THAT(message_of<chorus::UsageError>([&] { list[0] = longest + "x"; }), HasSubstr("10000000"));
-    EXPECT_THAT(message_of<chorus::UsageError>([&] { mp::ShareableList({longest + "x"}, {.name = names.name("long")}); }), HasSubstr("at most 9999999"));
+    EXPECT_THAT(message_of<chorus::UsageError>(
+                    [&] { mp::ShareableList({longest + "x"}, {.name = names.name("long")}); }),
+                HasSubstr("at most 9999999"));
     const std::string zeros(99'999, '\0');
     list[0] = zeros;
     EXPECT_TRUE(list[0] == zeros);
-    EXPECT_THAT(message_of<chorus::UsageError>([&] { list[0] = zeros + '\0'; }), AllOf(HasSubstr("100000"), HasSubstr("zero at the end")));
+    EXPECT_THAT(message_of<chorus::UsageError>([&] { list[0] = zeros + '\0'; }),
+                AllOf(HasSubstr("100000"), HasSubstr("zero at the end")));
     EXPECT_TRUE(list[0] == zeros);
     EXPECT_EQ(list[1], "neighbour");
 }
 
 TEST_F(ShareableListBlock, numbers_are_equal_by_value) {
-    const auto list = owned({1, 1.0, true, "1", bytes_of("1"), 0, false, nullptr, (std::int64_t{1} << 53) + 1});
+    const auto list =
+        owned({1, 1.0, true, "1", bytes_of("1"), 0, false, nullptr, (std::int64_t{1} << 53) + 1});
     EXPECT_EQ(list.count(1), 3U);
     EXPECT_EQ(list.count(true), 3U);
     EXPECT_EQ(list.count(0.0), 2U);
@@ -264,14 +273,17 @@ TEST_F(ShareableListBlock, asking_for_another_type_is_an_error_that_names_both) 
     const auto list = owned({1, "x"});
     EXPECT_THAT(message_of<chorus::UsageError>([&] { list[0].as<std::string>(); }),
                 AllOf(HasSubstr("element 0"), HasSubstr("is a std::int64_t, not a std::string")));
-    EXPECT_THAT(message_of<chorus::UsageError>([&] { list[-1].as<bool>(); }), AllOf(HasSubstr("element 1"), HasSubstr("is a std::string, not a bool")));
+    EXPECT_THAT(message_of<chorus::UsageError>([&] { list[-1].as<bool>(); }),
+                AllOf(HasSubstr("element 1"), HasSubstr("is a std::string, not a bool")));
     EXPECT_TRUE(list[1].is<std::string>());
     EXPECT_FALSE(list[1].is<Bytes>());
 }
 
 TEST_F(ShareableListBlock, is_made_from_any_range) {
-    EXPECT_EQ(text_of(owned(mp::ShareableList(std::vector<std::string>{"a", "b"}))), "ShareableList(['a', 'b']");
-    EXPECT_EQ(text_of(owned(mp::ShareableList(std::vector<bool>{true, false}))), "ShareableList([True, False]");
+    EXPECT_EQ(text_of(owned(mp::ShareableList(std::vector<std::string>{"a", "b"}))),
+              "ShareableList(['a', 'b']");
+    EXPECT_EQ(text_of(owned(mp::ShareableList(std::vector<bool>{true, false}))),
+              "ShareableList([True, False]");
     EXPECT_EQ(text_of(owned(mp::ShareableList(std::vector<Value>{1, "x"}))), "ShareableList([1, 'x']");
     const auto few = std::views::iota(1, 4) | std::views::transform([](int n) { return n * 0.5; });
     EXPECT_EQ(text_of(owned(mp::ShareableList(few))), "ShareableList([0.5, 1.0, 1.5]");
@@ -299,12 +311,14 @@ TEST_F(ShareableListBlock, a_list_that_cannot_be_made_leaves_no_name) {
 // ---- with Python -------------------------------------------------------------------------------
 
 TEST_F(ShareableListBlock, python_reads_ours) {
-    const auto list = owned({-7, 2.5, true, false, nullptr, "größe", bytes_of("\1\2"), "", std::string(100, 'x')});
+    const auto list =
+        owned({-7, 2.5, true, false, nullptr, "größe", bytes_of("\1\2"), "", std::string(100, 'x')});
     const auto python = run_python(
         "l = keep(shm.ShareableList(name=sys.argv[1]))\n"
         "print(list(l), l.format, len(l), l.count(True))\n",
         {list.shm().name()});
-    EXPECT_EQ(python.out, "[-7, 2.5, True, False, None, 'größe', b'\\x01\\x02', '', '" + std::string(100, 'x') + "'] " + list.format() + " 9 1\n");
+    EXPECT_EQ(python.out, "[-7, 2.5, True, False, None, 'größe', b'\\x01\\x02', '', '" +
+                              std::string(100, 'x') + "'] " + list.format() + " 9 1\n");
 }
 
 TEST_F(ShareableListBlock, python_writes_into_ours) {
@@ -325,7 +339,8 @@ TEST_F(ShareableListBlock, python_writes_into_ours) {
         "else:\n"
         "    sys.exit('it fitted')\n",
         {list.shm().name()});
-    EXPECT_EQ(values_of(list), (std::vector<Value>{"eight888", nullptr, 3.25, "longer88", bytes_of("ab"), "sixteen sixteen!", 7}));
+    EXPECT_EQ(values_of(list), (std::vector<Value>{"eight888", nullptr, 3.25, "longer88", bytes_of("ab"),
+                                                   "sixteen sixteen!", 7}));
 }
 
 TEST_F(ShareableListBlock, we_read_and_write_pythons) {
@@ -337,14 +352,16 @@ TEST_F(ShareableListBlock, we_read_and_write_pythons) {
     // Python 3.11 gives text room by its characters, so it cuts off its own 18 bytes after 16.
     const std::string cut = list[6].as<std::string>();
     EXPECT_THAT((std::vector<std::string>{"äääääääää", "ääääääää"}), testing::Contains(cut));
-    EXPECT_EQ(values_of(list), (std::vector<Value>{-7, 2.5, true, nullptr, "text", bytes_of("bytes"), cut, ""}));
+    EXPECT_EQ(values_of(list),
+              (std::vector<Value>{-7, 2.5, true, nullptr, "text", bytes_of("bytes"), cut, ""}));
     list[0] = "string";
     list[1] = bytes_of("zero\0"s);
     list[4] = 8;
     list[5] = nullptr;
     list[6] = "0123456789abcdef";
     EXPECT_THROW(list[7] = "123456789", chorus::UsageError);
-    const auto seen = run_python("print(list(keep(shm.ShareableList(name=sys.argv[1]))))\n", {list.shm().name()});
+    const auto seen =
+        run_python("print(list(keep(shm.ShareableList(name=sys.argv[1]))))\n", {list.shm().name()});
     EXPECT_EQ(seen.out, "['string', b'zero', True, None, 8, None, '0123456789abcdef', '']\n");
 }
 
@@ -391,7 +408,8 @@ void use(const std::string& name) {
 class Hostile : public ShareableListBlock {
 protected:
     Hostile() {
-        std::vector<Value> values{1, 2.5, true, nullptr, "text", "more than a few bytes of text", bytes_of("bytes\0"s)};
+        std::vector<Value> values{
+            1, 2.5, true, nullptr, "text", "more than a few bytes of text", bytes_of("bytes\0"s)};
         mp::ShareableList list(values, {.name = names.name("model")});
         // So large that what is read behind it lies in another page.
         const std::size_t rest = 4096 - list.shm().size() - 17;
@@ -406,7 +424,8 @@ protected:
 
     std::string write(const Bytes& bytes) const {
         const std::string name = names.name("hostile");
-        std::ofstream(names.path(name), std::ios::binary).write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+        std::ofstream(names.path(name), std::ios::binary)
+            .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
         return name;
     }
     void remove() const { std::filesystem::remove(names.path(names.name("hostile"))); }
@@ -422,7 +441,8 @@ protected:
 
 TEST_F(Hostile, a_block_that_was_cut_off_is_no_list) {
     for (std::size_t size = 1; size < model.size(); size += size < 200 ? 1 : 97) {
-        const std::string name = write(Bytes(model.begin(), model.begin() + static_cast<std::ptrdiff_t>(size)));
+        const std::string name =
+            write(Bytes(model.begin(), model.begin() + static_cast<std::ptrdiff_t>(size)));
         EXPECT_THROW(mp::ShareableList({.name = name}), chorus::DecodeError) << size;
     }
     const std::string name = write(model);
@@ -432,7 +452,8 @@ TEST_F(Hostile, a_block_that_was_cut_off_is_no_list) {
 
 TEST_F(Hostile, a_block_that_holds_something_else_is_no_list) {
     for (const auto& bytes : {Bytes(4096, std::byte{0xff}), bytes_of(std::string(4096, 'x')), Bytes(15)}) {
-        EXPECT_THAT(message_of<chorus::DecodeError>([&] { mp::ShareableList({.name = write(bytes)}); }), HasSubstr("no ShareableList"));
+        EXPECT_THAT(message_of<chorus::DecodeError>([&] { mp::ShareableList({.name = write(bytes)}); }),
+                    HasSubstr("no ShareableList"));
     }
     remove();
 }
@@ -440,9 +461,12 @@ TEST_F(Hostile, a_block_that_holds_something_else_is_no_list) {
 TEST_F(Hostile, counts_and_places_are_not_believed) {
     const auto most = std::numeric_limits<std::int64_t>::max();
     const auto least = std::numeric_limits<std::int64_t>::min();
-    for (const auto number : {most, least, most / 8, std::int64_t{-1}, std::int64_t{4096}, most - 7, most / 17}) {
-        EXPECT_THROW(mp::ShareableList({.name = write(with_number(0, number))}), chorus::DecodeError) << "count " << number;
-        EXPECT_THROW(mp::ShareableList({.name = write(with_number(72, number))}), chorus::DecodeError) << "end of the data " << number;
+    for (const auto number :
+         {most, least, most / 8, std::int64_t{-1}, std::int64_t{4096}, most - 7, most / 17}) {
+        EXPECT_THROW(mp::ShareableList({.name = write(with_number(0, number))}), chorus::DecodeError)
+            << "count " << number;
+        EXPECT_THROW(mp::ShareableList({.name = write(with_number(72, number))}), chorus::DecodeError)
+            << "end of the data " << number;
         const mp::ShareableList list({.name = write(with_number(48, number))});
         EXPECT_THROW(list[4].get(), chorus::DecodeError) << "end of element 4, begin of 5: " << number;
         EXPECT_THROW(list[5].get(), chorus::DecodeError) << number;
@@ -455,12 +479,15 @@ TEST_F(Hostile, counts_and_places_are_not_believed) {
 
 TEST_F(Hostile, formats_are_not_believed) {
     const std::size_t formats = model.size() - 8 - 8 * 8;
-    for (const std::string format : {"9999999s", "99999999", "24s", "-1s", "s", "", "q", "8s0", "8s0xx", "x", "%n%n%n%n", "\xff\xff\xff\xff"}) {
+    for (const std::string format : {"9999999s", "99999999", "24s", "-1s", "s", "", "q", "8s0", "8s0xx", "x",
+                                     "%n%n%n%n", "\xff\xff\xff\xff"}) {
         Bytes bytes = model;
         std::memset(bytes.data() + formats + 4 * 8, 0, 8);
         std::memcpy(bytes.data() + formats + 4 * 8, format.data(), format.size());
         const mp::ShareableList list({.name = write(bytes)});
-        EXPECT_THAT(message_of<chorus::DecodeError>([&] { list[4].get(); }), HasSubstr("element 4 of a ShareableList is damaged")) << format;
+        EXPECT_THAT(message_of<chorus::DecodeError>([&] { list[4].get(); }),
+                    HasSubstr("element 4 of a ShareableList is damaged"))
+            << format;
         EXPECT_THROW(values_of(list), chorus::DecodeError);
         EXPECT_EQ(list[5], "more than a few bytes of text");
         list[4] = "whole";
@@ -491,13 +518,18 @@ TEST_F(Hostile, a_large_and_hollow_block_costs_nothing) {
 
 TEST_F(Hostile, random_damage_gives_errors_only) {
     std::mt19937 random(20'240'229);
-    const auto below = [&](std::size_t bound) { return std::uniform_int_distribution<std::size_t>(0, bound - 1)(random); };
+    const auto below = [&](std::size_t bound) {
+        return std::uniform_int_distribution<std::size_t>(0, bound - 1)(random);
+    };
     for (int round = 0; round < 3000; ++round) {
         Bytes bytes = model;
         for (auto changes = 1 + below(6); changes > 0; --changes) {
             // Mostly where numbers, formats and kinds are.
-            const std::size_t place = below(4) == 0 ? below(bytes.size()) : below(2) == 0 ? below(80) : bytes.size() - 1 - below(72);
-            const std::byte interesting[] = {std::byte{0}, std::byte{0xff}, std::byte{0x7f}, std::byte{0x80}, std::byte{'s'}, std::byte{'9'}};
+            const std::size_t place = below(4) == 0   ? below(bytes.size())
+                                      : below(2) == 0 ? below(80)
+                                                      : bytes.size() - 1 - below(72);
+            const std::byte interesting[] = {std::byte{0},    std::byte{0xff}, std::byte{0x7f},
+                                             std::byte{0x80}, std::byte{'s'},  std::byte{'9'}};
             bytes[place] = below(2) == 0 ? interesting[below(6)] : static_cast<std::byte>(below(256));
         }
         if (below(8) == 0) bytes.resize(1 + below(bytes.size()));

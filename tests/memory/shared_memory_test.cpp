@@ -31,8 +31,12 @@ protected:
 };
 FOR_EACH_START_METHOD(SharedMemory);
 
-void put(const mp::SharedMemory& block, std::string_view text) { std::memcpy(block.buf().data(), text.data(), text.size()); }
-std::string text_in(const mp::SharedMemory& block, std::size_t size) { return {reinterpret_cast<const char*>(block.buf().data()), size}; }
+void put(const mp::SharedMemory& block, std::string_view text) {
+    std::memcpy(block.buf().data(), text.data(), text.size());
+}
+std::string text_in(const mp::SharedMemory& block, std::size_t size) {
+    return {reinterpret_cast<const char*>(block.buf().data()), size};
+}
 
 std::size_t room_for_shared_memory() {
     struct statvfs volume {};
@@ -45,7 +49,9 @@ std::size_t room_for_shared_memory() {
 TEST(SharedMemoryBlock, test_shared_memory_name_with_embedded_null) {
     BlockNames names;
     const std::string name = names.name("nu") + std::string("\0l", 2);
-    EXPECT_THAT(message_of<chorus::UsageError>([&] { mp::SharedMemory({.name = name, .create = true, .size = 8}); }), HasSubstr("NUL"));
+    EXPECT_THAT(
+        message_of<chorus::UsageError>([&] { mp::SharedMemory({.name = name, .create = true, .size = 8}); }),
+        HasSubstr("NUL"));
     EXPECT_THAT(message_of<chorus::UsageError>([&] { mp::SharedMemory({.name = name}); }), HasSubstr("NUL"));
 }
 
@@ -68,13 +74,17 @@ TEST(SharedMemoryBlock, test_shared_memory_basics) {
     EXPECT_EQ(block.buf()[511], std::byte{7});
     EXPECT_NE(block.buf().data(), same.buf().data()) << "two mappings of one block";
 
-    EXPECT_EQ(mp::SharedMemory({.name = name, .size = 248}).size(), 512U) << "who attaches gets what there is";
-    EXPECT_THAT(message_of<chorus::FileExists>([&] { mp::SharedMemory({.name = name, .create = true, .size = 512}); }),
+    EXPECT_EQ(mp::SharedMemory({.name = name, .size = 248}).size(), 512U)
+        << "who attaches gets what there is";
+    EXPECT_THAT(message_of<chorus::FileExists>(
+                    [&] { mp::SharedMemory({.name = name, .create = true, .size = 512}); }),
                 AllOf(HasSubstr(name), HasSubstr("File exists"), HasSubstr("leave the name out")));
     EXPECT_THAT(message_of<chorus::FileNotFound>([&] { mp::SharedMemory({.name = name + "-not"}); }),
                 AllOf(HasSubstr(name + "-not"), HasSubstr("never created")));
-    EXPECT_THAT(message_of<chorus::UsageError>([&] { mp::SharedMemory({.name = name, .size = -1}); }), HasSubstr("-1"));
-    EXPECT_THAT(message_of<chorus::UsageError>([] { mp::SharedMemory({.create = false}); }), HasSubstr("name"));
+    EXPECT_THAT(message_of<chorus::UsageError>([&] { mp::SharedMemory({.name = name, .size = -1}); }),
+                HasSubstr("-1"));
+    EXPECT_THAT(message_of<chorus::UsageError>([] { mp::SharedMemory({.create = false}); }),
+                HasSubstr("name"));
 
     block.close();
     EXPECT_EQ(same.buf()[0], std::byte{42}) << "close is about this handle only";
@@ -82,7 +92,8 @@ TEST(SharedMemoryBlock, test_shared_memory_basics) {
     same.unlink();
     EXPECT_FALSE(names.is_taken(name));
     EXPECT_EQ(same.buf()[511], std::byte{7}) << "who has attached keeps the memory";
-    EXPECT_THAT(message_of<chorus::FileNotFound>([&] { same.unlink(); }), HasSubstr("unlink shared memory '" + name + "'"));
+    EXPECT_THAT(message_of<chorus::FileNotFound>([&] { same.unlink(); }),
+                HasSubstr("unlink shared memory '" + name + "'"));
     EXPECT_THROW(block.unlink(), chorus::FileNotFound);
     EXPECT_THROW(mp::SharedMemory({.name = name}), chorus::FileNotFound);
 }
@@ -101,18 +112,23 @@ TEST(SharedMemoryBlock, test_shared_memory_recreate) {
     EXPECT_TRUE(proposals.empty());
     chorus::memory::unlink_named_block(block.name);
     // Not for ever, should there be no free one.
-    EXPECT_THROW(chorus::memory::create_named_block("", 1, {}, [&] { return taken.name(); }), chorus::FileExists);
+    EXPECT_THROW(chorus::memory::create_named_block("", 1, {}, [&] { return taken.name(); }),
+                 chorus::FileExists);
     taken.unlink();
 }
 
 TEST(SharedMemoryBlock, test_invalid_shared_memory_creation) {
     BlockNames names;
     const std::string name = names.name("invalid");
-    for (const auto& options : {mp::SharedMemoryOptions{.name = name, .create = true}, mp::SharedMemoryOptions{.name = name, .create = true, .size = 0},
+    for (const auto& options : {mp::SharedMemoryOptions{.name = name, .create = true},
+                                mp::SharedMemoryOptions{.name = name, .create = true, .size = 0},
                                 mp::SharedMemoryOptions{.create = true}}) {
-        EXPECT_THAT(message_of<chorus::UsageError>([&] { mp::SharedMemory block(options); }), HasSubstr("size above 0"));
+        EXPECT_THAT(message_of<chorus::UsageError>([&] { mp::SharedMemory block(options); }),
+                    HasSubstr("size above 0"));
     }
-    EXPECT_THAT(message_of<chorus::UsageError>([&] { mp::SharedMemory({.name = name, .create = true, .size = -5L}); }), HasSubstr("-5"));
+    EXPECT_THAT(message_of<chorus::UsageError>(
+                    [&] { mp::SharedMemory({.name = name, .create = true, .size = -5L}); }),
+                HasSubstr("-5"));
     EXPECT_FALSE(names.is_taken(name));
 }
 
@@ -226,13 +242,17 @@ TEST_P(SharedMemory, who_attaches_too_late_is_told) {
     EXPECT_EQ(mp::run(try_to_use, block), "data");
     block.unlink();
     if (method() == "fork") {
-        EXPECT_EQ(mp::run(try_to_use, block), "data") << "nothing is sent: the child has its parent's mapping";
+        EXPECT_EQ(mp::run(try_to_use, block), "data")
+            << "nothing is sent: the child has its parent's mapping";
     } else {
-        EXPECT_THAT(message_of<chorus::FileNotFound>([&] { mp::run(try_to_use, block); }), HasSubstr(block.name()));
+        EXPECT_THAT(message_of<chorus::FileNotFound>([&] { mp::run(try_to_use, block); }),
+                    HasSubstr(block.name()));
     }
 }
 
-std::string create_taken(const std::string& name) { return mp::SharedMemory({.name = name, .create = true, .size = 1}).name(); }
+std::string create_taken(const std::string& name) {
+    return mp::SharedMemory({.name = name, .create = true, .size = 1}).name();
+}
 
 TEST_P(SharedMemory, errors_arrive_from_a_child_as_themselves) {
     mp::SharedMemory block({.name = names.name("taken"), .create = true, .size = 1});
@@ -267,7 +287,8 @@ TEST(SharedMemoryBlock, a_closed_handle_has_a_name_and_no_memory) {
     BlockNames names;
     mp::SharedMemory block({.name = names.name("closed"), .create = true, .size = 64});
     block.close();
-    EXPECT_THAT(message_of<chorus::UsageError>([&] { block.buf(); }), AllOf(HasSubstr(block.name()), HasSubstr("closed")));
+    EXPECT_THAT(message_of<chorus::UsageError>([&] { block.buf(); }),
+                AllOf(HasSubstr(block.name()), HasSubstr("closed")));
     EXPECT_EQ(block.size(), 64U);
     block.unlink();
 }
@@ -305,7 +326,8 @@ TEST(SharedMemoryBlock, many_threads_create_at_once_each_its_own) {
     std::vector<std::string> made(8);
     {
         std::vector<std::jthread> threads;
-        for (auto& name : made) threads.emplace_back([&name] { name = mp::SharedMemory({.create = true, .size = 100}).name(); });
+        for (auto& name : made)
+            threads.emplace_back([&name] { name = mp::SharedMemory({.create = true, .size = 100}).name(); });
     }
     std::ranges::sort(made);
     EXPECT_EQ(std::ranges::adjacent_find(made), made.end());
@@ -317,11 +339,14 @@ TEST(SharedMemoryBlock, many_threads_create_at_once_each_its_own) {
 TEST(SharedMemoryBlock, names_that_cannot_be_are_refused) {
     BlockNames names;
     const std::string longest = names.name(std::string(255 - names.name("").size(), 'x'));
-    for (const std::string& name : {std::string("a/b"), std::string("/a"), std::string("."), std::string(".."), longest + "x", std::string(100'000, 'x')}) {
-        EXPECT_THROW(mp::SharedMemory({.name = name, .create = true, .size = 1}), chorus::UsageError) << name.substr(0, 20);
+    for (const std::string& name : {std::string("a/b"), std::string("/a"), std::string("."),
+                                    std::string(".."), longest + "x", std::string(100'000, 'x')}) {
+        EXPECT_THROW(mp::SharedMemory({.name = name, .create = true, .size = 1}), chorus::UsageError)
+            << name.substr(0, 20);
         EXPECT_THROW(mp::SharedMemory({.name = name}), chorus::UsageError) << name.substr(0, 20);
     }
-    EXPECT_THAT(message_of<chorus::UsageError>([&] { mp::SharedMemory({.name = longest + "x"}); }), AllOf(HasSubstr("255"), HasSubstr("256")));
+    EXPECT_THAT(message_of<chorus::UsageError>([&] { mp::SharedMemory({.name = longest + "x"}); }),
+                AllOf(HasSubstr("255"), HasSubstr("256")));
     EXPECT_THAT(message_of<chorus::UsageError>([] { mp::SharedMemory({.name = "/a"}); }), HasSubstr("'/'"));
     mp::SharedMemory block({.name = longest, .create = true, .size = 1});
     EXPECT_EQ(mp::SharedMemory({.name = longest}).size(), 1U);
@@ -337,7 +362,8 @@ TEST(SharedMemoryBlock, no_room_is_an_error_with_the_numbers_and_leaves_no_name)
             FAIL() << "nothing was thrown";
         } catch (const chorus::OsError& error) {
             EXPECT_EQ(error.code(), ENOSPC);
-            EXPECT_THAT(error.what(), testing::ContainsRegex("reserve " + std::to_string(size) + " bytes .*; [0-9]+ of [0-9]+ bytes are free"));
+            EXPECT_THAT(error.what(), testing::ContainsRegex("reserve " + std::to_string(size) +
+                                                             " bytes .*; [0-9]+ of [0-9]+ bytes are free"));
         }
         EXPECT_FALSE(names.is_taken(name));
     }
@@ -348,7 +374,8 @@ TEST(SharedMemoryBlock, an_empty_block_of_somebody_else_is_an_error) {
     BlockNames names;
     const std::string name = names.name("empty");
     std::ofstream(names.path(name)).close();
-    EXPECT_THAT(message_of<chorus::DecodeError>([&] { mp::SharedMemory({.name = name}); }), AllOf(HasSubstr(name), HasSubstr("empty")));
+    EXPECT_THAT(message_of<chorus::DecodeError>([&] { mp::SharedMemory({.name = name}); }),
+                AllOf(HasSubstr(name), HasSubstr("empty")));
     ASSERT_EQ(::unlink(names.path(name).c_str()), 0);
 }
 
@@ -360,7 +387,8 @@ TEST(SharedMemoryBlock, what_is_no_memory_is_an_error) {
     ASSERT_EQ(::mkfifo(names.path(pipe).c_str(), 0600), 0);
     ASSERT_EQ(::mkdir(names.path(folder).c_str(), 0700), 0);
     ASSERT_EQ(::symlink("/etc/passwd", names.path(link).c_str()), 0);
-    for (const auto& name : {pipe, folder, link}) EXPECT_THAT(message_of<chorus::OsError>([&] { mp::SharedMemory({.name = name}); }), HasSubstr(name));
+    for (const auto& name : {pipe, folder, link})
+        EXPECT_THAT(message_of<chorus::OsError>([&] { mp::SharedMemory({.name = name}); }), HasSubstr(name));
     for (const auto& name : {pipe, folder, link}) std::filesystem::remove(names.path(name));
 }
 

@@ -55,7 +55,9 @@ int grown(std::vector<int>& list) {
     return static_cast<int>(list.size());
 }
 int taken(std::unique_ptr<int> owner) { return *owner; }
-int taken_by_rvalue(std::vector<int>&& list) { return static_cast<int>(std::vector<int>(std::move(list)).size()); }
+int taken_by_rvalue(std::vector<int>&& list) {
+    return static_cast<int>(std::vector<int>(std::move(list)).size());
+}
 const std::string& a_reference() {
     static const std::string text = "referred to";
     return text;
@@ -141,7 +143,9 @@ TEST(Callable, arguments_may_be_taken_in_each_way) {
     EXPECT_EQ(by_message<std::string>(a_reference), "referred to");
 }
 
-TEST(Callable, what_can_only_be_moved_travels) { EXPECT_EQ(by_message<int>(taken, std::make_unique<int>(5)), 5); }
+TEST(Callable, what_can_only_be_moved_travels) {
+    EXPECT_EQ(by_message<int>(taken, std::make_unique<int>(5)), 5);
+}
 
 TEST(Callable, a_function_without_value_writes_none) {
     static int calls = 0;
@@ -157,7 +161,9 @@ TEST(Callable, a_function_without_value_writes_none) {
 }
 
 TEST(Callable, a_codec_may_write_nothing) {
-    EXPECT_EQ(by_message<int>([](NothingToWrite nothing, int n) { return nothing.was_read ? n : -1; }, NothingToWrite{}, 0x123456), 0x123456);
+    EXPECT_EQ(by_message<int>([](NothingToWrite nothing, int n) { return nothing.was_read ? n : -1; },
+                              NothingToWrite{}, 0x123456),
+              0x123456);
 }
 
 TEST(Callable, a_written_call_can_be_run_again) {
@@ -170,7 +176,8 @@ TEST(Callable, a_written_call_can_be_run_again) {
 }
 
 TEST(Callable, what_the_function_throws_comes_through) {
-    const auto call = message::make_travelling_call([](int n) -> int { throw std::out_of_range(std::to_string(n)); }, 5);
+    const auto call =
+        message::make_travelling_call([](int n) -> int { throw std::out_of_range(std::to_string(n)); }, 5);
     message::Writer out;
     call->encode(out);
     const auto bytes = out.take();
@@ -185,7 +192,8 @@ TEST(Callable, a_call_cut_short_is_refused) {
     const auto bytes = out.take();
     for (std::size_t size = 0; size < bytes.size(); ++size) {
         message::Reader in(std::span<const std::byte>(bytes).first(size));
-        EXPECT_THROW(message::WrittenCall(in).invoke(nullptr), chorus::DecodeError) << "of " << bytes.size() << " bytes only " << size;
+        EXPECT_THROW(message::WrittenCall(in).invoke(nullptr), chorus::DecodeError)
+            << "of " << bytes.size() << " bytes only " << size;
     }
 }
 
@@ -213,7 +221,8 @@ TEST(Callable, a_call_of_another_build_is_refused_with_both_ids_named) {
 TEST(Callable, a_local_call_takes_anything_and_stays_here) {
     int sum = 0;
     auto owner = std::make_unique<int>(4);
-    const auto call = message::make_local_call([&sum](std::unique_ptr<int> mine, int* raw) { sum = *mine + *raw; }, std::move(owner), &sum);
+    const auto call = message::make_local_call(
+        [&sum](std::unique_ptr<int> mine, int* raw) { sum = *mine + *raw; }, std::move(owner), &sum);
     sum = 1;
     message::Writer out;
     EXPECT_THROW(call->encode(out), chorus::UsageError);

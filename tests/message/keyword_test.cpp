@@ -16,7 +16,9 @@ namespace mt = chorus::threading;
 
 namespace {
 
-std::string shown(int a, int b, int c) { return std::to_string(a) + "," + std::to_string(b) + "," + std::to_string(c); }
+std::string shown(int a, int b, int c) {
+    return std::to_string(a) + "," + std::to_string(b) + "," + std::to_string(c);
+}
 constexpr auto show = chorus::named<"a", "b", "c">(shown);
 
 TEST(Keyword, any_order_means_the_same_call) {
@@ -29,20 +31,23 @@ TEST(Keyword, any_order_means_the_same_call) {
 }
 
 TEST(Keyword, values_go_through_as_they_are) {
-    constexpr auto take = chorus::named<"owner", "list", "changed">([](std::unique_ptr<int> owner, const std::vector<int>& list, int& changed) {
-        changed = *owner + static_cast<int>(list.size());
-        return static_cast<const void*>(list.data());
-    });
+    constexpr auto take = chorus::named<"owner", "list", "changed">(
+        [](std::unique_ptr<int> owner, const std::vector<int>& list, int& changed) {
+            changed = *owner + static_cast<int>(list.size());
+            return static_cast<const void*>(list.data());
+        });
     const std::vector<int> list{1, 2};
     int changed = 0;
     auto owner = std::make_unique<int>(5);
-    EXPECT_EQ(take(kw<"changed"> = changed, kw<"list"> = list, kw<"owner"> = std::move(owner)), list.data()) << "the list was copied";
+    EXPECT_EQ(take(kw<"changed"> = changed, kw<"list"> = list, kw<"owner"> = std::move(owner)), list.data())
+        << "the list was copied";
     EXPECT_EQ(changed, 7);
     EXPECT_EQ(owner, nullptr);
 }
 
 TEST(Keyword, a_reference_given_back_stays_one) {
-    constexpr auto pick = chorus::named<"from", "at">([](std::vector<int>& from, std::size_t at) -> int& { return from[at]; });
+    constexpr auto pick =
+        chorus::named<"from", "at">([](std::vector<int>& from, std::size_t at) -> int& { return from[at]; });
     std::vector<int> numbers{1, 2, 3};
     pick(kw<"at"> = std::size_t{1}, kw<"from"> = numbers) = 20;
     EXPECT_EQ(numbers[1], 20);
@@ -50,14 +55,15 @@ TEST(Keyword, a_reference_given_back_stays_one) {
 }
 
 TEST(Keyword, can_be_used_in_constant_expressions) {
-    constexpr auto minus = chorus::named<"from", "amount">([](int from, int amount) { return from - amount; });
+    constexpr auto minus =
+        chorus::named<"from", "amount">([](int from, int amount) { return from - amount; });
     static_assert(minus(kw<"amount"> = 2, kw<"from"> = 10) == 8);
     static_assert(minus(10, kw<"amount"> = 2) == 8);
 }
 
 TEST(Keyword, names_may_be_long_and_alike) {
-    constexpr auto f =
-        chorus::named<"n", "nu", "num", "a rather long name with spaces">([](int a, int b, int c, int d) { return 1000 * a + 100 * b + 10 * c + d; });
+    constexpr auto f = chorus::named<"n", "nu", "num", "a rather long name with spaces">(
+        [](int a, int b, int c, int d) { return 1000 * a + 100 * b + 10 * c + d; });
     EXPECT_EQ(f(kw<"num"> = 3, kw<"a rather long name with spaces"> = 4, kw<"n"> = 1, kw<"nu"> = 2), 1234);
 }
 
@@ -97,15 +103,18 @@ TEST(Keyword, right_calls_are_told_from_wrong_ones) {
 TEST(Keyword, temporaries_live_for_as_long_as_the_worker_needs_them) {
     std::string seen;
     {
-        mt::Thread thread(chorus::named<"out", "text">([](std::string* out, const std::string& text) { *out = text; }), &seen,
-                          kw<"text"> = std::string("a temporary that is too long to be kept inside the string itself"));
+        mt::Thread thread(
+            chorus::named<"out", "text">([](std::string* out, const std::string& text) { *out = text; }),
+            &seen,
+            kw<"text"> = std::string("a temporary that is too long to be kept inside the string itself"));
         thread.start();
         thread.join();
     }
     EXPECT_EQ(seen, "a temporary that is too long to be kept inside the string itself");
 }
 
-constexpr auto dance = chorus::named<"num", "text">([](int num, const std::string& text) { return text + std::to_string(num); });
+constexpr auto dance =
+    chorus::named<"num", "text">([](int num, const std::string& text) { return text + std::to_string(num); });
 
 TEST(Keyword, reach_a_process) {
     EXPECT_EQ(mp::run(dance, kw<"text"> = "dance ", kw<"num"> = 3), "dance 3");

@@ -92,19 +92,25 @@ TEST(Outcome, std_exceptions_without_a_message_arrive_as_themselves) {
 }
 
 TEST(Outcome, bad_variant_access_arrives_though_nobody_can_make_one_with_its_text) {
-    const auto thrown = caught_from<std::bad_variant_access>([] { [[maybe_unused]] const auto value = std::get<int>(std::variant<double, int>(1.0)); });
-    EXPECT_THROW(std::rethrow_exception(there_and_back(std::make_exception_ptr(thrown))), std::bad_variant_access);
+    const auto thrown = caught_from<std::bad_variant_access>(
+        [] { [[maybe_unused]] const auto value = std::get<int>(std::variant<double, int>(1.0)); });
+    EXPECT_THROW(std::rethrow_exception(there_and_back(std::make_exception_ptr(thrown))),
+                 std::bad_variant_access);
 }
 
 TEST(Outcome, what_the_library_itself_throws_arrives_as_itself) {
-    arriving(caught_from<std::out_of_range>([] { [[maybe_unused]] const int number = std::vector<int>().at(5); }));
+    arriving(
+        caught_from<std::out_of_range>([] { [[maybe_unused]] const int number = std::vector<int>().at(5); }));
     arriving(caught_from<std::invalid_argument>([] { [[maybe_unused]] const int number = std::stoi("x"); }));
-    arriving(caught_from<std::bad_optional_access>([] { [[maybe_unused]] const int number = std::optional<int>().value(); }));
+    arriving(caught_from<std::bad_optional_access>(
+        [] { [[maybe_unused]] const int number = std::optional<int>().value(); }));
 }
 
 TEST(Outcome, system_error_keeps_its_code_and_its_text) {
-    for (const auto& code : {std::make_error_code(std::errc::no_such_file_or_directory), std::error_code(2, std::system_category()),
-                             std::make_error_code(std::io_errc::stream), std::make_error_code(std::future_errc::no_state)}) {
+    for (const auto& code :
+         {std::make_error_code(std::errc::no_such_file_or_directory),
+          std::error_code(2, std::system_category()), std::make_error_code(std::io_errc::stream),
+          std::make_error_code(std::future_errc::no_state)}) {
         EXPECT_EQ(arriving(std::system_error(code, "opening it")).code(), code);
         EXPECT_EQ(arriving(std::system_error(code)).code(), code);
     }
@@ -129,7 +135,8 @@ TEST(Outcome, system_error_of_an_unknown_category_keeps_its_text) {
         std::rethrow_exception(message::read_exception(in, ""));
     } catch (const std::exception& arrived) {
         EXPECT_THAT(arrived.what(), HasSubstr("doing it"));
-        EXPECT_THAT(arrived.what(), HasSubstr("strange things")) << "its number means something else in other categories";
+        EXPECT_THAT(arrived.what(), HasSubstr("strange things"))
+            << "its number means something else in other categories";
     }
 }
 
@@ -142,13 +149,15 @@ TEST(Outcome, filesystem_error_keeps_its_paths_and_its_code) {
     EXPECT_EQ(two.code(), code);
     EXPECT_EQ(arriving(fs::filesystem_error("opening", "/one", code)).path1(), "/one");
     EXPECT_EQ(arriving(fs::filesystem_error("nothing", code)).code(), code);
-    const auto real = caught_from<fs::filesystem_error>([] { [[maybe_unused]] const auto size = fs::file_size("/does not exist"); });
+    const auto real = caught_from<fs::filesystem_error>(
+        [] { [[maybe_unused]] const auto size = fs::file_size("/does not exist"); });
     EXPECT_EQ(arriving(real).path1(), "/does not exist");
     EXPECT_EQ(arriving(real).code(), std::errc::no_such_file_or_directory);
 }
 
 TEST(Outcome, future_error_and_regex_error_keep_their_codes) {
-    EXPECT_EQ(arriving(std::future_error(std::future_errc::broken_promise)).code(), std::make_error_code(std::future_errc::broken_promise));
+    EXPECT_EQ(arriving(std::future_error(std::future_errc::broken_promise)).code(),
+              std::make_error_code(std::future_errc::broken_promise));
     const std::regex_error bad(std::regex_constants::error_paren);
     try {
         std::rethrow_exception(there_and_back(std::make_exception_ptr(bad)));
@@ -294,7 +303,8 @@ TEST(Outcome, nested_exceptions_are_told_in_the_message) {
 }
 
 TEST(Outcome, describe_names_types_as_people_write_them) {
-    EXPECT_EQ(message::describe(std::make_exception_ptr(std::runtime_error("text"))).type, "std::runtime_error");
+    EXPECT_EQ(message::describe(std::make_exception_ptr(std::runtime_error("text"))).type,
+              "std::runtime_error");
     EXPECT_EQ(message::describe(std::make_exception_ptr(std::runtime_error("text"))).message, "text");
     EXPECT_EQ(message::describe(std::make_exception_ptr(std::string("text"))).type, "std::string");
     EXPECT_EQ(message::describe(std::make_exception_ptr(chorus::TimedOut("late"))).type, "chorus::TimedOut");
@@ -306,7 +316,8 @@ void survives_damage(const std::exception_ptr& thrown, bool is_known = true) {
     const auto bytes = written(thrown, is_known);
     for (std::size_t size = 0; size < bytes.size(); ++size) {
         message::Reader in(std::span<const std::byte>(bytes).first(size));
-        EXPECT_THROW(std::rethrow_exception(message::read_exception(in, "")), chorus::DecodeError) << "of " << bytes.size() << " bytes only " << size;
+        EXPECT_THROW(std::rethrow_exception(message::read_exception(in, "")), chorus::DecodeError)
+            << "of " << bytes.size() << " bytes only " << size;
     }
     for (std::size_t i = 0; i < bytes.size(); ++i) {
         for (const auto flip : {std::byte{0x01}, std::byte{0x80}, std::byte{0xff}}) {
@@ -321,7 +332,8 @@ void survives_damage(const std::exception_ptr& thrown, bool is_known = true) {
 TEST(Outcome, damaged_bytes_become_some_exception) {
     survives_damage(std::make_exception_ptr(std::runtime_error("text")));
     survives_damage(std::make_exception_ptr(std::system_error(2, std::generic_category(), "text")));
-    survives_damage(std::make_exception_ptr(std::filesystem::filesystem_error("text", "/a", "/b", std::make_error_code(std::errc::io_error))));
+    survives_damage(std::make_exception_ptr(
+        std::filesystem::filesystem_error("text", "/a", "/b", std::make_error_code(std::errc::io_error))));
     survives_damage(std::make_exception_ptr(std::future_error(std::future_errc::no_state)));
     survives_damage(std::make_exception_ptr(chorus::WorkerDied("text", -9, "stack")));
     survives_damage(std::make_exception_ptr(WithLine(5)));

@@ -69,7 +69,8 @@ void survives_damage(const T& value) {
     const auto bytes = encoded(value);
     for (std::size_t size = 0; size < bytes.size(); ++size) {
         message::Reader in(std::span<const std::byte>(bytes).first(size));
-        EXPECT_THROW(message::decode<T>(in), chorus::DecodeError) << "of " << bytes.size() << " bytes only " << size;
+        EXPECT_THROW(message::decode<T>(in), chorus::DecodeError)
+            << "of " << bytes.size() << " bytes only " << size;
     }
     for (std::size_t i = 0; i < bytes.size(); ++i) {
         for (const auto flip : {std::byte{0x01}, std::byte{0x80}, std::byte{0xff}}) {
@@ -80,7 +81,8 @@ void survives_damage(const T& value) {
                 [[maybe_unused]] const T other = message::decode<T>(in);
             } catch (const chorus::DecodeError&) {
             } catch (const std::exception& error) {
-                ADD_FAILURE() << "byte " << i << " flipped by " << std::to_integer<int>(flip) << ": " << typeid(error).name() << ", " << error.what();
+                ADD_FAILURE() << "byte " << i << " flipped by " << std::to_integer<int>(flip) << ": "
+                              << typeid(error).name() << ", " << error.what();
             }
         }
     }
@@ -98,7 +100,8 @@ public:
     AllocationLimit() {
         ::getrlimit(RLIMIT_AS, &before_);
         const rlimit limit{std::min<rlim_t>(before_.rlim_max, rlim_t{4} << 30), before_.rlim_max};
-        if (!under_sanitizer) ::setrlimit(RLIMIT_AS, &limit);  // their shadow needs terabytes of address space
+        if (!under_sanitizer)
+            ::setrlimit(RLIMIT_AS, &limit);  // their shadow needs terabytes of address space
     }
     ~AllocationLimit() {
         if (!under_sanitizer) ::setrlimit(RLIMIT_AS, &before_);
@@ -136,7 +139,8 @@ TEST(Serialize, arithmetic_types) {
 TEST(Serialize, enums) {
     travels(Colour::green);
     travels(std::vector<Colour>{Colour::red, Colour::green});
-    // Out of damaged bytes an enum without a fixed type may get a value that it cannot have, which a sanitizer ends.
+    // Out of damaged bytes an enum without a fixed type may get a value that it cannot have, which a
+    // sanitizer ends.
     if (under_sanitizer) return;
     travels(plain_two);
     travels(std::map<Colour, Plain>{{Colour::red, plain_one}});
@@ -230,7 +234,8 @@ TEST(Serialize, smart_pointers) {
 
 TEST(Serialize, shared_pointers_of_one_value_stay_shared) {
     const auto value = std::make_shared<int>(5);
-    const auto back = there_and_back(std::vector<std::shared_ptr<int>>{value, value, std::make_shared<int>(6)});
+    const auto back =
+        there_and_back(std::vector<std::shared_ptr<int>>{value, value, std::make_shared<int>(6)});
     ASSERT_EQ(back.size(), 3U);
     EXPECT_EQ(back[0], back[1]);
     EXPECT_EQ(*back[2], 6);
@@ -238,8 +243,12 @@ TEST(Serialize, shared_pointers_of_one_value_stay_shared) {
 }
 
 TEST(Serialize, nested_in_any_order) {
-    using Deep = std::map<std::string, std::vector<std::tuple<int, std::optional<std::list<std::set<double>>>, std::array<std::pair<char, bool>, 2>>>>;
-    const Deep deep{{"a", {{1, std::list<std::set<double>>{{1.5, 2.5}, {}}, {{{'x', true}, {'y', false}}}}, {2, std::nullopt, {}}}}, {"", {}}};
+    using Deep = std::map<std::string, std::vector<std::tuple<int, std::optional<std::list<std::set<double>>>,
+                                                              std::array<std::pair<char, bool>, 2>>>>;
+    const Deep deep{{"a",
+                     {{1, std::list<std::set<double>>{{1.5, 2.5}, {}}, {{{'x', true}, {'y', false}}}},
+                      {2, std::nullopt, {}}}},
+                    {"", {}}};
     travels(deep);
 }
 
@@ -284,7 +293,8 @@ struct Nest {
     bool operator==(const Nest&) const = default;
 };
 struct Wide {
-    int f01 = 1, f02 = 2, f03 = 3, f04 = 4, f05 = 5, f06 = 6, f07 = 7, f08 = 8, f09 = 9, f10 = 10, f11 = 11, f12 = 12, f13 = 13, f14 = 14, f15 = 15, f16 = 16;
+    int f01 = 1, f02 = 2, f03 = 3, f04 = 4, f05 = 5, f06 = 6, f07 = 7, f08 = 8, f09 = 9, f10 = 10, f11 = 11,
+        f12 = 12, f13 = 13, f14 = 14, f15 = 15, f16 = 16;
     std::string f17, f18, f19, f20, f21, f22, f23, f24, f25, f26, f27, f28, f29, f30, f31, f32;
     bool operator==(const Wide&) const = default;
 };
@@ -644,8 +654,10 @@ void refuses_a_count_of(std::size_t count) {
 
 TEST(Serialize, an_announced_length_is_checked_before_it_is_believed) {
     const AllocationLimit limit;
-    for (const std::size_t count : {std::size_t{1} << 40, std::numeric_limits<std::size_t>::max(), std::numeric_limits<std::size_t>::max() / 8,
-                                    std::numeric_limits<std::size_t>::max() / 8 + 1, std::size_t{1} << 61, std::size_t{1} << 63, std::size_t{9}}) {
+    for (const std::size_t count :
+         {std::size_t{1} << 40, std::numeric_limits<std::size_t>::max(),
+          std::numeric_limits<std::size_t>::max() / 8, std::numeric_limits<std::size_t>::max() / 8 + 1,
+          std::size_t{1} << 61, std::size_t{1} << 63, std::size_t{9}}) {
         refuses_a_count_of<std::string>(count);
         refuses_a_count_of<std::wstring>(count);
         refuses_a_count_of<std::vector<int>>(count);
@@ -797,7 +809,8 @@ TEST(Writer, lends_room_for_what_is_yet_to_be_made) {
         EXPECT_EQ(out.size(), 118U);
         out.flush();
         const std::string written(reinterpret_cast<const char*>(lender.all().data()), lender.all().size());
-        EXPECT_EQ(written, "-x-xxxxxxxxxx--xx-" + std::string(100, 'x')) << "with a threshold of " << threshold;
+        EXPECT_EQ(written, "-x-xxxxxxxxxx--xx-" + std::string(100, 'x'))
+            << "with a threshold of " << threshold;
     }
 }
 
@@ -812,7 +825,8 @@ TEST(Writer, lends_nothing_where_its_sink_has_nothing_to_lend) {
 
 TEST(Writer, hands_on_what_is_beyond_its_threshold) {
     const std::vector<std::string> value{"short", std::string(1000, 'x'), "", std::string(30, 'y')};
-    for (const std::size_t threshold : {std::size_t{0}, std::size_t{1}, std::size_t{8}, std::size_t{100}, std::size_t{100'000}}) {
+    for (const std::size_t threshold :
+         {std::size_t{0}, std::size_t{1}, std::size_t{8}, std::size_t{100}, std::size_t{100'000}}) {
         Collector collector;
         message::Writer out(collector, threshold);
         message::encode(out, value);

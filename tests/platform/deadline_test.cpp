@@ -26,8 +26,10 @@ TEST(Deadline, now_has_passed) {
 }
 
 TEST(Deadline, zero_and_negative_durations_are_now) {
-    for (const Deadline deadline : {Deadline(0s), Deadline(-1ns), Deadline(-10h), Deadline(std::chrono::nanoseconds::min()),
-                                    Deadline(std::chrono::hours::min()), Deadline(std::chrono::duration<double>(-std::numeric_limits<double>::infinity()))}) {
+    for (const Deadline deadline :
+         {Deadline(0s), Deadline(-1ns), Deadline(-10h), Deadline(std::chrono::nanoseconds::min()),
+          Deadline(std::chrono::hours::min()),
+          Deadline(std::chrono::duration<double>(-std::numeric_limits<double>::infinity()))}) {
         EXPECT_TRUE(deadline.has_passed());
         EXPECT_EQ(deadline.remaining(), 0ns);
     }
@@ -46,9 +48,11 @@ TEST(Deadline, a_duration_counts_from_here) {
 
 TEST(Deadline, what_is_too_long_to_count_is_for_ever) {
     for (const Deadline deadline :
-         {Deadline(std::chrono::nanoseconds::max()), Deadline(std::chrono::hours::max()), Deadline(std::chrono::years(1000)),
-          Deadline(std::chrono::duration<double>(1e300)), Deadline(std::chrono::duration<double>(std::numeric_limits<double>::infinity())),
-          Deadline(std::chrono::steady_clock::time_point::max()), Deadline(std::chrono::system_clock::time_point::max())}) {
+         {Deadline(std::chrono::nanoseconds::max()), Deadline(std::chrono::hours::max()),
+          Deadline(std::chrono::years(1000)), Deadline(std::chrono::duration<double>(1e300)),
+          Deadline(std::chrono::duration<double>(std::numeric_limits<double>::infinity())),
+          Deadline(std::chrono::steady_clock::time_point::max()),
+          Deadline(std::chrono::system_clock::time_point::max())}) {
         EXPECT_TRUE(deadline.is_never());
         EXPECT_FALSE(deadline.has_passed());
     }
@@ -57,7 +61,10 @@ TEST(Deadline, what_is_too_long_to_count_is_for_ever) {
 TEST(Deadline, a_point_may_be_of_any_clock) {
     EXPECT_GT(Deadline(std::chrono::steady_clock::now() + 1h).remaining(), 59min);
     EXPECT_GT(Deadline(std::chrono::system_clock::now() + 1h).remaining(), 59min);
-    EXPECT_GT(Deadline(std::chrono::time_point_cast<std::chrono::seconds>(std::chrono::system_clock::now()) + 1h).remaining(), 59min);
+    EXPECT_GT(
+        Deadline(std::chrono::time_point_cast<std::chrono::seconds>(std::chrono::system_clock::now()) + 1h)
+            .remaining(),
+        59min);
     EXPECT_TRUE(Deadline(std::chrono::system_clock::now() - 1h).has_passed());
 }
 

@@ -35,7 +35,8 @@ TEST(Modules, a_shared_library_is_another_one) {
     ASSERT_TRUE(library);
     EXPECT_THAT(library->path, testing::HasSubstr("thread_library"));
     EXPECT_NE(library->build_id, platform::main_module().build_id);
-    EXPECT_TRUE(library->holds_code(reinterpret_cast<std::uintptr_t>(address_of(hidden_work_in_library())) - library->base));
+    EXPECT_TRUE(library->holds_code(reinterpret_cast<std::uintptr_t>(address_of(hidden_work_in_library())) -
+                                    library->base));
     ASSERT_TRUE(platform::module_at_path(library->path));
     EXPECT_EQ(platform::module_at_path(library->path)->base, library->base);
 }

@@ -58,7 +58,8 @@ EACH_WAY_TEST(CompletionOf, all_that_is_done_already_counts) {
     typename TypeParam::Pool pool(2);
     std::vector futures{pool.submit(square, 1), pool.submit(square, 2)};
     for (const auto& each : futures) each.get();
-    EXPECT_THAT(chorus::wait(futures, {.return_when = chorus::FIRST_COMPLETED}).done, ElementsAre(futures[0], futures[1]));
+    EXPECT_THAT(chorus::wait(futures, {.return_when = chorus::FIRST_COMPLETED}).done,
+                ElementsAre(futures[0], futures[1]));
     EXPECT_THAT(chorus::wait(futures, {.timeout = chorus::now}).done, ElementsAre(futures[0], futures[1]));
 }
 
@@ -70,13 +71,18 @@ EACH_WAY_TEST(CompletionOf, first_exception) {
     const auto good = pool.submit(square, 3);
     const auto open = pool.submit(await, never, 1);
     good.get();
-    EXPECT_THAT(chorus::wait(std::vector{fails, good, open}, {.timeout = 20ms, .return_when = chorus::FIRST_EXCEPTION}).done, ElementsAre(good));
+    EXPECT_THAT(chorus::wait(std::vector{fails, good, open},
+                             {.timeout = 20ms, .return_when = chorus::FIRST_EXCEPTION})
+                    .done,
+                ElementsAre(good));
     go.set();
-    const auto waited = chorus::wait(std::vector{fails, good, open}, {.return_when = chorus::FIRST_EXCEPTION});
+    const auto waited =
+        chorus::wait(std::vector{fails, good, open}, {.return_when = chorus::FIRST_EXCEPTION});
     EXPECT_THAT(waited.done, ElementsAre(fails, good));
     EXPECT_THAT(waited.not_done, ElementsAre(open));
     never.set();
-    EXPECT_THAT(chorus::wait(std::vector{good, open}, {.return_when = chorus::FIRST_EXCEPTION}).not_done, IsEmpty());  // as ALL_COMPLETED
+    EXPECT_THAT(chorus::wait(std::vector{good, open}, {.return_when = chorus::FIRST_EXCEPTION}).not_done,
+                IsEmpty());  // as ALL_COMPLETED
 }
 
 EACH_WAY_TEST(CompletionOf, a_timeout_returns_what_is_done) {
@@ -85,7 +91,8 @@ EACH_WAY_TEST(CompletionOf, a_timeout_returns_what_is_done) {
     const auto open = pool.submit(await, go, 1);
     const auto good = pool.submit(square, 3);
     good.get();
-    const auto waited = chorus::wait(std::vector{open, good, open, good}, {.timeout = 20ms});  // duplicates count once
+    const auto waited =
+        chorus::wait(std::vector{open, good, open, good}, {.timeout = 20ms});  // duplicates count once
     EXPECT_THAT(waited.done, ElementsAre(good));
     EXPECT_THAT(waited.not_done, ElementsAre(open));
     go.set();
@@ -97,12 +104,14 @@ EACH_WAY_TEST(CompletionOf, a_cancelled_one_is_done) {
     const auto running = pool.submit(await, go, 1);
     const auto waiting = pool.submit(square, 3);
     std::thread canceller([&] { EXPECT_TRUE(waiting.cancel()); });
-    EXPECT_THAT(chorus::wait(std::vector{running, waiting}, {.return_when = chorus::FIRST_COMPLETED}).done, ElementsAre(waiting));
+    EXPECT_THAT(chorus::wait(std::vector{running, waiting}, {.return_when = chorus::FIRST_COMPLETED}).done,
+                ElementsAre(waiting));
     canceller.join();
     go.set();
 }
 
-// Whoever waits hears the pool's answers itself: it must look again when somebody else ends what it waits for.
+// Whoever waits hears the pool's answers itself: it must look again when somebody else ends what it waits
+// for.
 EACH_WAY_TEST(CompletionOf, cancelled_while_somebody_waits) {
     typename TypeParam::Pool pool(1);
     mp::Event go;
@@ -133,7 +142,8 @@ EACH_WAY_TEST(CompletionOf, as_completed_in_the_order_of_the_ends) {
 EACH_WAY_TEST(CompletionOf, as_completed_in_time) {
     typename TypeParam::Pool pool(3);
     mp::Event go;
-    std::vector futures{pool.submit(square, 1), pool.submit(await, go, 1), pool.submit(await, go, 2), pool.submit(square, 2)};
+    std::vector futures{pool.submit(square, 1), pool.submit(await, go, 1), pool.submit(await, go, 2),
+                        pool.submit(square, 2)};
     futures[0].get();
     futures[3].get();
     auto completed = chorus::as_completed(futures, 20ms);
@@ -180,7 +190,8 @@ EACH_WAY_TEST(CompletionOf, futures_of_several_pools) {
     mp::Event go;
     const auto open = one.submit(await, go, 1);
     const auto good = other.submit(square, 2);
-    EXPECT_THAT(chorus::wait(std::vector{open, good}, {.return_when = chorus::FIRST_COMPLETED}).done, ElementsAre(good));
+    EXPECT_THAT(chorus::wait(std::vector{open, good}, {.return_when = chorus::FIRST_COMPLETED}).done,
+                ElementsAre(good));
     go.set();
     EXPECT_EQ(chorus::wait(std::vector{open, good}).done.size(), 2U);
 }
@@ -189,7 +200,8 @@ EACH_WAY_TEST(CompletionOf, asking_again_and_again_leaves_nothing_with_the_futur
     typename TypeParam::Pool pool(1);
     mp::Event go;
     const auto open = pool.submit(await, go, 1);
-    for (int i = 0; i < 10'000; ++i) EXPECT_EQ(chorus::wait(std::vector{open}, {.timeout = chorus::now}).not_done.size(), 1U);
+    for (int i = 0; i < 10'000; ++i)
+        EXPECT_EQ(chorus::wait(std::vector{open}, {.timeout = chorus::now}).not_done.size(), 1U);
     go.set();
     open.get(20s);
 }
@@ -282,7 +294,8 @@ EACH_WAY_TEST(CompletionOf, callbacks_come_though_nobody_waits) {
     for (int round = 0; round < rounds(2000); ++round) {
         const auto first = pool.submit(square, round);
         // The answer may come just before we wait for it, or just after.
-        for (const auto until = std::chrono::steady_clock::now() + round % 100 * 1us; std::chrono::steady_clock::now() < until;) {
+        for (const auto until = std::chrono::steady_clock::now() + round % 100 * 1us;
+             std::chrono::steady_clock::now() < until;) {
         }
         EXPECT_EQ(first.get(20s), round * round);
         std::atomic<bool> told{false};

@@ -38,7 +38,8 @@ public:
 };
 // Numbers from 0, of which one cannot be had.
 auto throwing_at(int where, int end) {
-    return std::views::iota(0, end) | std::views::transform([where](int x) { return x == where ? throw SayWhen() : x; });
+    return std::views::iota(0, end) |
+           std::views::transform([where](int x) { return x == where ? throw SayWhen() : x; });
 }
 
 template <class Results>
@@ -50,7 +51,8 @@ std::vector<int> rest_of(Results& results) {
 
 // ---- one call --------------------------------------------------------------------------------------
 
-constexpr auto scale = chorus::named<"number", "factor">([](int number, int factor) { return number * factor; });
+constexpr auto scale =
+    chorus::named<"number", "factor">([](int number, int factor) { return number * factor; });
 
 EACH_WAY_TEST(PoolOf, test_apply) {
     typename TypeParam::Pool pool(2);
@@ -115,7 +117,9 @@ EACH_WAY_TEST(PoolOf, test_map_async_callbacks) {
 
 EACH_WAY_TEST(PoolOf, test_map_handle_iterable_exception) {
     typename TypeParam::Pool pool(2);
-    for (int i = 0; i < 2; ++i) EXPECT_THROW(pool.map({.chunksize = 1}, square, throwing_at(0, 1)), SayWhen) << "the second time as the first";
+    for (int i = 0; i < 2; ++i)
+        EXPECT_THROW(pool.map({.chunksize = 1}, square, throwing_at(0, 1)), SayWhen)
+            << "the second time as the first";
     EXPECT_THROW(pool.map({.chunksize = 1}, square, throwing_at(3, 10)), SayWhen);
     static_assert(std::ranges::sized_range<decltype(throwing_at(0, 1))>);
     auto of_no_size = throwing_at(3, 10) | std::views::filter([](int) { return true; });
@@ -135,12 +139,15 @@ EACH_WAY_TEST(PoolOf, test_imap) {
 
 EACH_WAY_TEST(PoolOf, test_imap_handle_iterable_exception) {
     typename TypeParam::Pool pool(2);
-    // Which item cannot be had, how many items a task has, and how many results come before: the broken task is lost.
+    // Which item cannot be had, how many items a task has, and how many results come before: the broken task
+    // is lost.
     struct Case {
         int where, chunksize, before;
     };
-    for (const auto& [where, chunksize, before] : {Case{0, 1, 0}, Case{0, 1, 0}, Case{3, 1, 3}, Case{7, 2, 6}, Case{7, 4, 4}}) {
-        auto results = pool.imap({.chunksize = static_cast<std::size_t>(chunksize)}, square, throwing_at(where, 20));
+    for (const auto& [where, chunksize, before] :
+         {Case{0, 1, 0}, Case{0, 1, 0}, Case{3, 1, 3}, Case{7, 2, 6}, Case{7, 4, 4}}) {
+        auto results =
+            pool.imap({.chunksize = static_cast<std::size_t>(chunksize)}, square, throwing_at(where, 20));
         for (int i = 0; i < before; ++i) ASSERT_EQ(results.next(), i * i);
         EXPECT_THROW(results.next(), SayWhen);
     }
@@ -174,7 +181,8 @@ void throw_large_error(mp::Semaphore begun) {
 EACH_WAY_TEST(PoolOf, test_map_no_failfast) {
     typename TypeParam::Pool pool(2);
     mp::Semaphore begun(0);
-    EXPECT_THROW(pool.map({.chunksize = 1}, throw_large_error, std::vector<mp::Semaphore>(8, begun)), std::invalid_argument);
+    EXPECT_THROW(pool.map({.chunksize = 1}, throw_large_error, std::vector<mp::Semaphore>(8, begun)),
+                 std::invalid_argument);
     EXPECT_EQ(begun.get_value(), 8) << "all jobs are waited for";
     pool.close();
     EXPECT_TRUE(pool.join(20s));
@@ -232,13 +240,15 @@ FOR_EACH_START_METHOD(ProcessPool);
 
 TEST_P(ProcessPool, test_map_unplicklable) {
     mp::Pool pool(2);
-    EXPECT_THROW(pool.map(take_difficult, std::vector<Difficult>(10, {Difficult::writing, Difficult::error})), std::range_error);
+    EXPECT_THROW(pool.map(take_difficult, std::vector<Difficult>(10, {Difficult::writing, Difficult::error})),
+                 std::range_error);
     EXPECT_EQ(pool.apply(square, 3), 9);
 }
 
 [[gnu::noinline]] int throw_what_is_not_registered() { throw NotRegistered{5}; }
 
-// An exception that is rebuilt is the program's own, as it would be without a pool; what cannot be rebuilt tells where it was thrown.
+// An exception that is rebuilt is the program's own, as it would be without a pool; what cannot be rebuilt
+// tells where it was thrown.
 TEST_P(ProcessPool, test_traceback) {
     mp::Pool pool(1);
     const auto future = pool.submit(throw_what_is_not_registered);
@@ -249,7 +259,8 @@ TEST_P(ProcessPool, test_traceback) {
         EXPECT_THAT(error.type(), HasSubstr("NotRegistered"));
         EXPECT_THAT(error.stack(), HasSubstr("throw_what_is_not_registered"));
     }
-    EXPECT_THROW(pool.map(square, throwing_at(0, 1)), SayWhen) << "it was never in a worker, and is not wrapped";
+    EXPECT_THROW(pool.map(square, throwing_at(0, 1)), SayWhen)
+        << "it was never in a worker, and is not wrapped";
 }
 
 TEST_P(ProcessPool, test_unpickleable_result) {
@@ -260,7 +271,8 @@ TEST_P(ProcessPool, test_unpickleable_result) {
     await_begun(begun, 2);
     go.release(2);
     const auto workers = workers_of(pool, 2);
-    for (int i = 0; i < 20; ++i) EXPECT_THROW(pool.apply(give_difficult, Difficult::writing, Difficult::error), std::range_error);
+    for (int i = 0; i < 20; ++i)
+        EXPECT_THROW(pool.apply(give_difficult, Difficult::writing, Difficult::error), std::range_error);
     EXPECT_EQ(pool.apply(square, 3), 9);
     EXPECT_EQ(pool.worker_pids(), workers);
 }

@@ -1,6 +1,6 @@
-// Everything that can end a worker, at each moment at which it can happen, however workers are started. Whatever it is: the
-// task that was hit fails with the right exception, all others get their answers, the pool goes on or says why it cannot,
-// and nothing is left.
+// Everything that can end a worker, at each moment at which it can happen, however workers are started.
+// Whatever it is: the task that was hit fails with the right exception, all others get their answers, the
+// pool goes on or says why it cannot, and nothing is left.
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
@@ -24,20 +24,36 @@ namespace {
 
 namespace fs = std::filesystem;
 
-enum class How { throws, throws_a_number, throws_a_stranger, exits, leaves, aborts, segfaults, overflows_its_stack, is_killed, is_stopped, takes_all_memory };
+enum class How {
+    throws,
+    throws_a_number,
+    throws_a_stranger,
+    exits,
+    leaves,
+    aborts,
+    segfaults,
+    overflows_its_stack,
+    is_killed,
+    is_stopped,
+    takes_all_memory
+};
 
-// In the initializer of each worker, or of the first one only; idle is a worker that has answered all it was asked.
+// In the initializer of each worker, or of the first one only; idle is a worker that has answered all it was
+// asked.
 enum class Place { decoding, running, encoding, initializer, first_initializer, idle };
 
-// What a task's future gives; why a pool is broken whose initializer does it; and whether it is done to an idle worker from
-// outside, by this signal, or by a thread that a task has left there.
+// What a task's future gives; why a pool is broken whose initializer does it; and whether it is done to an
+// idle worker from outside, by this signal, or by a thread that a task has left there.
 //
 // Where a moment cannot give what the others give:
-// - Nobody catches what a thread throws that was left behind: it ends its worker as abort() does, and hits no task.
-// - An initializer that throws breaks the pool at once, whichever worker's it is: it is code with a fault, not a worker with
-//   bad luck. One that ends its worker is tried again, three times in all; by SIGKILL, which may be anybody's, a hundred times.
+// - Nobody catches what a thread throws that was left behind: it ends its worker as abort() does, and hits no
+//   task.
+// - An initializer that throws breaks the pool at once, whichever worker's it is: it is code with a fault,
+//   not a worker with bad luck. One that ends its worker is tried again, three times in all; by SIGKILL,
+//   which may be anybody's, a hundred times.
 // - An initializer has no .memory of its own, only the pool's.
-// - A pool without a .timeout waits for ever for an initializer that was stopped, and for ever if all its idle workers were.
+// - A pool without a .timeout waits for ever for an initializer that was stopped, and for ever if all its
+//   idle workers were.
 struct Row {
     How how;
     const char* name;
@@ -46,21 +62,29 @@ struct Row {
     int signal = 0;
 };
 const Row rows[] = {
-    {How::throws, "throws", "out_of_range: planned", "the initializer of the pool's workers failed: std::out_of_range: planned"},
-    {How::throws_a_number, "throws_a_number", "RemoteError: int: 7", "the initializer of the pool's workers failed: chorus::RemoteError: int: 7"},
+    {How::throws, "throws", "out_of_range: planned",
+     "the initializer of the pool's workers failed: std::out_of_range: planned"},
+    {How::throws_a_number, "throws_a_number", "RemoteError: int: 7",
+     "the initializer of the pool's workers failed: chorus::RemoteError: int: 7"},
     {How::throws_a_stranger, "throws_a_stranger", "RemoteError: Stranger: who?",
-     "the initializer of the pool's workers failed: chorus::RemoteError: (anonymous namespace)::Stranger: who?"},
+     "the initializer of the pool's workers failed: chorus::RemoteError: (anonymous namespace)::Stranger: "
+     "who?"},
     {How::exits, "exits", "WorkerDied: 3",
-     "3 workers of the pool, one after the other, died before they were ready, in its initializer: left with exit code 3"},
+     "3 workers of the pool, one after the other, died before they were ready, in its initializer: left with "
+     "exit code 3"},
     {How::leaves, "leaves", "WorkerDied: 4", "in its initializer: left with exit code 4"},
     {How::aborts, "aborts", "WorkerDied: SIGABRT", "in its initializer: killed by SIGABRT", SIGABRT},
     {How::segfaults, "segfaults", "WorkerDied: SIGSEGV", "in its initializer: killed by SIGSEGV", SIGSEGV},
-    {How::overflows_its_stack, "overflows_its_stack", "WorkerDied: SIGSEGV", "in its initializer: killed by SIGSEGV"},
-    {How::is_killed, "is_killed", "WorkerDied: SIGKILL", "100 workers of the pool, one after the other, died before they were ready, in its initializer",
+    {How::overflows_its_stack, "overflows_its_stack", "WorkerDied: SIGSEGV",
+     "in its initializer: killed by SIGSEGV"},
+    {How::is_killed, "is_killed", "WorkerDied: SIGKILL",
+     "100 workers of the pool, one after the other, died before they were ready, in its initializer",
      SIGKILL},
-    {How::is_stopped, "is_stopped", "TimedOut", "in its initializer: not ready within the pool's .timeout", SIGSTOP},
+    {How::is_stopped, "is_stopped", "TimedOut", "in its initializer: not ready within the pool's .timeout",
+     SIGSTOP},
     {How::takes_all_memory, "takes_all_memory", "OutOfMemory",
-     "the initializer of the pool's workers failed: chorus::OutOfMemory: the initializer needed more than the"},
+     "the initializer of the pool's workers failed: chorus::OutOfMemory: the initializer needed more than "
+     "the"},
 };
 const char* const places[] = {"decoding", "running", "encoding", "initializer", "first_initializer", "idle"};
 // Else the tests' names would tell them as bytes.
@@ -228,7 +252,8 @@ protected:
         others_.clear();
     }
     void expect_others() {
-        for (std::size_t i = 0; i < others_.size(); ++i) EXPECT_EQ(others_[i].get(60s), static_cast<int>(i % 20 * (i % 20)));
+        for (std::size_t i = 0; i < others_.size(); ++i)
+            EXPECT_EQ(others_[i].get(60s), static_cast<int>(i % 20 * (i % 20)));
         others_.clear();
     }
 
@@ -262,7 +287,8 @@ protected:
         mp::RawValue<int> before(0);
         auto options = limits_of_pool();
         options.initializer = {crash_first, row().how, before};
-        options.timeout = limits().timeout ? std::optional<chorus::Timeout>(10s) : std::nullopt;  // in which the second one is ready
+        options.timeout = limits().timeout ? std::optional<chorus::Timeout>(10s)
+                                           : std::nullopt;  // in which the second one is ready
         mp::Pool pool(1, options);
         if (std::string(row().broken).starts_with("the initializer")) {
             submit_to_break(pool, 20);
@@ -312,8 +338,10 @@ std::string cell_name(const testing::TestParamInfo<CrashMatrix::ParamType>& info
     return method + "_" + row.name + "_" + places[static_cast<int>(place)];
 }
 INSTANTIATE_TEST_SUITE_P(by, CrashMatrix,
-                         testing::Combine(testing::Values<std::string>("forkserver", "spawn", "fork"), testing::ValuesIn(rows),
-                                          testing::Values(Place::decoding, Place::running, Place::encoding, Place::initializer, Place::first_initializer,
+                         testing::Combine(testing::Values<std::string>("forkserver", "spawn", "fork"),
+                                          testing::ValuesIn(rows),
+                                          testing::Values(Place::decoding, Place::running, Place::encoding,
+                                                          Place::initializer, Place::first_initializer,
                                                           Place::idle)),
                          cell_name);
 
@@ -322,7 +350,8 @@ std::size_t held() {
     const fs::directory_iterator descriptors("/proc/self/fd");
     auto count = std::distance(begin(descriptors), end(descriptors));
     std::ifstream maps("/proc/self/maps");
-    for (std::string line; std::getline(maps, line);) count += line.find("/memfd:") != std::string::npos ? 1 : 0;
+    for (std::string line; std::getline(maps, line);)
+        count += line.find("/memfd:") != std::string::npos ? 1 : 0;
     return static_cast<std::size_t>(count);
 }
 
@@ -334,7 +363,8 @@ TEST_P(CrashMatrix, cell) {
     hit();
     EXPECT_TRUE(mp::active_children().empty());
     const auto end = std::chrono::steady_clock::now() + 20s;
-    while (held() > before && std::chrono::steady_clock::now() < end) std::this_thread::yield();  // pipes of the dead are closed a moment later
+    while (held() > before && std::chrono::steady_clock::now() < end)
+        std::this_thread::yield();  // pipes of the dead are closed a moment later
     EXPECT_LE(held(), before) << "a pool leaves descriptors or shared memory behind";
 }
 

@@ -1,5 +1,5 @@
-// What may go wrong on a task's way to a worker and back, as CPython's test_deadlock has it: the names are theirs. Python's pool is
-// broken by most of it; here it costs the task and nothing else.
+// What may go wrong on a task's way to a worker and back, as CPython's test_deadlock has it: the names are
+// theirs. Python's pool is broken by most of it; here it costs the task and nothing else.
 #include <string>
 #include <vector>
 
@@ -32,7 +32,8 @@ protected:
     template <class Error>
     static void expect_failure_of_result(Difficult::When when, Difficult::How how, const std::string& what) {
         mp::Pool pool(2);
-        expect_failure<Error>(pool, pool.submit(give_difficult, when, how).then([](const Difficult&) { return 1; }), what);
+        expect_failure<Error>(
+            pool, pool.submit(give_difficult, when, how).then([](const Difficult&) { return 1; }), what);
     }
 };
 FOR_EACH_START_METHOD(Deadlock);
@@ -42,16 +43,22 @@ int leave_early(int code) { throw chorus::SystemExit(code); }
 
 // ---- the task on its way ---------------------------------------------------------------------------
 
-TEST_P(Deadlock, test_error_at_task_pickle) { expect_failure<std::range_error>(Difficult::writing, Difficult::error, "difficult"); }
+TEST_P(Deadlock, test_error_at_task_pickle) {
+    expect_failure<std::range_error>(Difficult::writing, Difficult::error, "difficult");
+}
 
 TEST_P(Deadlock, test_exit_at_task_unpickle) {
     expect_failure<chorus::WorkerDied>(Difficult::reading, Difficult::system_exit, "exit code 7");
     expect_failure<chorus::WorkerDied>(Difficult::reading, Difficult::leave, "exit code 7");
 }
 
-TEST_P(Deadlock, test_error_at_task_unpickle) { expect_failure<std::range_error>(Difficult::reading, Difficult::error, "difficult"); }
+TEST_P(Deadlock, test_error_at_task_unpickle) {
+    expect_failure<std::range_error>(Difficult::reading, Difficult::error, "difficult");
+}
 
-TEST_P(Deadlock, test_crash_at_task_unpickle) { expect_failure<chorus::WorkerDied>(Difficult::reading, Difficult::crash, "SIGSEGV"); }
+TEST_P(Deadlock, test_crash_at_task_unpickle) {
+    expect_failure<chorus::WorkerDied>(Difficult::reading, Difficult::crash, "SIGSEGV");
+}
 
 // ---- while it runs ---------------------------------------------------------------------------------
 
@@ -72,14 +79,18 @@ TEST_P(Deadlock, test_error_during_func_exec_on_worker) {
 
 // ---- the result on its way -------------------------------------------------------------------------
 
-TEST_P(Deadlock, test_crash_during_result_pickle_on_worker) { expect_failure_of_result<chorus::WorkerDied>(Difficult::writing, Difficult::crash, "SIGSEGV"); }
+TEST_P(Deadlock, test_crash_during_result_pickle_on_worker) {
+    expect_failure_of_result<chorus::WorkerDied>(Difficult::writing, Difficult::crash, "SIGSEGV");
+}
 
 TEST_P(Deadlock, test_exit_during_result_pickle_on_worker) {
     expect_failure_of_result<chorus::WorkerDied>(Difficult::writing, Difficult::system_exit, "exit code 7");
     expect_failure_of_result<chorus::WorkerDied>(Difficult::writing, Difficult::leave, "exit code 7");
 }
 
-TEST_P(Deadlock, test_error_during_result_pickle_on_worker) { expect_failure_of_result<std::range_error>(Difficult::writing, Difficult::error, "difficult"); }
+TEST_P(Deadlock, test_error_during_result_pickle_on_worker) {
+    expect_failure_of_result<std::range_error>(Difficult::writing, Difficult::error, "difficult");
+}
 
 TEST_P(Deadlock, test_error_during_result_unpickle_in_result_handler) {
     expect_failure_of_result<std::range_error>(Difficult::reading, Difficult::error, "difficult");
@@ -88,7 +99,8 @@ TEST_P(Deadlock, test_error_during_result_unpickle_in_result_handler) {
 // It is read by whoever waits for it, here: the exit is theirs, and comes where the result would have come.
 TEST_P(Deadlock, test_exit_during_result_unpickle_in_result_handler) {
     mp::Pool pool(2);
-    EXPECT_THROW(pool.submit(give_difficult, Difficult::reading, Difficult::system_exit).get(20s), chorus::SystemExit);
+    EXPECT_THROW(pool.submit(give_difficult, Difficult::reading, Difficult::system_exit).get(20s),
+                 chorus::SystemExit);
     EXPECT_EQ(pool.submit(square, 3).get(20s), 9);
 }
 
@@ -123,9 +135,10 @@ TEST_P(Deadlock, test_shutdown_deadlock_pickle) {
 TEST_P(Deadlock, test_crash_big_data) {
     mp::Pool pool(2);
     const std::vector<std::string> items(10, std::string(std::size_t{4} << 20, 'a'));
-    EXPECT_THROW(pool.map(
-                     {.chunksize = 1}, [](const std::string& text) { return crash(text.empty() ? 0 : 1); }, items),
-                 chorus::WorkerDied);
+    EXPECT_THROW(
+        pool.map(
+            {.chunksize = 1}, [](const std::string& text) { return crash(text.empty() ? 0 : 1); }, items),
+        chorus::WorkerDied);
     EXPECT_EQ(pool.submit(square, 3).get(20s), 9);
 }
 

@@ -23,7 +23,8 @@ EACH_WAY_SUITE(ExecutorOf, ThreadsAndProcesses);
 
 EACH_WAY_TEST(ExecutorOf, test_submit_keyword) {
     typename TypeParam::Pool pool(1);
-    constexpr auto difference = chorus::named<"function", "options">([](int function, int options) { return function - options; });
+    constexpr auto difference =
+        chorus::named<"function", "options">([](int function, int options) { return function - options; });
     EXPECT_EQ(pool.submit(difference, chorus::kw<"options"> = 3, chorus::kw<"function"> = 10).get(20s), 7);
 }
 
@@ -45,7 +46,8 @@ EACH_WAY_TEST(ExecutorOf, test_map_buffersize) {
     typename TypeParam::Pool pool(2);
     for (const std::size_t buffersize : {1U, 2U, 4U, 100U}) {
         for (const std::size_t chunksize : {1U, 3U}) {
-            auto results = pool.imap({.chunksize = chunksize, .buffersize = buffersize}, square, std::views::iota(0, 10));
+            auto results = pool.imap({.chunksize = chunksize, .buffersize = buffersize}, square,
+                                     std::views::iota(0, 10));
             for (int i = 0; i < 10; ++i) ASSERT_EQ(results.next(), i * i);
             EXPECT_EQ(results.next(), std::nullopt);
         }
@@ -134,7 +136,8 @@ EACH_WAY_TEST(ExecutorOf, test_executor_map_current_future_cancel) {
     const auto first = pool.submit(begin_and_await, begun, go);
     await_begun(begun, 1);
     {
-        auto rest = pool.imap([](mp::Semaphore there) { return there.release(), 1; }, std::vector<mp::Semaphore>(2, begun));
+        auto rest = pool.imap([](mp::Semaphore there) { return there.release(), 1; },
+                              std::vector<mp::Semaphore>(2, begun));
         EXPECT_THROW(rest.next(chorus::now), chorus::TimedOut);
     }
     go.release();
@@ -147,7 +150,8 @@ EACH_WAY_TEST(ExecutorOf, test_executor_map_current_future_cancel) {
 
 EACH_WAY_TEST(ExecutorOf, test_broken_process_pool_traceback) {
     mp::Event go;
-    typename TypeParam::Pool pool(1, {.initializer = {[](mp::Event there) { there.wait(), fail_to_set_up(); }, go}});
+    typename TypeParam::Pool pool(
+        1, {.initializer = {[](mp::Event there) { there.wait(), fail_to_set_up(); }, go}});
     std::vector<chorus::Future<int>> futures;
     for (int i = 0; i < 3; ++i) futures.push_back(pool.submit(square, i));
     go.set();
@@ -170,7 +174,9 @@ EACH_WAY_TEST(ExecutorOf, callbacks_run_after_somebody_has_waited_for_another_ta
     typename TypeParam::Pool pool(1);
     for (int i = 0; i < rounds(1000); ++i) {
         const auto waited_for = pool.submit(square, 2);
-        pool.submit(begin_and_await, begun, go).add_done_callback([&](const chorus::Future<int>& done) { heard.put(done.get()); });
+        pool.submit(begin_and_await, begun, go).add_done_callback([&](const chorus::Future<int>& done) {
+            heard.put(done.get());
+        });
         ASSERT_EQ(waited_for.get(20s), 4);
         await_begun(begun, 1);
         go.release();
@@ -200,7 +206,8 @@ TEST_P(ProcessPool, test_killed_child) {
 class LastWords {
 public:
     LastWords(mp::Event gone, bool has_arrived) : gone_(std::move(gone)), has_arrived_(has_arrived) {}
-    LastWords(LastWords&& other) noexcept : gone_(other.gone_), has_arrived_(std::exchange(other.has_arrived_, false)) {}
+    LastWords(LastWords&& other) noexcept
+        : gone_(other.gone_), has_arrived_(std::exchange(other.has_arrived_, false)) {}
     LastWords(const LastWords& other) : gone_(other.gone_), has_arrived_(false) {}
     LastWords& operator=(const LastWords&) = delete;
     ~LastWords() {
@@ -226,7 +233,8 @@ namespace {
 TEST_P(ProcessPool, test_ressources_gced_in_workers) {
     mp::Event gone;
     mp::Pool pool(1);
-    EXPECT_FALSE(pool.apply([](const LastWords& words) { return words.gone().is_set(); }, LastWords(gone, false)));
+    EXPECT_FALSE(
+        pool.apply([](const LastWords& words) { return words.gone().is_set(); }, LastWords(gone, false)));
     EXPECT_TRUE(gone.wait(20s)) << "the worker lives, and has let go of its argument";
 }
 

@@ -15,7 +15,9 @@ namespace {
 template <class Par>
 class InterruptOf : public EachWay<Par> {
 protected:
-    static ProgramResult run_interrupted(const std::string& which) { return run_program({test_program("interrupted"), which, EachWay<Par>::way()}); }
+    static ProgramResult run_interrupted(const std::string& which) {
+        return run_program({test_program("interrupted"), which, EachWay<Par>::way()});
+    }
     static void expect_workers_gone(const std::string& pids) {
         std::istringstream in(pids);
         int count = 0;
@@ -33,7 +35,8 @@ EACH_WAY_TEST(InterruptOf, one_line_and_the_end_of_all) {
 }
 
 EACH_WAY_TEST(InterruptOf, a_shell_sees_130) {
-    const auto result = run_program({"/bin/bash", "-c", "'" + test_program("interrupted") + "' default " + this->way() + "; echo = $?"});
+    const auto result = run_program(
+        {"/bin/bash", "-c", "'" + test_program("interrupted") + "' default " + this->way() + "; echo = $?"});
     EXPECT_EQ(result.lines().back(), "= 130");
 }
 

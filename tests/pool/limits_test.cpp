@@ -1,4 +1,5 @@
-// What a pool holds its tasks and workers to: time, CPU time, memory, a budget; and how it ends those that do nothing.
+// What a pool holds its tasks and workers to: time, CPU time, memory, a budget; and how it ends those that do
+// nothing.
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
@@ -49,7 +50,8 @@ FOR_EACH_START_METHOD(PoolLimits);
 TEST_P(PoolLimits, cpu_time_ends_who_uses_it_and_not_who_waits) {
     mp::Pool pool(2);
     mp::Event go;
-    // Not less: where a whole virtual machine is halted for a moment, that counts as time of who was just running.
+    // Not less: where a whole virtual machine is halted for a moment, that counts as time of who was just
+    // running.
     const auto waits = pool.submit({.cpu_time = 500ms}, await, go, 3);
     EXPECT_THAT(failure_of<chorus::TimedOut>(pool.submit({.cpu_time = 500ms}, spin, 1)),
                 HasSubstr("task 2 (spin) used more CPU time than its cpu_time of 0.5"));
@@ -68,23 +70,29 @@ TEST_P(PoolLimits, cpu_time_counts_anew_for_each_task) {
 TEST_P(PoolLimits, of_the_pool_are_for_tasks_that_say_nothing_else) {
     mp::Pool pool(1, {.timeout = 3s, .cpu_time = 500ms});
     EXPECT_THAT(failure_of<chorus::TimedOut>(pool.submit(for_ever, 1)), HasSubstr("timeout of 3 s"));
-    EXPECT_THAT(failure_of<chorus::TimedOut>(pool.submit({.timeout = 60s}, spin, 1)), HasSubstr("cpu_time of 0.5"));
-    EXPECT_THAT(failure_of<chorus::TimedOut>(pool.submit({.timeout = 100ms}, for_ever, 1)), HasSubstr("timeout of 0.1"));
+    EXPECT_THAT(failure_of<chorus::TimedOut>(pool.submit({.timeout = 60s}, spin, 1)),
+                HasSubstr("cpu_time of 0.5"));
+    EXPECT_THAT(failure_of<chorus::TimedOut>(pool.submit({.timeout = 100ms}, for_ever, 1)),
+                HasSubstr("timeout of 0.1"));
     EXPECT_EQ(pool.submit({.timeout = 60s, .cpu_time = 60s}, square, 3).get(20s), 9);
 }
 
 TEST_P(PoolLimits, crashes_and_timeouts_have_retries_of_their_own) {
     mp::Pool pool(1);
-    EXPECT_THAT(failure_of<chorus::TimedOut>(pool.submit({.timeout = 50ms, .retries = 1000}, for_ever, 1)), HasSubstr("task 1 (for_ever)"));
-    EXPECT_THAT(failure_of<chorus::TimedOut>(pool.submit({.cpu_time = 20ms, .timeout_retries = 2}, spin, 1)), HasSubstr("task 2 (spin)"));
-    EXPECT_THAT(failure_of<chorus::WorkerDied>(pool.submit(
-                    {.retries = 1, .timeout_retries = 1000}, [](int signal) { return ::raise(signal); }, SIGKILL)),
-                HasSubstr("for the 2. time"));
+    EXPECT_THAT(failure_of<chorus::TimedOut>(pool.submit({.timeout = 50ms, .retries = 1000}, for_ever, 1)),
+                HasSubstr("task 1 (for_ever)"));
+    EXPECT_THAT(failure_of<chorus::TimedOut>(pool.submit({.cpu_time = 20ms, .timeout_retries = 2}, spin, 1)),
+                HasSubstr("task 2 (spin)"));
+    EXPECT_THAT(
+        failure_of<chorus::WorkerDied>(pool.submit(
+            {.retries = 1, .timeout_retries = 1000}, [](int signal) { return ::raise(signal); }, SIGKILL)),
+        HasSubstr("for the 2. time"));
 }
 
 TEST_P(PoolLimits, an_initializer_that_hangs_breaks_a_pool_with_a_timeout) {
     mp::Pool pool(1, {.initializer = {for_ever, 1}, .timeout = 100ms});
-    EXPECT_THAT(failure_of<chorus::BrokenPool>(pool.submit(square, 1)), HasSubstr("not ready within the pool's .timeout of 0.1"));
+    EXPECT_THAT(failure_of<chorus::BrokenPool>(pool.submit(square, 1)),
+                HasSubstr("not ready within the pool's .timeout of 0.1"));
 }
 
 TEST_P(PoolLimits, a_retry_after_close_is_made) {
@@ -104,14 +112,17 @@ TEST_P(PoolLimits, a_retry_after_close_is_made) {
 
 // ---- workers that somebody has stopped ----
 
-TEST_P(PoolLimits, idle_workers_that_were_stopped_are_replaced_when_a_task_has_waited_as_long_as_it_may_take) {
+TEST_P(PoolLimits,
+       idle_workers_that_were_stopped_are_replaced_when_a_task_has_waited_as_long_as_it_may_take) {
     mp::Event begun_a;
     mp::Event begun_b;
     mp::Event go;
     mp::Pool pool(2);
-    const std::vector both{pool.submit(tell_and_await, begun_a, go), pool.submit(tell_and_await, begun_b, go)};
+    const std::vector both{pool.submit(tell_and_await, begun_a, go),
+                           pool.submit(tell_and_await, begun_b, go)};
     ASSERT_TRUE(begun_a.wait(20s) && begun_b.wait(20s));
-    while (pool.worker_pids().size() < 2) std::this_thread::yield();  // they may have begun before we are told
+    while (pool.worker_pids().size() < 2)
+        std::this_thread::yield();  // they may have begun before we are told
     const auto stopped = pool.worker_pids();
     go.set();
     for (const auto& each : both) each.get(20s);
@@ -128,7 +139,8 @@ TEST_P(PoolLimits, a_worker_stopped_anywhere_costs_what_is_running_at_most) {
         std::vector<chorus::Future<int>> futures;
         for (int i = 0; i < 200; ++i) futures.push_back(pool.submit({.timeout = 500ms}, square, i));
         const auto pids = pool.worker_pids();
-        if (!pids.empty()) ::kill(pids[(random = random * 1664525U + 1013904223U) / 7 % pids.size()], SIGSTOP);
+        if (!pids.empty())
+            ::kill(pids[(random = random * 1664525U + 1013904223U) / 7 % pids.size()], SIGSTOP);
         int late = 0;
         for (int i = 0; i < 200; ++i) {
             try {
@@ -152,7 +164,8 @@ TEST_P(PoolLimits, a_smaller_pool_lets_workers_go) {
     const auto a = pool.submit(tell_and_await, begun_a, go);
     const auto b = pool.submit(tell_and_await, begun_b, go);
     ASSERT_TRUE(begun_a.wait(20s) && begun_b.wait(20s));
-    while (pool.worker_pids().size() < 2) std::this_thread::yield();  // they may have begun before we are told
+    while (pool.worker_pids().size() < 2)
+        std::this_thread::yield();  // they may have begun before we are told
     pool.resize(1);
     EXPECT_EQ(pool.size(), 1u);
     go.set();
@@ -200,7 +213,8 @@ EACH_WAY_TEST(BudgetOf, bounds_the_weights_at_once) {
     std::vector<chorus::Future<int>> futures;
     for (int i = 0; i < 200; ++i) {
         const int weight = i % 7 + 1;
-        futures.push_back(pool.submit({.weight = static_cast<std::size_t>(weight)}, count_together, now, most, weight));
+        futures.push_back(
+            pool.submit({.weight = static_cast<std::size_t>(weight)}, count_together, now, most, weight));
     }
     for (int i = 0; i < 200; ++i) EXPECT_EQ(futures[static_cast<std::size_t>(i)].get(60s), i % 7 + 1);
     EXPECT_LE(most.value(), 10);
@@ -281,7 +295,8 @@ EACH_WAY_TEST(BudgetOf, closing_meets_the_end_of_the_task_before) {
 
 TEST(Budget, a_task_may_wait_for_a_heavy_one_of_its_own) {
     mt::Pool pool(2, {.budget = 10});
-    const auto outer = pool.submit({.weight = 10}, [&] { return pool.submit({.weight = 10}, square, 3).get(20s); });
+    const auto outer =
+        pool.submit({.weight = 10}, [&] { return pool.submit({.weight = 10}, square, 3).get(20s); });
     EXPECT_EQ(outer.get(20s), 9);
 }
 

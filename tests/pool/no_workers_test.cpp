@@ -78,7 +78,8 @@ TEST_P(ProcessPool, no_descriptors_left_for_the_only_worker_breaks_the_pool) {
 }
 
 class NoThreads : public testing::TestWithParam<const char*> {};
-INSTANTIATE_TEST_SUITE_P(with, NoThreads, testing::Values("threads", "forkserver", "spawn", "fork"), method_name);
+INSTANTIATE_TEST_SUITE_P(with, NoThreads, testing::Values("threads", "forkserver", "spawn", "fork"),
+                         method_name);
 
 TEST_P(NoThreads, test_python_finalization_error) {
     const auto result = run_program({test_program("pools"), "no_threads", GetParam()});

@@ -80,7 +80,8 @@ EACH_WAY_TEST(PoolOf, map_of_many_numbers) {
         ASSERT_EQ(halves.size(), count);
         for (std::size_t i = 0; i < count; ++i) ASSERT_EQ(halves[i], half(static_cast<int>(i)));
     };
-    for (const std::size_t chunk : {0U, 100U, 299'999U, 300'000U}) expect_halves(pool.map({.chunksize = chunk}, half, numbers), 300'000);
+    for (const std::size_t chunk : {0U, 100U, 299'999U, 300'000U})
+        expect_halves(pool.map({.chunksize = chunk}, half, numbers), 300'000);
     expect_halves(pool.map_async(half, numbers).get(), 300'000);
     expect_halves(pool.map([](int& x) { return half(x++); }, numbers), 300'000);
     EXPECT_EQ(numbers, before) << "an item is a copy";
@@ -138,11 +139,15 @@ EACH_WAY_TEST(PoolOf, test_imap_unordered) {
 
 EACH_WAY_TEST(PoolOf, test_imap_handle_iterable_exception) {
     typename TypeParam::Pool pool(2);
-    auto broken = std::views::iota(0) | std::views::transform([](int x) { return x == 5 ? throw std::domain_error("the range") : x; });
+    auto broken = std::views::iota(0) | std::views::transform([](int x) {
+                      return x == 5 ? throw std::domain_error("the range") : x;
+                  });
     auto results = pool.imap(square, broken);
     for (int i = 0; i < 5; ++i) ASSERT_EQ(results.next(), i * i);
     EXPECT_THROW(results.next(), std::domain_error);
-    EXPECT_THROW(pool.map(square, std::views::iota(0, 10) | std::views::transform([](int x) { return x == 5 ? throw std::domain_error("the range") : x; })),
+    EXPECT_THROW(pool.map(square, std::views::iota(0, 10) | std::views::transform([](int x) {
+                                      return x == 5 ? throw std::domain_error("the range") : x;
+                                  })),
                  std::domain_error);
     EXPECT_EQ(pool.apply(square, 2), 4) << "the pool goes on";
 }
@@ -258,7 +263,8 @@ EACH_WAY_TEST(PoolOf, callbacks_and_then) {
 EACH_WAY_TEST(PoolOf, a_callback_runs_though_nobody_waits) {
     mt::Queue<int> called;  // before the pool: put() may still be returning when get() has its item
     typename TypeParam::Pool pool(2);
-    pool.submit(square, 3).add_done_callback([&](const chorus::Future<int>& done) { called.put(done.get()); });
+    pool.submit(square, 3).add_done_callback(
+        [&](const chorus::Future<int>& done) { called.put(done.get()); });
     EXPECT_EQ(called.get(10s), 9);
 }
 
@@ -316,7 +322,8 @@ EACH_WAY_TEST(PoolOf, large_arguments_and_results) {
         },
         numbers);
     EXPECT_EQ(doubled, std::vector<double>(1U << 20, 3.0));
-    for (const std::size_t size : {0U, 1U, 100'000U, 131'040U, 131'072U, 200'000U, 20'000'000U}) EXPECT_EQ(pool.apply(pattern_of, size).size(), size);
+    for (const std::size_t size : {0U, 1U, 100'000U, 131'040U, 131'072U, 200'000U, 20'000'000U})
+        EXPECT_EQ(pool.apply(pattern_of, size).size(), size);
 }
 
 EACH_WAY_TEST(PoolOf, a_handle_may_be_an_argument) {
@@ -354,7 +361,9 @@ EACH_WAY_TEST(PoolOf, cancelling_may_meet_a_worker_that_takes_the_task) {
     typename TypeParam::Pool pool(3);
     for (int round = 0; round < 500; ++round) {
         std::vector<chorus::Future<std::size_t>> futures;
-        for (int i = 0; i < 8; ++i) futures.push_back(pool.submit([](const std::string& text) { return text.size(); }, std::string(100, 'x')));
+        for (int i = 0; i < 8; ++i)
+            futures.push_back(
+                pool.submit([](const std::string& text) { return text.size(); }, std::string(100, 'x')));
         for (const auto& each : futures) {
             EXPECT_TRUE(each.cancel() || each.get() == 100U);
         }
@@ -416,7 +425,9 @@ EACH_WAY_TEST(PoolOf, test_saturation_and_resize) {
     for (int i = 0; i < 42; ++i) futures.push_back(pool.submit(square, i));
     go.release(3);
     for (const auto& each : futures) each.get();
-    EXPECT_TRUE(eventually([&] { return pool.worker_pids().size() == (TypeParam::are_processes ? 3U : 0U); }));  // one may be at work before its start is done
+    EXPECT_TRUE(eventually([&] {
+        return pool.worker_pids().size() == (TypeParam::are_processes ? 3U : 0U);
+    }));  // one may be at work before its start is done
     EXPECT_THROW(pool.resize(0), chorus::UsageError);
     pool.resize(5);
     EXPECT_EQ(pool.size(), 5U);
@@ -446,7 +457,8 @@ EACH_WAY_TEST(PoolOf, pools_within_pools) {
 TEST(ThreadPool, tasks_that_wait_for_tasks_of_their_pool_do_not_stop_it) {
     mt::Pool pool(2);
     std::vector<chorus::Future<int>> futures;
-    for (int i = 0; i < 20; ++i) futures.push_back(pool.submit([&pool, i] { return pool.submit(square, i).get() + 1; }));
+    for (int i = 0; i < 20; ++i)
+        futures.push_back(pool.submit([&pool, i] { return pool.submit(square, i).get() + 1; }));
     for (int i = 0; i < 20; ++i) EXPECT_EQ(futures[static_cast<std::size_t>(i)].get(10s), i * i + 1);
 }
 

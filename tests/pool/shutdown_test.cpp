@@ -17,7 +17,9 @@ namespace {
 template <class Par>
 class ShutdownOf : public EachWay<Par> {
 protected:
-    static ProgramResult run_pools(const std::string& which) { return run_program({test_program("pools"), which, EachWay<Par>::way()}); }
+    static ProgramResult run_pools(const std::string& which) {
+        return run_program({test_program("pools"), which, EachWay<Par>::way()});
+    }
 };
 EACH_WAY_SUITE(ShutdownOf, ThreadsAndProcesses);
 
@@ -132,7 +134,8 @@ EACH_WAY_TEST(ShutdownOf, test_hang_gh83386) {
 EACH_WAY_TEST(ShutdownOf, test_submit_after_interpreter_shutdown) {
     const auto result = this->run_pools("submit_at_the_end");
     EXPECT_EQ(result.exit_code, 0);
-    EXPECT_THAT(result.lines(), ElementsAre("done: 9", MatchesRegex("used: refused: .+"), MatchesRegex("unused: refused: .+")));
+    EXPECT_THAT(result.lines(), ElementsAre("done: 9", MatchesRegex("used: refused: .+"),
+                                            MatchesRegex("unused: refused: .+")));
     EXPECT_EQ(result.err, "");
 }
 
@@ -181,7 +184,8 @@ TEST(ThreadPool, test_thread_names_assigned) {
     await_begun(begun, 5);
     std::vector<std::string> names;
     for (const auto& each : mt::enumerate()) names.push_back(each.name());
-    EXPECT_THAT(names, testing::IsSupersetOf({"SpecialPool_0", "SpecialPool_1", "SpecialPool_2", "SpecialPool_3", "SpecialPool_4"}));
+    EXPECT_THAT(names, testing::IsSupersetOf({"SpecialPool_0", "SpecialPool_1", "SpecialPool_2",
+                                              "SpecialPool_3", "SpecialPool_4"}));
     go.release(5);
 }
 

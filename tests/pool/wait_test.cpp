@@ -1,4 +1,5 @@
-// wait and as_completed over a pool's futures and others in each state, as CPython's tests have it; the names are theirs.
+// wait and as_completed over a pool's futures and others in each state, as CPython's tests have it; the names
+// are theirs.
 #include <algorithm>
 #include <vector>
 
@@ -34,7 +35,8 @@ EACH_WAY_TEST(WaitOf, test_first_completed_some_already_completed) {
     const auto open = pool.submit(await, go, 1);
     const auto cancelled = cancelled_future();
     const auto successful = successful_future();
-    const auto waited = chorus::wait(Futures{cancelled, successful, open}, {.return_when = chorus::FIRST_COMPLETED});
+    const auto waited =
+        chorus::wait(Futures{cancelled, successful, open}, {.return_when = chorus::FIRST_COMPLETED});
     EXPECT_THAT(waited.done, ElementsAre(cancelled, successful));
     EXPECT_THAT(waited.not_done, ElementsAre(open));
     go.set();
@@ -48,7 +50,8 @@ EACH_WAY_TEST(WaitOf, test_first_exception_some_already_complete) {
     const auto successful = successful_future();
     const auto cancelled = cancelled_future();
     const auto pending = pending_future();
-    const auto waited = chorus::wait(Futures{successful, cancelled, pending, fails, open}, {.return_when = chorus::FIRST_EXCEPTION});
+    const auto waited = chorus::wait(Futures{successful, cancelled, pending, fails, open},
+                                     {.return_when = chorus::FIRST_EXCEPTION});
     EXPECT_THAT(waited.done, ElementsAre(successful, cancelled, fails));
     EXPECT_THAT(waited.not_done, ElementsAre(pending, open));
     go.set();
@@ -67,7 +70,8 @@ EACH_WAY_TEST(WaitOf, test_first_exception_one_already_failed) {
 
 EACH_WAY_TEST(WaitOf, test_all_completed) {
     typename TypeParam::Pool pool(2);
-    const Futures all{successful_future(), cancelled_future(), failed_future(), pool.submit(refuse_odd, 1), pool.submit(square, 3)};
+    const Futures all{successful_future(), cancelled_future(), failed_future(), pool.submit(refuse_odd, 1),
+                      pool.submit(square, 3)};
     const auto waited = chorus::wait(all, {.return_when = chorus::ALL_COMPLETED});
     EXPECT_EQ(waited.done, all);
     EXPECT_THAT(waited.not_done, IsEmpty());
@@ -105,7 +109,8 @@ EACH_WAY_SUITE(AsCompletedOf, ThreadsAndProcesses);
 
 EACH_WAY_TEST(AsCompletedOf, test_no_timeout) {
     typename TypeParam::Pool pool(2);
-    const Futures all{cancelled_future(), failed_future(), successful_future(), pool.submit(square, 2), pool.submit(square, 3)};
+    const Futures all{cancelled_future(), failed_future(), successful_future(), pool.submit(square, 2),
+                      pool.submit(square, 3)};
     Futures completed;
     for (const auto& each : chorus::as_completed(all)) completed.push_back(each);
     EXPECT_THAT(completed, testing::UnorderedElementsAreArray(all));

@@ -40,11 +40,14 @@ int throw_a_number(int x) { throw x; }
 TEST_P(PoolDeath, costs_its_task_only) {
     mp::Pool pool(2);
     std::vector<chorus::Future<int>> futures;
-    for (int i = 0; i < 60; ++i) futures.push_back(i % 10 == 5 ? pool.submit(die_of, SIGKILL) : pool.submit(square, i));
+    for (int i = 0; i < 60; ++i)
+        futures.push_back(i % 10 == 5 ? pool.submit(die_of, SIGKILL) : pool.submit(square, i));
     for (int i = 0; i < 60; ++i) {
         const auto& future = futures[static_cast<std::size_t>(i)];
         if (i % 10 == 5) {
-            EXPECT_THAT(failure_of<chorus::WorkerDied>(future), HasSubstr("task " + std::to_string(i + 1) + " (die_of): its worker was killed by SIGKILL"));
+            EXPECT_THAT(
+                failure_of<chorus::WorkerDied>(future),
+                HasSubstr("task " + std::to_string(i + 1) + " (die_of): its worker was killed by SIGKILL"));
         } else {
             EXPECT_EQ(future.get(20s), i * i);
         }
@@ -64,14 +67,19 @@ std::string die_as_text(int signal) { return std::to_string(die_of(signal)); }
 
 TEST_P(PoolDeath, tells_the_function_of_a_map) {
     mp::Pool pool(1);
-    EXPECT_THAT(failure_of<chorus::WorkerDied>(pool.map_async(die_of, std::vector<int>{SIGKILL})), HasSubstr("task 1 (die_of): its worker"));
-    EXPECT_THAT(failure_of<chorus::WorkerDied>(pool.map_async(die_as_text, std::vector<int>{SIGKILL})), HasSubstr("task 2 (die_as_text): its worker"));
-    EXPECT_THAT(failure_of<chorus::WorkerDied>(pool.starmap_async(die_of, std::vector<std::tuple<int>>{{SIGKILL}})), HasSubstr("task 3 (die_of): its worker"));
+    EXPECT_THAT(failure_of<chorus::WorkerDied>(pool.map_async(die_of, std::vector<int>{SIGKILL})),
+                HasSubstr("task 1 (die_of): its worker"));
+    EXPECT_THAT(failure_of<chorus::WorkerDied>(pool.map_async(die_as_text, std::vector<int>{SIGKILL})),
+                HasSubstr("task 2 (die_as_text): its worker"));
+    EXPECT_THAT(
+        failure_of<chorus::WorkerDied>(pool.starmap_async(die_of, std::vector<std::tuple<int>>{{SIGKILL}})),
+        HasSubstr("task 3 (die_of): its worker"));
 }
 
 TEST_P(PoolDeath, a_task_that_kills_each_worker_it_meets_is_given_up) {
     mp::Pool pool(2);
-    EXPECT_THAT(failure_of<chorus::WorkerDied>(pool.submit({.retries = 2}, die_of, SIGKILL)), HasSubstr("for the 3. time"));
+    EXPECT_THAT(failure_of<chorus::WorkerDied>(pool.submit({.retries = 2}, die_of, SIGKILL)),
+                HasSubstr("for the 3. time"));
     EXPECT_EQ(pool.apply(square, 3), 9);
 }
 
@@ -89,7 +97,8 @@ TEST_P(PoolDeath, a_task_may_be_tried_again) {
 
 TEST_P(PoolDeath, a_timeout_ends_the_worker_also_a_stopped_one) {
     mp::Pool pool(2);
-    EXPECT_THAT(failure_of<chorus::TimedOut>(pool.submit({.timeout = 100ms}, for_ever, 1)), HasSubstr("timeout of 0.1"));
+    EXPECT_THAT(failure_of<chorus::TimedOut>(pool.submit({.timeout = 100ms}, for_ever, 1)),
+                HasSubstr("timeout of 0.1"));
     failure_of<chorus::TimedOut>(pool.submit({.timeout = 100ms}, die_of, SIGSTOP));
     EXPECT_EQ(pool.submit({.timeout = 20s}, square, 3).get(), 9);
 }
@@ -159,7 +168,8 @@ TEST_P(PoolDeath, tells_the_task_and_its_memory) {
     EXPECT_THAT(died.what(), HasSubstr("MiB in memory"));
 }
 
-// Standard error is the whole process's: in one of its own. Returns what came out, and what the exception says.
+// Standard error is the whole process's: in one of its own. Returns what came out, and what the exception
+// says.
 std::pair<std::string, std::string> complaints(std::size_t last_lines) {
     int ends[2];
     if (::pipe(ends) != 0 || ::dup2(ends[1], STDERR_FILENO) < 0) return {};
@@ -206,7 +216,8 @@ std::size_t written_by_healthy_workers(int lines) {
     std::size_t read = 0;
     std::thread reader([&] {
         std::string text(65536, '\0');
-        while (const auto size = ::read(ends[0], text.data(), text.size())) read += static_cast<std::size_t>(size);
+        while (const auto size = ::read(ends[0], text.data(), text.size()))
+            read += static_cast<std::size_t>(size);
     });
     {
         mp::Pool pool(2);
@@ -216,11 +227,14 @@ std::size_t written_by_healthy_workers(int lines) {
     reader.join();
     return read;
 }
-TEST_P(PoolDeath, what_healthy_workers_write_comes_out_whole) { EXPECT_EQ(mp::run(written_by_healthy_workers, 500), 4u * 500 * 1001); }
+TEST_P(PoolDeath, what_healthy_workers_write_comes_out_whole) {
+    EXPECT_EQ(mp::run(written_by_healthy_workers, 500), 4u * 500 * 1001);
+}
 
 TEST_P(PoolDeath, by_exit_is_told_in_plain_words) {
     mp::Pool pool(1);
-    EXPECT_THAT(failure_of<chorus::WorkerDied>(pool.submit(leave, 3)), HasSubstr("task 1 (leave): its worker left with exit code 3"));
+    EXPECT_THAT(failure_of<chorus::WorkerDied>(pool.submit(leave, 3)),
+                HasSubstr("task 1 (leave): its worker left with exit code 3"));
 }
 
 TEST_P(PoolDeath, killed_at_random_all_others_are_right) {
@@ -230,7 +244,8 @@ TEST_P(PoolDeath, killed_at_random_all_others_are_right) {
         unsigned random = 1;
         for (int last = 0; !stop.stop_requested(); std::this_thread::yield()) {
             const auto pids = pool.worker_pids();
-            if (pids.empty() || heard < last + 200) continue;  // so that it gets on, however slow workers start
+            if (pids.empty() || heard < last + 200)
+                continue;  // so that it gets on, however slow workers start
             last = heard;
             ::kill(pids[(random = random * 1664525U + 1013904223U) % pids.size()], SIGKILL);
         }

@@ -99,7 +99,9 @@ int number_after_a_while(int parent) {
 
 int running_task() {
     mp::set_start_method(method);
-    mp::async(number_after_a_while, ::getpid()).add_done_callback([](const auto& future) { chorus::print("the task gave", future.get()); });
+    mp::async(number_after_a_while, ::getpid()).add_done_callback([](const auto& future) {
+        chorus::print("the task gave", future.get());
+    });
     return 0;
 }
 
@@ -205,7 +207,9 @@ struct Book {
         if (pages.empty()) return;  // not what this program is about
         statics_are_gone = true;
         std::vector<std::string> much;
-        for (int i = 0; i < 20'000; ++i) much.push_back(std::string(static_cast<std::size_t>(i % 3000), 'x'));  // needs the allocator's locks
+        for (int i = 0; i < 20'000; ++i)
+            much.push_back(
+                std::string(static_cast<std::size_t>(i % 3000), 'x'));  // needs the allocator's locks
         std::printf("the static object is destroyed\n");
     }
 };
@@ -286,7 +290,9 @@ int broken_streams() {
 
 int no_more_processes() {
     // The limit does not bind root: become somebody whom it does.
-    if (::geteuid() == 0 && (::setgroups(0, nullptr) != 0 || ::setresgid(65534, 65534, 65534) != 0 || ::setresuid(65534, 65534, 65534) != 0)) return 97;
+    if (::geteuid() == 0 && (::setgroups(0, nullptr) != 0 || ::setresgid(65534, 65534, 65534) != 0 ||
+                             ::setresuid(65534, 65534, 65534) != 0))
+        return 97;
     ::prctl(PR_SET_DUMPABLE, 1);
     struct rlimit limit {};
     ::getrlimit(RLIMIT_NPROC, &limit);
@@ -312,7 +318,8 @@ int no_more_processes() {
 // ---- print ----
 
 void print_lines(int process, int thread) {
-    for (int i = 0; i < 3; ++i) chorus::print(process, thread, i, std::string(100'000, static_cast<char>('a' + thread)));
+    for (int i = 0; i < 3; ++i)
+        chorus::print(process, thread, i, std::string(100'000, static_cast<char>('a' + thread)));
 }
 
 void print_from_threads(int process) {

@@ -56,6 +56,7 @@ int main(int, char** argv) {
     write(writer, "<after the start>");
     child.join();
     write(writer, "<after the join, exit code " + std::to_string(child.exitcode().value_or(-1)) + ">");
-    if (leaving != "exception") leave(leaving);  // out of main it would be no way in which buffers are flushed
+    if (leaving != "exception")
+        leave(leaving);  // out of main it would be no way in which buffers are flushed
     return 3;
 }

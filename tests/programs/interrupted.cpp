@@ -1,5 +1,6 @@
-// interrupted CASE KIND: a program that Ctrl-C meets while it has a pool. KIND is "threads" or a start method. CASE is "default" or "handled":
-// its workers' numbers come first; or "early": it is met again and again while its workers are started, and goes on.
+// interrupted CASE KIND: a program that Ctrl-C meets while it has a pool. KIND is "threads" or a start
+// method. CASE is "default" or "handled": its workers' numbers come first; or "early": it is met again and
+// again while its workers are started, and goes on.
 #include <csignal>
 #include <string>
 #include <type_traits>
@@ -29,7 +30,8 @@ int run() {
     begun.acquire();
     begun.acquire();
     std::string pids;
-    while (std::is_same_v<Pool, mp::Pool> && pool.worker_pids().size() < 2) ::sched_yield();  // they may have begun before we are told
+    while (std::is_same_v<Pool, mp::Pool> && pool.worker_pids().size() < 2)
+        ::sched_yield();  // they may have begun before we are told
     for (const int pid : pool.worker_pids()) pids += std::to_string(pid) + " ";
     chorus::print(pids);
     ::kill(0, SIGINT);  // as a terminal does: the whole group

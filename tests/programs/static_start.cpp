@@ -13,7 +13,8 @@ void say(const std::string& text) { chorus::print(text); }
 
 struct Starter {
     Starter() {
-        if (std::getenv("CHORUS_TEST_UNCAUGHT") != nullptr) mp::Process(say, "a static constructor started this").start();
+        if (std::getenv("CHORUS_TEST_UNCAUGHT") != nullptr)
+            mp::Process(say, "a static constructor started this").start();
         try {
             mp::Process(say, "a static constructor started this").start();
             outcome = "not refused";

@@ -44,7 +44,9 @@ int main(int, char** argv) {
     const std::string ending = argv[2];
     const std::string pids = argv[3];
     const std::string gate = argv[4];
-    const auto start = [=] { mp::get_context(method).Process({.daemon = true}, grow, method, pids, gate, 2).start(); };
+    const auto start = [=] {
+        mp::get_context(method).Process({.daemon = true}, grow, method, pids, gate, 2).start();
+    };
     constexpr int processes_in_a_tree = 5;
     int expected = 3 * processes_in_a_tree;
     start();

@@ -1,4 +1,5 @@
-// A program with a pool of each kind and a queue, to be looked at from outside. Says `ready` and its pid, and goes on until its input ends.
+// A program with a pool of each kind and a queue, to be looked at from outside. Says `ready` and its pid, and
+// goes on until its input ends.
 #include <cstdio>
 #include <iostream>
 #include <mutex>
@@ -46,7 +47,8 @@ int main() {
     while (!waits[0].running() || !waits[1].running()) ::usleep(1000);
     for (int i = 0; i < 4; ++i) threads.submit(square, i).get();
     for (int i = 0; i < 5; ++i) waits.push_back(threads.submit(await, go));
-    while (threads.unfinished() != 5) ::usleep(1000);  // a thread that has answered takes itself off afterwards
+    while (threads.unfinished() != 5)
+        ::usleep(1000);  // a thread that has answered takes itself off afterwards
     std::printf("ready %d\n", static_cast<int>(::getpid()));
     std::fflush(stdout);
     for (std::string line; std::getline(std::cin, line);) {

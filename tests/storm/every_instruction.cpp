@@ -2,11 +2,11 @@
 //
 //     every_instruction OPERATION [STRIDE]
 //
-// For each n: a child forked from this process begins the operation; after n instructions, stepped one by one, it is
-// killed. Then this process, which holds the same objects, must find a state that the operation allows, finish it
-// where somebody must, and go on. A sleeper waits where the operation wakes one: it must be woken, too.
-// Prints how many instructions were tried. Exit status 1 at the first that leaves a wrong state, 2 if something hangs
-// (an alarm ends it).
+// For each n: a child forked from this process begins the operation; after n instructions, stepped one by
+// one, it is killed. Then this process, which holds the same objects, must find a state that the operation
+// allows, finish it where somebody must, and go on. A sleeper waits where the operation wakes one: it must be
+// woken, too. Prints how many instructions were tried. Exit status 1 at the first that leaves a wrong state,
+// 2 if something hangs (an alarm ends it).
 #include <algorithm>
 #include <csignal>
 #include <cstddef>
@@ -36,9 +36,10 @@ namespace {
 
 /// One round: objects, what the victim does, and what must hold when it was killed.
 struct Trial {
-    std::function<void()> operation;           ///< in the victim
-    std::function<bool(bool finished)> check;  ///< here, afterwards; `finished`: it was not killed before its end
-    std::function<void()> before = [] {};      ///< in the victim, before the steps
+    std::function<void()> operation;  ///< in the victim
+    std::function<bool(bool finished)>
+        check;                             ///< here, afterwards; `finished`: it was not killed before its end
+    std::function<void()> before = [] {};  ///< in the victim, before the steps
 };
 
 std::atomic<std::uint32_t>* const phase = shared_with_forks<std::atomic<std::uint32_t>>();
@@ -90,8 +91,8 @@ private:
 
 enum class End { killed, finished, elsewhere };
 
-// A child that has begun the operation and is stopped right before it. A twin of it runs before, so that what happens
-// once only (the linker's look-ups, the victim's own life) is not stepped through again and again.
+// A child that has begun the operation and is stopped right before it. A twin of it runs before, so that what
+// happens once only (the linker's look-ups, the victim's own life) is not stepped through again and again.
 class Victim {
 public:
     explicit Victim(const Trial& trial, const Trial& twin) {
@@ -127,10 +128,14 @@ public:
 #if defined(__x86_64__)
     static constexpr bool can_run_ahead = true;
     /// Of the instruction that comes next.
-    std::uint64_t address() const { return static_cast<std::uint64_t>(::ptrace(PTRACE_PEEKUSER, pid_, offsetof(struct user, regs.rip), nullptr)); }
+    std::uint64_t address() const {
+        return static_cast<std::uint64_t>(
+            ::ptrace(PTRACE_PEEKUSER, pid_, offsetof(struct user, regs.rip), nullptr));
+    }
     /// Runs until that instruction would come next. False if it never does.
     bool run_to(std::uint64_t wanted) {
-        // By a breakpoint (int3) in the victim's own copy of the code. Debug registers are not to be had in each virtual machine.
+        // By a breakpoint (int3) in the victim's own copy of the code. Debug registers are not to be had in
+        // each virtual machine.
         const long code = ::ptrace(PTRACE_PEEKTEXT, pid_, wanted, nullptr);
         if (::ptrace(PTRACE_POKETEXT, pid_, wanted, (code & ~0xffL) | 0xcc) != 0) return false;
         ::ptrace(PTRACE_CONT, pid_, nullptr, nullptr);
@@ -154,9 +159,9 @@ private:
     pid_t pid_ = -1;
 };
 
-// The way of the operation: the address after each number of instructions, and the last place before it that was new there.
-// To be killed after n instructions, a victim runs to the last new place and is stepped only from there: what would be
-// n steps for each n, a second for each few hundred, is few but in loops.
+// The way of the operation: the address after each number of instructions, and the last place before it that
+// was new there. To be killed after n instructions, a victim runs to the last new place and is stepped only
+// from there: what would be n steps for each n, a second for each few hundred, is few but in loops.
 class Way {
 public:
     Way(const Trial& trial, const Trial& twin) {
@@ -173,7 +178,8 @@ public:
     }
     /// How many instructions the victim is to run at once.
     std::uint64_t ahead(std::uint64_t instructions) const {
-        return addresses_.empty() ? 0 : last_new_[std::min<std::uint64_t>(instructions, last_new_.size() - 1)];
+        return addresses_.empty() ? 0
+                                  : last_new_[std::min<std::uint64_t>(instructions, last_new_.size() - 1)];
     }
     std::uint64_t address_after(std::uint64_t instructions) const { return addresses_[instructions]; }
 
@@ -182,9 +188,10 @@ private:
     std::vector<std::uint64_t> last_new_;
 };
 
-// Runs the operation in a fork and kills it after so many instructions, of which it runs the first at once. If it does not come
-// by, since it went another way this time, the end is elsewhere.
-End run_and_kill(const Trial& trial, const Trial& twin, std::uint64_t instructions, std::uint64_t ahead, const Way& way) {
+// Runs the operation in a fork and kills it after so many instructions, of which it runs the first at once.
+// If it does not come by, since it went another way this time, the end is elsewhere.
+End run_and_kill(const Trial& trial, const Trial& twin, std::uint64_t instructions, std::uint64_t ahead,
+                 const Way& way) {
     Victim victim(trial, twin);
     if (ahead > 0 && !victim.run_to(way.address_after(ahead))) return End::elsewhere;
     for (std::uint64_t i = ahead; i < instructions && victim.step(); ++i) {
@@ -325,7 +332,8 @@ Trial get_makes_room() {
     const auto sleeper = std::make_shared<Sleeper>([queue]() mutable { queue.put(2); });
     return {[queue]() mutable { queue.get(); },
             [queue, sleeper](bool finished) mutable {
-                if (!finished && queue.full()) queue.get();  // the first is still there, or the second is already
+                if (!finished && queue.full())
+                    queue.get();  // the first is still there, or the second is already
                 return sleeper->is_woken();
             }};
 }
@@ -394,7 +402,8 @@ Trial semaphore_release_wakes() {
     const auto sleeper = std::make_shared<Sleeper>([semaphore]() mutable { semaphore.acquire(); });
     return {[semaphore]() mutable { semaphore.release(); },
             [semaphore, sleeper](bool finished) mutable {
-                // Released and not taken yet: the sleeper goes on alone. Not released, or taken already: one more cannot hurt.
+                // Released and not taken yet: the sleeper goes on alone. Not released, or taken already: one
+                // more cannot hurt.
                 if (!finished && semaphore.get_value() == 0) semaphore.release();
                 return sleeper->is_woken();
             }};
@@ -480,16 +489,20 @@ int main(int argc, char** argv) {
             const Trial trial = found->second();
             const Trial twin = found->second();
             end = run_and_kill(trial, twin, instructions, ahead, way);
-            if (std::getenv("DBG")) std::fprintf(stderr, "%llu ahead %llu end %d\n", (unsigned long long)instructions, (unsigned long long)ahead, (int)end);
+            if (std::getenv("DBG"))
+                std::fprintf(stderr, "%llu ahead %llu end %d\n", (unsigned long long)instructions,
+                             (unsigned long long)ahead, (int)end);
             is_right = end == End::elsewhere || trial.check(end == End::finished);
         }
         if (!is_right) {
-            std::printf("%s: wrong state when killed after %llu instructions\n", argv[1], static_cast<unsigned long long>(instructions));
+            std::printf("%s: wrong state when killed after %llu instructions\n", argv[1],
+                        static_cast<unsigned long long>(instructions));
             return 1;
         }
         ++tried;
         if (end == End::finished) break;
     }
-    std::printf("%s: killed at %llu instructions, and all went on\n", argv[1], static_cast<unsigned long long>(tried));
+    std::printf("%s: killed at %llu instructions, and all went on\n", argv[1],
+                static_cast<unsigned long long>(tried));
     return 0;
 }

@@ -1,10 +1,10 @@
-// After the last kill nobody sleeps on: short rounds, in each of which some of a few processes that use one object are killed, and then
-// all others must come to their end.
+// After the last kill nobody sleeps on: short rounds, in each of which some of a few processes that use one
+// object are killed, and then all others must come to their end.
 //
 //     last_kill [SECONDS]
 //
-// A storm does not see who sleeps on for want of a wake that died with somebody, as long as others come by and wake him later. Here nobody
-// comes by. Prints rounds, kills, and who hung. Exit status 1 if anybody did.
+// A storm does not see who sleeps on for want of a wake that died with somebody, as long as others come by
+// and wake him later. Here nobody comes by. Prints rounds, kills, and who hung. Exit status 1 if anybody did.
 #include <atomic>
 #include <chrono>
 #include <csignal>
@@ -32,7 +32,8 @@ constexpr int processes = 4;
 
 template <class T>
 T& shared() {
-    void* const memory = ::mmap(nullptr, sizeof(T), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void* const memory =
+        ::mmap(nullptr, sizeof(T), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) std::abort();
     return *new (memory) T;
 }

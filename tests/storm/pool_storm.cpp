@@ -2,13 +2,13 @@
 //
 //     pool_storm [SECONDS [TASKS [SEED [METHOD]]]]
 //
-// Two passes, of half of the seconds each, and of so many tasks each at least: in the first a death costs its task, in the
-// second tasks are tried again. Prints tasks, kills, right and died, and what may never be: answers that are wrong, tasks
-// that are lost (no answer, or a death that they cannot have met) or doubled (done or answered twice), anybody left hanging.
-// Exit status 1 if there was any of that.
+// Two passes, of half of the seconds each, and of so many tasks each at least: in the first a death costs its
+// task, in the second tasks are tried again. Prints tasks, kills, right and died, and what may never be:
+// answers that are wrong, tasks that are lost (no answer, or a death that they cannot have met) or doubled
+// (done or answered twice), anybody left hanging. Exit status 1 if there was any of that.
 //
-// A kill costs one task at most. What that one did before is in the ledger, which the pool does not know: it has begun and may
-// have ended, or was killed between the pool's word that it begins and its own first step.
+// A kill costs one task at most. What that one did before is in the ledger, which the pool does not know: it
+// has begun and may have ended, or was killed between the pool's word that it begins and its own first step.
 #include <atomic>
 #include <condition_variable>
 #include <csignal>
@@ -48,14 +48,16 @@ constexpr std::size_t most_tasks = std::size_t{1} << 28;
 constexpr const char* where_it_is = "POOL_STORM_LEDGER";
 
 Entry* map_ledger(int descriptor) {
-    void* const memory = ::mmap(nullptr, most_tasks * sizeof(Entry), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, descriptor, 0);
+    void* const memory = ::mmap(nullptr, most_tasks * sizeof(Entry), PROT_READ | PROT_WRITE,
+                                MAP_SHARED | MAP_NORESERVE, descriptor, 0);
     if (memory == MAP_FAILED) throw std::bad_alloc();
     return static_cast<Entry*>(memory);
 }
 
 Entry* make_ledger() {
     const int descriptor = ::memfd_create("pool-storm", MFD_CLOEXEC);
-    if (descriptor < 0 || ::ftruncate(descriptor, static_cast<off_t>(most_tasks * sizeof(Entry))) != 0) throw std::bad_alloc();
+    if (descriptor < 0 || ::ftruncate(descriptor, static_cast<off_t>(most_tasks * sizeof(Entry))) != 0)
+        throw std::bad_alloc();
     const std::string path = "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(descriptor);
     ::setenv(where_it_is, path.c_str(), 1);
     return map_ledger(descriptor);
@@ -140,7 +142,8 @@ private:
             const auto any = [&] { return pids[random_() % pids.size()]; };
             if (random_() % 4 == 0) {  // several, one on the heels of the other
                 const std::size_t first = random_();
-                for (std::size_t i = 0, count = 1 + random_() % pids.size(); i < count; ++i) strike(pids[(first + i) % pids.size()]);
+                for (std::size_t i = 0, count = 1 + random_() % pids.size(); i < count; ++i)
+                    strike(pids[(first + i) % pids.size()]);
             } else if (random_() % 3 == 0) {
                 const int stopped = any();
                 ::kill(stopped, SIGSTOP);
@@ -159,7 +162,8 @@ private:
     // Returns whether it is over.
     bool pause(std::chrono::microseconds least, std::chrono::microseconds most) {
         std::unique_lock lock(mutex_);
-        const auto length = least + std::chrono::microseconds(random_() % static_cast<std::uint64_t>((most - least).count()));
+        const auto length =
+            least + std::chrono::microseconds(random_() % static_cast<std::uint64_t>((most - least).count()));
         return changed_.wait_for(lock, length, [this] { return ends_; });
     }
 
@@ -253,7 +257,8 @@ private:
         for (std::size_t task = 0; task < tasks_ && left > 0; ++task) {
             const Entry& entry = ledger_[task];
             if (entry.told != 0) continue;
-            std::printf("task %llu has begun %d times and ended %d times\n", number(task + 1), int{entry.begun}, int{entry.ended});
+            std::printf("task %llu has begun %d times and ended %d times\n", number(task + 1),
+                        int{entry.begun}, int{entry.ended});
             --left;
         }
         std::fflush(stdout);
@@ -269,9 +274,13 @@ private:
             if (retries_ == 0 && entry.begun > 1) ++doubled_;
         }
         if (died_ + again > kills_) lost_ += died_ + again - kills_;  // some of them without a death
-        std::printf("retries %d: tasks %llu, kills %llu, stops %llu, right %llu, died %llu (%llu before their first step), done again %llu\n", retries_,
-                    number(tasks_), number(kills_), number(stops_), number(right_), number(died_), number(before_their_first_step_), number(again));
-        std::printf("wrong %llu, lost %llu, doubled %llu, hung 0\n", number(wrong_), number(lost_), number(doubled_));
+        std::printf(
+            "retries %d: tasks %llu, kills %llu, stops %llu, right %llu, died %llu (%llu before their first "
+            "step), done again %llu\n",
+            retries_, number(tasks_), number(kills_), number(stops_), number(right_), number(died_),
+            number(before_their_first_step_), number(again));
+        std::printf("wrong %llu, lost %llu, doubled %llu, hung 0\n", number(wrong_), number(lost_),
+                    number(doubled_));
         std::fflush(stdout);
         return wrong_ == 0 && lost_ == 0 && doubled_ == 0 && kills_ != 0 && right_ + died_ == tasks_;
     }

@@ -1,13 +1,13 @@
-// Processes put, get, lock, wait, notify, send and receive over one set of objects, while random ones are killed at
-// random instants, others are stopped for a while, and fresh ones take their places.
+// Processes put, get, lock, wait, notify, send and receive over one set of objects, while random ones are
+// killed at random instants, others are stopped for a while, and fresh ones take their places.
 //
 //     storm [SECONDS [SEED]]
 //
-// Prints kills, stops and operations, and what may never be: items lost, doubled or torn, a lock held twice, anybody
-// left hanging. Exit status 1 if there was any of that.
+// Prints kills, stops and operations, and what may never be: items lost, doubled or torn, a lock held twice,
+// anybody left hanging. Exit status 1 if there was any of that.
 //
-// An item whose sender was killed inside put may be there or not. An item whose receiver was killed inside get, or before
-// it could note it down, may be gone with it: one for each such death.
+// An item whose sender was killed inside put may be there or not. An item whose receiver was killed inside
+// get, or before it could note it down, may be gone with it: one for each such death.
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -68,7 +68,8 @@ struct Worker {
 };
 
 void note_item(Ledger& ledger, const Item& item) {
-    if (item.size() < 3 || check_sum(item) != item[2] || !ledger.was_meant(static_cast<std::uint32_t>(item[0]), static_cast<std::uint32_t>(item[1]))) {
+    if (item.size() < 3 || check_sum(item) != item[2] ||
+        !ledger.was_meant(static_cast<std::uint32_t>(item[0]), static_cast<std::uint32_t>(item[1]))) {
         ++ledger.torn;
     } else if (ledger.has_got(static_cast<std::uint32_t>(item[0]), static_cast<std::uint32_t>(item[1]))) {
         ++ledger.doubled;
@@ -125,7 +126,8 @@ private:
                                       if (kind == 0) {
                                           note_item(ledger, queue.get());
                                       } else {
-                                          for (const auto& item : queue.get_many(most)) note_item(ledger, item);
+                                          for (const auto& item : queue.get_many(most))
+                                              note_item(ledger, item);
                                       }
                                       doing_[worker].items_at_risk = 0;
                                       advance();
@@ -228,7 +230,8 @@ private:
                           [semaphore, this](std::uint32_t worker) mutable {
                               std::mt19937 random(worker);
                               for (;;) {
-                                  if (semaphore.get_value() < 1000) semaphore.release(1 + static_cast<int>(random() % 3));
+                                  if (semaphore.get_value() < 1000)
+                                      semaphore.release(1 + static_cast<int>(random() % 3));
                                   advance();
                               }
                           },
@@ -338,7 +341,8 @@ private:
             const std::uint64_t progress = *parts_[part].progress;
             if (progress == seen_[part] && ++still_[part] >= 3) {
                 ++hung_;
-                std::printf("hung: %s, after %llu kills\n", parts_[part].name, static_cast<unsigned long long>(kills_));
+                std::printf("hung: %s, after %llu kills\n", parts_[part].name,
+                            static_cast<unsigned long long>(kills_));
                 if (std::getenv("STORM_KEEP") != nullptr) ::raise(SIGSTOP);
             }
             if (progress != seen_[part]) still_[part] = 0;
@@ -363,7 +367,8 @@ private:
             const auto drained = [&] { return queues_[0].empty() && queues_[1].empty() && !pipe_[0].poll(); };
             while (!drained() && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(5ms);
             if (!drained()) ++hung_;
-            std::this_thread::sleep_for(50ms);  // for the last one to be noted down; one that is not counts as at risk
+            std::this_thread::sleep_for(
+                50ms);  // for the last one to be noted down; one that is not counts as at risk
         }
         end_all([](const std::string&) { return true; });
     }
@@ -384,11 +389,13 @@ private:
             std::printf("%12llu %s\n", static_cast<unsigned long long>(*part.progress), part.name);
         }
         const auto number = [](std::uint64_t value) { return static_cast<unsigned long long>(value); };
-        std::printf("kills %llu, stops %llu, operations %llu; died with their receivers %llu of at most %llu\n", number(kills_), number(stops_),
-                    number(operations), number(missing), number(at_risk_));
-        std::printf("lost %llu, doubled %llu, torn %llu, held twice %llu, hung %llu\n", number(lost), number(doubled), number(torn), number(*held_twice_),
-                    number(hung_));
-        return lost == 0 && doubled == 0 && torn == 0 && *held_twice_ == 0 && hung_ == 0 && kills_ != 0 ? 0 : 1;
+        std::printf(
+            "kills %llu, stops %llu, operations %llu; died with their receivers %llu of at most %llu\n",
+            number(kills_), number(stops_), number(operations), number(missing), number(at_risk_));
+        std::printf("lost %llu, doubled %llu, torn %llu, held twice %llu, hung %llu\n", number(lost),
+                    number(doubled), number(torn), number(*held_twice_), number(hung_));
+        return lost == 0 && doubled == 0 && torn == 0 && *held_twice_ == 0 && hung_ == 0 && kills_ != 0 ? 0
+                                                                                                        : 1;
     }
 
     static constexpr std::size_t most_workers = Ledger::most_producers;

@@ -1,6 +1,7 @@
 // One test text for threads and for processes by each start method.
 //
-// The text is compiled once for threads and once for processes; the start method is chosen when a test is run. So
+// The text is compiled once for threads and once for processes; the start method is chosen when a test is
+// run. So
 //     EACH_WAY_SUITE(Fixture, ThreadsAndProcesses);
 //     EACH_WAY_TEST(Fixture, name) { typename TypeParam::Pool pool(2); … }
 // adds the tests Fixture/threads.name, Fixture/forkserver.name, Fixture/spawn.name and Fixture/fork.name.
@@ -62,7 +63,8 @@ struct Factory {
 };
 
 template <class Fixture>
-void add_made(const std::string& suite, const char* method, const char* name, const char* file, int line, Fixture* (*make)()) {
+void add_made(const std::string& suite, const char* method, const char* name, const char* file, int line,
+              Fixture* (*make)()) {
     const std::string full = suite + "/" + (method == nullptr ? "threads" : method);
     testing::RegisterTest(full.c_str(), name, nullptr, nullptr, file, line, Factory<Fixture>{method, make});
 }
@@ -76,7 +78,8 @@ template <template <class> class Fixture, template <class> class Test, class Par
 void add(const std::string& suite, const char* name, const char* file, int line) {
     Fixture<Par>* (*const made)() = make<Fixture, Test, Par>;
     if constexpr (Par::are_processes) {
-        for (const char* method : start_methods) add_made<Fixture<Par>>(suite, method, name, file, line, made);
+        for (const char* method : start_methods)
+            add_made<Fixture<Par>>(suite, method, name, file, line, made);
     } else {
         add_made<Fixture<Par>>(suite, nullptr, name, file, line, made);
     }

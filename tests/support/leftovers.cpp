@@ -24,8 +24,9 @@ std::set<std::string> open_descriptors() {
 
 // The library keeps these for its own life: its fork server's socket, life line and pages.
 bool is_the_librarys(const std::string& descriptor) {
-    for (const char* mark : {"socket:", "pipe:", "memfd:chorus-commons", "memfd:chorus-hand-over", "memfd:chorus-gate", "memfd:chorus-objects",
-                             "anon_inode:[pidfd]", "anon_inode:[eventpoll]", "anon_inode:[eventfd]"}) {
+    for (const char* mark :
+         {"socket:", "pipe:", "memfd:chorus-commons", "memfd:chorus-hand-over", "memfd:chorus-gate",
+          "memfd:chorus-objects", "anon_inode:[pidfd]", "anon_inode:[eventpoll]", "anon_inode:[eventfd]"}) {
         if (descriptor.find(mark) != std::string::npos) return true;
     }
     return false;
@@ -47,7 +48,8 @@ class Leftovers : public testing::EmptyTestEventListener {
             }
         }
         // Ten, and that of a child of async() whose result has come: it is let go a moment later.
-        EXPECT_THAT(kept, testing::SizeIs(testing::Le(11U))) << "the test leaves descriptors of the library behind";
+        EXPECT_THAT(kept, testing::SizeIs(testing::Le(11U)))
+            << "the test leaves descriptors of the library behind";
     }
 
     std::set<std::string> before_;

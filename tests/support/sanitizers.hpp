@@ -1,4 +1,5 @@
-// Whether this is compiled for a sanitizer, by g++ or clang; and how often to repeat what fails only in some runs.
+// Whether this is compiled for a sanitizer, by g++ or clang; and how often to repeat what fails only in some
+// runs.
 #pragma once
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)

@@ -24,4 +24,5 @@ inline constexpr const char* start_methods[] = {"forkserver", "spawn", "fork"};
 
 inline std::string method_name(const testing::TestParamInfo<const char*>& info) { return info.param; }
 
-#define FOR_EACH_START_METHOD(Fixture) INSTANTIATE_TEST_SUITE_P(by, Fixture, testing::ValuesIn(start_methods), method_name)
+#define FOR_EACH_START_METHOD(Fixture) \
+    INSTANTIATE_TEST_SUITE_P(by, Fixture, testing::ValuesIn(start_methods), method_name)

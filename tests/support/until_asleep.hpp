@@ -7,7 +7,8 @@
 
 #include <chorus/threading.hpp>
 
-/// Returns early when the thread has ended. A thread that sleeps for another reason is taken for one that waits.
+/// Returns early when the thread has ended. A thread that sleeps for another reason is taken for one that
+/// waits.
 inline void until_asleep(const chorus::threading::Thread& thread) {
     for (;;) {
         std::ifstream file("/proc/self/task/" + std::to_string(thread.native_id()) + "/stat");

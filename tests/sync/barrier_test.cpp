@@ -66,7 +66,8 @@ void run_in_step(int rounds) {
     typename Par::Semaphore outside(parties);
     {
         Crew<Par> crew;
-        crew.start_many(parties, keep_in_step<typename Par::Barrier, typename Par::Semaphore>, barrier, inside, outside, rounds);
+        crew.start_many(parties, keep_in_step<typename Par::Barrier, typename Par::Semaphore>, barrier,
+                        inside, outside, rounds);
     }
     EXPECT_EQ(outside.get_value(), parties);
     EXPECT_FALSE(barrier.broken());
@@ -80,14 +81,16 @@ EACH_WAY_TEST(Barrier, test_wait_return) {
     typename TypeParam::Barrier barrier(parties);
     std::vector<typename TypeParam::Semaphore> numbers;
     for (int i = 0; i < parties; ++i) numbers.emplace_back(0);
-    const auto note = [](typename TypeParam::Barrier theirs, std::vector<typename TypeParam::Semaphore> noted) {
+    const auto note = [](typename TypeParam::Barrier theirs,
+                         std::vector<typename TypeParam::Semaphore> noted) {
         for (int i = 0; i < 100; ++i) noted.at(static_cast<std::size_t>(theirs.wait(too_long))).release();
     };
     {
         Crew<TypeParam> crew;
         crew.start_many(parties, note, barrier, numbers);
     }
-    for (const auto& number : numbers) EXPECT_EQ(number.get_value(), 100) << "each number is somebody's in each round";
+    for (const auto& number : numbers)
+        EXPECT_EQ(number.get_value(), 100) << "each number is somebody's in each round";
 }
 
 // Found by the action, which has no arguments: by name in the environment, for processes too.
@@ -135,7 +138,8 @@ EACH_WAY_TEST(Barrier, test_action) {
 EACH_WAY_TEST(Barrier, an_action_that_throws_breaks_it_and_reaches_who_ran_it) {
     typename TypeParam::Barrier barrier(3, [] { throw std::runtime_error("no luck"); });
     Crew<TypeParam> crew;
-    crew.start_many(2, meet_broken_barrier<typename TypeParam::Barrier, typename TypeParam::Semaphore>, barrier, this->done_);
+    crew.start_many(2, meet_broken_barrier<typename TypeParam::Barrier, typename TypeParam::Semaphore>,
+                    barrier, this->done_);
     expect_waiting(barrier, 2);
     EXPECT_EQ(message_of<std::runtime_error>([&] { barrier.wait(); }), "no luck");
     crew.join();
@@ -147,7 +151,8 @@ EACH_WAY_TEST(Barrier, an_action_that_throws_breaks_it_and_reaches_who_ran_it) {
 EACH_WAY_TEST(Barrier, test_abort) {
     typename TypeParam::Barrier barrier(3);
     Crew<TypeParam> crew;
-    crew.start_many(2, meet_broken_barrier<typename TypeParam::Barrier, typename TypeParam::Semaphore>, barrier, this->done_);
+    crew.start_many(2, meet_broken_barrier<typename TypeParam::Barrier, typename TypeParam::Semaphore>,
+                    barrier, this->done_);
     expect_waiting(barrier, 2);
     barrier.abort();
     crew.join();
@@ -161,13 +166,15 @@ EACH_WAY_TEST(Barrier, test_abort) {
 EACH_WAY_TEST(Barrier, test_reset) {
     typename TypeParam::Barrier barrier(3);
     Crew<TypeParam> crew;
-    crew.start_many(2, meet_broken_barrier<typename TypeParam::Barrier, typename TypeParam::Semaphore>, barrier, this->done_);
+    crew.start_many(2, meet_broken_barrier<typename TypeParam::Barrier, typename TypeParam::Semaphore>,
+                    barrier, this->done_);
     expect_waiting(barrier, 2);
     barrier.reset();
     crew.join();
     EXPECT_EQ(this->done_.get_value(), 2);
     EXPECT_FALSE(barrier.broken());
-    crew.start_many(3, pass<typename TypeParam::Barrier, typename TypeParam::Semaphore>, barrier, this->done_, 2);
+    crew.start_many(3, pass<typename TypeParam::Barrier, typename TypeParam::Semaphore>, barrier, this->done_,
+                    2);
     crew.join();
     EXPECT_EQ(this->done_.get_value(), 2 + 6);
 }
@@ -176,7 +183,8 @@ EACH_WAY_TEST(Barrier, test_abort_and_reset) {
     typename TypeParam::Barrier barrier(3);
     Crew<TypeParam> crew;
     for (int round = 1; round <= 3; ++round) {
-        crew.start_many(2, meet_broken_barrier<typename TypeParam::Barrier, typename TypeParam::Semaphore>, barrier, this->done_);
+        crew.start_many(2, meet_broken_barrier<typename TypeParam::Barrier, typename TypeParam::Semaphore>,
+                        barrier, this->done_);
         expect_waiting(barrier, 2);
         barrier.abort();
         crew.join();
@@ -185,7 +193,8 @@ EACH_WAY_TEST(Barrier, test_abort_and_reset) {
         EXPECT_FALSE(barrier.broken());
         EXPECT_EQ(barrier.n_waiting(), 0);
     }
-    crew.start_many(3, pass<typename TypeParam::Barrier, typename TypeParam::Semaphore>, barrier, this->done_, 5);
+    crew.start_many(3, pass<typename TypeParam::Barrier, typename TypeParam::Semaphore>, barrier, this->done_,
+                    5);
     crew.join();
     EXPECT_EQ(this->done_.get_value(), 6 + 15);
 }
@@ -193,7 +202,8 @@ EACH_WAY_TEST(Barrier, test_abort_and_reset) {
 EACH_WAY_TEST(Barrier, test_timeout) {
     typename TypeParam::Barrier barrier(4);
     Crew<TypeParam> crew;
-    crew.start_many(2, meet_broken_barrier<typename TypeParam::Barrier, typename TypeParam::Semaphore>, barrier, this->done_);
+    crew.start_many(2, meet_broken_barrier<typename TypeParam::Barrier, typename TypeParam::Semaphore>,
+                    barrier, this->done_);
     expect_waiting(barrier, 2);
     const Stopwatch watch;
     EXPECT_THAT(message_of<chorus::BrokenBarrierError>([&] { barrier.wait(100ms); }), HasSubstr("in time"));
@@ -223,7 +233,8 @@ EACH_WAY_TEST(Barrier, test_default_timeout) {
 
 EACH_WAY_TEST(Barrier, zero_and_negative_timeouts_do_not_wait) {
     typename TypeParam::Barrier barrier(2);
-    for (const chorus::Deadline deadline : {chorus::Deadline(0s), chorus::Deadline(-1s), chorus::Deadline(chorus::now)}) {
+    for (const chorus::Deadline deadline :
+         {chorus::Deadline(0s), chorus::Deadline(-1s), chorus::Deadline(chorus::now)}) {
         EXPECT_THROW(barrier.wait(deadline), chorus::BrokenBarrierError);
         barrier.reset();
     }
@@ -251,7 +262,8 @@ EACH_WAY_TEST(Barrier, test_repr) {
     typename TypeParam::Barrier barrier(3);
     EXPECT_EQ(text_of(barrier), "<Barrier(waiters=0/3)>");
     Crew<TypeParam> crew;
-    crew.start_many(2, meet_broken_barrier<typename TypeParam::Barrier, typename TypeParam::Semaphore>, barrier, this->done_);
+    crew.start_many(2, meet_broken_barrier<typename TypeParam::Barrier, typename TypeParam::Semaphore>,
+                    barrier, this->done_);
     expect_waiting(barrier, 2);
     EXPECT_EQ(text_of(barrier), "<Barrier(waiters=2/3)>");
     barrier.abort();
@@ -276,7 +288,8 @@ EACH_WAY_TEST(Barrier, test_interrupted_waits) {
 EACH_WAY_TEST(Barrier, any_five_of_ten_pass_together) {
     typename TypeParam::Barrier barrier(5);
     Crew<TypeParam> crew;
-    crew.start_many(10, pass<typename TypeParam::Barrier, typename TypeParam::Semaphore>, barrier, this->done_, 1);
+    crew.start_many(10, pass<typename TypeParam::Barrier, typename TypeParam::Semaphore>, barrier,
+                    this->done_, 1);
     crew.join();
     EXPECT_EQ(this->done_.get_value(), 10);
     EXPECT_EQ(barrier.n_waiting(), 0);
@@ -316,7 +329,9 @@ protected:
 };
 EACH_WAY_SUITE(BarrierOfTheDead, ProcessesOnly);
 
-std::string name_and_pid(const mp::Process& process) { return process.name() + " (pid " + std::to_string(process.pid()) + ")"; }
+std::string name_and_pid(const mp::Process& process) {
+    return process.name() + " (pid " + std::to_string(process.pid()) + ")";
+}
 
 EACH_WAY_TEST(BarrierOfTheDead, a_party_killed_while_it_waits_breaks_it_and_is_named) {
     mp::Barrier barrier(4);
@@ -325,13 +340,15 @@ EACH_WAY_TEST(BarrierOfTheDead, a_party_killed_while_it_waits_breaks_it_and_is_n
     Crew<TypeParam> crew;
     crew.start_many(2, meet_broken_barrier<mp::Barrier, mp::Semaphore>, barrier, this->done_);
     expect_waiting(barrier, 3);
-    for (const auto& worker : crew.workers()) EXPECT_TRUE(becomes_true([&] { return sleeps_on_a_word(system_id(worker)); }));
+    for (const auto& worker : crew.workers())
+        EXPECT_TRUE(becomes_true([&] { return sleeps_on_a_word(system_id(worker)); }));
     victim.die();
     crew.join();
     EXPECT_EQ(this->done_.get_value(), 2) << "those who waited were told at once";
     EXPECT_TRUE(barrier.broken());
     for (int i = 0; i < 2; ++i) {
-        EXPECT_THAT(message_of<chorus::BrokenBarrierError>([&] { barrier.wait(); }), AllOf(HasSubstr(name_and_pid(victim.process())), HasSubstr("died")));
+        EXPECT_THAT(message_of<chorus::BrokenBarrierError>([&] { barrier.wait(); }),
+                    AllOf(HasSubstr(name_and_pid(victim.process())), HasSubstr("died")));
     }
     barrier.reset();
     crew.start_many(4, pass<mp::Barrier, mp::Semaphore>, barrier, this->done_, 10);
@@ -345,7 +362,8 @@ EACH_WAY_TEST(BarrierOfTheDead, who_comes_after_the_only_waiter_was_killed_is_to
     Victim victim(pass<mp::Barrier, mp::Semaphore>, barrier, this->done_, 1);
     expect_waiting(barrier, 1);
     victim.die();
-    EXPECT_THAT(message_of<chorus::BrokenBarrierError>([&] { barrier.wait(); }), HasSubstr(name_and_pid(victim.process())));
+    EXPECT_THAT(message_of<chorus::BrokenBarrierError>([&] { barrier.wait(); }),
+                HasSubstr(name_and_pid(victim.process())));
 }
 
 EACH_WAY_TEST(BarrierOfTheDead, a_second_death_changes_nothing) {
@@ -362,7 +380,8 @@ EACH_WAY_TEST(BarrierOfTheDead, a_second_death_changes_nothing) {
     second.die();
     crew.join();
     first.die();
-    EXPECT_THAT(message_of<chorus::BrokenBarrierError>([&] { barrier.wait(); }), HasSubstr(name_and_pid(second.process())));
+    EXPECT_THAT(message_of<chorus::BrokenBarrierError>([&] { barrier.wait(); }),
+                HasSubstr(name_and_pid(second.process())));
 }
 
 // An action has no arguments: what it needs is a global of each process.
@@ -387,7 +406,8 @@ EACH_WAY_TEST(BarrierOfTheDead, one_killed_in_the_action_breaks_it_and_is_named)
     victim.die();
     crew.join();
     EXPECT_EQ(this->done_.get_value(), 2);
-    EXPECT_THAT(message_of<chorus::BrokenBarrierError>([&] { barrier.wait(); }), HasSubstr(name_and_pid(victim.process())));
+    EXPECT_THAT(message_of<chorus::BrokenBarrierError>([&] { barrier.wait(); }),
+                HasSubstr(name_and_pid(victim.process())));
 }
 
 // Those who have come for the next round must not wait for the dead either.
@@ -427,7 +447,8 @@ EACH_WAY_TEST(BarrierOfTheDead, one_killed_before_it_comes_is_only_late) {
         barrier, this->done_, never);
     ASSERT_TRUE(this->done_.acquire(too_long));
     victim.die();
-    EXPECT_THAT(message_of<chorus::BrokenBarrierError>([&] { barrier.wait(50ms); }), AllOf(HasSubstr("in time"), Not(HasSubstr("died"))));
+    EXPECT_THAT(message_of<chorus::BrokenBarrierError>([&] { barrier.wait(50ms); }),
+                AllOf(HasSubstr("in time"), Not(HasSubstr("died"))));
 }
 
 EACH_WAY_TEST(BarrierOfTheDead, one_that_is_stopped_is_only_late) {

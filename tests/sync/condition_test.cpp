@@ -80,7 +80,8 @@ EACH_WAY_TEST(Condition, test_unacquired_wait_and_notify) {
 // notify wakes exactly one, of a process and a thread. Who wakes ends, so the one left is the other one.
 EACH_WAY_TEST(Condition, test_notify_wakes_exactly_one) {
     Crew<TypeParam> crew;
-    crew.start(wait_once<typename TypeParam::Condition, typename TypeParam::Semaphore>, this->condition_, this->done_);
+    crew.start(wait_once<typename TypeParam::Condition, typename TypeParam::Semaphore>, this->condition_,
+               this->done_);
     this->expect_waiters(1);
     Crew<threads> thread;
     thread.start([&] { wait_once(this->condition_, this->done_); });
@@ -131,7 +132,8 @@ EACH_WAY_TEST(Condition, notify_wakes_who_has_waited_longest) {
     std::vector<typename TypeParam::Semaphore> done;
     for (int i = 0; i < 4; ++i) {
         done.emplace_back(0);
-        crew.start(wait_once<typename TypeParam::Condition, typename TypeParam::Semaphore>, this->condition_, done.back());
+        crew.start(wait_once<typename TypeParam::Condition, typename TypeParam::Semaphore>, this->condition_,
+                   done.back());
         this->expect_waiters(i + 1);
     }
     for (auto& mine : done) {
@@ -159,7 +161,8 @@ EACH_WAY_TEST(Condition, test_notify_all) {
     EXPECT_EQ(this->done_.get_value(), 6);
     this->expect_waiters(0);
     Crew<TypeParam> crew;
-    crew.start_many(3, wait_once<typename TypeParam::Condition, typename TypeParam::Semaphore>, condition, this->done_);
+    crew.start_many(3, wait_once<typename TypeParam::Condition, typename TypeParam::Semaphore>, condition,
+                    this->done_);
     Crew<threads> mine;
     for (int i = 0; i < 3; ++i) mine.start([&] { wait_once(condition, this->done_); });
     this->expect_waiters(6);
@@ -174,7 +177,8 @@ EACH_WAY_TEST(Condition, test_notify_all) {
 // Who was notified does not run before the notifier lets go.
 EACH_WAY_TEST(Condition, a_notified_waiter_waits_for_the_lock) {
     Crew<TypeParam> crew;
-    crew.start(wait_once<typename TypeParam::Condition, typename TypeParam::Semaphore>, this->condition_, this->done_);
+    crew.start(wait_once<typename TypeParam::Condition, typename TypeParam::Semaphore>, this->condition_,
+               this->done_);
     this->expect_waiters(1);
     this->condition_.acquire();
     this->condition_.notify();
@@ -274,9 +278,11 @@ EACH_WAY_TEST(Condition, wait_lets_go_of_every_level_and_takes_them_back) {
 
 EACH_WAY_TEST(Condition, test_repr) {
     EXPECT_EQ(text_of(this->condition_), "<Condition(<RLock(None, 0)>, 0)>");
-    EXPECT_EQ(text_of(typename TypeParam::Condition(typename TypeParam::Lock())), "<Condition(<Lock(owner=None)>, 0)>");
+    EXPECT_EQ(text_of(typename TypeParam::Condition(typename TypeParam::Lock())),
+              "<Condition(<Lock(owner=None)>, 0)>");
     Crew<TypeParam> crew;
-    crew.start(wait_once<typename TypeParam::Condition, typename TypeParam::Semaphore>, this->condition_, this->done_);
+    crew.start(wait_once<typename TypeParam::Condition, typename TypeParam::Semaphore>, this->condition_,
+               this->done_);
     this->expect_waiters(1);
     const std::scoped_lock guard(this->condition_);
     EXPECT_THAT(text_of(this->condition_), MatchesRegex("<Condition\\(<RLock\\(.*, 1\\)>, 1\\)>"));
@@ -399,7 +405,8 @@ EACH_WAY_TEST(ConditionOfTheDead, a_waiter_killed_is_not_notified) {
 EACH_WAY_TEST(ConditionOfTheDead, notifying_the_dead_alone_blocks_nobody) {
     for (int round = 0; round < 5; ++round) {
         std::deque<Victim> victims;
-        for (int i = 0; i < 3; ++i) victims.emplace_back(wait_once<mp::Condition, mp::Semaphore>, this->condition_, this->done_);
+        for (int i = 0; i < 3; ++i)
+            victims.emplace_back(wait_once<mp::Condition, mp::Semaphore>, this->condition_, this->done_);
         this->expect_waiters(3);
         for (auto& victim : victims) victim.die();
         this->notify(1);
@@ -450,7 +457,8 @@ EACH_WAY_TEST(ConditionOfTheDead, one_killed_that_was_not_notified_wakes_nobody_
     crew.start_many(2, wait_once<mp::Condition, mp::Semaphore>, this->condition_, this->done_);
     this->expect_waiters(3);
     first.die();
-    for (const auto& worker : crew.workers()) EXPECT_TRUE(becomes_true([&] { return sleeps_on_a_word(system_id(worker)); }));
+    for (const auto& worker : crew.workers())
+        EXPECT_TRUE(becomes_true([&] { return sleeps_on_a_word(system_id(worker)); }));
     this->expect_waiters(2);
     EXPECT_EQ(this->done_.get_value(), 0);
     this->notify(2);
@@ -509,7 +517,8 @@ EACH_WAY_TEST(ConditionOfTheDead, survives_many_deaths_at_any_instant) {
         } catch (const chorus::OwnerDied&) {
             this->condition_.recover();
         }
-        // Each of the dead may have left a notification to the next one, and then there is nobody to notify any more.
+        // Each of the dead may have left a notification to the next one, and then there is nobody to notify
+        // any more.
         int left_by_the_dead = 0;
         while (left_by_the_dead <= 3 && this->condition_.wait(1ms)) ++left_by_the_dead;
         EXPECT_LE(left_by_the_dead, 3);

@@ -53,13 +53,15 @@ void wait_for(AnyEvent event, Semaphore about_to_wait, Semaphore done) {
 
 EACH_WAY_TEST(Event, test_notify) {
     Crew<TypeParam> crew;
-    crew.start_many(5, wait_for<typename TypeParam::Event, typename TypeParam::Semaphore>, this->event_, this->about_to_wait_, this->done_);
+    crew.start_many(5, wait_for<typename TypeParam::Event, typename TypeParam::Semaphore>, this->event_,
+                    this->about_to_wait_, this->done_);
     expect_asleep(this->about_to_wait_, crew.workers());
     EXPECT_EQ(this->done_.get_value(), 0);
     this->event_.set();
     crew.join();
     EXPECT_EQ(this->done_.get_value(), 5);
-    crew.start_many(5, wait_for<typename TypeParam::Event, typename TypeParam::Semaphore>, this->event_, this->about_to_wait_, this->done_);
+    crew.start_many(5, wait_for<typename TypeParam::Event, typename TypeParam::Semaphore>, this->event_,
+                    this->about_to_wait_, this->done_);
     crew.join();
     EXPECT_EQ(this->done_.get_value(), 10);
 }
@@ -85,7 +87,8 @@ EACH_WAY_TEST(Event, test_timeout) {
 EACH_WAY_TEST(Event, a_waiter_learns_of_a_set_that_was_cleared_at_once) {
     Crew<TypeParam> crew;
     for (int round = 1; round <= 10; ++round) {
-        crew.start_many(3, wait_for<typename TypeParam::Event, typename TypeParam::Semaphore>, this->event_, this->about_to_wait_, this->done_);
+        crew.start_many(3, wait_for<typename TypeParam::Event, typename TypeParam::Semaphore>, this->event_,
+                        this->about_to_wait_, this->done_);
         expect_asleep(this->about_to_wait_, crew.workers());
         this->event_.set();
         this->event_.clear();
@@ -145,7 +148,9 @@ EACH_WAY_TEST(Event, is_handed_to_and_fro) {
 }
 
 EACH_WAY_TEST(Event, an_idle_waiter_uses_no_cpu) {
-    const auto idle = [](typename TypeParam::Event event) { REQUIRE(cpu_time_of([&] { REQUIRE(!event.wait(1s)); }) < hardly_any_cpu_time); };
+    const auto idle = [](typename TypeParam::Event event) {
+        REQUIRE(cpu_time_of([&] { REQUIRE(!event.wait(1s)); }) < hardly_any_cpu_time);
+    };
     Crew<TypeParam> crew;
     crew.start_many(2, idle, this->event_);
 }
@@ -164,7 +169,9 @@ EACH_WAY_SUITE(EventOfTheDead, ProcessesOnly);
 EACH_WAY_TEST(EventOfTheDead, waiters_killed_asleep_block_nobody) {
     std::deque<Victim> victims;
     for (int i = 0; i < 3; ++i)
-        victims.emplace_back(wait_for<mp::Event, mp::Semaphore>, this->event_, this->about_to_wait_, this->done_).expect_asleep(this->about_to_wait_);
+        victims
+            .emplace_back(wait_for<mp::Event, mp::Semaphore>, this->event_, this->about_to_wait_, this->done_)
+            .expect_asleep(this->about_to_wait_);
     Crew<TypeParam> crew;
     crew.start_many(2, wait_for<mp::Event, mp::Semaphore>, this->event_, this->about_to_wait_, this->done_);
     expect_asleep(this->about_to_wait_, crew.workers());
@@ -198,7 +205,8 @@ EACH_WAY_TEST(EventOfTheDead, a_setter_killed_at_any_instant_leaves_it_usable) {
     for (int round = 0; round < 20; ++round) {
         Crew<TypeParam> crew;
         mp::Event first_set;
-        crew.start_many(2, wait_for<mp::Event, mp::Semaphore>, this->event_, this->about_to_wait_, this->done_);
+        crew.start_many(2, wait_for<mp::Event, mp::Semaphore>, this->event_, this->about_to_wait_,
+                        this->done_);
         for (int i = 0; i < 2; ++i) ASSERT_TRUE(this->about_to_wait_.acquire(too_long));
         {
             const Victim setter(keep_setting, this->event_, first_set);

@@ -122,7 +122,9 @@ bool becomes_true(Condition condition) {
 template <class Semaphore, class Workers>
 void expect_asleep(Semaphore about_to_wait, const Workers& workers) {
     for (std::size_t i = 0; i < workers.size(); ++i) ASSERT_TRUE(about_to_wait.acquire(too_long));
-    for (const auto& worker : workers) ASSERT_TRUE(becomes_true([&] { return sleeps_on_a_word(system_id(worker)); })) << state_of(system_id(worker));
+    for (const auto& worker : workers)
+        ASSERT_TRUE(becomes_true([&] { return sleeps_on_a_word(system_id(worker)); }))
+            << state_of(system_id(worker));
 }
 
 /// A process that is to be killed, or stopped for a while.
@@ -144,7 +146,8 @@ public:
         ::kill(pid(), SIGSTOP);
         EXPECT_TRUE(becomes_true([&] { return state_of(pid()) == 'T'; }));
     }
-    /// Lets it sleep on, but when it is woken it does not get to run. (One that was stopped sleeps on nothing, so nothing wakes it.)
+    /// Lets it sleep on, but when it is woken it does not get to run. (One that was stopped sleeps on
+    /// nothing, so nothing wakes it.)
     void set_trap() const {
         ASSERT_EQ(::ptrace(PTRACE_SEIZE, pid(), nullptr, nullptr), 0);
         ::ptrace(PTRACE_INTERRUPT, pid(), nullptr, nullptr);
@@ -155,7 +158,8 @@ public:
         EXPECT_TRUE(becomes_true([&] { return sleeps_on_a_word(pid()); }));
     }
     void die_in_the_trap() {
-        EXPECT_TRUE(becomes_true([&] { return ::waitpid(pid(), nullptr, __WALL | WNOHANG) == pid(); })) << "it was not woken";
+        EXPECT_TRUE(becomes_true([&] { return ::waitpid(pid(), nullptr, __WALL | WNOHANG) == pid(); }))
+            << "it was not woken";
         die();
     }
     void go_on() const { ::kill(pid(), SIGCONT); }
@@ -214,7 +218,8 @@ std::chrono::nanoseconds cpu_time_of(Function function) {
     function();
     return used() - before;
 }
-/// A second asleep takes much less, even where each first touch of memory is dear; one of looking all the time takes a second.
+/// A second asleep takes much less, even where each first touch of memory is dear; one of looking all the
+/// time takes a second.
 inline constexpr auto hardly_any_cpu_time = 200ms;
 
 /// Runs a function in a copy of this process made by plain fork(). Returns its exit code: 0 if it has

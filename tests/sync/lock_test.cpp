@@ -101,7 +101,8 @@ EACH_WAY_TEST(BaseLock, test_acquire_contended) {
     typename TypeParam::Semaphore inside(1);
     this->lock_.acquire();
     Crew<TypeParam> crew;
-    crew.start_many(5, be_alone<typename TypeParam::AnyLock, typename TypeParam::Semaphore>, this->lock_, inside, this->about_to_wait_, this->done_);
+    crew.start_many(5, be_alone<typename TypeParam::AnyLock, typename TypeParam::Semaphore>, this->lock_,
+                    inside, this->about_to_wait_, this->done_);
     expect_asleep(this->about_to_wait_, crew.workers());
     EXPECT_EQ(this->done_.get_value(), 0);
     this->lock_.release();
@@ -139,12 +140,14 @@ EACH_WAY_TEST(BaseLock, test_thread_leak) {
 EACH_WAY_TEST(BaseLock, test_timeout) {
     auto& lock = this->lock_;
     EXPECT_THROW((void)lock.acquire(std::chrono::duration<double>(std::nan(""))), chorus::UsageError);
-    for (const chorus::Deadline huge : {chorus::Deadline(std::chrono::hours(24 * 365 * 200)), chorus::Deadline(std::chrono::nanoseconds::max())}) {
+    for (const chorus::Deadline huge : {chorus::Deadline(std::chrono::hours(24 * 365 * 200)),
+                                        chorus::Deadline(std::chrono::nanoseconds::max())}) {
         EXPECT_TRUE(lock.acquire(huge));
         lock.release();
     }
     typename TypeParam::Event go_on;
-    const auto hold = [](typename TypeParam::AnyLock held, typename TypeParam::Semaphore holding, typename TypeParam::Event until) {
+    const auto hold = [](typename TypeParam::AnyLock held, typename TypeParam::Semaphore holding,
+                         typename TypeParam::Event until) {
         const std::scoped_lock guard(held);
         holding.release();
         until.wait();
@@ -167,7 +170,8 @@ EACH_WAY_TEST(BaseLock, test_timeout) {
 
 EACH_WAY_TEST(BaseLock, two_at_once_by_scoped_lock) {
     typename TypeParam::AnyLock other;
-    const auto take_both = [](typename TypeParam::AnyLock one, typename TypeParam::AnyLock two, typename TypeParam::Semaphore inside) {
+    const auto take_both = [](typename TypeParam::AnyLock one, typename TypeParam::AnyLock two,
+                              typename TypeParam::Semaphore inside) {
         for (int i = 0; i < 200; ++i) {
             const std::scoped_lock guard(one, two);
             REQUIRE(inside.acquire(chorus::now));
@@ -191,7 +195,8 @@ EACH_WAY_TEST(BaseLock, handles_are_the_same_lock) {
 }
 
 EACH_WAY_TEST(BaseLock, is_held_by_one_at_a_time_whoever_asks) {
-    const auto add = [](typename TypeParam::AnyLock lock, typename TypeParam::Semaphore inside, typename TypeParam::Semaphore done) {
+    const auto add = [](typename TypeParam::AnyLock lock, typename TypeParam::Semaphore inside,
+                        typename TypeParam::Semaphore done) {
         for (int i = 0; i < 2000; ++i) {
             REQUIRE(lock.acquire());
             REQUIRE(inside.acquire(chorus::now));
@@ -232,20 +237,24 @@ EACH_WAY_TEST(Lock, test_repr_lock) {
     auto& lock = this->lock_;
     EXPECT_EQ(text_of(lock), "<Lock(owner=None)>");
     lock.acquire();
-    EXPECT_EQ(text_of(lock), TypeParam::are_processes ? "<Lock(owner=MainProcess)>" : "<Lock(owner=this thread)>");
+    EXPECT_EQ(text_of(lock),
+              TypeParam::are_processes ? "<Lock(owner=MainProcess)>" : "<Lock(owner=this thread)>");
     mt::Thread other([&lock] { EXPECT_EQ(text_of(lock), "<Lock(owner=SomeOtherThread)>"); });
     other.start();
     other.join();
     lock.release();
     mt::Thread named({.name = "T1"}, [&lock] {
         const std::scoped_lock guard(lock);
-        EXPECT_EQ(text_of(lock), TypeParam::are_processes ? "<Lock(owner=MainProcess|T1)>" : "<Lock(owner=this thread)>");
+        EXPECT_EQ(text_of(lock),
+                  TypeParam::are_processes ? "<Lock(owner=MainProcess|T1)>" : "<Lock(owner=this thread)>");
     });
     named.start();
     named.join();
     typename TypeParam::Event go_on;
-    typename TypeParam::Worker worker({.name = "P1"}, hold<typename TypeParam::Lock, typename TypeParam::Semaphore, typename TypeParam::Event>, lock,
-                                      this->about_to_wait_, go_on);
+    typename TypeParam::Worker worker(
+        {.name = "P1"},
+        hold<typename TypeParam::Lock, typename TypeParam::Semaphore, typename TypeParam::Event>, lock,
+        this->about_to_wait_, go_on);
     worker.start();
     ASSERT_TRUE(this->about_to_wait_.acquire(too_long));
     EXPECT_EQ(text_of(lock), TypeParam::are_processes ? "<Lock(owner=P1)>" : "<Lock(owner=SomeOtherThread)>");
@@ -256,7 +265,8 @@ EACH_WAY_TEST(Lock, test_repr_lock) {
 EACH_WAY_TEST(Lock, test_lock_locked_2processes) {
     typename TypeParam::Event go_on;
     Crew<TypeParam> crew;
-    crew.start(hold<typename TypeParam::Lock, typename TypeParam::Semaphore, typename TypeParam::Event>, this->lock_, this->about_to_wait_, go_on);
+    crew.start(hold<typename TypeParam::Lock, typename TypeParam::Semaphore, typename TypeParam::Event>,
+               this->lock_, this->about_to_wait_, go_on);
     ASSERT_TRUE(this->about_to_wait_.acquire(too_long));
     EXPECT_TRUE(this->lock_.locked());
     go_on.set();
@@ -325,7 +335,8 @@ EACH_WAY_TEST(Lock, test_different_thread) {
 EACH_WAY_TEST(Lock, released_by_another_while_several_wait) {
     this->lock_.acquire();
     Crew<TypeParam> crew;
-    const auto pass = [](typename TypeParam::Lock lock, typename TypeParam::Semaphore about_to_wait, typename TypeParam::Semaphore done) {
+    const auto pass = [](typename TypeParam::Lock lock, typename TypeParam::Semaphore about_to_wait,
+                         typename TypeParam::Semaphore done) {
         about_to_wait.release();
         REQUIRE(lock.acquire(too_long));
         lock.release();
@@ -371,8 +382,8 @@ EACH_WAY_TEST(Lock, a_waiter_that_times_out_takes_no_wake_with_it) {
     }
 }
 
-// Python re-initialises the locks of a forked copy. Here a copy has locks of its own among threads, as they were, and among
-// processes the same as its parent.
+// Python re-initialises the locks of a forked copy. Here a copy has locks of its own among threads, as they
+// were, and among processes the same as its parent.
 EACH_WAY_TEST(Lock, test_at_fork_reinit) {
     auto lock = this->lock_;
     EXPECT_EQ(in_forked_copy([&] {
@@ -395,17 +406,20 @@ EACH_WAY_TEST(Lock, test_at_fork_reinit) {
 
 EACH_WAY_TEST(Lock, an_idle_waiter_uses_no_cpu) {
     this->lock_.acquire();
-    const auto idle = [](typename TypeParam::Lock lock) { REQUIRE(cpu_time_of([&] { REQUIRE(!lock.acquire(1s)); }) < hardly_any_cpu_time); };
+    const auto idle = [](typename TypeParam::Lock lock) {
+        REQUIRE(cpu_time_of([&] { REQUIRE(!lock.acquire(1s)); }) < hardly_any_cpu_time);
+    };
     Crew<TypeParam> crew;
     crew.start_many(2, idle, this->lock_);
 }
 
-// ---- Lock, signals: a handler that throws through a wait is no C++, so what CPython tests of those is left out ----
+// ---- Lock, signals: left out are CPython's tests of handlers that throw through a wait ----
 
 EACH_WAY_TEST(Lock, test_lock_acquire_retries_on_intr) {
     typename TypeParam::Event go_on;
     Crew<TypeParam> crew;
-    crew.start(hold<typename TypeParam::Lock, typename TypeParam::Semaphore, typename TypeParam::Event>, this->lock_, this->about_to_wait_, go_on);
+    crew.start(hold<typename TypeParam::Lock, typename TypeParam::Semaphore, typename TypeParam::Event>,
+               this->lock_, this->about_to_wait_, go_on);
     ASSERT_TRUE(this->about_to_wait_.acquire(too_long));
     mt::Thread opener([&] {
         sigset_t alarm;
@@ -457,14 +471,16 @@ EACH_WAY_TEST(RLock, text_form_says_the_depth) {
     EXPECT_EQ(text_of(lock), "<RLock(None, 0)>");
     lock.acquire();
     lock.acquire();
-    EXPECT_EQ(text_of(lock), TypeParam::are_processes ? "<RLock(MainProcess, 2)>" : "<RLock(this thread, 2)>");
+    EXPECT_EQ(text_of(lock),
+              TypeParam::are_processes ? "<RLock(MainProcess, 2)>" : "<RLock(this thread, 2)>");
     mt::Thread other([&lock] { EXPECT_EQ(text_of(lock), "<RLock(SomeOtherThread, nonzero)>"); });
     other.start();
     other.join();
     lock.release();
     lock.release();
     Crew<TypeParam> crew;
-    crew.start(hold<typename TypeParam::RLock, typename TypeParam::Semaphore, typename TypeParam::Event>, lock, this->about_to_wait_, this->go_on_);
+    crew.start(hold<typename TypeParam::RLock, typename TypeParam::Semaphore, typename TypeParam::Event>,
+               lock, this->about_to_wait_, this->go_on_);
     ASSERT_TRUE(this->about_to_wait_.acquire(too_long));
     EXPECT_THAT(text_of(lock), MatchesRegex("<RLock\\(.+, nonzero\\)>"));
     this->go_on_.set();
@@ -472,7 +488,8 @@ EACH_WAY_TEST(RLock, text_form_says_the_depth) {
 
 EACH_WAY_TEST(RLock, test_rlock_locked_2processes) {
     Crew<TypeParam> crew;
-    crew.start(hold<typename TypeParam::RLock, typename TypeParam::Semaphore, typename TypeParam::Event>, this->lock_, this->about_to_wait_, this->go_on_);
+    crew.start(hold<typename TypeParam::RLock, typename TypeParam::Semaphore, typename TypeParam::Event>,
+               this->lock_, this->about_to_wait_, this->go_on_);
     ASSERT_TRUE(this->about_to_wait_.acquire(too_long));
     EXPECT_TRUE(this->lock_.locked());
     EXPECT_FALSE(this->lock_.acquire(chorus::now));
@@ -488,7 +505,9 @@ EACH_WAY_TEST(RLock, test_rlock_context) {
     EXPECT_TRUE(this->lock_.locked());
 }
 
-EACH_WAY_TEST(RLock, test_releasing_unacquired_lock) { EXPECT_THROW(this->lock_.release(), chorus::UsageError); }
+EACH_WAY_TEST(RLock, test_releasing_unacquired_lock) {
+    EXPECT_THROW(this->lock_.release(), chorus::UsageError);
+}
 
 EACH_WAY_TEST(RLock, test_reacquire) {
     this->lock_.acquire();
@@ -511,7 +530,11 @@ EACH_WAY_TEST(RLock, test_recursion_count) {
         Crew<TypeParam>().start(find, this->lock_, true);
         this->lock_.release();
     }
-    Crew<TypeParam>().start([](typename TypeParam::RLock lock) { lock.acquire(chorus::now) ? lock.release() : require(false, "a free lock"); }, this->lock_);
+    Crew<TypeParam>().start(
+        [](typename TypeParam::RLock lock) {
+            lock.acquire(chorus::now) ? lock.release() : require(false, "a free lock");
+        },
+        this->lock_);
 }
 
 // There is no such query: who is no owner learns it when it releases.
@@ -554,7 +577,8 @@ EACH_WAY_TEST(RLock, test_locked_with_2threads) {
 
 EACH_WAY_TEST(RLock, test_interrupted_timed_acquire) {
     Crew<TypeParam> crew;
-    crew.start(hold<typename TypeParam::RLock, typename TypeParam::Semaphore, typename TypeParam::Event>, this->lock_, this->about_to_wait_, this->go_on_);
+    crew.start(hold<typename TypeParam::RLock, typename TypeParam::Semaphore, typename TypeParam::Event>,
+               this->lock_, this->about_to_wait_, this->go_on_);
     ASSERT_TRUE(this->about_to_wait_.acquire(too_long));
     {
         const Alarms alarms;
@@ -598,7 +622,11 @@ struct Job {
 };
 
 EACH_WAY_TEST(TravellingLock, inside_containers_and_aggregates) {
-    Job job{"job", {}, std::vector<mp::RLock>(3), mp::Event(), {{"a", mp::Semaphore(1)}, {"b", mp::Semaphore(2)}}};
+    Job job{"job",
+            {},
+            std::vector<mp::RLock>(3),
+            mp::Event(),
+            {{"a", mp::Semaphore(1)}, {"b", mp::Semaphore(2)}}};
     std::vector<mp::Lock> locks(4);
     locks.push_back(locks[1]);  // the same one twice
     const auto use = [](Job theirs, std::vector<mp::Lock> these, std::pair<mp::Lock, mp::Lock> twins) {
@@ -697,7 +725,8 @@ TEST(ManyLocks, ten_thousand_are_made_used_and_dropped) {
     EXPECT_LE(open_descriptors(), before + 3);
 }
 
-// Where a process that was started had its first stack: under the address sanitizer that memory must be as good as any.
+// Where a process that was started had its first stack: under the address sanitizer that memory must be as
+// good as any.
 TEST(ManyLocks, where_a_starting_process_had_its_stack) {
     for (int i = 0; i < 3; ++i) {
         mp::SpawnProcess process([] {});

@@ -56,7 +56,8 @@ EACH_WAY_TEST(OwnerDied, by_sigkill_and_names_who_it_was) {
     EXPECT_TRUE(this->lock_.locked()) << "until somebody inherits it";
     EXPECT_EQ(text_of(this->lock_), "<Lock(owner=SomeOtherProcess)>");
     const std::string told = message_of<chorus::OwnerDied>([&] { this->lock_.acquire(); });
-    EXPECT_THAT(told, AllOf(HasSubstr(victim.process().name()), HasSubstr("pid " + std::to_string(victim.pid())), HasSubstr("recover()")));
+    EXPECT_THAT(told, AllOf(HasSubstr(victim.process().name()),
+                            HasSubstr("pid " + std::to_string(victim.pid())), HasSubstr("recover()")));
     EXPECT_TRUE(this->lock_.locked());
     EXPECT_FALSE(this->lock_.acquire(chorus::now)) << "this thread holds it";
     this->lock_.recover();
@@ -176,7 +177,8 @@ EACH_WAY_TEST(OwnerDied, not_told_when_another_released_it) {
     ASSERT_TRUE(this->holding_.acquire(too_long));
     other.die();
     this->lock_.release();
-    EXPECT_FALSE(learns_of_a_death(this->lock_)) << "who releases what the dead had held says that it is well";
+    EXPECT_FALSE(learns_of_a_death(this->lock_))
+        << "who releases what the dead had held says that it is well";
 }
 
 template <class AnyLock>
@@ -212,7 +214,8 @@ EACH_WAY_TEST(OwnerDied, those_asleep_at_several_locks_of_the_dead_are_all_told)
     Victim victim(hold_all, locks, this->holding_);
     ASSERT_TRUE(this->holding_.acquire(too_long));
     Crew<TypeParam> crew;
-    for (const auto& lock : locks) crew.start(wait_and_go<mp::Lock>, lock, this->about_to_wait_, this->told_, this->done_);
+    for (const auto& lock : locks)
+        crew.start(wait_and_go<mp::Lock>, lock, this->about_to_wait_, this->told_, this->done_);
     expect_asleep(this->about_to_wait_, crew.workers());
     victim.die();
     crew.join();
@@ -250,7 +253,8 @@ EACH_WAY_TEST(OwnerDied, names_no_other_when_its_place_was_taken) {
     }
     for (int i = 0; i < 60; ++i) EXPECT_TRUE(this->holding_.acquire(too_long));
     const std::string told = message_of<chorus::OwnerDied>([&] { this->lock_.acquire(); });
-    EXPECT_THAT(told, AllOf(Not(HasSubstr("MainProcess")), Not(HasSubstr("pid " + std::to_string(::getpid())))));
+    EXPECT_THAT(told,
+                AllOf(Not(HasSubstr("MainProcess")), Not(HasSubstr("pid " + std::to_string(::getpid())))));
     leave.set();
 }
 
@@ -261,7 +265,9 @@ EACH_WAY_TEST(OwnerDied, waiters_killed_asleep_block_nobody) {
     // The first sleeps at the lock, the others behind it.
     std::deque<Victim> victims;
     for (int i = 0; i < 3; ++i) {
-        victims.emplace_back(wait_and_go<mp::Lock>, this->lock_, this->about_to_wait_, this->told_, this->done_).expect_asleep(this->about_to_wait_);
+        victims
+            .emplace_back(wait_and_go<mp::Lock>, this->lock_, this->about_to_wait_, this->told_, this->done_)
+            .expect_asleep(this->about_to_wait_);
     }
     Crew<TypeParam> crew;
     crew.start_many(2, wait_and_go<mp::Lock>, this->lock_, this->about_to_wait_, this->told_, this->done_);
@@ -291,8 +297,8 @@ EACH_WAY_TEST(OwnerDied, one_killed_when_woken_passes_it_on) {
     EXPECT_EQ(this->done_.get_value(), 5);
 }
 
-// The system wakes one of those who sleep because of a dead holder, each at another lock of it. If that one is killed in turn, it
-// wakes the next.
+// The system wakes one of those who sleep because of a dead holder, each at another lock of it. If that one
+// is killed in turn, it wakes the next.
 EACH_WAY_TEST(OwnerDied, one_killed_when_woken_by_a_death_passes_that_on) {
     mp::RLock other;
     const auto hold_both = [](mp::Lock one, mp::RLock two, mp::Semaphore holding) {
@@ -373,7 +379,8 @@ EACH_WAY_TEST(OwnerDied, a_condition_tells_in_acquire_and_in_wait) {
         other.die();
     });
     killer.start();
-    EXPECT_THAT(message_of<chorus::OwnerDied>([&] { condition.wait(too_long); }), HasSubstr("pid " + std::to_string(other.pid())));
+    EXPECT_THAT(message_of<chorus::OwnerDied>([&] { condition.wait(too_long); }),
+                HasSubstr("pid " + std::to_string(other.pid())));
     killer.join();
     EXPECT_TRUE(condition.locked());
     condition.recover();

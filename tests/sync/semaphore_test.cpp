@@ -78,10 +78,13 @@ EACH_WAY_TEST(BaseSemaphore, test_acquire_contended) {
     crew.start_many(10, take, seven, this->about_to_wait_, this->done_);
     for (int i = 0; i < 10; ++i) ASSERT_TRUE(this->about_to_wait_.acquire(too_long));
     const auto expect_taken = [&](int count) {
-        EXPECT_TRUE(becomes_true([&] { return this->done_.get_value() == count; })) << this->done_.get_value();
+        EXPECT_TRUE(becomes_true([&] { return this->done_.get_value() == count; }))
+            << this->done_.get_value();
         for (const auto& worker : crew.workers()) {
-            EXPECT_TRUE(
-                becomes_true([&] { return state_of(system_id(worker)) == 'X' || state_of(system_id(worker)) == 'Z' || sleeps_on_a_word(system_id(worker)); }));
+            EXPECT_TRUE(becomes_true([&] {
+                return state_of(system_id(worker)) == 'X' || state_of(system_id(worker)) == 'Z' ||
+                       sleeps_on_a_word(system_id(worker));
+            }));
         }
         EXPECT_EQ(this->done_.get_value(), count);
         EXPECT_TRUE(seven.locked());
@@ -268,7 +271,9 @@ EACH_WAY_TEST(BaseSemaphore, in_a_forked_copy) {
 
 EACH_WAY_TEST(BaseSemaphore, an_idle_waiter_uses_no_cpu) {
     using AnySemaphore = typename TypeParam::AnySemaphore;
-    const auto idle = [](AnySemaphore none) { REQUIRE(cpu_time_of([&] { REQUIRE(!none.acquire(1s)); }) < hardly_any_cpu_time); };
+    const auto idle = [](AnySemaphore none) {
+        REQUIRE(cpu_time_of([&] { REQUIRE(!none.acquire(1s)); }) < hardly_any_cpu_time);
+    };
     Crew<TypeParam> crew;
     crew.start_many(2, idle, AnySemaphore(0));
 }
@@ -307,7 +312,8 @@ EACH_WAY_TEST(BoundedSemaphore, test_BoundedSemaphore_limit) {
         REQUIRE(refused);
     };
     Crew<TypeParam> crew;
-    for (int limit = 1; limit < 10; ++limit) crew.start(release_too_often, typename TypeParam::BoundedSemaphore(limit), limit);
+    for (int limit = 1; limit < 10; ++limit)
+        crew.start(release_too_often, typename TypeParam::BoundedSemaphore(limit), limit);
 }
 
 // ---- death -------------------------------------------------------------------------------------
@@ -327,7 +333,8 @@ void take_one(mp::Semaphore permits, mp::Semaphore about_to_wait) {
 EACH_WAY_TEST(SemaphoreOfTheDead, waiters_killed_asleep_block_nobody) {
     mp::Semaphore permits(0);
     std::deque<Victim> victims;
-    for (int i = 0; i < 3; ++i) victims.emplace_back(take_one, permits, this->about_to_wait_).expect_asleep(this->about_to_wait_);
+    for (int i = 0; i < 3; ++i)
+        victims.emplace_back(take_one, permits, this->about_to_wait_).expect_asleep(this->about_to_wait_);
     Crew<TypeParam> crew;
     crew.start(take_one, permits, this->about_to_wait_);
     expect_asleep(this->about_to_wait_, crew.workers());

@@ -38,7 +38,8 @@ TEST(HungOut, is_seen_as_long_as_it_lives) {
 
 TEST(HungOut, without_a_place_keeps_its_numbers_to_itself) {
     std::vector<std::unique_ptr<HungOut>> all;
-    for (std::size_t i = 0; i < chorus::sync::Commons::most_signs; ++i) all.push_back(std::make_unique<HungOut>("one of many"));
+    for (std::size_t i = 0; i < chorus::sync::Commons::most_signs; ++i)
+        all.push_back(std::make_unique<HungOut>("one of many"));
     HungOut one_more("one more");
     one_more.show(0, 1);
     EXPECT_EQ(find_sign("one more"), nullptr);
@@ -47,7 +48,8 @@ TEST(HungOut, without_a_place_keeps_its_numbers_to_itself) {
     EXPECT_NE(find_sign("next"), nullptr);
 }
 
-// A program that goes into the background: the copy has the original's objects, whose places are free, as it is gone.
+// A program that goes into the background: the copy has the original's objects, whose places are free, as it
+// is gone.
 TEST(HungOut, of_the_original_takes_down_nothing_of_the_copys) {
     commons();
     int go[2];

@@ -45,7 +45,8 @@ std::size_t count_descriptors() {
 
 // ---- the rows of CPython's suite ---------------------------------------------------------------
 
-void change_all(mp::Value<int> i, mp::Value<double> d, mp::Value<short> h, mp::Value<long long> q, mp::Value<char> c) {
+void change_all(mp::Value<int> i, mp::Value<double> d, mp::Value<short> h, mp::Value<long long> q,
+                mp::Value<char> c) {
     i.value() = 24;
     d.value() = 3.5;
     h.value() = -232;
@@ -91,7 +92,8 @@ TEST(Values, test_getobj_getlock) {
     EXPECT_FALSE(by_default.get_lock().locked());
     static_assert(has_lock<mp::Value<int>> && has_lock<mt::Value<int>>);
     static_assert(!has_lock<mp::RawValue<int>> && !has_lock<mt::RawValue<int>>);
-    static_assert(!std::is_constructible_v<mp::Value<int>, int, mt::Lock> && !std::is_constructible_v<mp::Value<int>, int, std::mutex&>);
+    static_assert(!std::is_constructible_v<mp::Value<int>, int, mt::Lock> &&
+                  !std::is_constructible_v<mp::Value<int>, int, std::mutex&>);
 }
 
 void sum_up(mp::Array<int> numbers) {
@@ -139,7 +141,8 @@ TEST(Arrays, test_getobj_getlock_obj) {
     EXPECT_FALSE(lock.locked());
     static_assert(has_lock<mp::Array<int>> && has_lock<mt::Array<int>>);
     static_assert(!has_lock<mp::RawArray<int>> && !has_lock<mt::RawArray<int>>);
-    static_assert(!std::is_constructible_v<mp::Array<int>, int, mt::Lock> && !std::is_constructible_v<mp::Array<int>, int, std::mutex&>);
+    static_assert(!std::is_constructible_v<mp::Array<int>, int, mt::Lock> &&
+                  !std::is_constructible_v<mp::Array<int>, int, std::mutex&>);
 }
 
 struct Pair {
@@ -179,19 +182,23 @@ void expect_all_doubled() {
 }
 
 TEST_P(SharedCTypes, test_sharedctypes) {
-    expect_all_doubled<mp::Worker, mp::RawValue<int>, mp::RawValue<double>, mp::RawValue<Pair>, mp::RawArray<double>, mp::RawArray<char>>();
+    expect_all_doubled<mp::Worker, mp::RawValue<int>, mp::RawValue<double>, mp::RawValue<Pair>,
+                       mp::RawArray<double>, mp::RawArray<char>>();
 }
 
 TEST_P(SharedCTypes, test_synchronize) {
-    expect_all_doubled<mp::Worker, mp::Value<int>, mp::Value<double>, mp::Value<Pair>, mp::Array<double>, mp::Array<char>>();
+    expect_all_doubled<mp::Worker, mp::Value<int>, mp::Value<double>, mp::Value<Pair>, mp::Array<double>,
+                       mp::Array<char>>();
 }
 
 TEST(SharedCTypesOfThreads, test_sharedctypes) {
-    expect_all_doubled<mt::Worker, mt::RawValue<int>, mt::RawValue<double>, mt::RawValue<Pair>, mt::RawArray<double>, mt::RawArray<char>>();
+    expect_all_doubled<mt::Worker, mt::RawValue<int>, mt::RawValue<double>, mt::RawValue<Pair>,
+                       mt::RawArray<double>, mt::RawArray<char>>();
 }
 
 TEST(SharedCTypesOfThreads, test_synchronize) {
-    expect_all_doubled<mt::Worker, mt::Value<int>, mt::Value<double>, mt::Value<Pair>, mt::Array<double>, mt::Array<char>>();
+    expect_all_doubled<mt::Worker, mt::Value<int>, mt::Value<double>, mt::Value<Pair>, mt::Array<double>,
+                       mt::Array<char>>();
 }
 
 TEST(Arrays, test_copy) {
@@ -250,7 +257,8 @@ TEST(ValuesOfThreads, are_counted_exactly_under_their_lock) {
 
 void expect_locked(mp::Value<int> a, mp::Array<int> b, mp::Value<int> c, std::string kinds) {
     // An RLock and a Lock arrive as what they are, and those that are one are one.
-    const bool right = text_of(a.get_lock()).starts_with("<RLock") && text_of(b.get_lock()).starts_with("<Lock") && a.get_lock().locked() && !a.try_lock() &&
+    const bool right = text_of(a.get_lock()).starts_with("<RLock") &&
+                       text_of(b.get_lock()).starts_with("<Lock") && a.get_lock().locked() && !a.try_lock() &&
                        !b.get_lock().locked();
     b.acquire();
     if (!right || !c.get_lock().locked() || kinds != "kinds") std::_Exit(3);

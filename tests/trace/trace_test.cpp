@@ -140,7 +140,8 @@ TEST_P(Trace, tells_of_processes_and_threads) {
     EXPECT_EQ(traced.names("B", "run"), (std::vector<std::string>{"main", "sing", "sing", "sing"}));
     EXPECT_THAT(traced.unended(), IsEmpty());
     EXPECT_THAT(traced.named("process_name"), ElementsAre("MainProcess", "Process-1"));
-    EXPECT_THAT(traced.named("thread_name"), ElementsAre("MainThread", "MainThread", "Thread-1 (sing)", "a \"name\"\n?"));
+    EXPECT_THAT(traced.named("thread_name"),
+                ElementsAre("MainThread", "MainThread", "Thread-1 (sing)", "a \"name\"\n?"));
     EXPECT_EQ(traced.only("chorus_trace")["args"]["program"], test_program("traced"));
     std::set<int> processes;
     for (const auto& event : traced.events) processes.insert(event["pid"].get<int>());
@@ -172,14 +173,19 @@ TEST_P(Trace, times_go_up_in_each_thread) {
 // ---- tasks --------------------------------------------------------------------------------------
 
 void expect_tasks(const Traced& traced) {
-    EXPECT_THAT(traced.names("B", "task"), UnorderedElementsAre("square", "square", "square", "throw_something"));
-    EXPECT_EQ(traced.names("i", "task"), (std::vector<std::string>{"submit square", "submit square", "submit square", "submit throw_something"}));
+    EXPECT_THAT(traced.names("B", "task"),
+                UnorderedElementsAre("square", "square", "square", "throw_something"));
+    EXPECT_EQ(traced.names("i", "task"),
+              (std::vector<std::string>{"submit square", "submit square", "submit square",
+                                        "submit throw_something"}));
     EXPECT_THAT(traced.unended(), IsEmpty());
     std::map<std::string, std::multiset<std::int64_t>> ends;
     std::multiset<int> numbers;
     for (const auto& event : traced.events) {
-        if (of(event, "ph") == "s" || of(event, "ph") == "f") ends[event["ph"]].insert(event["id"].get<std::int64_t>());
-        if (of(event, "ph") == "B" && of(event, "cat") == "task") numbers.insert(event["args"]["task"].get<int>());
+        if (of(event, "ph") == "s" || of(event, "ph") == "f")
+            ends[event["ph"]].insert(event["id"].get<std::int64_t>());
+        if (of(event, "ph") == "B" && of(event, "cat") == "task")
+            numbers.insert(event["args"]["task"].get<int>());
     }
     EXPECT_EQ(ends["s"].size(), 4U);
     EXPECT_EQ(ends["s"], ends["f"]);
@@ -244,8 +250,8 @@ TEST_P(Trace, a_copy_made_by_the_program_itself_is_another_process) {
 // ---- waits and messages -------------------------------------------------------------------------
 
 TEST_P(Trace, tells_of_waits_that_block) {
-    const auto all =
-        IsSupersetOf({"Lock.acquire", "Semaphore.acquire", "Event.wait", "Condition.wait", "Barrier.wait", "Queue.get", "Queue.put", "Thread.join"});
+    const auto all = IsSupersetOf({"Lock.acquire", "Semaphore.acquire", "Event.wait", "Condition.wait",
+                                   "Barrier.wait", "Queue.get", "Queue.put", "Thread.join"});
     for (const auto* which : {"waits_of_processes", "waits_of_threads"}) {
         const auto traced = trace(which);
         EXPECT_THAT(traced.names("B", "wait"), all) << which;
@@ -253,15 +259,19 @@ TEST_P(Trace, tells_of_waits_that_block) {
     }
 }
 
-TEST_P(Trace, what_does_not_block_is_no_wait) { EXPECT_THAT(trace("no_waits").names("B", "wait"), IsEmpty()); }
+TEST_P(Trace, what_does_not_block_is_no_wait) {
+    EXPECT_THAT(trace("no_waits").names("B", "wait"), IsEmpty());
+}
 
 TEST_P(Trace, tells_of_messages_with_their_sizes) {
     const auto traced = trace("messages");
-    std::map<std::int64_t, std::map<std::string, std::vector<std::pair<int, int>>>> queues;  // number and bytes, of what was put and got
+    std::map<std::int64_t, std::map<std::string, std::vector<std::pair<int, int>>>>
+        queues;  // number and bytes, of what was put and got
     for (const auto& event : traced.events) {
         if (of(event, "cat") != "message") continue;
         EXPECT_EQ(event["args"]["items"], 1);
-        queues[event["args"]["queue"].get<std::int64_t>()][event["name"]].emplace_back(event["args"]["first"], event["args"].value("bytes", -1));
+        queues[event["args"]["queue"].get<std::int64_t>()][event["name"]].emplace_back(
+            event["args"]["first"], event["args"].value("bytes", -1));
     }
     ASSERT_EQ(queues.size(), 3U);
     std::vector<std::size_t> counts;
@@ -286,7 +296,8 @@ TEST_P(Trace, the_next_run_overwrites_it) {
 }
 
 TEST_P(Trace, without_the_variable_nothing_is_written) {
-    const auto result = run_program({"env", "-C", (folder_ / "").string(), "-u", "CHORUS_TRACE", test_program("traced"), method(), "workers"});
+    const auto result = run_program({"env", "-C", (folder_ / "").string(), "-u", "CHORUS_TRACE",
+                                     test_program("traced"), method(), "workers"});
     EXPECT_EQ(result.exit_code, 0);
     EXPECT_EQ(result.err, "");
     EXPECT_TRUE(std::filesystem::is_empty(folder_ / ""));
@@ -296,7 +307,10 @@ TEST_P(Trace, what_cannot_be_written_is_said_once_and_nothing_else_happens) {
     const auto path = folder_ / "none" / "run.json";
     const auto result = run("workers", path.string());
     EXPECT_EQ(result.exit_code, 0);
-    EXPECT_THAT(result.err, testing::MatchesRegex("chorus: CHORUS_TRACE: cannot write [^\n]*run.json: [^\n]*No such file or directory[^\n]*\n"));
+    EXPECT_THAT(
+        result.err,
+        testing::MatchesRegex(
+            "chorus: CHORUS_TRACE: cannot write [^\n]*run.json: [^\n]*No such file or directory[^\n]*\n"));
 }
 
 TEST_P(Trace, a_full_disk_ends_the_trace_and_not_the_program) {
@@ -332,7 +346,8 @@ TEST_P(Trace, the_programs_own_files_get_the_same_numbers) {
 }
 
 TEST_P(Trace, a_relative_name_is_one_file_for_all) {
-    const auto result = run_program({"env", "-C", (folder_ / "").string(), "CHORUS_TRACE=run.json", test_program("traced"), method(), "workers"});
+    const auto result = run_program({"env", "-C", (folder_ / "").string(), "CHORUS_TRACE=run.json",
+                                     test_program("traced"), method(), "workers"});
     EXPECT_EQ(result.err, "");
     const Traced traced{events_in(file()), result};  // how many waits there are differs from run to run
     EXPECT_THAT(traced.names("B", "run"), ElementsAre("main", "sing", "sing", "sing"));

@@ -1,4 +1,5 @@
-// Future: what it answers in each of its states, and who waits while they change. The names are those of CPython's tests.
+// Future: what it answers in each of its states, and who waits while they change. The names are those of
+// CPython's tests.
 #include <atomic>
 #include <functional>
 #include <sstream>
@@ -29,7 +30,8 @@ int calls_of_a_throwing_callback(const chorus::Future<int>& done, std::string& r
 }
 
 // Waits for the future in another thread, ends it when that thread sleeps, and returns what the thread saw.
-std::string seen_by_a_waiter(const std::function<void(const chorus::Future<int>&)>& wait, const std::function<void(StateByHand&)>& end) {
+std::string seen_by_a_waiter(const std::function<void(const chorus::Future<int>&)>& wait,
+                             const std::function<void(StateByHand&)>& end) {
     const auto state = pending_state();
     std::string seen;
     mt::Thread waiter([&] {
@@ -52,7 +54,8 @@ TEST(Future, test_done_callback_already_failed) {
     EXPECT_EQ(calls_of_a_throwing_callback(failed_future(), report), 1);
     EXPECT_THAT(report, HasSubstr("the callback's own"));
     bool saw_the_error = false;
-    failed_future().add_done_callback([&](const chorus::Future<int>& done) { saw_the_error = done.exception(chorus::now) != nullptr; });
+    failed_future().add_done_callback(
+        [&](const chorus::Future<int>& done) { saw_the_error = done.exception(chorus::now) != nullptr; });
     EXPECT_TRUE(saw_the_error);
 }
 
@@ -61,7 +64,8 @@ TEST(Future, test_done_callback_already_cancelled) {
     EXPECT_EQ(calls_of_a_throwing_callback(cancelled_future(), report), 1);
     EXPECT_THAT(report, HasSubstr("the callback's own"));
     bool saw_it_cancelled = false;
-    cancelled_future().add_done_callback([&](const chorus::Future<int>& done) { saw_it_cancelled = done.cancelled(); });
+    cancelled_future().add_done_callback(
+        [&](const chorus::Future<int>& done) { saw_it_cancelled = done.cancelled(); });
     EXPECT_TRUE(saw_it_cancelled);
 }
 
@@ -69,8 +73,10 @@ TEST(Future, test_repr) {
     EXPECT_THAT(text_of(pending_future()), MatchesRegex("<Future at 0x[0-9a-f]+ state=pending>"));
     EXPECT_THAT(text_of(running_future()), MatchesRegex("<Future at 0x[0-9a-f]+ state=running>"));
     EXPECT_THAT(text_of(cancelled_future()), MatchesRegex("<Future at 0x[0-9a-f]+ state=cancelled>"));
-    EXPECT_THAT(text_of(failed_future()), MatchesRegex("<Future at 0x[0-9a-f]+ state=finished raised std::runtime_error>"));
-    EXPECT_THAT(text_of(successful_future()), MatchesRegex("<Future at 0x[0-9a-f]+ state=finished returned int>"));
+    EXPECT_THAT(text_of(failed_future()),
+                MatchesRegex("<Future at 0x[0-9a-f]+ state=finished raised std::runtime_error>"));
+    EXPECT_THAT(text_of(successful_future()),
+                MatchesRegex("<Future at 0x[0-9a-f]+ state=finished returned int>"));
 }
 
 TEST(Future, test_cancelled) {
@@ -115,7 +121,9 @@ TEST(Future, test_exception_with_timeout) {
 
 TEST(Future, test_result_with_success) {
     int value = 0;
-    EXPECT_EQ(seen_by_a_waiter([&](const auto& future) { value = future.get(20s); }, [](auto& state) { state.set_value(7); }), "woken");
+    EXPECT_EQ(seen_by_a_waiter([&](const auto& future) { value = future.get(20s); },
+                               [](auto& state) { state.set_value(7); }),
+              "woken");
     EXPECT_EQ(value, 7);
 }
 
@@ -135,13 +143,15 @@ TEST(Future, test_result_with_cancel) {
 
 TEST(Future, test_exception_with_success) {
     std::exception_ptr error;
-    const auto seen = seen_by_a_waiter([&](const auto& future) { error = future.exception(20s); },
-                                       [](auto& state) { state.set_error(std::make_exception_ptr(std::range_error("the work's own"))); });
+    const auto seen = seen_by_a_waiter(
+        [&](const auto& future) { error = future.exception(20s); },
+        [](auto& state) { state.set_error(std::make_exception_ptr(std::range_error("the work's own"))); });
     EXPECT_EQ(seen, "woken");
     EXPECT_THROW(std::rethrow_exception(error), std::range_error);
 }
 
-// There is no snapshot to ask for: who has seen that it is done finds value and error in their places, however soon.
+// There is no snapshot to ask for: who has seen that it is done finds value and error in their places,
+// however soon.
 TEST(Future, test_get_snapshot) {
     std::vector<chorus::Future<int>> futures;
     for (int i = 0; i < 2000; ++i) futures.push_back(pending_future());
@@ -151,7 +161,8 @@ TEST(Future, test_get_snapshot) {
             const auto& future = futures[static_cast<std::size_t>(i)];
             while (!future.done()) std::this_thread::yield();
             const bool has_error = future.exception(chorus::now) != nullptr;
-            const bool fits = has_error == (i % 2 == 1) && !future.running() && !future.cancelled() && (has_error || future.get(chorus::now) == i);
+            const bool fits = has_error == (i % 2 == 1) && !future.running() && !future.cancelled() &&
+                              (has_error || future.get(chorus::now) == i);
             right += fits ? 1 : 0;
         }
     };

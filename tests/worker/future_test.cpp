@@ -160,7 +160,8 @@ TEST(Future, callbacks_run_in_order_once_it_is_done) {
     const auto state = std::make_shared<State<int>>();
     const chorus::Future<int> future(state);
     std::vector<std::string> calls;
-    future.add_done_callback([&](const chorus::Future<int>& done) { calls.push_back("first " + std::to_string(done.get())); });
+    future.add_done_callback(
+        [&](const chorus::Future<int>& done) { calls.push_back("first " + std::to_string(done.get())); });
     future.add_done_callback([&](const chorus::Future<int>&) { calls.push_back("second"); });
     EXPECT_TRUE(calls.empty());
     state->set_value(5);
@@ -173,8 +174,10 @@ TEST(Future, callbacks_run_for_exceptions_and_for_cancel) {
     const auto failed = std::make_shared<State<int>>();
     const auto cancelled = std::make_shared<State<int>>();
     int calls = 0;
-    chorus::Future<int>(failed).add_done_callback([&](const chorus::Future<int>& done) { calls += done.exception() ? 1 : 100; });
-    chorus::Future<int>(cancelled).add_done_callback([&](const chorus::Future<int>& done) { calls += done.cancelled() ? 10 : 100; });
+    chorus::Future<int>(failed).add_done_callback(
+        [&](const chorus::Future<int>& done) { calls += done.exception() ? 1 : 100; });
+    chorus::Future<int>(cancelled).add_done_callback(
+        [&](const chorus::Future<int>& done) { calls += done.cancelled() ? 10 : 100; });
     failed->set_error(std::make_exception_ptr(broken()));
     cancelled->cancel();
     EXPECT_EQ(calls, 11);
@@ -222,7 +225,9 @@ void wait_until_nothing_is_left() {
     const auto holds_a_report = [] {
         for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
             std::error_code gone;
-            if (std::filesystem::read_symlink(entry.path(), gone).string().find("chorus-report") != std::string::npos) return true;
+            if (std::filesystem::read_symlink(entry.path(), gone).string().find("chorus-report") !=
+                std::string::npos)
+                return true;
         }
         return false;
     };

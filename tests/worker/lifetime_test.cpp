@@ -35,29 +35,34 @@ TEST_P(Lifetime, test_wait_for_threads) {
     const auto result = run_ending("wait_for_threads");
     EXPECT_EQ(result.exit_code, 0);
     EXPECT_EQ(result.err, "");
-    EXPECT_THAT(result.lines(), ElementsAre("the child's main code ends", "a thread, after main's code had ended", "exit code 0"));
+    EXPECT_THAT(result.lines(), ElementsAre("the child's main code ends",
+                                            "a thread, after main's code had ended", "exit code 0"));
 }
 
 // The rows 1 to 3 of ThreadJoinOnShutdown: in the main process, in a child, in a child of a thread.
 TEST(ProgramEnd, test_1_join_on_shutdown) {
     const auto result = run_program({test_program("endings"), "join_on_shutdown"});
     EXPECT_EQ(result.exit_code, 0);
-    EXPECT_THAT(result.lines(), ElementsAre("the child's main code ends", "a thread, after main's code had ended"));
+    EXPECT_THAT(result.lines(),
+                ElementsAre("the child's main code ends", "a thread, after main's code had ended"));
 }
 TEST_P(Lifetime, test_2_join_in_forked_process) {
     const auto result = run_ending("wait_for_threads");
-    EXPECT_THAT(result.lines(), ElementsAre("the child's main code ends", "a thread, after main's code had ended", "exit code 0"));
+    EXPECT_THAT(result.lines(), ElementsAre("the child's main code ends",
+                                            "a thread, after main's code had ended", "exit code 0"));
 }
 TEST_P(Lifetime, test_3_join_in_forked_from_thread) {
     const auto result = run_ending("join_in_child_from_thread");
     EXPECT_EQ(result.exit_code, 0);
-    EXPECT_THAT(result.lines(), ElementsAre("the child's main code ends", "a thread, after main's code had ended", "exit code 0"));
+    EXPECT_THAT(result.lines(), ElementsAre("the child's main code ends",
+                                            "a thread, after main's code had ended", "exit code 0"));
 }
 
 TEST_P(Lifetime, processes_whose_handle_was_dropped_are_joined_at_exit) {
     const auto result = run_ending("dropped");
     EXPECT_EQ(result.exit_code, 7);
-    EXPECT_THAT(result.lines(), ElementsAre("the parent is there", "the parent is there", "the parent is there", "the parent is there"));
+    EXPECT_THAT(result.lines(), ElementsAre("the parent is there", "the parent is there",
+                                            "the parent is there", "the parent is there"));
 }
 
 TEST_P(Lifetime, a_child_too_joins_its_children_at_exit) {
@@ -89,7 +94,8 @@ TEST(ProgramEnd, test_finalize_running_thread) {
 TEST_P(Lifetime, test_atexit) {
     const auto result = run_ending("atexit_handlers");
     EXPECT_EQ(result.exit_code, 0);
-    EXPECT_THAT(result.lines(), ElementsAre("handler in child", "handler in child", "handler in MainProcess"));
+    EXPECT_THAT(result.lines(),
+                ElementsAre("handler in child", "handler in child", "handler in MainProcess"));
 }
 
 TEST_P(Lifetime, test_atexit_called_once) {
@@ -112,7 +118,9 @@ TEST_P(Lifetime, test_start_new_thread_at_finalization) {
     }
 }
 
-TEST_P(Lifetime, test_submit_after_interpreter_shutdown) { EXPECT_THAT(run_ending("start_at_finalization").out, HasSubstr("async refused: ")); }
+TEST_P(Lifetime, test_submit_after_interpreter_shutdown) {
+    EXPECT_THAT(run_ending("start_at_finalization").out, HasSubstr("async refused: "));
+}
 
 TEST(ProgramEnd, test_join_daemon_thread_in_finalization) {
     const auto result = run_program({test_program("endings"), "join_daemon_in_finalization"});
@@ -160,7 +168,8 @@ std::string name_of_tree(const testing::TestParamInfo<TreeCase>& info) {
 class Trees : public testing::TestWithParam<TreeCase> {};
 INSTANTIATE_TEST_SUITE_P(by, Trees,
                          testing::Combine(testing::Values("forkserver", "spawn", "fork"),
-                                          testing::Values("SIGKILL", "abort", "exception", "_exit", "quick_exit", "exit", "return", "deaf")),
+                                          testing::Values("SIGKILL", "abort", "exception", "_exit",
+                                                          "quick_exit", "exit", "return", "deaf")),
                          name_of_tree);
 
 TEST_P(Trees, of_daemons_end_with_their_root) {
@@ -168,29 +177,36 @@ TEST_P(Trees, of_daemons_end_with_their_root) {
     const Scratch scratch;
     const Gate gate(scratch, "gate");
     // The descendants hold the program's streams: it is over when all of them are.
-    const auto result = run_program({test_program("trees"), method, ending, scratch.path("pids"), gate.path()});
+    const auto result =
+        run_program({test_program("trees"), method, ending, scratch.path("pids"), gate.path()});
     EXPECT_LT(result.took, 45s) << "some lived on until their own alarm";
-    const std::map<std::string, int> codes{{"SIGKILL", -SIGKILL}, {"abort", -SIGABRT}, {"exception", -SIGABRT}};
+    const std::map<std::string, int> codes{
+        {"SIGKILL", -SIGKILL}, {"abort", -SIGABRT}, {"exception", -SIGABRT}};
     const auto code = codes.find(ending);
     EXPECT_EQ(result.exit_code, code == codes.end() ? 0 : code->second);
     const auto pids = scratch.lines("pids");
-    EXPECT_EQ(std::set<std::string>(pids.begin(), pids.end()).size(), std::string(ending) == "return" || std::string(ending) == "exit" ? 15U : 16U);
-    for (const auto& pid : pids) EXPECT_TRUE(wait_until_gone(std::stoi(pid), 20s)) << pid << " outlived the program that started it";
+    EXPECT_EQ(std::set<std::string>(pids.begin(), pids.end()).size(),
+              std::string(ending) == "return" || std::string(ending) == "exit" ? 15U : 16U);
+    for (const auto& pid : pids)
+        EXPECT_TRUE(wait_until_gone(std::stoi(pid), 20s)) << pid << " outlived the program that started it";
 }
 
 // ---- text in buffers ---------------------------------------------------------------------------
 
 using BufferCase = std::tuple<const char*, const char*, const char*>;
 std::string name_of_buffers(const testing::TestParamInfo<BufferCase>& info) {
-    std::string name = std::string(std::get<0>(info.param)) + "_" + std::get<1>(info.param) + "_" + std::get<2>(info.param);
+    std::string name =
+        std::string(std::get<0>(info.param)) + "_" + std::get<1>(info.param) + "_" + std::get<2>(info.param);
     for (char& c : name) c = c == ' ' ? '_' : c;
     return name;
 }
 
 class Buffers : public testing::TestWithParam<BufferCase> {};
 INSTANTIATE_TEST_SUITE_P(by, Buffers,
-                         testing::Combine(testing::Values("forkserver", "spawn", "fork"), testing::Values("cout", "printf", "clog"),
-                                          testing::Values("return", "exit", "exit in a thread", "exception", "SystemExit")),
+                         testing::Combine(testing::Values("forkserver", "spawn", "fork"),
+                                          testing::Values("cout", "printf", "clog"),
+                                          testing::Values("return", "exit", "exit in a thread", "exception",
+                                                          "SystemExit")),
                          name_of_buffers);
 
 TEST_P(Buffers, are_neither_lost_nor_doubled) {
@@ -201,7 +217,8 @@ TEST_P(Buffers, are_neither_lost_nor_doubled) {
     const std::string code = way == "return" ? "0" : way == "exception" ? "1" : "3";
     const auto count = [&](const std::string& piece) {
         int found = 0;
-        for (auto at = result.out.find(piece); at != std::string::npos; at = result.out.find(piece, at + 1)) ++found;
+        for (auto at = result.out.find(piece); at != std::string::npos; at = result.out.find(piece, at + 1))
+            ++found;
         return found;
     };
     EXPECT_EQ(count("<before the start>"), 1) << result.out;
@@ -215,20 +232,27 @@ TEST_P(Buffers, are_neither_lost_nor_doubled) {
 
 TEST_P(Lifetime, test_error_on_stdio_flush_1) {
     const Scratch scratch;
-    const auto result = run_program({"sh", "-c", "exec \"$@\" <&- >&- 2>&-", "sh", test_program("endings"), "closed_streams", method(), scratch.path("told")});
+    const auto result = run_program({"sh", "-c", "exec \"$@\" <&- >&- 2>&-", "sh", test_program("endings"),
+                                     "closed_streams", method(), scratch.path("told")});
     EXPECT_EQ(result.exit_code, 0);
-    EXPECT_THAT(scratch.lines("told"), ElementsAre("closed closed closed ", "exit code 0", "closed closed closed ", "exit code 0", "exit code 1"));
+    EXPECT_THAT(scratch.lines("told"), ElementsAre("closed closed closed ", "exit code 0",
+                                                   "closed closed closed ", "exit code 0", "exit code 1"));
 }
 
 TEST_P(Lifetime, closed_one_by_one_the_other_streams_are_the_childs_too) {
-    const std::vector<std::pair<std::string, std::string>> cases{
-        {"<&-", "closed open open "}, {">&-", "open closed open "}, {"2>&-", "open open closed "}, {"<&- 2>&-", "closed open closed "}};
+    const std::vector<std::pair<std::string, std::string>> cases{{"<&-", "closed open open "},
+                                                                 {">&-", "open closed open "},
+                                                                 {"2>&-", "open open closed "},
+                                                                 {"<&- 2>&-", "closed open closed "}};
     for (const auto& [redirection, expected] : cases) {
         const Scratch scratch;
         const auto result =
-            run_program({"sh", "-c", "exec \"$@\" " + redirection, "sh", test_program("endings"), "closed_streams", method(), scratch.path("told")});
+            run_program({"sh", "-c", "exec \"$@\" " + redirection, "sh", test_program("endings"),
+                         "closed_streams", method(), scratch.path("told")});
         EXPECT_EQ(result.exit_code, 0);
-        EXPECT_THAT(scratch.lines("told"), ElementsAre(expected, "exit code 0", expected, "exit code 0", "exit code 1")) << redirection;
+        EXPECT_THAT(scratch.lines("told"),
+                    ElementsAre(expected, "exit code 0", expected, "exit code 0", "exit code 1"))
+            << redirection;
         if (expected.find("open open") == 0) {
             EXPECT_EQ(result.out.size(), 2 * std::string("printfcoutprint\n").size()) << result.out;
         }
@@ -254,7 +278,8 @@ TEST_P(Lifetime, test_noforkbomb) {
 }
 
 TEST(ProgramStart, an_uncaught_start_from_a_static_constructor_ends_the_program_with_the_reason) {
-    const auto result = run_program({"env", "CHORUS_TEST_UNCAUGHT=1", test_program("static_start"), "forkserver"});
+    const auto result =
+        run_program({"env", "CHORUS_TEST_UNCAUGHT=1", test_program("static_start"), "forkserver"});
     EXPECT_EQ(result.exit_code, -SIGABRT);
     EXPECT_EQ(result.out, "");
     EXPECT_THAT(result.err, HasSubstr("a process can only be started after main has begun"));
@@ -297,7 +322,8 @@ TEST_P(Lifetime, printed_lines_are_whole_in_a_pipe) {
 
 TEST_P(Lifetime, printed_lines_are_whole_in_a_file) {
     const Scratch scratch;
-    const auto result = run_program({"sh", "-c", "exec \"$@\" > " + scratch.path("out"), "sh", test_program("endings"), "print_from_all", method()});
+    const auto result = run_program({"sh", "-c", "exec \"$@\" > " + scratch.path("out"), "sh",
+                                     test_program("endings"), "print_from_all", method()});
     EXPECT_EQ(result.exit_code, 0);
     expect_whole_lines(scratch.lines("out"));
 }
@@ -318,9 +344,12 @@ std::string answer_of_fork(Function function) {
 std::string who_is_here() {
     const auto main = mt::main_thread();
     std::ostringstream text;
-    text << mt::active_count() << " threads, main is " << main.name() << (main.is_alive() ? ", alive" : ", not alive")
-         << (main == mt::current_thread() ? ", here" : ", elsewhere") << (main.ident() == mt::get_ident() ? "" : ", ident differs")
-         << (main.native_id() == mt::get_native_id() ? "" : ", native id differs") << (main.daemon() ? ", daemon" : "");
+    text << mt::active_count() << " threads, main is " << main.name()
+         << (main.is_alive() ? ", alive" : ", not alive")
+         << (main == mt::current_thread() ? ", here" : ", elsewhere")
+         << (main.ident() == mt::get_ident() ? "" : ", ident differs")
+         << (main.native_id() == mt::get_native_id() ? "" : ", native id differs")
+         << (main.daemon() ? ", daemon" : "");
     return text.str();
 }
 
@@ -356,7 +385,9 @@ TEST(AfterFork, test_main_thread_after_fork) {
 
 TEST(AfterFork, test_main_thread_after_fork_from_nonmain_thread) {
     const Companions companions;
-    mt::Thread thread({.name = "forker"}, [] { EXPECT_EQ(answer_of_fork(who_is_here), "1 threads, main is forker, alive, here\n"); });
+    mt::Thread thread({.name = "forker"}, [] {
+        EXPECT_EQ(answer_of_fork(who_is_here), "1 threads, main is forker, alive, here\n");
+    });
     thread.start();
     thread.join();
 }

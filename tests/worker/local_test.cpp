@@ -228,7 +228,8 @@ TEST(Local, a_thread_that_meets_many_locals_does_not_grow) {
     meet(1000);
     const auto before = ::mallinfo2().uordblks;
     meet(100'000);
-    EXPECT_LT(::mallinfo2().uordblks, before + 1'000'000) << "each of a hundred thousand locals left 10 bytes or more";
+    EXPECT_LT(::mallinfo2().uordblks, before + 1'000'000)
+        << "each of a hundred thousand locals left 10 bytes or more";
 }
 
 }  // namespace

@@ -91,7 +91,8 @@ TEST(Print, reads_as_the_values_do) {
 TEST(Print, shows_workers_as_their_text_forms) {
     const mt::Thread thread({.name = "t"}, [] {});
     EXPECT_EQ(printed("it is", thread), "it is <Thread(t, initial)>\n");
-    EXPECT_THAT(printed(mt::current_thread()), MatchesRegex("<_MainThread\\(MainThread, started [0-9]+\\)>\n"));
+    EXPECT_THAT(printed(mt::current_thread()),
+                MatchesRegex("<_MainThread\\(MainThread, started [0-9]+\\)>\n"));
     const mp::Process process({.name = "p"}, [] {});
     EXPECT_THAT(printed(process), MatchesRegex("<Process name='p' parent=[0-9]+ initial>\n"));
     EXPECT_EQ(printed(process.exitcode()), "None\n");
@@ -158,7 +159,9 @@ TEST(Print, a_closed_standard_output_swallows_the_line) {
 }
 
 struct Unprintable {
-    friend std::ostream& operator<<(std::ostream&, const Unprintable&) { throw std::runtime_error("cannot be shown"); }
+    friend std::ostream& operator<<(std::ostream&, const Unprintable&) {
+        throw std::runtime_error("cannot be shown");
+    }
 };
 
 TEST(Print, what_throws_while_it_is_shown_prints_nothing) {

@@ -53,7 +53,8 @@ struct Self {
 
 Self describe_self() {
     const auto self = mp::current_process();
-    return {self.is_alive(), self.daemon(), self.exitcode().has_value(), self.pid(), self.name(), self.authkey()};
+    return {self.is_alive(), self.daemon(), self.exitcode().has_value(),
+            self.pid(),      self.name(),   self.authkey()};
 }
 
 TEST_P(Process, test_current) {
@@ -78,7 +79,8 @@ TEST_P(Process, test_daemon_argument) {
 }
 
 void look_at_the_flag(const std::string& path) {
-    tell(path, std::to_string(mp::current_process().daemon()) + std::to_string(mp::Process(nothing).daemon()) +
+    tell(path, std::to_string(mp::current_process().daemon()) +
+                   std::to_string(mp::Process(nothing).daemon()) +
                    std::to_string(mp::Process({.daemon = false}, nothing).daemon()));
 }
 
@@ -90,12 +92,14 @@ TEST_P(Process, an_unset_daemon_flag_is_inherited_from_the_creator) {
     EXPECT_EQ(scratch.text("seen"), "110\n");
 }
 
-void describe_the_call(const std::string& path, const std::string& go_on, int number, double share, std::string word) {
+void describe_the_call(const std::string& path, const std::string& go_on, int number, double share,
+                       std::string word) {
     const auto self = mp::current_process();
     std::string key;
     for (const unsigned char byte : self.authkey()) key += std::to_string(byte) + ",";
     std::ostringstream line;
-    line << number << ' ' << share << ' ' << word << ' ' << self.name() << ' ' << self.pid() << ' ' << ::getpid() << ' ' << key;
+    line << number << ' ' << share << ' ' << word << ' ' << self.name() << ' ' << self.pid() << ' '
+         << ::getpid() << ' ' << key;
     tell(path, line.str());
     wait_at_gate(go_on);
 }
@@ -104,8 +108,9 @@ constexpr auto call_with_names = chorus::named<"path", "go_on", "number", "share
 TEST_P(Process, test_process) {
     const Scratch scratch;
     const Gate go_on(scratch, "go on");
-    auto child = context().Process({.name = "one"}, call_with_names, scratch.path("seen"), go_on.path(), chorus::kw<"word"> = "three", chorus::kw<"number"> = 1,
-                                   chorus::kw<"share"> = 2.5);
+    auto child =
+        context().Process({.name = "one"}, call_with_names, scratch.path("seen"), go_on.path(),
+                          chorus::kw<"word"> = "three", chorus::kw<"number"> = 1, chorus::kw<"share"> = 2.5);
     EXPECT_FALSE(child.is_alive());
     EXPECT_FALSE(child.daemon());
     EXPECT_FALSE(is_listed(child));
@@ -211,7 +216,8 @@ TEST_P(Process, test_close) {
 
     const int sentinel = child.sentinel();
     child.close();
-    EXPECT_THAT(message_of<chorus::UsageError>([&] { child.is_alive(); }), HasSubstr(child.name() + " is closed"));
+    EXPECT_THAT(message_of<chorus::UsageError>([&] { child.is_alive(); }),
+                HasSubstr(child.name() + " is closed"));
     EXPECT_THROW(child.join(), chorus::UsageError);
     EXPECT_THROW(child.start(), chorus::UsageError);
     EXPECT_THROW(child.run(), chorus::UsageError);
@@ -257,7 +263,8 @@ void leave_plain() { leave_with(chorus::SystemExit()); }
 void leave_with_text() { leave_with(chorus::SystemExit("ignore this line")); }
 
 TEST_P(Process, test_sys_exit) {
-    for (const auto& [leave, code] : std::vector<std::pair<void (*)(), int>>{{leave_true, 1}, {leave_false, 0}, {leave_eight, 8}, {leave_plain, 0}}) {
+    for (const auto& [leave, code] : std::vector<std::pair<void (*)(), int>>{
+             {leave_true, 1}, {leave_false, 0}, {leave_eight, 8}, {leave_plain, 0}}) {
         auto child = context().Process(leave);
         child.start();
         child.join();
@@ -306,7 +313,9 @@ TEST_P(Process, test_poll_eintr) {
 
 // ---- names and text forms ----------------------------------------------------------------------
 
-std::vector<std::string> names_made_here() { return {mp::current_process().name(), mp::Process(nothing).name(), mp::Process(nothing).name()}; }
+std::vector<std::string> names_made_here() {
+    return {mp::current_process().name(), mp::Process(nothing).name(), mp::Process(nothing).name()};
+}
 
 TEST_P(Process, default_names_show_the_tree) {
     const auto first = mp::run(names_made_here);
@@ -319,7 +328,9 @@ TEST_P(Process, default_names_show_the_tree) {
 }
 
 TEST_P(Process, text_form_tells_the_state) {
-    const std::string type = method() == "fork" ? "ForkProcess" : method() == "spawn" ? "SpawnProcess" : "ForkServerProcess";
+    const std::string type = method() == "fork"    ? "ForkProcess"
+                             : method() == "spawn" ? "SpawnProcess"
+                                                   : "ForkServerProcess";
     const Scratch scratch;
     const Gate never(scratch, "never");
     auto child = context().Process({.name = "p", .daemon = true}, wait_at_gate, never.path());
@@ -338,7 +349,8 @@ TEST_P(Process, text_form_tells_the_state) {
     mp::Process plain(nothing);
     plain.start();
     plain.join();
-    EXPECT_THAT(text_of(plain), MatchesRegex("<Process name='Process-[0-9]+' pid=[0-9]+ parent=[0-9]+ stopped exitcode=0>"));
+    EXPECT_THAT(text_of(plain),
+                MatchesRegex("<Process name='Process-[0-9]+' pid=[0-9]+ parent=[0-9]+ stopped exitcode=0>"));
 }
 
 struct Parent {
@@ -368,15 +380,18 @@ TEST_P(Process, parent_process_is_who_started_it) {
 
 TEST_P(Process, what_makes_no_sense_is_refused_and_says_why) {
     auto child = context().Process({.name = "c"}, nothing);
-    EXPECT_THAT(message_of<chorus::UsageError>([&] { child.join(); }), HasSubstr("cannot join c before it is started"));
+    EXPECT_THAT(message_of<chorus::UsageError>([&] { child.join(); }),
+                HasSubstr("cannot join c before it is started"));
     EXPECT_THROW(child.terminate(), chorus::UsageError);
     child.start();
     EXPECT_THAT(message_of<chorus::UsageError>([&] { child.start(); }), HasSubstr("cannot start c twice"));
-    EXPECT_THAT(message_of<chorus::UsageError>([&] { child.set_daemon(true); }), HasSubstr("started already"));
+    EXPECT_THAT(message_of<chorus::UsageError>([&] { child.set_daemon(true); }),
+                HasSubstr("started already"));
     child.join();
     EXPECT_THROW(child.start(), chorus::UsageError);
     EXPECT_EQ(child.exitcode(), 0);
-    EXPECT_THAT(message_of<chorus::UsageError>([] { mp::current_process().join(); }), HasSubstr("current process"));
+    EXPECT_THAT(message_of<chorus::UsageError>([] { mp::current_process().join(); }),
+                HasSubstr("current process"));
 }
 
 // Only a copy of the parent's memory can hold a handle of the parent's.
@@ -390,7 +405,8 @@ TEST(ForkedHandle, another_process_than_its_maker_may_not_use_it) {
     other.start();
     other.join();
     EXPECT_EQ(other.exitcode(), 0);
-    EXPECT_THAT(scratch.text("start"), HasSubstr("can only start a child process: c was made by process " + std::to_string(::getpid())));
+    EXPECT_THAT(scratch.text("start"), HasSubstr("can only start a child process: c was made by process " +
+                                                 std::to_string(::getpid())));
     EXPECT_THAT(scratch.text("join"), HasSubstr(" unknown"));
     child.start();
     child.join();
@@ -652,7 +668,8 @@ TEST_P(Process, an_argument_may_be_large) {
     const Scratch scratch;
     std::vector<std::uint32_t> numbers(16 * 1024 * 1024);
     std::uint64_t sum = 0;
-    for (std::size_t i = 0; i < numbers.size(); ++i) sum += numbers[i] = static_cast<std::uint32_t>(i * 2654435761U);
+    for (std::size_t i = 0; i < numbers.size(); ++i)
+        sum += numbers[i] = static_cast<std::uint32_t>(i * 2654435761U);
     auto child = context().Process(sum_up, std::move(numbers), scratch.path("seen"));
     child.start();
     child.join();

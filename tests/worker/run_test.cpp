@@ -104,7 +104,8 @@ TEST_P(Run, argument_and_result_may_be_large) {
 
 TEST_P(Run, a_text_of_any_size_comes_back_whole) {
     // Around the sizes at which a message leaves its buffer, the socket's packet, a page.
-    for (const std::size_t size : {0U, 1U, 4095U, 4096U, 65'535U, 65'536U, 65'537U, 131'000U, 131'072U, 200'000U, 1'000'003U}) {
+    for (const std::size_t size :
+         {0U, 1U, 4095U, 4096U, 65'535U, 65'536U, 65'537U, 131'000U, 131'072U, 200'000U, 1'000'003U}) {
         const std::string text(size, 'x');
         EXPECT_TRUE(mp::run([](std::string given) { return given + "y"; }, text) == text + "y") << size;
     }
@@ -116,12 +117,14 @@ void set_flag(const std::string& path) { std::ofstream(path) << "ran"; }
 TEST_P(Run, of_a_function_without_a_value) {
     mp::run(nothing);
     mp::async(nothing).get();
-    const auto path = std::filesystem::temp_directory_path() / ("chorus-run-test-" + std::to_string(::getpid()));
+    const auto path =
+        std::filesystem::temp_directory_path() / ("chorus-run-test-" + std::to_string(::getpid()));
     mp::run(set_flag, path.string());
     EXPECT_TRUE(std::filesystem::remove(path));
 }
 
-constexpr auto divide = chorus::named<"dividend", "divisor">([](int dividend, int divisor) { return dividend / divisor; });
+constexpr auto divide =
+    chorus::named<"dividend", "divisor">([](int dividend, int divisor) { return dividend / divisor; });
 
 TEST_P(Run, takes_keywords) {
     EXPECT_EQ(mp::run(divide, chorus::kw<"divisor"> = 3, chorus::kw<"dividend"> = 12), 4);
@@ -348,14 +351,18 @@ std::string name_of_death(const testing::TestParamInfo<std::tuple<const char*, D
     for (char& c : name) c = c == ' ' ? '_' : c;
     return name;
 }
-INSTANTIATE_TEST_SUITE_P(by, Deaths, testing::Combine(testing::Values("forkserver", "spawn", "fork"), testing::ValuesIn(deaths)), name_of_death);
+INSTANTIATE_TEST_SUITE_P(by, Deaths,
+                         testing::Combine(testing::Values("forkserver", "spawn", "fork"),
+                                          testing::ValuesIn(deaths)),
+                         name_of_death);
 
 TEST_P(Run, names_the_place_of_a_crash_in_what) {
     try {
         mp::run(leave_by_segv);
         FAIL() << "nothing was thrown";
     } catch (const chorus::WorkerDied& error) {
-        EXPECT_THAT(error.what(), testing::ContainsRegex("killed by SIGSEGV in .*leave_by_segv.* at .*run_test\\.cpp:[0-9]+"));
+        EXPECT_THAT(error.what(), testing::ContainsRegex(
+                                      "killed by SIGSEGV in .*leave_by_segv.* at .*run_test\\.cpp:[0-9]+"));
     }
 }
 
@@ -380,7 +387,8 @@ void tell_pid_and_stay(const std::string& path) {
 }
 
 TEST_P(Run, timeout_ends_the_child) {
-    const auto path = std::filesystem::temp_directory_path() / ("chorus-run-test-" + std::to_string(::getpid()));
+    const auto path =
+        std::filesystem::temp_directory_path() / ("chorus-run-test-" + std::to_string(::getpid()));
     int pid = 0;
     for (auto time = 300ms; pid == 0; time *= 4) {  // it may be too short for the child to begin
         const auto before = std::chrono::steady_clock::now();

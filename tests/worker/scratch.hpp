@@ -55,7 +55,8 @@ private:
 inline void tell(const std::string& path, const std::string& line) {
     const int file = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
     const std::string whole = line + "\n";
-    if (file < 0 || ::write(file, whole.data(), whole.size()) != static_cast<ssize_t>(whole.size())) throw std::runtime_error("cannot tell " + path);
+    if (file < 0 || ::write(file, whole.data(), whole.size()) != static_cast<ssize_t>(whole.size()))
+        throw std::runtime_error("cannot tell " + path);
     ::close(file);
 }
 
@@ -77,7 +78,8 @@ public:
 
     void pass(int times = 1) const {
         const std::string tokens(static_cast<std::size_t>(times), '.');
-        if (::write(descriptor_, tokens.data(), tokens.size()) != times) throw std::runtime_error("pass " + path_);
+        if (::write(descriptor_, tokens.data(), tokens.size()) != times)
+            throw std::runtime_error("pass " + path_);
     }
 
     /// False when nobody passed within a time that only a broken library needs.

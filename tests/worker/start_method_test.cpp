@@ -62,7 +62,8 @@ TEST_P(StartMethod, test_context) {
     const Scratch scratch;
     const auto context = mp::get_context(method());
     EXPECT_EQ(context.get_start_method(), method());
-    EXPECT_THAT(message_of<chorus::UsageError>([&] { context.set_start_method("spawn"); }), HasSubstr("keeps its start method"));
+    EXPECT_THAT(message_of<chorus::UsageError>([&] { context.set_start_method("spawn"); }),
+                HasSubstr("keeps its start method"));
     EXPECT_EQ(context.get_start_method(), method());
     auto child = context.Process(tell_the_method, scratch.path("seen"));
     child.start();
@@ -79,7 +80,9 @@ TEST(AllStartMethods, test_set_get) {
         EXPECT_EQ(mp::run(method_here), method);
         std::ostringstream text;
         text << mp::get_context().Process(nothing);
-        const std::string type = method == "fork" ? "<ForkProcess " : method == "spawn" ? "<SpawnProcess " : "<ForkServerProcess ";
+        const std::string type = method == "fork"    ? "<ForkProcess "
+                                 : method == "spawn" ? "<SpawnProcess "
+                                                     : "<ForkServerProcess ";
         EXPECT_EQ(text.str().find(type), 0U) << text.str();
     }
     EXPECT_THROW(mp::set_start_method("spawn"), chorus::UsageError) << "it was used already";
@@ -92,8 +95,8 @@ TEST(AllStartMethods, test_get_all_start_methods) {
 }
 
 TEST(AllStartMethods, an_unknown_one_is_refused_with_those_there_are) {
-    for (const auto& message :
-         {message_of<chorus::UsageError>([] { mp::set_start_method("thread", true); }), message_of<chorus::UsageError>([] { mp::get_context("thread"); })}) {
+    for (const auto& message : {message_of<chorus::UsageError>([] { mp::set_start_method("thread", true); }),
+                                message_of<chorus::UsageError>([] { mp::get_context("thread"); })}) {
         EXPECT_THAT(message, HasSubstr("\"thread\""));
         for (const auto& known : mp::get_all_start_methods()) EXPECT_THAT(message, HasSubstr(known));
     }
@@ -142,7 +145,8 @@ std::vector<std::string> look_around() {
     std::getline(file, arguments);
     struct rlimit limit {};
     ::getrlimit(RLIMIT_CORE, &limit);
-    return {flag == nullptr ? "none" : flag, arguments, std::to_string(limit.rlim_cur), std::getenv("CHORUS_IMAGE") == nullptr ? "" : "told"};
+    return {flag == nullptr ? "none" : flag, arguments, std::to_string(limit.rlim_cur),
+            std::getenv("CHORUS_IMAGE") == nullptr ? "" : "told"};
 }
 std::vector<std::string> look_around_in_a_child() { return mp::run(look_around); }
 
@@ -182,7 +186,8 @@ TEST_P(FreshStart, another_build_is_refused_with_both_build_ids) {
         const auto at = notes.find(mark);
         // A linker's own choice: GNU's writes 40 digits, lld 16.
         const auto begin = at + mark.size();
-        return at == std::string::npos ? "no build id in " + path : notes.substr(begin, notes.find('\n', begin) - begin);
+        return at == std::string::npos ? "no build id in " + path
+                                       : notes.substr(begin, notes.find('\n', begin) - begin);
     };
     EXPECT_THAT(message, HasSubstr(build_id_of(image())));
     EXPECT_THAT(message, HasSubstr(build_id_of(test_program("other_build"))));
@@ -337,8 +342,9 @@ std::vector<unsigned> users_and_groups_here() {
 
 // A program that gives something up after its first start must not be served with it any longer.
 TEST_P(StartMethod, what_the_starter_has_given_up_its_children_do_not_have) {
-    // From a group of its own into the one that all tests share, and not the other way: the last of a group with a parent in another one
-    // leaves it an orphan when it ends, and one with a stopped process in it, as other tests have, is hung up by the system.
+    // From a group of its own into the one that all tests share, and not the other way: the last of a group
+    // with a parent in another one leaves it an orphan when it ends, and one with a stopped process in it, as
+    // other tests have, is hung up by the system.
     const int shared = ::getpgrp();
     ASSERT_EQ(::setpgid(0, 0), 0);
     EXPECT_EQ(mp::run(process_group_here), ::getpid());
@@ -369,7 +375,8 @@ TEST_P(StartMethod, static_state_is_fresh_but_after_fork) {
 
 std::vector<std::string> surroundings() {
     const char* variable = std::getenv("CHORUS_TEST_LATER");
-    return {variable == nullptr ? "unset" : variable, std::filesystem::current_path().string(), std::getenv("HOME") == nullptr ? "unset" : "set"};
+    return {variable == nullptr ? "unset" : variable, std::filesystem::current_path().string(),
+            std::getenv("HOME") == nullptr ? "unset" : "set"};
 }
 
 TEST_P(StartMethod, later_changes_of_environment_and_directory_reach_the_child) {

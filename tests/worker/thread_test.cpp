@@ -95,7 +95,9 @@ TEST(Thread, test_name) {
 }
 
 TEST(Thread, names_count_all_threads_of_the_process_that_were_given_none) {
-    const auto number = [](const mt::Thread& thread) { return std::stoi(thread.name().substr(std::strlen("Thread-"))); };
+    const auto number = [](const mt::Thread& thread) {
+        return std::stoi(thread.name().substr(std::strlen("Thread-")));
+    };
     const mt::Thread first(work);
     const mt::Thread named({.name = "named"}, work);
     const mt::Thread second(work);
@@ -106,16 +108,19 @@ TEST(Thread, names_functions_that_no_dynamic_symbol_names) {
     EXPECT_THAT(mt::Thread(hidden_work).name(), MatchesRegex("Thread-[0-9]+ \\(hidden_work\\)"));
     EXPECT_THAT(mt::Thread(work_on<int>, 1).name(), MatchesRegex("Thread-[0-9]+ \\(work_on\\)"));
     constexpr auto named = chorus::named<"value">(work_on<double>);
-    EXPECT_THAT(mt::Thread(named, chorus::kw<"value"> = 1.5).name(), MatchesRegex("Thread-[0-9]+ \\(work_on\\)"));
+    EXPECT_THAT(mt::Thread(named, chorus::kw<"value"> = 1.5).name(),
+                MatchesRegex("Thread-[0-9]+ \\(work_on\\)"));
     constexpr auto named_lambda = chorus::named<"value">([](int) {});
     EXPECT_THAT(mt::Thread(named_lambda, 1).name(), MatchesRegex("Thread-[0-9]+ \\(<lambda>\\)"));
     const int captured = 1;
-    EXPECT_THAT(mt::Thread([captured] { (void)captured; }).name(), MatchesRegex("Thread-[0-9]+ \\(<lambda>\\)"));
+    EXPECT_THAT(mt::Thread([captured] { (void)captured; }).name(),
+                MatchesRegex("Thread-[0-9]+ \\(<lambda>\\)"));
 }
 
 TEST(Thread, names_functions_of_a_shared_library) {
     EXPECT_THAT(mt::Thread(work_in_library).name(), MatchesRegex("Thread-[0-9]+ \\(work_in_library\\)"));
-    EXPECT_THAT(mt::Thread(hidden_work_in_library()).name(), MatchesRegex("Thread-[0-9]+ \\(work_hidden_in_library\\)"));
+    EXPECT_THAT(mt::Thread(hidden_work_in_library()).name(),
+                MatchesRegex("Thread-[0-9]+ \\(work_hidden_in_library\\)"));
 }
 
 TEST(Thread, name_of_an_object_that_is_called_is_short) {
@@ -175,7 +180,9 @@ TEST(Thread, renaming_another_thread_does_not_reach_the_system) {
 
 TEST(Thread, test_args_argument) {
     std::string seen;
-    const auto note = [&seen](int number, const std::string& text, double real) { seen = std::to_string(number) + text + std::to_string(real); };
+    const auto note = [&seen](int number, const std::string& text, double real) {
+        seen = std::to_string(number) + text + std::to_string(real);
+    };
     mt::Thread thread(note, 1, "two", 3.0);
     thread.start();
     thread.join();
@@ -185,7 +192,8 @@ TEST(Thread, test_args_argument) {
 TEST(Thread, takes_anything_that_std_thread_takes) {
     int sum = 0;
     auto owned = std::make_unique<int>(4);
-    mt::Thread moved([](std::unique_ptr<int> mine, int& target) { target += *mine; }, std::move(owned), std::ref(sum));
+    mt::Thread moved([](std::unique_ptr<int> mine, int& target) { target += *mine; }, std::move(owned),
+                     std::ref(sum));
     moved.start();
     moved.join();
     EXPECT_EQ(sum, 4);
@@ -208,7 +216,9 @@ TEST(Thread, takes_anything_that_std_thread_takes) {
 
 TEST(Thread, takes_keywords_in_any_order) {
     constexpr auto note =
-        chorus::named<"out", "first", "second">([](std::string* out, int first, int second) { *out = std::to_string(first) + "," + std::to_string(second); });
+        chorus::named<"out", "first", "second">([](std::string* out, int first, int second) {
+            *out = std::to_string(first) + "," + std::to_string(second);
+        });
     std::string seen;
     mt::Thread thread(note, &seen, chorus::kw<"second"> = 2, chorus::kw<"first"> = 1);
     thread.start();
@@ -371,7 +381,8 @@ TEST(Thread, a_dropped_handle_changes_nothing) {
         thread.start();
     }
     auto all = mt::enumerate();
-    const auto found = std::find_if(all.begin(), all.end(), [](const auto& each) { return each.name() == "dropped"; });
+    const auto found =
+        std::find_if(all.begin(), all.end(), [](const auto& each) { return each.name() == "dropped"; });
     ASSERT_NE(found, all.end());
     door.open();
     ran.get_future().wait();
@@ -543,7 +554,8 @@ TEST(Thread, main_thread_is_known) {
 TEST(Thread, enumerate_lists_what_is_alive) {
     Door door;
     std::vector<mt::Thread> threads;
-    for (int i = 0; i < 3; ++i) threads.emplace_back(mt::ThreadOptions{.daemon = i == 1}, [gate = door.wait_for()] { gate.wait(); });
+    for (int i = 0; i < 3; ++i)
+        threads.emplace_back(mt::ThreadOptions{.daemon = i == 1}, [gate = door.wait_for()] { gate.wait(); });
     EXPECT_EQ(mt::active_count(), 1U) << "not before the start";
     for (auto& thread : threads) thread.start();
     EXPECT_EQ(mt::active_count(), 4U);
@@ -575,7 +587,8 @@ TEST(Thread, test_foreign_thread) {
         EXPECT_EQ(foreign->ident(), mt::get_ident());
         EXPECT_EQ(foreign->native_id(), ::gettid());
         EXPECT_TRUE(*foreign == mt::current_thread());
-        EXPECT_THAT(text_of(*foreign), MatchesRegex("<_DummyThread\\(Dummy-[0-9]+, started daemon [0-9]+\\)>"));
+        EXPECT_THAT(text_of(*foreign),
+                    MatchesRegex("<_DummyThread\\(Dummy-[0-9]+, started daemon [0-9]+\\)>"));
         EXPECT_THROW(foreign->start(), chorus::UsageError);
         EXPECT_THROW(foreign->set_daemon(false), chorus::UsageError);
         mt::Thread child(work);
@@ -617,7 +630,8 @@ TEST(Thread, daemon_flag_is_inherited_from_the_thread_that_makes_it) {
     const auto flags_made_by = [](bool maker_is_daemon) {
         std::vector<bool> flags;
         mt::Thread maker({.daemon = maker_is_daemon}, [&] {
-            flags = {mt::Thread(work).daemon(), mt::Thread({.daemon = true}, work).daemon(), mt::Thread({.daemon = false}, work).daemon()};
+            flags = {mt::Thread(work).daemon(), mt::Thread({.daemon = true}, work).daemon(),
+                     mt::Thread({.daemon = false}, work).daemon()};
         });
         maker.start();
         maker.join();
@@ -636,7 +650,8 @@ TEST(Thread, test_repr_stopped) {
     door.open();
     // Nobody joins it: its state alone has to tell.
     const auto limit = std::chrono::steady_clock::now() + 30s;
-    while (text_of(thread).find("stopped") == std::string::npos && std::chrono::steady_clock::now() < limit) std::this_thread::yield();
+    while (text_of(thread).find("stopped") == std::string::npos && std::chrono::steady_clock::now() < limit)
+        std::this_thread::yield();
     EXPECT_EQ(text_of(thread), "<Thread(t, stopped " + std::to_string(thread.ident()) + ")>");
 }
 
@@ -659,7 +674,8 @@ TEST(Thread, test_leak_without_join) {
     start_thousand();
     // The last ones may still be giving back what they had.
     const auto limit = std::chrono::steady_clock::now() + 20s;
-    while (::mallinfo2().uordblks >= before + 64'000 && std::chrono::steady_clock::now() < limit) std::this_thread::yield();
+    while (::mallinfo2().uordblks >= before + 64'000 && std::chrono::steady_clock::now() < limit)
+        std::this_thread::yield();
     EXPECT_LT(::mallinfo2().uordblks, before + 64'000) << "each of a thousand threads left 64 bytes or more";
 }
 
@@ -967,7 +983,10 @@ TEST(ExceptHook, test_original_excepthook) {
 
 TEST(ExceptHook, may_be_called_by_hand_without_a_thread) {
     testing::internal::CaptureStderr();
-    mt::excepthook({.exc_type = "Broken", .exc_value = std::make_exception_ptr(std::runtime_error("by hand")), .exc_traceback = "", .thread = {}});
+    mt::excepthook({.exc_type = "Broken",
+                    .exc_value = std::make_exception_ptr(std::runtime_error("by hand")),
+                    .exc_traceback = "",
+                    .thread = {}});
     const std::string report = testing::internal::GetCapturedStderr();
     EXPECT_THAT(report, HasSubstr("Exception in thread " + std::to_string(mt::get_ident()) + ":"));
     EXPECT_THAT(report, HasSubstr("by hand"));

@@ -28,7 +28,9 @@ TEST(Timer, calls_its_function_after_the_interval) {
 
 TEST(Timer, hands_on_arguments_and_keywords) {
     constexpr auto note =
-        chorus::named<"out", "first", "second">([](std::string* out, int first, int second) { *out = std::to_string(first) + "," + std::to_string(second); });
+        chorus::named<"out", "first", "second">([](std::string* out, int first, int second) {
+            *out = std::to_string(first) + "," + std::to_string(second);
+        });
     std::string seen;
     mt::Timer timer(1ms, note, &seen, chorus::kw<"second"> = 2, chorus::kw<"first"> = 1);
     timer.start();

@@ -31,14 +31,17 @@ platform::ForkMutex& mapping_mutex() {
 
 }  // namespace
 
-std::uint32_t Block::this_process() noexcept { return by_process | static_cast<std::uint32_t>(platform::process_id()); }
+std::uint32_t Block::this_process() noexcept {
+    return by_process | static_cast<std::uint32_t>(platform::process_id());
+}
 
 bool Block::is_of_a_dead_process(std::uint32_t owner) noexcept {
     return (owner & by_process) != 0 && !platform::process_exists(static_cast<int>(owner & ~by_process));
 }
 
 Blocks::Blocks(std::shared_ptr<memory::Region> region, std::size_t table_offset)
-    : region_(std::move(region)), table_(std::launder(reinterpret_cast<BlockTable*>(region_->data() + table_offset))) {}
+    : region_(std::move(region)),
+      table_(std::launder(reinterpret_cast<BlockTable*>(region_->data() + table_offset))) {}
 
 std::byte* Blocks::address(std::uint32_t number) {
     const Block& block = (*this)[number];
@@ -46,7 +49,8 @@ std::byte* Blocks::address(std::uint32_t number) {
     const std::lock_guard guard(mapping_mutex());
     if (mappings_.size() <= number) mappings_.resize(number + 1);
     if (mappings_[number].bytes().empty()) {
-        mappings_[number] = platform::Mapping(region_->descriptor(), block.offset, block.size, platform::Mapping::Access::read_write);
+        mappings_[number] = platform::Mapping(region_->descriptor(), block.offset, block.size,
+                                              platform::Mapping::Access::read_write);
         mappings_[number].look_up_all();
     }
     return mappings_[number].bytes().data();
@@ -57,7 +61,9 @@ std::uint32_t Blocks::find_free(std::uint64_t size, bool however_large) const no
     std::uint32_t best = none;
     for (std::uint32_t i = 0; i < table_->count; ++i) {
         const Block& block = (*this)[i];
-        if (block.owner.load() != Block::nobody || block.size < size || (!however_large && block.size / 8 > size)) continue;
+        if (block.owner.load() != Block::nobody || block.size < size ||
+            (!however_large && block.size / 8 > size))
+            continue;
         if (best == none || block.size < (*this)[best].size) best = i;
     }
     return best;
@@ -68,11 +74,15 @@ std::uint32_t Blocks::make(std::uint64_t size, std::uint32_t owner) {
     if (number == BlockTable::most) return none;
     const std::uint64_t needed = (number + 1) * sizeof(Block);
     if (needed > table_->table_ready) {
-        const auto table = static_cast<std::uint64_t>(reinterpret_cast<std::byte*>(table_->blocks) - region_->data());
+        const auto table =
+            static_cast<std::uint64_t>(reinterpret_cast<std::byte*>(table_->blocks) - region_->data());
         platform::reserve(region_->descriptor(), table + table_->table_ready, page_size);
         table_->table_ready += page_size;
     }
-    const std::uint64_t end = number == 0 ? region_->size() : std::max<std::uint64_t>(region_->size(), (*this)[number - 1].offset + (*this)[number - 1].size);
+    const std::uint64_t end =
+        number == 0
+            ? region_->size()
+            : std::max<std::uint64_t>(region_->size(), (*this)[number - 1].offset + (*this)[number - 1].size);
     const std::uint64_t offset = (end + page_size - 1) / page_size * page_size;
     Block& block = (*this)[number];
     block.offset = offset;

@@ -1,9 +1,10 @@
 // The memory of a queue: blocks of its region's file, made when they are needed and used again and again.
 //
-// A fresh page costs ten times what copying it costs, so nothing is given back before the queue goes. What a block
-// is used for, and by which process, is one word; who was killed in between leaves a block that nothing refers to, and is
-// found by looking through everything when memory runs short (QueueCore::sweep). Should another process have got the
-// number of a dead one, its blocks are found when that one has gone too: late, and never too early.
+// A fresh page costs ten times what copying it costs, so nothing is given back before the queue goes. What a
+// block is used for, and by which process, is one word; who was killed in between leaves a block that nothing
+// refers to, and is found by looking through everything when memory runs short (QueueCore::sweep). Should
+// another process have got the number of a dead one, its blocks are found when that one has gone too: late,
+// and never too early.
 #pragma once
 
 #include <atomic>

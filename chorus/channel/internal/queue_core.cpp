@@ -15,12 +15,13 @@
 
 namespace chorus::channel {
 
-/// Layout: at the start of a block; its messages follow. Writers: who makes it; `next` who makes the next one, once:
-/// that is the commit by which it takes over.
+/// Layout: at the start of a block; its messages follow. Writers: who makes it; `next` who makes the next
+/// one, once: that is the commit by which it takes over.
 struct alignas(64) QueueCore::Ring {
     std::uint32_t capacity = 0;  ///< units, a power of two
-    sync::Word start{0};         ///< a position of its first unit; of the last ring, now and then a later one (renew_start)
-    sync::Word next{0};          ///< the block of the ring that took over, plus 1
+    sync::Word start{
+        0};  ///< a position of its first unit; of the last ring, now and then a later one (renew_start)
+    sync::Word next{0};  ///< the block of the ring that took over, plus 1
 };
 
 namespace {
@@ -29,7 +30,13 @@ using sync::Home;
 
 /// In front of each message in a ring.
 struct Record {
-    enum Kind : std::uint32_t { message, message_with_parcel, block, padding, retracted = 8 /* may be added to each */ };
+    enum Kind : std::uint32_t {
+        message,
+        message_with_parcel,
+        block,
+        padding,
+        retracted = 8 /* may be added to each */
+    };
     std::uint32_t bytes = 0;
     Kind kind = message;
 };
@@ -53,17 +60,22 @@ constexpr std::uint64_t largest_distance = 1U << 31;
 constexpr auto grace = std::chrono::milliseconds(10);
 
 // The half of the index that changes with each commit: what the other side sleeps on.
-const sync::Word& position_of(const Side& side) { return *std::launder(static_cast<const sync::Word*>(static_cast<const void*>(&side.index))); }
+const sync::Word& position_of(const Side& side) {
+    return *std::launder(static_cast<const sync::Word*>(static_cast<const void*>(&side.index)));
+}
 
 std::uint32_t units_for(std::uint64_t bytes) { return static_cast<std::uint32_t>(1 + (bytes + 7) / 8); }
 
 constexpr std::uint64_t bell_number = 0;  // of a parcel that is none
 
-std::span<const std::byte> as_bytes(const std::uint64_t& number) { return std::as_bytes(std::span(&number, 1)); }
+std::span<const std::byte> as_bytes(const std::uint64_t& number) {
+    return std::as_bytes(std::span(&number, 1));
+}
 
 class PlaceInLine {
 public:
-    PlaceInLine(platform::RobustMutex& line, Deadline deadline) : line_(line), in_time_(line.lock(deadline)) {}
+    PlaceInLine(platform::RobustMutex& line, Deadline deadline)
+        : line_(line), in_time_(line.lock(deadline)) {}
     ~PlaceInLine() {
         if (in_time_) line_.unlock();
     }
@@ -88,12 +100,15 @@ private:
     Side& side_;
 };
 
-// Sleeps while the word, the bell and the phase stay as they are. The system looks at them one by one, and begins to wait on each as it goes:
-// the bell comes before the word, so that who changes the word and is killed before it rings finds the sleeper on the bell, or the sleeper
-// finds the word changed. What they held was read before the caller looked for the last time: or it could miss a change and sleep on it.
-void sleep_on(const sync::Word& watched, std::uint32_t seen, const sync::Bell& bell, sync::Word& phase, std::uint32_t before, Deadline deadline) {
+// Sleeps while the word, the bell and the phase stay as they are. The system looks at them one by one, and
+// begins to wait on each as it goes: the bell comes before the word, so that who changes the word and is
+// killed before it rings finds the sleeper on the bell, or the sleeper finds the word changed. What they held
+// was read before the caller looked for the last time: or it could miss a change and sleep on it.
+void sleep_on(const sync::Word& watched, std::uint32_t seen, const sync::Bell& bell, sync::Word& phase,
+              std::uint32_t before, Deadline deadline) {
     const platform::WakesAtDeath handed_on(phase);
-    const std::array<platform::WordHolds, 3> words{{{&bell.word(), sync::Bell::marked}, {&phase, before}, {&watched, seen}}};
+    const std::array<platform::WordHolds, 3> words{
+        {{&bell.word(), sync::Bell::marked}, {&phase, before}, {&watched, seen}}};
     platform::shared_futex_wait_on_all(words, deadline);
     // Who shuts down and is killed has had one sleeper woken, who wakes the rest.
     if (phase.load() != before) platform::shared_futex_wake_all(phase);
@@ -108,7 +123,8 @@ namespace {
 // What this process holds already is not opened again.
 struct Cores {
     platform::ForkMutex mutex;
-    std::map<std::pair<std::uint64_t, bool>, std::weak_ptr<QueueCore>> by_region;  ///< and whether it is a pipe's end that gets
+    std::map<std::pair<std::uint64_t, bool>, std::weak_ptr<QueueCore>>
+        by_region;  ///< and whether it is a pipe's end that gets
 };
 Cores& cores() {
     static auto* const instance = new Cores;
@@ -117,9 +133,12 @@ Cores& cores() {
 // Before main: a fork while another thread makes it would leave a copy that waits for ever.
 [[maybe_unused]] auto& cores_made = cores();
 
-std::shared_ptr<memory::Region> make_region(std::uint64_t type, std::uint64_t max_items, std::uint64_t max_bytes) {
-    sync::commons();  // before a plain fork(): copies that each made their own would take each other for themselves
-    auto region = memory::Region::create_sparse(queue_label, table_offset + sizeof(BlockTable) - state_offset, table_offset + page);
+std::shared_ptr<memory::Region> make_region(std::uint64_t type, std::uint64_t max_items,
+                                            std::uint64_t max_bytes) {
+    sync::commons();  // before a plain fork(): copies that each made their own would take each other for
+                      // themselves
+    auto region = memory::Region::create_sparse(queue_label, table_offset + sizeof(BlockTable) - state_offset,
+                                                table_offset + page);
     auto* const state = new (region->data() + state_offset) QueueState;
     state->type = type;
     state->max_items = max_items;
@@ -136,9 +155,12 @@ std::shared_ptr<memory::Region> make_region(std::uint64_t type, std::uint64_t ma
 
 }  // namespace
 
-std::shared_ptr<QueueCore> QueueCore::create(std::uint64_t type, const std::string& type_name, std::uint64_t max_items, std::uint64_t max_bytes) {
-    if (max_items >= largest_distance) throw UsageError("a queue holds at most 2147483647 items, asked for " + std::to_string(max_items));
-    auto core = std::make_shared<QueueCore>(make_region(type, max_items, max_bytes), Sockets{platform::make_mailbox(), {}}, type_name);
+std::shared_ptr<QueueCore> QueueCore::create(std::uint64_t type, const std::string& type_name,
+                                             std::uint64_t max_items, std::uint64_t max_bytes) {
+    if (max_items >= largest_distance)
+        throw UsageError("a queue holds at most 2147483647 items, asked for " + std::to_string(max_items));
+    auto core = std::make_shared<QueueCore>(make_region(type, max_items, max_bytes),
+                                            Sockets{platform::make_mailbox(), {}}, type_name);
     core->make_first_ring(max_items == 0 ? usual_ring : std::bit_ceil(max_items * 64));
     core->remember(core);
     return core;
@@ -190,19 +212,24 @@ void QueueCore::write(message::Writer& out, const QueueCore& core) {
     out.write_raw(core.gets_only());
     // A name of its own, next to that of the region.
     const int socket = core.gets_only() ? core.sockets_.of_gets() : core.sockets_.of_puts();
-    out.write_raw(static_cast<std::uint32_t>(out.attach(socket, ~core.region_->name() ^ (core.gets_only() ? 1U : 0U) << 8)));
+    out.write_raw(static_cast<std::uint32_t>(
+        out.attach(socket, ~core.region_->name() ^ (core.gets_only() ? 1U : 0U) << 8)));
 }
 
-std::shared_ptr<QueueCore> QueueCore::read(message::Reader& in, std::uint64_t type, const std::string& type_name) {
+std::shared_ptr<QueueCore> QueueCore::read(message::Reader& in, std::uint64_t type,
+                                           const std::string& type_name) {
     const auto place = memory::read_place(in, sizeof(QueueState));
     const bool gets_only = message::decode<bool>(in);
     const auto number = in.read_raw<std::uint32_t>();
     if (place.offset != state_offset || place.region->size() < table_offset + sizeof(BlockTable)) {
         throw DecodeError("message damaged: no queue lies where it says");
     }
-    const auto& state = *std::launder(reinterpret_cast<const QueueState*>(place.region->data() + state_offset));
-    if (state.layout != QueueState::current_layout) throw DecodeError("message damaged: no queue lies where it says");
-    if (state.type != type) throw TypeMismatch("the queue that came holds items of another type than " + type_name);
+    const auto& state =
+        *std::launder(reinterpret_cast<const QueueState*>(place.region->data() + state_offset));
+    if (state.layout != QueueState::current_layout)
+        throw DecodeError("message damaged: no queue lies where it says");
+    if (state.type != type)
+        throw TypeMismatch("the queue that came holds items of another type than " + type_name);
     auto& here = cores();
     std::shared_ptr<QueueCore> core;
     const std::lock_guard guard(here.mutex);
@@ -211,7 +238,8 @@ std::shared_ptr<QueueCore> QueueCore::read(message::Reader& in, std::uint64_t ty
     if (core) return core;
     platform::FileDescriptor socket(in.attachments() == nullptr ? -1 : in.attachments()->take(number));
     if (!socket) throw DecodeError("message damaged: a queue or pipe came without its socket");
-    core = std::make_shared<QueueCore>(place.region, gets_only ? Sockets{{}, std::move(socket)} : Sockets{std::move(socket), {}}, type_name);
+    core = std::make_shared<QueueCore>(
+        place.region, gets_only ? Sockets{{}, std::move(socket)} : Sockets{std::move(socket), {}}, type_name);
     known = core;
     return core;
 }
@@ -223,7 +251,8 @@ std::uint64_t QueueCore::size() const noexcept {
     for (;;) {
         const Index puts = state_.puts.index.load();
         const Index gets = state_.gets.index.load();
-        if (puts == state_.puts.index.load()) return puts.items - gets.items;  // at the moment when gets was read
+        if (puts == state_.puts.index.load())
+            return puts.items - gets.items;  // at the moment when gets was read
     }
 }
 
@@ -241,7 +270,9 @@ void QueueCore::task_done() {
     std::uint32_t done = state_.done.load();
     const sync::TellsInDeath pending(Home::process, state_.all_done.word());
     do {
-        if (unfinished() == 0) throw UsageError("task_done() was called more often than items were put: call it once for each item taken");
+        if (unfinished() == 0)
+            throw UsageError(
+                "task_done() was called more often than items were put: call it once for each item taken");
     } while (!state_.done.compare_exchange_strong(done, done + 1));
     if (unfinished() == 0) state_.all_done.ring_all(Home::process);
 }
@@ -275,7 +306,8 @@ void QueueCore::shut_down(bool immediately) {
 }
 
 void QueueCore::require_open() const {
-    if (state_.phase.load() != QueueState::open) throw ShutDown("the queue was shut down: nothing more can be put");
+    if (state_.phase.load() != QueueState::open)
+        throw ShutDown("the queue was shut down: nothing more can be put");
 }
 
 // ---- the sides -----------------------------------------------------------------------------------
@@ -300,12 +332,13 @@ void QueueCore::recover_side(Side& side) {
     if (socket >= 0) platform::post(socket, as_bytes(bell_number));
 }
 
-// Commits, gives the lock back, and wakes who waits on the other side. The system is told before the commit whom to
-// wake if this thread is killed.
+// Commits, gives the lock back, and wakes who waits on the other side. The system is told before the commit
+// whom to wake if this thread is killed.
 void QueueCore::finish(Side& side, Side& other, Index index) {
     const platform::WakesAtDeath pending(other.bell.word());
     side.index.store(index, std::memory_order_release);
-    // Giving the lock back is an atomic exchange: so the commit is seen by whoever marks the bell after we looked at it.
+    // Giving the lock back is an atomic exchange: so the commit is seen by whoever marks the bell after we
+    // looked at it.
     if (side.lock.give_back_if_unwanted(sync::my_life())) [[likely]] {
         other.bell.ring(Home::process, 1);
         return;
@@ -317,7 +350,8 @@ void QueueCore::finish(Side& side, Side& other, Index index) {
 
 // Null for the waits that are a pool's own, but for that of an idle worker.
 const char* QueueCore::name_of(Call call) const noexcept {
-    if (is_of_a_pool_) return call == Call::get && type_name_ == "chorus::pool::TaskItem" ? "next task" : nullptr;
+    if (is_of_a_pool_)
+        return call == Call::get && type_name_ == "chorus::pool::TaskItem" ? "next task" : nullptr;
     switch (call) {
         case Call::put: return is_pipe_ ? "Connection.send" : "Queue.put";
         case Call::get: return is_pipe_ ? "Connection.recv" : "Queue.get";
@@ -332,14 +366,16 @@ void QueueCore::trace_messages(Call call, const View& view, Index from, Index to
     if (is_of_a_pool_) return;  // a trace tells of its tasks
     std::uint64_t bytes = 0;
     for (std::uint32_t at = from.position; at != to.position;) {
-        const auto* const place = view.data + std::size_t{(at - view.ring->start) & (view.capacity - 1)} * unit;
+        const auto* const place =
+            view.data + std::size_t{(at - view.ring->start) & (view.capacity - 1)} * unit;
         const auto record = *reinterpret_cast<const Record*>(place);
         if (record.kind == Record::padding) {
             at += record.bytes;
             continue;
         }
         const bool is_block = (record.kind & ~std::uint32_t{Record::retracted}) == Record::block;
-        bytes += is_block ? reinterpret_cast<const BlockRecord*>(place + sizeof(Record))->bytes : record.bytes;
+        bytes +=
+            is_block ? reinterpret_cast<const BlockRecord*>(place + sizeof(Record))->bytes : record.bytes;
         at += units_for(record.bytes);
     }
     trace::instant(trace::Kind::message, call == Call::put ? "put" : "got",
@@ -351,7 +387,8 @@ void QueueCore::trace_messages(Call call, const View& view, Index from, Index to
 
 void QueueCore::look_at(View& view, std::uint32_t block) {
     if (view.block == block && view.copy == memory::copy_number()) [[likely]] {
-        view.capacity = view.ring->capacity;  // since we looked it may have been free, and become a larger ring
+        view.capacity =
+            view.ring->capacity;  // since we looked it may have been free, and become a larger ring
         return;
     }
     std::byte* const address = blocks_.address(block);
@@ -361,12 +398,16 @@ void QueueCore::look_at(View& view, std::uint32_t block) {
 
 // Waits in line until the attempt, which takes the side's lock, succeeds.
 template <class Attempt>
-bool QueueCore::wait_in_line(const char* call, Side& side, const sync::Word& watched, Deadline deadline, Attempt attempt) {
+bool QueueCore::wait_in_line(const char* call, Side& side, const sync::Word& watched, Deadline deadline,
+                             Attempt attempt) {
     std::uint32_t seen = watched.load();
     if (attempt()) return true;
     if (deadline.has_passed()) return false;
     constexpr int tries = 4;  // others may be quicker each time
-    for (int i = 0; i < tries && sync::look_for([&] { return watched.load() != seen || state_.phase.load() != QueueState::open; }); ++i) {
+    for (int i = 0; i < tries && sync::look_for([&] {
+                        return watched.load() != seen || state_.phase.load() != QueueState::open;
+                    });
+         ++i) {
         seen = watched.load();
         if (attempt()) return true;
     }
@@ -397,8 +438,9 @@ Deadline for_the_lock(Deadline deadline) {
 
 // Whether this process knows the ring in which the side works, and it is the last one.
 bool QueueCore::is_in_view(const View& view, const Side& side) const noexcept {
-    return view.ring != nullptr && view.block == side.ring.load(std::memory_order_relaxed) && view.copy == memory::copy_number() &&
-           view.capacity == view.ring->capacity && view.ring->next.load(std::memory_order_acquire) == 0;
+    return view.ring != nullptr && view.block == side.ring.load(std::memory_order_relaxed) &&
+           view.copy == memory::copy_number() && view.capacity == view.ring->capacity &&
+           view.ring->next.load(std::memory_order_acquire) == 0;
 }
 
 // ---- putting -------------------------------------------------------------------------------------
@@ -406,14 +448,16 @@ bool QueueCore::is_in_view(const View& view, const Side& side) const noexcept {
 std::byte* QueueCore::begin_put_quickly(std::uint64_t bytes) noexcept {
     auto& side = state_.puts;
     if (is_long(bytes) || !side.lock.take_if_free(sync::life_of_this_thread)) return nullptr;
-    if (is_in_view(put_view_, side) && state_.phase.load() == QueueState::open && (!is_pipe_ || has_receiver())) [[likely]] {
+    if (is_in_view(put_view_, side) && state_.phase.load() == QueueState::open &&
+        (!is_pipe_ || has_receiver())) [[likely]] {
         const Ring& ring = *put_view_.ring;
         const std::uint32_t units = units_for(bytes);
         Index index = side.index.load(std::memory_order_relaxed);
         const std::uint32_t at = (index.position - ring.start) & (ring.capacity - 1);
         // What was seen of the gets may be out of date: then it is the long way that looks again.
         const bool is_room = static_cast<std::int32_t>(side.other.position - ring.start) >= 0 &&
-                             index.position - side.other.position + units <= ring.capacity && units <= ring.capacity - at &&
+                             index.position - side.other.position + units <= ring.capacity &&
+                             units <= ring.capacity - at &&
                              (state_.max_items == 0 || index.items - side.other.items < state_.max_items) &&
                              (state_.max_bytes == 0 || is_within_bytes(index, bytes));
         if (is_room) [[likely]] {
@@ -429,27 +473,36 @@ std::byte* QueueCore::begin_put_quickly(std::uint64_t bytes) noexcept {
     return nullptr;
 }
 
-void QueueCore::begin_put(std::uint64_t bytes, Deadline deadline, std::span<const message::Attachment> attachments) {
+void QueueCore::begin_put(std::uint64_t bytes, Deadline deadline,
+                          std::span<const message::Attachment> attachments) {
     if (!is_pipe() && state_.max_bytes != 0 && bytes > state_.max_bytes) {  // through a pipe it goes alone
-        throw UsageError("an item of " + std::to_string(bytes) + " bytes never fits into a queue of at most " + std::to_string(state_.max_bytes) + " bytes");
+        throw UsageError("an item of " + std::to_string(bytes) +
+                         " bytes never fits into a queue of at most " + std::to_string(state_.max_bytes) +
+                         " bytes");
     }
     const Deadline lock_deadline = for_the_lock(deadline);
     const auto attempt = [&] { return try_begin_put(bytes, lock_deadline, attachments); };
     const auto& watched = position_of(state_.gets);
-    const bool begun = is_pipe() ? wait_by_descriptor(name_of(Call::put), watched, sockets_.of_puts(), deadline, attempt,
-                                                      [&] { return has_room_or_will_ring(bytes, deadline); })
-                                 : wait_in_line(name_of(Call::put), state_.puts, watched, deadline, attempt);
+    const bool begun =
+        is_pipe() ? wait_by_descriptor(name_of(Call::put), watched, sockets_.of_puts(), deadline, attempt,
+                                       [&] { return has_room_or_will_ring(bytes, deadline); })
+                  : wait_in_line(name_of(Call::put), state_.puts, watched, deadline, attempt);
     if (begun) return;
-    if (is_pipe() && is_hung_up(sockets_.of_puts())) throw BrokenPipe("the pipe's other end is closed: nobody is left to receive");
+    if (is_pipe() && is_hung_up(sockets_.of_puts()))
+        throw BrokenPipe("the pipe's other end is closed: nobody is left to receive");
     if (!attachments.empty() && socket_is_full_ && !full()) {
-        throw Full("the queue holds " + std::to_string(size()) + " items, and the system keeps no more descriptors under way: take some out first");
+        throw Full("the queue holds " + std::to_string(size()) +
+                   " items, and the system keeps no more descriptors under way: take some out first");
     }
-    if (is_pipe()) throw Full("the pipe holds " + std::to_string(size()) + " messages, and none was received in time");
+    if (is_pipe())
+        throw Full("the pipe holds " + std::to_string(size()) + " messages, and none was received in time");
     throw Full("the queue is full: " + std::to_string(size()) + " items are in it" +
-               (state_.max_items != 0 ? " of at most " + std::to_string(state_.max_items) : std::string()) + ", and none was taken in time");
+               (state_.max_items != 0 ? " of at most " + std::to_string(state_.max_items) : std::string()) +
+               ", and none was taken in time");
 }
 
-bool QueueCore::try_begin_put(std::uint64_t bytes, Deadline deadline, std::span<const message::Attachment> attachments) {
+bool QueueCore::try_begin_put(std::uint64_t bytes, Deadline deadline,
+                              std::span<const message::Attachment> attachments) {
     require_open();
     auto& side = state_.puts;
     if (!take_side(side, deadline)) return false;
@@ -459,7 +512,8 @@ bool QueueCore::try_begin_put(std::uint64_t bytes, Deadline deadline, std::span<
         follow_puts();
         put_index_ = side.index.load(std::memory_order_relaxed);
         if (is_within_limits(bytes)) {
-            const std::uint32_t units = units_for(is_long(bytes) ? sizeof(BlockRecord) : bytes + sizeof(parcel_));
+            const std::uint32_t units =
+                units_for(is_long(bytes) ? sizeof(BlockRecord) : bytes + sizeof(parcel_));
             bool room = has_room(units);
             if (!room && may_grow()) {
                 grow(units);
@@ -518,37 +572,48 @@ bool QueueCore::has_room(std::uint32_t units) {
     const auto fits = [&] {
         const auto& ring = *put_view_.ring;
         const std::uint32_t start = ring.start.load(std::memory_order_relaxed);
-        const std::uint32_t oldest = static_cast<std::int32_t>(state_.puts.other.position - start) < 0 ? start : state_.puts.other.position;
+        const std::uint32_t oldest = static_cast<std::int32_t>(state_.puts.other.position - start) < 0
+                                         ? start
+                                         : state_.puts.other.position;
         const std::uint32_t used = put_index_.position - oldest;
         const std::uint32_t at = (put_index_.position - start) & (put_view_.capacity - 1);
         const std::uint32_t to_end = put_view_.capacity - at;
         return used + (units <= to_end ? units : to_end + units) <= put_view_.capacity;
     };
-    const bool is_from_an_older_ring = static_cast<std::int32_t>(state_.puts.other.position - put_view_.ring->start) < 0;  // the quick way needs it newer
+    const bool is_from_an_older_ring =
+        static_cast<std::int32_t>(state_.puts.other.position - put_view_.ring->start) <
+        0;  // the quick way needs it newer
     if (!is_from_an_older_ring && fits()) return true;
     state_.puts.other = state_.gets.index.load(std::memory_order_acquire);
     renew_start();
     return fits();
 }
 
-// Positions wrap: before a ring is so old that its start could be taken for a later one, the start moves on by whole rounds. Only when
-// the gets work in this ring too, so that nobody compares the start with a position any more.
+// Positions wrap: before a ring is so old that its start could be taken for a later one, the start moves on
+// by whole rounds. Only when the gets work in this ring too, so that nobody compares the start with a
+// position any more.
 void QueueCore::renew_start() noexcept {
     auto& ring = *put_view_.ring;
     const std::uint32_t start = ring.start.load(std::memory_order_relaxed);
-    if (put_index_.position - start < largest_distance / 4 || state_.gets.ring.load() != put_view_.block) return;
+    if (put_index_.position - start < largest_distance / 4 || state_.gets.ring.load() != put_view_.block)
+        return;
     ring.start = start + ((state_.puts.other.position - start) & ~(put_view_.capacity - 1));
 }
 
 bool QueueCore::may_grow() const noexcept {
-    return put_index_.position - state_.puts.other.position + 2 * std::uint64_t{put_view_.capacity} + 2 * longest_in_ring < largest_distance;
+    return put_index_.position - state_.puts.other.position + 2 * std::uint64_t{put_view_.capacity} +
+               2 * longest_in_ring <
+           largest_distance;
 }
 
 // Requires: nothing was added that is not committed.
 void QueueCore::grow(std::uint32_t units) {
-    const std::uint64_t wanted = std::max<std::uint64_t>(2 * std::uint64_t{put_view_.capacity}, std::bit_ceil(8 * std::uint64_t{units}));
+    const std::uint64_t wanted = std::max<std::uint64_t>(2 * std::uint64_t{put_view_.capacity},
+                                                         std::bit_ceil(8 * std::uint64_t{units}));
     const std::uint32_t block = find_block(sizeof(Ring) + wanted * unit, Block::a_ring);
-    if (block == Blocks::none) throw Error("the queue has " + std::to_string(BlockTable::most) + " blocks of memory in use: take items out first");
+    if (block == Blocks::none)
+        throw Error("the queue has " + std::to_string(BlockTable::most) +
+                    " blocks of memory in use: take items out first");
     auto* const ring = new (blocks_.address(block)) Ring;
     ring->capacity = static_cast<std::uint32_t>(wanted);
     ring->start = put_index_.position;
@@ -576,7 +641,8 @@ std::byte* QueueCore::add(std::uint64_t bytes) {
     const std::uint32_t units = units_for(in_front + bytes);
     if (!is_within_limits(bytes) || !has_room(units)) return nullptr;
     std::byte* const place = reserve(units);
-    *reinterpret_cast<Record*>(place) = {static_cast<std::uint32_t>(in_front + bytes), parcel_ == 0 ? Record::message : Record::message_with_parcel};
+    *reinterpret_cast<Record*>(place) = {static_cast<std::uint32_t>(in_front + bytes),
+                                         parcel_ == 0 ? Record::message : Record::message_with_parcel};
     if (parcel_ != 0) std::memcpy(place + sizeof(Record), &parcel_, sizeof parcel_);
     return place + sizeof(Record) + in_front;
 }
@@ -602,7 +668,8 @@ void QueueCore::end_put() noexcept { state_.puts.lock.give_back(); }
 
 std::uint32_t QueueCore::take_block(std::uint64_t bytes, Deadline deadline) {
     require_open();
-    if (!take_side(state_.puts, for_the_lock(deadline))) throw Full("the queue is busy: another process stands still while it puts");
+    if (!take_side(state_.puts, for_the_lock(deadline)))
+        throw Full("the queue is busy: another process stands still while it puts");
     std::uint32_t block = Blocks::none;
     try {
         block = find_block(bytes, Block::this_process());
@@ -611,7 +678,9 @@ std::uint32_t QueueCore::take_block(std::uint64_t bytes, Deadline deadline) {
         throw;
     }
     end_put();
-    if (block == Blocks::none) throw Full("the queue has " + std::to_string(BlockTable::most) + " long items in it or in use: take some out first");
+    if (block == Blocks::none)
+        throw Full("the queue has " + std::to_string(BlockTable::most) +
+                   " long items in it or in use: take some out first");
     return block;
 }
 
@@ -634,8 +703,8 @@ std::uint32_t QueueCore::find_block(std::uint64_t bytes, std::uint32_t owner) {
     return block;
 }
 
-// Frees what the dead have left: blocks that they owned, or that they had given to the queue before they came to
-// commit. Requires: the lock of the puts is held.
+// Frees what the dead have left: blocks that they owned, or that they had given to the queue before they came
+// to commit. Requires: the lock of the puts is held.
 void QueueCore::sweep() {
     auto& table = blocks_.table();
     bool needed = state_.sweep != 0;
@@ -663,7 +732,8 @@ void QueueCore::sweep() {
             }
         }
         if (at.position == end.position) break;
-        const auto* const place = view.data + std::size_t{(at.position - view.ring->start) & (view.capacity - 1)} * unit;
+        const auto* const place =
+            view.data + std::size_t{(at.position - view.ring->start) & (view.capacity - 1)} * unit;
         const auto record = *reinterpret_cast<const Record*>(place);
         if ((record.kind & ~std::uint32_t{Record::retracted}) == Record::block)
             used[reinterpret_cast<const BlockRecord*>(place + sizeof(Record))->block] = true;
@@ -672,7 +742,9 @@ void QueueCore::sweep() {
     state_.puts.ring = view.block;
     for (std::uint32_t i = 0; i < table.count; ++i) {
         const std::uint32_t owner = blocks_[i].owner;
-        if (!used[i] && (owner == Block::the_queue || owner == Block::a_ring || Block::is_of_a_dead_process(owner))) give_block(i);
+        if (!used[i] &&
+            (owner == Block::the_queue || owner == Block::a_ring || Block::is_of_a_dead_process(owner)))
+            give_block(i);
     }
     state_.sweep = 0;
 }
@@ -681,7 +753,8 @@ void QueueCore::sweep() {
 
 // Requires: the lock of the side that sends on the socket is held.
 void QueueCore::ring_box(Box& box, int socket) {
-    if (box.wanted.load(std::memory_order_relaxed) == 0 || box.filled.load(std::memory_order_relaxed) != 0) [[likely]]
+    if (box.wanted.load(std::memory_order_relaxed) == 0 || box.filled.load(std::memory_order_relaxed) != 0)
+        [[likely]]
         return;
     // No room means that there is something in it; nobody there, that nobody waits.
     platform::post(socket, as_bytes(bell_number));
@@ -716,7 +789,8 @@ bool QueueCore::enclose(std::span<const message::Attachment> attachments) {
         const auto posted = platform::post(sockets_.of_puts(), as_bytes(number), descriptors);
         socket_is_full_ = posted == platform::Posted::no_room;
         if (socket_is_full_) return false;
-        if (posted == platform::Posted::nobody_there) throw BrokenPipe("the pipe's other end is closed: nobody is left to receive");
+        if (posted == platform::Posted::nobody_there)
+            throw BrokenPipe("the pipe's other end is closed: nobody is left to receive");
         state_.gets.box.filled = 1;
         if (attachments.size() <= Parcels::most_names) {
             for (std::size_t i = 0; i < attachments.size(); ++i) parcels.names[i] = attachments[i].name;
@@ -733,7 +807,9 @@ message::Attachments QueueCore::open_parcel(std::uint64_t wanted) {
         std::uint64_t number = 0;
         const auto buffer = std::as_writable_bytes(std::span(&number, 1));
         auto peeked = platform::peek_at_message(sockets_.of_gets(), buffer);
-        if (peeked.size == 0 || number > wanted) throw Error("the descriptors that belong to a message are gone: somebody else has read from its socket");
+        if (peeked.size == 0 || number > wanted)
+            throw Error(
+                "the descriptors that belong to a message are gone: somebody else has read from its socket");
         if (number == wanted) {
             std::vector<int> descriptors;
             for (auto& descriptor : peeked.descriptors) descriptors.push_back(descriptor.release());
@@ -780,14 +856,16 @@ void QueueCore::stop_ringing() {
     take_side(state_.puts, {});
     state_.gets.box.wanted = 0;
     // A parcel may be somebody's, who would miss it: bells alone are taken out.
-    if (state_.gets.box.filled.load(std::memory_order_relaxed) != 0 && !has_parcels()) empty_box(state_.gets.box, sockets_.of_gets());
+    if (state_.gets.box.filled.load(std::memory_order_relaxed) != 0 && !has_parcels())
+        empty_box(state_.gets.box, sockets_.of_gets());
     state_.puts.lock.give_back();
 }
 
 bool QueueCore::wait_for_something(Deadline deadline) {
     const auto attempt = [&] { return is_something(); };
-    const bool something = wait_by_descriptor(name_of(Call::poll), position_of(state_.puts), sockets_.of_gets(), deadline, attempt,
-                                              [&] { return is_ready_or_will_ring(deadline); });
+    const bool something =
+        wait_by_descriptor(name_of(Call::poll), position_of(state_.puts), sockets_.of_gets(), deadline,
+                           attempt, [&] { return is_ready_or_will_ring(deadline); });
     // Whoever asks again and again by a descriptor must not find the bell of what is gone.
     return something || is_ready_or_will_ring(now) || is_hung_up(sockets_.of_gets());
 }
@@ -801,7 +879,8 @@ bool QueueCore::has_room_or_will_ring(std::uint64_t bytes, Deadline deadline) {
         if (take_side(state_.gets, deadline)) {
             const TakenSide taken(state_.gets);
             state_.puts.other = state_.gets.index.load();
-            room = (is_within_limits(bytes) && !socket_is_full_) || put_index_ == state_.puts.other || state_.phase.load() != QueueState::open;
+            room = (is_within_limits(bytes) && !socket_is_full_) || put_index_ == state_.puts.other ||
+                   state_.phase.load() != QueueState::open;
             if (!room) {
                 state_.puts.box.wanted = 1;
                 empty_box(state_.puts.box, sockets_.of_puts());
@@ -821,22 +900,25 @@ bool QueueCore::is_hung_up(int socket) const {
     return waited.hung_up;
 }
 
-// Without asking the system for each message: it is asked while nobody has received yet, when who received last is
-// dead, and when somebody has closed the other end.
+// Without asking the system for each message: it is asked while nobody has received yet, when who received
+// last is dead, and when somebody has closed the other end.
 bool QueueCore::has_receiver() const noexcept {
     const sync::LifeId last = state_.last_getter.load(std::memory_order_relaxed);
-    return state_.departures.load(std::memory_order_relaxed) == seen_departures_ && last != sync::nobody && !sync::is_dead(last);
+    return state_.departures.load(std::memory_order_relaxed) == seen_departures_ && last != sync::nobody &&
+           !sync::is_dead(last);
 }
 
 void QueueCore::require_receiver() {
     const std::uint32_t departures = state_.departures.load(std::memory_order_relaxed);
     if (has_receiver()) return;
-    if (is_hung_up(sockets_.of_puts())) throw BrokenPipe("the pipe's other end is closed: nobody is left to receive");
+    if (is_hung_up(sockets_.of_puts()))
+        throw BrokenPipe("the pipe's other end is closed: nobody is left to receive");
     seen_departures_ = departures;
 }
 
 template <class Attempt, class WillRing>
-bool QueueCore::wait_by_descriptor(const char* call, const sync::Word& watched, int socket, Deadline deadline, Attempt attempt, WillRing ready_or_will_ring) {
+bool QueueCore::wait_by_descriptor(const char* call, const sync::Word& watched, int socket, Deadline deadline,
+                                   Attempt attempt, WillRing ready_or_will_ring) {
     std::uint32_t seen = watched.load();
     if (attempt()) return true;
     if (deadline.has_passed()) return false;
@@ -863,15 +945,19 @@ bool QueueCore::begin_get_quickly(Message& message) noexcept {
     auto& side = state_.gets;
     if (!side.lock.take_if_free(sync::life_of_this_thread)) return false;
     if (is_in_view(get_view_, side) && state_.phase.load() != QueueState::immediate &&
-        (!is_pipe_ || state_.last_getter.load(std::memory_order_relaxed) == sync::life_of_this_thread)) [[likely]] {
+        (!is_pipe_ || state_.last_getter.load(std::memory_order_relaxed) == sync::life_of_this_thread))
+        [[likely]] {
         const Ring& ring = *get_view_.ring;
         const Index index = side.index.load(std::memory_order_relaxed);
-        if (index.position == side.other.position) side.other = state_.puts.index.load(std::memory_order_acquire);
-        // A ring that took over meanwhile is for the long way: looked for after the index, which may have moved there.
+        if (index.position == side.other.position)
+            side.other = state_.puts.index.load(std::memory_order_acquire);
+        // A ring that took over meanwhile is for the long way: looked for after the index, which may have
+        // moved there.
         if (index.position != side.other.position && ring.next.load(std::memory_order_acquire) == 0) {
             const std::uint32_t at = (index.position - ring.start) & (ring.capacity - 1);
             const std::byte* const place = get_view_.data + std::size_t{at} * unit;
-            if (const auto record = *reinterpret_cast<const Record*>(place); record.kind == Record::message) [[likely]] {
+            if (const auto record = *reinterpret_cast<const Record*>(place); record.kind == Record::message)
+                [[likely]] {
                 get_index_ = {index.position + units_for(record.bytes), index.items + 1};
                 message = {{place + sizeof(Record), record.bytes}, Blocks::none, 0};
                 return true;
@@ -886,9 +972,10 @@ void QueueCore::begin_get(Deadline deadline) {
     const Deadline lock_deadline = for_the_lock(deadline);
     const auto attempt = [&] { return try_begin_get(lock_deadline); };
     const auto& watched = position_of(state_.puts);
-    const bool begun =
-        is_pipe() ? wait_by_descriptor(name_of(Call::get), watched, sockets_.of_gets(), deadline, attempt, [&] { return is_ready_or_will_ring(deadline); })
-                  : wait_in_line(name_of(Call::get), state_.gets, watched, deadline, attempt);
+    const bool begun = is_pipe()
+                           ? wait_by_descriptor(name_of(Call::get), watched, sockets_.of_gets(), deadline,
+                                                attempt, [&] { return is_ready_or_will_ring(deadline); })
+                           : wait_in_line(name_of(Call::get), state_.gets, watched, deadline, attempt);
     if (begun) return;
     if (is_pipe() && is_hung_up(sockets_.of_gets())) {
         if (attempt()) return;  // it was sent after we looked, and before the other end went
@@ -896,14 +983,17 @@ void QueueCore::begin_get(Deadline deadline) {
     }
     // Who was led here by the descriptor must not find it readable for what is gone.
     if (state_.gets.box.wanted.load() != 0) is_ready_or_will_ring(now);
-    throw Empty(is_pipe() ? "nothing was sent through the pipe in time" : "the queue is empty, and nothing was put in time");
+    throw Empty(is_pipe() ? "nothing was sent through the pipe in time"
+                          : "the queue is empty, and nothing was put in time");
 }
 
 bool QueueCore::try_begin_get(Deadline deadline) {
     auto& side = state_.gets;
     if (!take_side(side, deadline)) return false;
     get_index_ = side.index.load(std::memory_order_relaxed);
-    if (const sync::LifeId self = sync::my_life(); is_pipe() && state_.last_getter.load(std::memory_order_relaxed) != self) state_.last_getter = self;
+    if (const sync::LifeId self = sync::my_life();
+        is_pipe() && state_.last_getter.load(std::memory_order_relaxed) != self)
+        state_.last_getter = self;
     try {
         follow_gets();
     } catch (...) {
@@ -912,12 +1002,15 @@ bool QueueCore::try_begin_get(Deadline deadline) {
     }
     const std::uint32_t phase = state_.phase.load();
     if (has_parcels()) throw_away_parcels();  // of who was killed after it had taken the last item
-    const bool something = get_index_.position != side.other.position || get_index_.position != (side.other = state_.puts.index.load()).position;
+    const bool something = get_index_.position != side.other.position ||
+                           get_index_.position != (side.other = state_.puts.index.load()).position;
     if (something && phase != QueueState::immediate) return true;
     end_get();
-    if (phase == QueueState::immediate) throw ShutDown("the queue was shut down at once: what was in it is gone");
+    if (phase == QueueState::immediate)
+        throw ShutDown("the queue was shut down at once: what was in it is gone");
     // Read before the index: after it nothing can have been put.
-    if (phase != QueueState::open) throw ShutDown("the queue was shut down, and all that was in it has been taken");
+    if (phase != QueueState::open)
+        throw ShutDown("the queue was shut down, and all that was in it has been taken");
     return false;
 }
 
@@ -932,7 +1025,8 @@ void QueueCore::follow_gets() {
         const std::uint32_t old = get_view_.block;
         side.ring = next - 1;
         get_view_ = next_view;
-        // If the puts have not moved on, somebody was killed there; who comes next still looks at the old one.
+        // If the puts have not moved on, somebody was killed there; who comes next still looks at the old
+        // one.
         if (state_.puts.ring.load() != old) {
             give_block(old);
         } else {
@@ -952,7 +1046,8 @@ bool QueueCore::next(Message& message) {
             View next_view;
             look_at(next_view, next_block - 1);
             if (get_index_.position == next_view.ring->start) {
-                if (get_index_ != side.index.load(std::memory_order_relaxed)) return false;  // first commit what was taken from the old one
+                if (get_index_ != side.index.load(std::memory_order_relaxed))
+                    return false;  // first commit what was taken from the old one
                 follow_gets();
             }
         }
@@ -973,7 +1068,8 @@ bool QueueCore::next(Message& message) {
         } else if (kind == Record::block) {
             const auto found = *reinterpret_cast<const BlockRecord*>(place + sizeof(Record));
             blocks_[found.block].owner = Block::this_process();
-            message = {{blocks_.address(found.block), found.bytes}, found.block, found.parcel, message.retracted};
+            message = {
+                {blocks_.address(found.block), found.bytes}, found.block, found.parcel, message.retracted};
         }
         return true;
     }
@@ -993,7 +1089,8 @@ bool QueueCore::retract(std::uint32_t position) {
         if (static_cast<std::int32_t>(position - next_view.ring->start) < 0) break;
         view = next_view;
     }
-    auto& record = *reinterpret_cast<Record*>(view.data + std::size_t{(position - view.ring->start) & (view.capacity - 1)} * unit);
+    auto& record = *reinterpret_cast<Record*>(
+        view.data + std::size_t{(position - view.ring->start) & (view.capacity - 1)} * unit);
     record.kind = static_cast<Record::Kind>(record.kind | Record::retracted);
     return true;
 }

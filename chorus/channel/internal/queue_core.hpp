@@ -1,15 +1,17 @@
 // A queue of messages between processes: any of them may put, any may get, any may be killed at any instant.
 //
-// Each side has a lock, an index, and a place where its callers wait. Messages lie in a ring, long ones in blocks of
-// their own to which a short record in the ring refers. A message is in the queue once the index of the puts has
-// moved past it, and out once the index of the gets has: each is one store by who holds that side's lock. So whoever
-// takes a lock from the dead has nothing to undo. Position and number of items are one index, and move as one.
+// Each side has a lock, an index, and a place where its callers wait. Messages lie in a ring, long ones in
+// blocks of their own to which a short record in the ring refers. A message is in the queue once the index of
+// the puts has moved past it, and out once the index of the gets has: each is one store by who holds that
+// side's lock. So whoever takes a lock from the dead has nothing to undo. Position and number of items are
+// one index, and move as one.
 //
-// Who finds nothing to get (or no room to put) lines up at a mutex that the system hands on from the dead; the first
-// in line sleeps on the other side's index. It is the only sleeper there, and keeps its place until it holds the lock:
-// if it is killed before, the next in line comes and looks.
+// Who finds nothing to get (or no room to put) lines up at a mutex that the system hands on from the dead;
+// the first in line sleeps on the other side's index. It is the only sleeper there, and keeps its place until
+// it holds the lock: if it is killed before, the next in line comes and looks.
 //
-// When the ring is too small a larger one takes over: puts go on there, gets when they come to the end of the old.
+// When the ring is too small a larger one takes over: puts go on there, gets when they come to the end of the
+// old.
 #pragma once
 
 #include <atomic>
@@ -33,17 +35,18 @@ struct Index {
 };
 static_assert(std::atomic<Index>::is_always_lock_free);
 
-/// What there is to look at for who waits by a descriptor (poll, epoll, mp::wait, and a pipe's ends, which must also
-/// hear that the other end is gone). A message in the socket makes it readable: a bell, or descriptors that belong to
-/// an item. Once `wanted` is set, the other side sees to it, before each commit, that there is one; it is taken out
-/// again by who finds nothing to do. All of that happens under the other side's lock: so there is no commit without a
-/// bell that somebody who then sleeps could miss.
+/// What there is to look at for who waits by a descriptor (poll, epoll, mp::wait, and a pipe's ends, which
+/// must also hear that the other end is gone). A message in the socket makes it readable: a bell, or
+/// descriptors that belong to an item. Once `wanted` is set, the other side sees to it, before each commit,
+/// that there is one; it is taken out again by who finds nothing to do. All of that happens under the other
+/// side's lock: so there is no commit without a bell that somebody who then sleeps could miss.
 struct Box {
     sync::Word wanted{0};
     sync::Word filled{0};
 };
 
-/// Layout: as below; each side on lines of its own. Writers: who holds the side's lock, but for what says otherwise.
+/// Layout: as below; each side on lines of its own. Writers: who holds the side's lock, but for what says
+/// otherwise.
 struct Side {
     alignas(64) sync::LockState lock;
     sync::Word ring{0};  ///< number of the block in which this side works
@@ -51,12 +54,12 @@ struct Side {
     alignas(64) std::atomic<Index> index{};
     alignas(64) sync::Bell bell;  ///< of this side's callers who wait; writers: anybody
     platform::RobustMutex line;   ///< in which they wait
-    Box box;                      ///< for those who wait by a descriptor; writers: who holds the other side's lock
+    Box box;  ///< for those who wait by a descriptor; writers: who holds the other side's lock
 };
 
-/// The descriptors sent along with items, in a socket beside the ring. Each parcel has a number, which items name;
-/// items that need the same name the same. Who finds a smaller number first throws it away: its item was never put, or
-/// has been taken. Writers: who holds the lock of the puts.
+/// The descriptors sent along with items, in a socket beside the ring. Each parcel has a number, which items
+/// name; items that need the same name the same. Who finds a smaller number first throws it away: its item
+/// was never put, or has been taken. Writers: who holds the lock of the puts.
 struct Parcels {
     static constexpr std::uint32_t most_names = 16;
 
@@ -66,7 +69,8 @@ struct Parcels {
     std::uint64_t names[most_names]{};
 };
 
-/// A queue's socket leads to itself. A pipe has two, for its two ends: an end that is gone hangs up the other.
+/// A queue's socket leads to itself. A pipe has two, for its two ends: an end that is gone hangs up the
+/// other.
 struct Sockets {
     platform::FileDescriptor puts;
     platform::FileDescriptor gets;  ///< none: the same
@@ -74,7 +78,8 @@ struct Sockets {
     int of_gets() const noexcept { return gets ? gets.get() : puts.get(); }
 };
 
-/// Layout: as below. Written once, but for `phase`, `done`, `departures` (anybody), `sweep` (either side) and `last_getter` (the side of the gets).
+/// Layout: as below. Written once, but for `phase`, `done`, `departures` (anybody), `sweep` (either side) and
+/// `last_getter` (the side of the gets).
 struct QueueState {
     static constexpr std::uint64_t current_layout = 1;
 
@@ -83,8 +88,8 @@ struct QueueState {
     std::uint64_t max_items = 0;
     std::uint64_t max_bytes = 0;
 
-    /// open → draining or immediate, draining → immediate: a commit. Its low 30 bits stay free, for the system to wake
-    /// a sleeper when who shuts down is killed.
+    /// open → draining or immediate, draining → immediate: a commit. Its low 30 bits stay free, for the
+    /// system to wake a sleeper when who shuts down is killed.
     enum Phase : std::uint32_t { open = 0, draining = 1U << 30, immediate = 3U << 30 };
     alignas(64) sync::Word phase{open};
     alignas(64) sync::Word done{0};  ///< items that were said to be done
@@ -119,7 +124,10 @@ inline std::optional<QueueSight> look_at_queue(std::span<const std::byte> region
     const auto& header = *std::launder(reinterpret_cast<const memory::RegionHeader*>(region.data()));
     const auto& state = *std::launder(reinterpret_cast<const QueueState*>(region.data() + state_offset));
     if (state.layout != QueueState::current_layout) return std::nullopt;
-    QueueSight sight{.region = header.name, .max_items = state.max_items, .max_bytes = state.max_bytes, .is_pipe = state.type == 0};
+    QueueSight sight{.region = header.name,
+                     .max_items = state.max_items,
+                     .max_bytes = state.max_bytes,
+                     .is_pipe = state.type == 0};
     sight.got = state.gets.index.load().items;  // first: what is put later is not taken for less than was got
     sight.put = state.puts.index.load().items;
     sight.is_shut_down = state.phase.load() != QueueState::open;
@@ -130,7 +138,8 @@ inline constexpr const char* queue_label = "chorus-queue";
 class QueueCore {
 public:
     /// Throws: UsageError for limits that make no sense, OsError when there is no memory.
-    static std::shared_ptr<QueueCore> create(std::uint64_t type, const std::string& type_name, std::uint64_t max_items, std::uint64_t max_bytes);
+    static std::shared_ptr<QueueCore> create(std::uint64_t type, const std::string& type_name,
+                                             std::uint64_t max_items, std::uint64_t max_bytes);
     QueueCore(std::shared_ptr<memory::Region> region, Sockets sockets, std::string type_name);
     ~QueueCore();
     QueueCore(const QueueCore&) = delete;
@@ -145,14 +154,17 @@ public:
 
     static void write(message::Writer& out, const QueueCore& core);
     /// Throws: TypeMismatch if its items are of another type.
-    static std::shared_ptr<QueueCore> read(message::Reader& in, std::uint64_t type, const std::string& type_name);
+    static std::shared_ptr<QueueCore> read(message::Reader& in, std::uint64_t type,
+                                           const std::string& type_name);
 
     std::uint64_t size() const noexcept;
     bool full() const noexcept;
     std::uint64_t max_items() const noexcept { return state_.max_items; }
 
-    /// Takes the lock of the puts, with room for a message of this many bytes. Throws: Full, ShutDown, OsError, UsageError.
-    void begin_put(std::uint64_t bytes, Deadline deadline, std::span<const message::Attachment> attachments = {});
+    /// Takes the lock of the puts, with room for a message of this many bytes. Throws: Full, ShutDown,
+    /// OsError, UsageError.
+    void begin_put(std::uint64_t bytes, Deadline deadline,
+                   std::span<const message::Attachment> attachments = {});
     /// Both begin_put and add, where nothing is in the way: else null, and nothing has happened.
     std::byte* begin_put_quickly(std::uint64_t bytes) noexcept;
     /// Room for one more message under the same lock, or null. Requires: begin_put, which saw to the first.
@@ -182,8 +194,8 @@ public:
     };
     /// Both begin_get and next, where nothing is in the way: else false, and nothing has happened.
     bool begin_get_quickly(Message& message) noexcept;
-    /// The next message under the same lock. Returns false if there is none. What lies in the ring must be read before
-    /// the commit; a block belongs to the caller from the commit on.
+    /// The next message under the same lock. Returns false if there is none. What lies in the ring must be
+    /// read before the commit; a block belongs to the caller from the commit on.
     bool next(Message& message);
     void commit_get();
     void end_get() noexcept;
@@ -192,13 +204,15 @@ public:
 
     /// The descriptors of a message, before the commit. Throws: OsError if this process can have no more.
     message::Attachments open_parcel(std::uint64_t parcel);
-    bool has_parcels() const noexcept { return state_.parcels.are_there.load(std::memory_order_relaxed) != 0; }
+    bool has_parcels() const noexcept {
+        return state_.parcels.are_there.load(std::memory_order_relaxed) != 0;
+    }
     void throw_away_parcels();
 
     /// To be looked at by poll: readable when there is something to get (or to put, on a pipe's sending end).
     int descriptor() const noexcept { return sockets_.of_gets(); }
-    /// Whether get would not wait. If not, the descriptor becomes readable when that changes. May wait a moment for
-    /// another call to finish.
+    /// Whether get would not wait. If not, the descriptor becomes readable when that changes. May wait a
+    /// moment for another call to finish.
     bool is_ready_or_will_ring(Deadline deadline);
     void stop_ringing();
     bool is_something() const noexcept;
@@ -208,13 +222,14 @@ public:
     /// A pipe's receiving end is closed by this process.
     void depart() noexcept {
         state_.departures.fetch_add(1);
-        state_.last_getter = sync::nobody;  // until the next one has received, each send asks whether anybody is there
+        state_.last_getter =
+            sync::nobody;  // until the next one has received, each send asks whether anybody is there
     }
 
     /// Where the last message that was added lies, for retract. Requires: the lock of the puts is held.
     std::uint32_t put_at() const noexcept { return put_at_; }
-    /// Marks a message that is still in the queue: who takes it is told. Returns false if it has been taken. Positions are
-    /// used again after 32 GiB: of a message taken so long ago the caller must know.
+    /// Marks a message that is still in the queue: who takes it is told. Returns false if it has been taken.
+    /// Positions are used again after 32 GiB: of a message taken so long ago the caller must know.
     bool retract(std::uint32_t position);
     /// The number of the message being taken: the first one's is 1. Requires: the lock of the gets is held.
     std::uint32_t number() const noexcept { return get_index_.items; }
@@ -261,20 +276,23 @@ private:
     std::byte* reserve(std::uint32_t units);
     bool is_within_limits(std::uint64_t bytes);
     bool is_within_bytes(Index index, std::uint64_t bytes) const noexcept;
-    bool try_begin_put(std::uint64_t bytes, Deadline deadline, std::span<const message::Attachment> attachments);
+    bool try_begin_put(std::uint64_t bytes, Deadline deadline,
+                       std::span<const message::Attachment> attachments);
     bool enclose(std::span<const message::Attachment> attachments);
     void ring_box(Box& box, int socket);
     void empty_box(Box& box, int socket);
     bool has_room_or_will_ring(std::uint64_t bytes, Deadline deadline);
     template <class Attempt, class WillRing>
-    bool wait_by_descriptor(const char* call, const sync::Word& watched, int socket, Deadline deadline, Attempt attempt, WillRing ready_or_will_ring);
+    bool wait_by_descriptor(const char* call, const sync::Word& watched, int socket, Deadline deadline,
+                            Attempt attempt, WillRing ready_or_will_ring);
     bool has_receiver() const noexcept;
     void require_receiver();
     bool is_hung_up(int socket) const;
     bool try_begin_get(Deadline deadline);
     void require_open() const;
     template <class Attempt>
-    bool wait_in_line(const char* call, Side& side, const sync::Word& watched, Deadline deadline, Attempt attempt);
+    bool wait_in_line(const char* call, Side& side, const sync::Word& watched, Deadline deadline,
+                      Attempt attempt);
     std::uint32_t find_block(std::uint64_t bytes, std::uint32_t owner);
     void sweep();
     std::uint64_t bytes_in_blocks() const noexcept;

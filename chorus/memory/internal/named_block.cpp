@@ -7,12 +7,15 @@ namespace {
 
 void check_name(const std::string& name) {
     const std::string text = "a name of shared memory";
-    if (name.find('\0') != std::string::npos) throw UsageError(text + " has no NUL in it: got one behind '" + name.c_str() + "'");
+    if (name.find('\0') != std::string::npos)
+        throw UsageError(text + " has no NUL in it: got one behind '" + name.c_str() + "'");
     if (name.size() > platform::longest_memory_name) {
-        throw UsageError(text + " has at most " + std::to_string(platform::longest_memory_name) + " bytes: got " + std::to_string(name.size()));
+        throw UsageError(text + " has at most " + std::to_string(platform::longest_memory_name) +
+                         " bytes: got " + std::to_string(name.size()));
     }
     if (name.find('/') != std::string::npos) {
-        throw UsageError(text + " has no '/' in it, nor the one that POSIX puts in front: got '" + name + "'");
+        throw UsageError(text + " has no '/' in it, nor the one that POSIX puts in front: got '" + name +
+                         "'");
     }
     if (name == "." || name == "..") throw UsageError(text + " is none of a folder: got '" + name + "'");
 }
@@ -46,7 +49,8 @@ std::string random_block_name() {
     return name;
 }
 
-NamedBlock create_named_block(const std::string& name, std::size_t size, const Fill& fill, const std::function<std::string()>& propose) {
+NamedBlock create_named_block(const std::string& name, std::size_t size, const Fill& fill,
+                              const std::function<std::string()>& propose) {
     check_name(name);
     const auto file = platform::make_nameable_file();
     // Told before much memory is reserved; who takes the name from now on is noticed at the end.
@@ -64,11 +68,16 @@ NamedBlock create_named_block(const std::string& name, std::size_t size, const F
 
 NamedBlock attach_named_block(const std::string& name) {
     check_name(name);
-    if (name.empty()) throw UsageError("shared memory without a name can only be created: give the .name to attach to, or say .create = true");
+    if (name.empty())
+        throw UsageError(
+            "shared memory without a name can only be created: give the .name to attach to, or say .create = "
+            "true");
     const auto file = platform::open_named_memory(name);
     const std::size_t size = platform::file_size(file.get());
     if (size == 0) {
-        throw DecodeError("shared memory '" + name + "' is empty: somebody cut it off, or another program is just making it; ask its maker, or try again");
+        throw DecodeError("shared memory '" + name +
+                          "' is empty: somebody cut it off, or another program is just making it; ask its "
+                          "maker, or try again");
     }
     return {name, platform::Mapping(file.get(), size, platform::Mapping::Access::read_write)};
 }

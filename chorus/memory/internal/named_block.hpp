@@ -25,8 +25,10 @@ std::string random_block_name();
 using Fill = std::function<void(std::span<std::byte>)>;
 
 /// The name "" stands for a free one: propose() is asked until it gives one.
-/// Requires: size > 0. Throws: UsageError for a name that cannot be; FileExists; OsError when there is no room.
-NamedBlock create_named_block(const std::string& name, std::size_t size, const Fill& fill, const std::function<std::string()>& propose = random_block_name);
+/// Requires: size > 0. Throws: UsageError for a name that cannot be; FileExists; OsError when there is no
+/// room.
+NamedBlock create_named_block(const std::string& name, std::size_t size, const Fill& fill,
+                              const std::function<std::string()>& propose = random_block_name);
 
 /// Throws: UsageError for a name that cannot be; FileNotFound; OsError; DecodeError if the block is empty.
 NamedBlock attach_named_block(const std::string& name);

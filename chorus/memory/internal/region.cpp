@@ -56,7 +56,8 @@ std::shared_ptr<Region> enter(Regions& here, Segment segment) {
     return region;
 }
 
-std::shared_ptr<Region> create_locked(Regions& here, const char* label, std::size_t size, std::size_t reserved) {
+std::shared_ptr<Region> create_locked(Regions& here, const char* label, std::size_t size,
+                                      std::size_t reserved) {
     auto segment = Segment::create_sparse(label, sizeof(RegionHeader) + size, reserved);
     new (segment.bytes().data()) RegionHeader{region_mark, fresh_name(here), sizeof(RegionHeader) + size};
     return enter(here, std::move(segment));
@@ -70,21 +71,28 @@ std::shared_ptr<Region> find(Regions& here, std::uint64_t name) {
 // What another process sent is not believed before it is looked at.
 std::shared_ptr<Region> attach_locked(Regions& here, platform::FileDescriptor file, std::uint64_t name) {
     const std::size_t size = platform::file_size(file.get());
-    if (size < sizeof(RegionHeader)) throw DecodeError("shared memory of " + std::to_string(size) + " bytes holds no object of Chorus");
+    if (size < sizeof(RegionHeader))
+        throw DecodeError("shared memory of " + std::to_string(size) + " bytes holds no object of Chorus");
     RegionHeader header;
     {
         const platform::Mapping start(file.get(), sizeof header, platform::Mapping::Access::read);
         std::memcpy(&header, start.bytes().data(), sizeof header);
     }
-    if (header.mark != region_mark || header.name != name || header.size < sizeof header || header.size > size) {
-        throw DecodeError("shared memory does not hold what the message says: it was made by another version, or is damaged");
+    if (header.mark != region_mark || header.name != name || header.size < sizeof header ||
+        header.size > size) {
+        throw DecodeError(
+            "shared memory does not hold what the message says: it was made by another version, or is "
+            "damaged");
     }
-    return enter(here, Segment::attach(std::move(file), header.size));  // not what the file has grown by since
+    return enter(here,
+                 Segment::attach(std::move(file), header.size));  // not what the file has grown by since
 }
 
 }  // namespace
 
-std::shared_ptr<Region> Region::create(const char* label, std::size_t size) { return create_sparse(label, size, sizeof(RegionHeader) + size); }
+std::shared_ptr<Region> Region::create(const char* label, std::size_t size) {
+    return create_sparse(label, size, sizeof(RegionHeader) + size);
+}
 
 std::shared_ptr<Region> Region::create_sparse(const char* label, std::size_t size, std::size_t reserved) {
     auto& here = regions();
@@ -134,14 +142,17 @@ Place read_place(message::Reader& in, std::size_t size) {
         platform::FileDescriptor file(in.attachments() == nullptr ? -1 : in.attachments()->take(number));
         if (!file) {
             throw Error(
-                "a queue, pipe, lock or other shared object came in a message that cannot carry one to a process which has not got it: "
+                "a queue, pipe, lock or other shared object came in a message that cannot carry one to a "
+                "process which has not got it: "
                 "pass it as an argument, or send it through a queue or a pipe");
         }
         region = attach_locked(here, std::move(file), name);
     }
-    if (offset < sizeof(RegionHeader) || offset % cache_line != 0 || offset > region->size() || size > region->size() - offset) {
-        throw DecodeError("message damaged: an object of " + std::to_string(size) + " bytes is said to lie at " + std::to_string(offset) +
-                          " in shared memory of " + std::to_string(region->size()));
+    if (offset < sizeof(RegionHeader) || offset % cache_line != 0 || offset > region->size() ||
+        size > region->size() - offset) {
+        throw DecodeError("message damaged: an object of " + std::to_string(size) +
+                          " bytes is said to lie at " + std::to_string(offset) + " in shared memory of " +
+                          std::to_string(region->size()));
     }
     if (here.keeps && (here.kept.empty() || here.kept.back() != region)) here.kept.push_back(region);
     return {region, offset};
@@ -155,7 +166,8 @@ void keep_places() {
 
 void forget_older_places() {
     auto& here = regions();
-    std::vector<std::shared_ptr<Region>> forgotten;  // outlives the guard: a region's end takes the mutex itself
+    std::vector<std::shared_ptr<Region>>
+        forgotten;  // outlives the guard: a region's end takes the mutex itself
     const std::lock_guard guard(here.mutex);
     forgotten = std::exchange(here.kept_longer, std::exchange(here.kept, {}));
 }

@@ -60,8 +60,9 @@ void write_place(message::Writer& out, const Place& place);
 /// Throws: DecodeError if that many bytes do not lie there, Error if the message could not bring the region.
 Place read_place(message::Reader& in, std::size_t size);
 
-/// For a process that is told of the same places again and again: from now on what read_place() finds stays mapped until the
-/// second call of forget_older_places() after it, or forget_places(). Not in copies of the process.
+/// For a process that is told of the same places again and again: from now on what read_place() finds stays
+/// mapped until the second call of forget_older_places() after it, or forget_places(). Not in copies of the
+/// process.
 void keep_places();
 void forget_older_places();
 void forget_places();
@@ -74,7 +75,8 @@ std::shared_ptr<T> object_at(const Place& place) {
 /// The place of an object which such a pointer holds.
 Place place_of(const std::shared_ptr<const void>& object);
 
-/// Changes in a copy of this process: what another thread was in the middle of writing there is not to be believed.
+/// Changes in a copy of this process: what another thread was in the middle of writing there is not to be
+/// believed.
 extern constinit std::uint32_t copies_made;
 inline std::uint32_t copy_number() noexcept { return copies_made; }
 

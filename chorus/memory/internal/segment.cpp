@@ -16,7 +16,8 @@ Segment Segment::create_sparse(const char* label, std::size_t size, std::size_t 
 Segment Segment::attach(platform::FileDescriptor file, std::size_t size) {
     const std::size_t real = platform::file_size(file.get());
     if (real < size) {
-        throw DecodeError("shared memory holds " + std::to_string(real) + " bytes, " + std::to_string(size) + " expected");
+        throw DecodeError("shared memory holds " + std::to_string(real) + " bytes, " + std::to_string(size) +
+                          " expected");
     }
     Segment segment;
     segment.mapping_ = platform::Mapping(file.get(), size, platform::Mapping::Access::read_write);

@@ -38,7 +38,8 @@ std::size_t available_in_control_group() {
     const auto used = number_in("/sys/fs/cgroup/memory.current");
     if (!limit || !used) return std::numeric_limits<std::size_t>::max();
     const char* const statistics = "/sys/fs/cgroup/memory.stat";
-    const std::size_t files = number_after(statistics, "inactive_file ").value_or(0) + number_after(statistics, "active_file ").value_or(0);
+    const std::size_t files = number_after(statistics, "inactive_file ").value_or(0) +
+                              number_after(statistics, "active_file ").value_or(0);
     const std::size_t needed = *used - std::min(files, *used);
     return *limit - std::min(needed, *limit);
 }
@@ -53,7 +54,9 @@ void expect_available_memory(std::size_t bytes) {
 
 void throw_no_memory(std::size_t bytes) {
     const OsError error = os_error("reserve " + std::to_string(bytes) + " bytes of memory", ENOMEM);
-    throw OsError(error.what() + std::string("; ") + std::to_string(available_memory()) + " bytes are available", ENOMEM);
+    throw OsError(
+        error.what() + std::string("; ") + std::to_string(available_memory()) + " bytes are available",
+        ENOMEM);
 }
 
 }  // namespace chorus::platform

@@ -103,7 +103,8 @@ void on_crash(int signal, siginfo_t* info, void* raw) {
 
 void prepare_to_record_crashes() {
     static const bool prepared = [] {
-        void* stack = ::mmap(nullptr, stack_for_handlers, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+        void* stack = ::mmap(nullptr, stack_for_handlers, PROT_READ | PROT_WRITE,
+                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
         if (stack == MAP_FAILED) return false;
         stack_t before{};
         ::sigaltstack(nullptr, &before);
@@ -143,8 +144,8 @@ thread_local std::size_t thrown_count = 0;
 
 }  // namespace
 
-extern "C" __attribute__((visibility("hidden"), used)) _Unwind_Reason_Code chorus_leaving_exception(int, _Unwind_Action actions, _Unwind_Exception_Class,
-                                                                                                    _Unwind_Exception*, _Unwind_Context*) {
+extern "C" __attribute__((visibility("hidden"), used)) _Unwind_Reason_Code chorus_leaving_exception(
+    int, _Unwind_Action actions, _Unwind_Exception_Class, _Unwind_Exception*, _Unwind_Context*) {
     if ((actions & _UA_SEARCH_PHASE) != 0) {
         Trace trace{thrown_frames.data(), 0, most_frames, 0};
         _Unwind_Backtrace(add_frame, &trace);
@@ -164,7 +165,8 @@ void record_last_throw(int descriptor, std::size_t offset) {
     record.frame_count = static_cast<std::int32_t>(thrown_count);
     record.frames = thrown_frames;
     record_file = descriptor;
-    [[maybe_unused]] const auto written = ::pwrite(descriptor, &record, sizeof record, static_cast<off_t>(offset));
+    [[maybe_unused]] const auto written =
+        ::pwrite(descriptor, &record, sizeof record, static_cast<off_t>(offset));
     copy_memory_map(static_cast<off_t>(offset + sizeof record));
 }
 

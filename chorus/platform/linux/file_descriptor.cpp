@@ -28,7 +28,10 @@ constexpr std::size_t most_descriptors = 253;  // the kernel's SCM_MAX_FD
     if (number_ >= 0) ::close(std::exchange(number_, -1));
 }
 
-FileDescriptor duplicate(int number) { return FileDescriptor(check(::fcntl(number, F_DUPFD_CLOEXEC, STDERR_FILENO + 1), "duplicate a descriptor")); }
+FileDescriptor duplicate(int number) {
+    return FileDescriptor(
+        check(::fcntl(number, F_DUPFD_CLOEXEC, STDERR_FILENO + 1), "duplicate a descriptor"));
+}
 
 FileDescriptor above_standard_streams(int number) {
     if (number > STDERR_FILENO) return FileDescriptor(number);
@@ -54,13 +57,17 @@ DescriptorPair make_message_sockets() {
 }
 
 FileDescriptor make_mailbox() {
-    FileDescriptor box = above_standard_streams(check(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), "make a mailbox"));
+    FileDescriptor box =
+        above_standard_streams(check(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), "make a mailbox"));
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
-    // A name that the kernel chooses and nobody else can send to: it is connected, and takes only from its peer.
-    check(::bind(box.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(sa_family_t)), "name a mailbox");
+    // A name that the kernel chooses and nobody else can send to: it is connected, and takes only from its
+    // peer.
+    check(::bind(box.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(sa_family_t)),
+          "name a mailbox");
     socklen_t size = sizeof address;
-    check(::getsockname(box.get(), reinterpret_cast<sockaddr*>(&address), &size), "ask for the name of a mailbox");
+    check(::getsockname(box.get(), reinterpret_cast<sockaddr*>(&address), &size),
+          "ask for the name of a mailbox");
     check(::connect(box.get(), reinterpret_cast<const sockaddr*>(&address), size), "connect a mailbox");
     return box;
 }
@@ -71,7 +78,8 @@ bool wait_for_any(std::span<Waited> waited, Deadline deadline) {
     for (;;) {
         timespec left{};
         if (!deadline.is_never()) left = as_timespec(deadline.remaining());
-        const int ready = ::ppoll(polled.data(), polled.size(), deadline.is_never() ? nullptr : &left, nullptr);
+        const int ready =
+            ::ppoll(polled.data(), polled.size(), deadline.is_never() ? nullptr : &left, nullptr);
         if (ready < 0 && errno != EINTR) throw os_error("wait on descriptors", errno);
         if (ready < 0) continue;
         for (std::size_t i = 0; i < polled.size(); ++i) {
@@ -139,8 +147,10 @@ int send_one(int socket, std::span<const std::byte> bytes, std::span<const int> 
     message.msg_iovlen = 1;
     if (!descriptors.empty()) {
         if (descriptors.size() > most_descriptors) {
-            throw UsageError("a message needs " + std::to_string(descriptors.size()) + " descriptors, and the system sends at most " +
-                             std::to_string(most_descriptors) + " with one: send the queues, pipes and locks in several");
+            throw UsageError("a message needs " + std::to_string(descriptors.size()) +
+                             " descriptors, and the system sends at most " +
+                             std::to_string(most_descriptors) +
+                             " with one: send the queues, pipes and locks in several");
         }
         message.msg_control = control.data();
         message.msg_controllen = CMSG_SPACE(descriptors.size_bytes());
@@ -154,7 +164,9 @@ int send_one(int socket, std::span<const std::byte> bytes, std::span<const int> 
     return sent >= 0 ? 0 : errno;
 }
 
-bool means_gone(int code) { return code == EPIPE || code == ECONNRESET || code == ENOTCONN || code == ECONNREFUSED; }
+bool means_gone(int code) {
+    return code == EPIPE || code == ECONNRESET || code == ENOTCONN || code == ECONNREFUSED;
+}
 
 ReceivedMessage receive_one(int socket, std::span<std::byte> buffer, int flags) {
     iovec part{buffer.data(), buffer.size()};
@@ -168,7 +180,8 @@ ReceivedMessage receive_one(int socket, std::span<std::byte> buffer, int flags) 
     if (size < 0 && errno != ECONNRESET && errno != EAGAIN) throw os_error("receive a message", errno);
     ReceivedMessage received;
     if (size <= 0) return received;
-    for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
+    for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
+         header = CMSG_NXTHDR(&message, header)) {
         if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
         const std::size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
         for (std::size_t i = 0; i < count; ++i) {
@@ -178,7 +191,8 @@ ReceivedMessage receive_one(int socket, std::span<std::byte> buffer, int flags) 
         }
     }
     if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
-        throw os_error("receive a message with its descriptors", (message.msg_flags & MSG_CTRUNC) != 0 ? EMFILE : EMSGSIZE);
+        throw os_error("receive a message with its descriptors",
+                       (message.msg_flags & MSG_CTRUNC) != 0 ? EMFILE : EMSGSIZE);
     }
     received.size = static_cast<std::size_t>(size);
     return received;
@@ -200,14 +214,20 @@ Posted post(int socket, std::span<const std::byte> bytes, std::span<const int> d
     throw os_error("send a message with " + std::to_string(descriptors.size()) + " descriptors", code);
 }
 
-ReceivedMessage receive_message(int socket, std::span<std::byte> buffer) { return receive_one(socket, buffer, 0); }
+ReceivedMessage receive_message(int socket, std::span<std::byte> buffer) {
+    return receive_one(socket, buffer, 0);
+}
 bool discard_message(int socket) noexcept {
     std::byte first{};
-    return ::recv(socket, &first, 1, MSG_DONTWAIT) > 0;  // where no descriptors are asked for, the system closes them
+    return ::recv(socket, &first, 1, MSG_DONTWAIT) >
+           0;  // where no descriptors are asked for, the system closes them
 }
-ReceivedMessage peek_at_message(int socket, std::span<std::byte> buffer) { return receive_one(socket, buffer, MSG_DONTWAIT | MSG_PEEK); }
+ReceivedMessage peek_at_message(int socket, std::span<std::byte> buffer) {
+    return receive_one(socket, buffer, MSG_DONTWAIT | MSG_PEEK);
+}
 
-ReadySet::ReadySet() : epoll_(above_standard_streams(check(::epoll_create1(EPOLL_CLOEXEC), "make an epoll set"))) {}
+ReadySet::ReadySet()
+    : epoll_(above_standard_streams(check(::epoll_create1(EPOLL_CLOEXEC), "make an epoll set"))) {}
 
 void ReadySet::add(int descriptor, std::uint64_t tag) {
     epoll_event event{};
@@ -216,7 +236,9 @@ void ReadySet::add(int descriptor, std::uint64_t tag) {
     check(::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, descriptor, &event), "watch a descriptor");
 }
 
-void ReadySet::remove(int descriptor) noexcept { ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, descriptor, nullptr); }
+void ReadySet::remove(int descriptor) noexcept {
+    ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, descriptor, nullptr);
+}
 
 std::vector<std::uint64_t> ReadySet::wait(Deadline deadline) {
     std::array<epoll_event, 256> events;
@@ -226,20 +248,25 @@ std::vector<std::uint64_t> ReadySet::wait(Deadline deadline) {
             const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline.remaining()).count();
             milliseconds = left > INT_MAX ? INT_MAX : static_cast<int>(left);
         }
-        const int ready = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), milliseconds);
+        const int ready =
+            ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), milliseconds);
         if (ready < 0 && errno == EINTR) continue;
         check(ready, "wait on an epoll set");
         if (ready == 0 && !deadline.is_never() && !deadline.has_passed()) continue;
         std::vector<std::uint64_t> tags;
         for (int i = 0; i < ready; ++i) {
-            const std::uint64_t tag = events[static_cast<std::size_t>(i)].data.u64;  // a copy: a packed member cannot be bound to a reference
+            const std::uint64_t tag =
+                events[static_cast<std::size_t>(i)]
+                    .data.u64;  // a copy: a packed member cannot be bound to a reference
             tags.push_back(tag);
         }
         return tags;
     }
 }
 
-Doorbell::Doorbell() : event_(above_standard_streams(check(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "make an event descriptor"))) {}
+Doorbell::Doorbell()
+    : event_(above_standard_streams(
+          check(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "make an event descriptor"))) {}
 
 void Doorbell::ring() noexcept {
     const std::uint64_t one = 1;

@@ -14,14 +14,16 @@
 namespace chorus::platform {
 namespace {
 
-bool wait(const std::atomic<std::uint32_t>& word, std::uint32_t value, Deadline deadline, int operation) noexcept {
+bool wait(const std::atomic<std::uint32_t>& word, std::uint32_t value, Deadline deadline,
+          int operation) noexcept {
     timespec left{};
     if (!deadline.is_never()) {
         const auto remaining = deadline.remaining();
         if (remaining.count() == 0) return false;
         left = as_timespec(remaining);
     }
-    const long result = ::syscall(SYS_futex, &word, operation, value, deadline.is_never() ? nullptr : &left, nullptr, 0);
+    const long result =
+        ::syscall(SYS_futex, &word, operation, value, deadline.is_never() ? nullptr : &left, nullptr, 0);
     return !(result < 0 && errno == ETIMEDOUT);
 }
 
@@ -35,14 +37,23 @@ int wake(const std::atomic<std::uint32_t>& word, int most, int operation) noexce
 bool futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t value, Deadline deadline) noexcept {
     return wait(word, value, deadline, FUTEX_WAIT_PRIVATE);
 }
-int futex_wake(const std::atomic<std::uint32_t>& word, int most) noexcept { return wake(word, most, FUTEX_WAKE_PRIVATE); }
-void futex_wake_all(const std::atomic<std::uint32_t>& word) noexcept { wake(word, INT_MAX, FUTEX_WAKE_PRIVATE); }
+int futex_wake(const std::atomic<std::uint32_t>& word, int most) noexcept {
+    return wake(word, most, FUTEX_WAKE_PRIVATE);
+}
+void futex_wake_all(const std::atomic<std::uint32_t>& word) noexcept {
+    wake(word, INT_MAX, FUTEX_WAKE_PRIVATE);
+}
 
-bool shared_futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t value, Deadline deadline) noexcept {
+bool shared_futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t value,
+                       Deadline deadline) noexcept {
     return wait(word, value, deadline, FUTEX_WAIT);
 }
-int shared_futex_wake(const std::atomic<std::uint32_t>& word, int most) noexcept { return wake(word, most, FUTEX_WAKE); }
-void shared_futex_wake_all(const std::atomic<std::uint32_t>& word) noexcept { wake(word, INT_MAX, FUTEX_WAKE); }
+int shared_futex_wake(const std::atomic<std::uint32_t>& word, int most) noexcept {
+    return wake(word, most, FUTEX_WAKE);
+}
+void shared_futex_wake_all(const std::atomic<std::uint32_t>& word) noexcept {
+    wake(word, INT_MAX, FUTEX_WAKE);
+}
 
 namespace {
 
@@ -59,7 +70,8 @@ bool wait_on_all(std::span<const WordHolds> words, Deadline deadline, std::uint3
         if (deadline.has_passed()) return false;
         until = as_timespec(deadline.when().time_since_epoch());
     }
-    const long result = ::syscall(SYS_futex_waitv, list.data(), words.size(), 0, deadline.is_never() ? nullptr : &until, CLOCK_MONOTONIC);
+    const long result = ::syscall(SYS_futex_waitv, list.data(), words.size(), 0,
+                                  deadline.is_never() ? nullptr : &until, CLOCK_MONOTONIC);
     if (result >= 0 || errno == EAGAIN || errno == EINTR) return true;
     if (errno == ETIMEDOUT) return false;
     throw os_error("wait on several words of memory (Linux 5.16 or later is needed)", errno);
@@ -67,7 +79,11 @@ bool wait_on_all(std::span<const WordHolds> words, Deadline deadline, std::uint3
 
 }  // namespace
 
-bool futex_wait_on_all(std::span<const WordHolds> words, Deadline deadline) { return wait_on_all(words, deadline, FUTEX_32 | FUTEX_PRIVATE_FLAG); }
-bool shared_futex_wait_on_all(std::span<const WordHolds> words, Deadline deadline) { return wait_on_all(words, deadline, FUTEX_32); }
+bool futex_wait_on_all(std::span<const WordHolds> words, Deadline deadline) {
+    return wait_on_all(words, deadline, FUTEX_32 | FUTEX_PRIVATE_FLAG);
+}
+bool shared_futex_wait_on_all(std::span<const WordHolds> words, Deadline deadline) {
+    return wait_on_all(words, deadline, FUTEX_32);
+}
 
 }  // namespace chorus::platform

@@ -23,33 +23,41 @@ std::string quoted(const std::string& name) { return "'" + name + "'"; }
 
 FileNotFound not_found(const std::string& operation, const std::string& name) {
     return FileNotFound(os_error(operation + " shared memory " + quoted(name), ENOENT).what() +
-                            std::string("; it was never created, or is unlinked: check the name, and unlink only when all have attached"),
+                            std::string("; it was never created, or is unlinked: check the name, and unlink "
+                                        "only when all have attached"),
                         ENOENT);
 }
 
 FileExists taken(const std::string& name) {
-    return FileExists(os_error("create shared memory " + quoted(name), EEXIST).what() +
-                          std::string("; attach to it, unlink it if nobody needs it, or leave the name out to get a free one"),
-                      EEXIST);
+    return FileExists(
+        os_error("create shared memory " + quoted(name), EEXIST).what() +
+            std::string(
+                "; attach to it, unlink it if nobody needs it, or leave the name out to get a free one"),
+        EEXIST);
 }
 
 OsError no_room(std::size_t size, int code, const struct statvfs& volume) {
     std::string text = os_error("reserve " + std::to_string(size) + " bytes of shared memory", code).what();
     if (volume.f_blocks > 0) {
-        text += "; " + std::to_string(volume.f_bavail * volume.f_frsize) + " of " + std::to_string(volume.f_blocks * volume.f_frsize) +
+        text += "; " + std::to_string(volume.f_bavail * volume.f_frsize) + " of " +
+                std::to_string(volume.f_blocks * volume.f_frsize) +
                 " bytes are free: ask for less, unlink what is not needed in " + std::string(memory_folder) +
-                ", or make that larger (its mount option size; for a container, an option like docker's --shm-size)";
+                ", or make that larger (its mount option size; for a container, an option like docker's "
+                "--shm-size)";
     }
     return OsError(text, code);
 }
 
 }  // namespace
 
-FileDescriptor make_anonymous_file(const char* label) { return above_standard_streams(check(::memfd_create(label, MFD_CLOEXEC), "make a shared memory file")); }
+FileDescriptor make_anonymous_file(const char* label) {
+    return above_standard_streams(check(::memfd_create(label, MFD_CLOEXEC), "make a shared memory file"));
+}
 
 FileDescriptor make_nameable_file() {
     const int file = retry([] { return ::open(memory_folder.data(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600); });
-    return above_standard_streams(check(file, "make shared memory in /dev/shm (is that a tmpfs, and may you write there?)"));
+    return above_standard_streams(
+        check(file, "make shared memory in /dev/shm (is that a tmpfs, and may you write there?)"));
 }
 
 void require_free_memory_name(const std::string& name) {
@@ -66,13 +74,15 @@ void give_memory_name(int descriptor, const std::string& name) {
 FileDescriptor open_named_memory(const std::string& name) {
     // Without blocking, lest somebody put a pipe there.
     const std::string path = path_of(name);
-    const int opened = retry([&] { return ::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK); });
+    const int opened =
+        retry([&] { return ::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK); });
     if (opened < 0 && errno == ENOENT) throw not_found("attach to", name);
     if (opened < 0) throw os_error("attach to shared memory " + quoted(name), errno);
     FileDescriptor file = above_standard_streams(opened);
     struct stat status {};
     check(::fstat(file.get(), &status), "ask for the kind of shared memory");
-    if (!S_ISREG(status.st_mode)) throw os_error("attach to shared memory " + quoted(name) + ", which is no memory", EINVAL);
+    if (!S_ISREG(status.st_mode))
+        throw os_error("attach to shared memory " + quoted(name) + ", which is no memory", EINVAL);
     return file;
 }
 
@@ -87,14 +97,17 @@ void reserve(int descriptor, std::size_t size) { reserve(descriptor, 0, size); }
 void reserve(int descriptor, std::size_t offset, std::size_t size) {
     struct statvfs volume {};
     check(::fstatvfs(descriptor, &volume), "ask for the room for shared memory");
-    // Asked first, because the kernel would fill all there is before it refuses. Without a bound it says 0 of 0.
+    // Asked first, because the kernel would fill all there is before it refuses. Without a bound it says 0 of
+    // 0.
     if (volume.f_blocks > 0 && size / volume.f_frsize > volume.f_bavail) throw no_room(size, ENOSPC, volume);
-    const int code = retry([&] { return ::fallocate(descriptor, 0, static_cast<off_t>(offset), static_cast<off_t>(size)); });
+    const int code = retry(
+        [&] { return ::fallocate(descriptor, 0, static_cast<off_t>(offset), static_cast<off_t>(size)); });
     if (code < 0) throw no_room(size, errno, volume);
 }
 
 void set_file_size(int descriptor, std::size_t size) {
-    check(retry([&] { return ::ftruncate(descriptor, static_cast<off_t>(size)); }), "set the size of shared memory");
+    check(retry([&] { return ::ftruncate(descriptor, static_cast<off_t>(size)); }),
+          "set the size of shared memory");
 }
 
 std::size_t file_size(int descriptor) {
@@ -105,8 +118,10 @@ std::size_t file_size(int descriptor) {
 
 void write_at(int descriptor, std::size_t offset, std::span<const std::byte> bytes) {
     while (!bytes.empty()) {
-        const auto written = retry([&] { return ::pwrite(descriptor, bytes.data(), bytes.size(), static_cast<off_t>(offset)); });
-        if (written < 0) throw os_error("write " + std::to_string(bytes.size()) + " bytes to shared memory", errno);
+        const auto written = retry(
+            [&] { return ::pwrite(descriptor, bytes.data(), bytes.size(), static_cast<off_t>(offset)); });
+        if (written < 0)
+            throw os_error("write " + std::to_string(bytes.size()) + " bytes to shared memory", errno);
         bytes = bytes.subspan(static_cast<std::size_t>(written));
         offset += static_cast<std::size_t>(written);
     }
@@ -116,7 +131,8 @@ Mapping::Mapping(int descriptor, std::size_t offset, std::size_t size, Access ac
     if (size == 0) return;
     const int protection = access == Access::read ? PROT_READ : PROT_READ | PROT_WRITE;
     void* address = ::mmap(nullptr, size, protection, MAP_SHARED, descriptor, static_cast<off_t>(offset));
-    if (address == MAP_FAILED) throw os_error("map " + std::to_string(size) + " bytes of shared memory", errno);
+    if (address == MAP_FAILED)
+        throw os_error("map " + std::to_string(size) + " bytes of shared memory", errno);
     bytes_ = {static_cast<std::byte*>(address), size};
 }
 

@@ -55,7 +55,8 @@ std::span<const unsigned char> build_id_of(const dl_phdr_info& info) {
     for (int i = 0; i < info.dlpi_phnum; ++i) {
         const ElfW(Phdr)& header = info.dlpi_phdr[i];
         if (header.p_type != PT_NOTE) continue;
-        const auto id = build_id_in_notes(reinterpret_cast<const unsigned char*>(info.dlpi_addr + header.p_vaddr), header.p_memsz);
+        const auto id = build_id_in_notes(
+            reinterpret_cast<const unsigned char*>(info.dlpi_addr + header.p_vaddr), header.p_memsz);
         if (!id.empty()) return id;
     }
     return {};
@@ -68,7 +69,8 @@ Module describe(const dl_phdr_info& info) {
     for (int i = 0; i < info.dlpi_phnum; ++i) {
         const ElfW(Phdr)& header = info.dlpi_phdr[i];
         if (header.p_type == PT_LOAD) {
-            module.ranges.push_back({header.p_vaddr, header.p_vaddr + header.p_memsz, (header.p_flags & PF_X) != 0});
+            module.ranges.push_back(
+                {header.p_vaddr, header.p_vaddr + header.p_memsz, (header.p_flags & PF_X) != 0});
         }
     }
     module.build_id = hexadecimal(build_id_of(info));
@@ -78,7 +80,8 @@ Module describe(const dl_phdr_info& info) {
 bool covers(const dl_phdr_info& info, std::uintptr_t address) {
     for (int i = 0; i < info.dlpi_phnum; ++i) {
         const ElfW(Phdr)& header = info.dlpi_phdr[i];
-        if (header.p_type == PT_LOAD && address - info.dlpi_addr - header.p_vaddr < header.p_memsz) return true;
+        if (header.p_type == PT_LOAD && address - info.dlpi_addr - header.p_vaddr < header.p_memsz)
+            return true;
     }
     return false;
 }
@@ -104,16 +107,20 @@ std::optional<Module> first_module(const Wanted& wanted) {
 }  // namespace
 
 bool Module::holds_code(std::uint64_t offset) const noexcept {
-    return std::any_of(ranges.begin(), ranges.end(), [&](const Range& range) { return range.executable && offset >= range.begin && offset < range.end; });
+    return std::any_of(ranges.begin(), ranges.end(), [&](const Range& range) {
+        return range.executable && offset >= range.begin && offset < range.end;
+    });
 }
 
 bool Module::holds(const void* address) const noexcept {
     const auto offset = reinterpret_cast<std::uintptr_t>(address) - base;
-    return std::any_of(ranges.begin(), ranges.end(), [&](const Range& range) { return offset >= range.begin && offset < range.end; });
+    return std::any_of(ranges.begin(), ranges.end(),
+                       [&](const Range& range) { return offset >= range.begin && offset < range.end; });
 }
 
 std::optional<Module> module_of(const void* address) {
-    return first_module([=](const dl_phdr_info& info) { return covers(info, reinterpret_cast<std::uintptr_t>(address)); });
+    return first_module(
+        [=](const dl_phdr_info& info) { return covers(info, reinterpret_cast<std::uintptr_t>(address)); });
 }
 
 std::optional<Module> module_with_build_id(const std::string& build_id) {
@@ -126,7 +133,8 @@ std::optional<Module> module_at_path(const std::string& path) {
 }
 
 const Module& main_module() {
-    static const auto* const program = new Module(*first_module([](const dl_phdr_info&) { return true; }));  // it comes first
+    static const auto* const program =
+        new Module(*first_module([](const dl_phdr_info&) { return true; }));  // it comes first
     return *program;
 }
 
@@ -134,8 +142,9 @@ bool is_statically_linked() noexcept {
     static const bool known = ::dl_iterate_phdr(
                                   [](dl_phdr_info* program, std::size_t, void*) {  // which comes first
                                       const std::span headers(program->dlpi_phdr, program->dlpi_phnum);
-                                      const bool has_loader =
-                                          std::any_of(headers.begin(), headers.end(), [](const auto& each) { return each.p_type == PT_INTERP; });
+                                      const bool has_loader = std::any_of(
+                                          headers.begin(), headers.end(),
+                                          [](const auto& each) { return each.p_type == PT_INTERP; });
                                       return has_loader ? 1 : 2;
                                   },
                                   nullptr) == 2;

@@ -61,7 +61,8 @@ constexpr std::uint64_t exit_status_wanted = 1U << 3;
 std::optional<int> exit_code_after_collection(int process) {
     PidfdInfo info{};
     info.mask = exit_status_wanted;
-    if (::ioctl(process, get_pidfd_info, &info) != 0 || (info.mask & exit_status_wanted) == 0) return std::nullopt;
+    if (::ioctl(process, get_pidfd_info, &info) != 0 || (info.mask & exit_status_wanted) == 0)
+        return std::nullopt;
     return WIFEXITED(info.exit_code) ? WEXITSTATUS(info.exit_code) : -WTERMSIG(info.exit_code);
 }
 
@@ -114,12 +115,15 @@ std::optional<Ended> collect(int process) {
     siginfo_t info{};
     rusage used{};
     // The system call tells more than the C library passes on.
-    const auto result = retry([&] { return ::syscall(SYS_waitid, wait_by_descriptor, process, &info, WEXITED | WNOHANG | __WALL, &used); });
+    const auto result = retry([&] {
+        return ::syscall(SYS_waitid, wait_by_descriptor, process, &info, WEXITED | WNOHANG | __WALL, &used);
+    });
     if (result < 0 || info.si_pid == 0) {
         const auto exitcode = exit_code_after_collection(process);
         return exitcode ? std::optional(Ended{*exitcode, 0}) : std::nullopt;
     }
-    return Ended{info.si_code == CLD_EXITED ? info.si_status : -info.si_status, static_cast<std::size_t>(used.ru_maxrss) * 1024};
+    return Ended{info.si_code == CLD_EXITED ? info.si_status : -info.si_status,
+                 static_cast<std::size_t>(used.ru_maxrss) * 1024};
 }
 
 void collect_child(int pid) noexcept {
@@ -135,8 +139,8 @@ std::string signal_name(int signal) {
 
 namespace {
 
-// Bound at the program's start, as addresses in data are: it is called in copies of a process and never in the
-// original, so with lazy binding each copy would search for it anew.
+// Bound at the program's start, as addresses in data are: it is called in copies of a process and never in
+// the original, so with lazy binding each copy would search for it anew.
 void (*const volatile bound_exit)(int) = ::_exit;
 
 }  // namespace
@@ -149,9 +153,11 @@ const char* interrupt_line = nullptr;
 pid_t announcing = 0;
 
 void announce_and_end(int signal) {
-    const int error = errno;  // the interrupted code goes on where the signal raised below comes later, as under a sanitizer
+    const int error = errno;  // the interrupted code goes on where the signal raised below comes later, as
+                              // under a sanitizer
     if (::getpid() == announcing) {
-        if (::isatty(STDERR_FILENO) == 1) write_all(STDERR_FILENO, "\n", 1);  // behind ^C, or a bar half drawn
+        if (::isatty(STDERR_FILENO) == 1)
+            write_all(STDERR_FILENO, "\n", 1);  // behind ^C, or a bar half drawn
         write_all(STDERR_FILENO, interrupt_line, std::strlen(interrupt_line));
     }
     ::raise(signal);  // by default again (SA_RESETHAND), and not blocked (SA_NODEFER): the end
@@ -162,7 +168,9 @@ void announce_and_end(int signal) {
 
 void announce_interrupts(const char* line) noexcept {
     struct sigaction now_set {};
-    if (::sigaction(SIGINT, nullptr, &now_set) != 0 || (now_set.sa_flags & SA_SIGINFO) != 0 || now_set.sa_handler != SIG_DFL) return;
+    if (::sigaction(SIGINT, nullptr, &now_set) != 0 || (now_set.sa_flags & SA_SIGINFO) != 0 ||
+        now_set.sa_handler != SIG_DFL)
+        return;
     interrupt_line = line;
     announcing = ::getpid();
     struct sigaction action {};
@@ -212,14 +220,16 @@ struct Launch {
     int error;
 };
 
-// It never returns, so what the address sanitizer notes down about its stack would outlive that stack, and be held against
-// whatever lies there next.
+// It never returns, so what the address sanitizer notes down about its stack would outlive that stack, and be
+// held against whatever lies there next.
 [[gnu::no_sanitize_address]] int launch(void* context) {
     auto& plan = *static_cast<Launch*>(context);
     // A handler of the parent must not run in here; those the program sets up it sets up itself.
     for (int signal = 1; signal < NSIG; ++signal) {
         struct sigaction action {};
-        if (::__sigaction(signal, nullptr, &action) != 0 || action.sa_handler == SIG_DFL || action.sa_handler == SIG_IGN) continue;
+        if (::__sigaction(signal, nullptr, &action) != 0 || action.sa_handler == SIG_DFL ||
+            action.sa_handler == SIG_IGN)
+            continue;
         action.sa_handler = SIG_DFL;
         action.sa_flags = 0;
         ::__sigaction(signal, &action, nullptr);
@@ -244,16 +254,24 @@ std::vector<char*> as_pointers(const std::vector<std::string>& texts) {
 Newborn execute(const Program& program) {
     auto arguments = as_pointers(program.arguments);
     auto environment = as_pointers(program.environment);
-    Launch plan{program.path.c_str(), arguments.data(), environment.data(), program.kept_descriptors.data(), program.kept_descriptors.size(), &program.mask, 0};
+    Launch plan{program.path.c_str(),
+                arguments.data(),
+                environment.data(),
+                program.kept_descriptors.data(),
+                program.kept_descriptors.size(),
+                &program.mask,
+                0};
     constexpr std::size_t stack_size = 64 * 1024;
-    void* stack = ::mmap(nullptr, stack_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+    void* stack =
+        ::mmap(nullptr, stack_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
     if (stack == MAP_FAILED) throw os_error("start a process: its stack", errno);
     int process = -1;
     int pid = -1;
     int error = 0;
     {
         const SignalsBlocked blocked;
-        pid = ::__clone(launch, static_cast<char*>(stack) + stack_size, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &plan, &process);
+        pid = ::__clone(launch, static_cast<char*>(stack) + stack_size,
+                        CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &plan, &process);
         error = errno;
     }
     ::munmap(stack, stack_size);
@@ -284,14 +302,16 @@ int fork_process() { return check(::fork(), "start a process"); }
         RobustList() { ::syscall(SYS_get_robust_list, 0, &head, &size); }
     } robust_list;
     static_assert(sizeof born == sizeof(pid_t) && std::atomic<std::int32_t>::is_always_lock_free);
-    const long flags = CLONE_PARENT | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD;
+    const long flags =
+        CLONE_PARENT | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD;
 #if defined(__x86_64__)
     const long pid = ::syscall(SYS_clone, flags, nullptr, &born, thread_id, nullptr);
 #else
     const long pid = ::syscall(SYS_clone, flags, nullptr, &born, nullptr, thread_id);
 #endif
     if (pid < 0) return -errno;
-    if (pid == 0 && robust_list.head != nullptr) ::syscall(SYS_set_robust_list, robust_list.head, robust_list.size);
+    if (pid == 0 && robust_list.head != nullptr)
+        ::syscall(SYS_set_robust_list, robust_list.head, robust_list.size);
     return static_cast<int>(pid);
 }
 
@@ -318,14 +338,16 @@ void replace_environment(const std::vector<std::string>& environment) {
     ::clearenv();
     for (const std::string& entry : environment) {
         const auto equals = entry.find('=');
-        if (equals != std::string::npos) ::setenv(entry.substr(0, equals).c_str(), entry.c_str() + equals + 1, 1);
+        if (equals != std::string::npos)
+            ::setenv(entry.substr(0, equals).c_str(), entry.c_str() + equals + 1, 1);
     }
 }
 
 void after_fork_in_child(void (*in_child)()) { ::pthread_atfork(nullptr, nullptr, in_child); }
 
 void on_exit_call(void (*function)(int code)) {
-    ::on_exit([](int code, void* context) { reinterpret_cast<void (*)(int)>(context)(code); }, reinterpret_cast<void*>(function));
+    ::on_exit([](int code, void* context) { reinterpret_cast<void (*)(int)>(context)(code); },
+              reinterpret_cast<void*>(function));
 }
 
 LifeLine::LifeLine() {
@@ -345,8 +367,8 @@ void LifeLine::drop() noexcept {
 FileDescriptor tie_to(int life_line) {
     // An end of one's own: the signal is a property of the open file, not of the descriptor.
     const std::string path = "/proc/self/fd/" + std::to_string(life_line);
-    FileDescriptor own =
-        above_standard_streams(check(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC), "open the parent's life line (is /proc mounted?)"));
+    FileDescriptor own = above_standard_streams(check(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC),
+                                                      "open the parent's life line (is /proc mounted?)"));
     check(::fcntl(own.get(), F_SETOWN, ::getpid()), "tie this process to its parent");
     check(::fcntl(own.get(), F_SETSIG, SIGKILL), "tie this process to its parent");
     check(::fcntl(own.get(), F_SETFL, O_ASYNC | O_NONBLOCK), "tie this process to its parent");
@@ -362,7 +384,8 @@ bool life_line_is_cut(int life_line) noexcept {
 Surroundings surroundings() {
     Surroundings result;
     result.directory = FileDescriptor(::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC));
-    if (!result.directory && (errno == EMFILE || errno == ENFILE)) throw os_error("start a process: open its directory", errno);
+    if (!result.directory && (errno == EMFILE || errno == ENFILE))
+        throw os_error("start a process: open its directory", errno);
     if (result.directory) result.directory = above_standard_streams(result.directory.release());
     for (int stream = 0; stream < 3; ++stream) {
         if (::fcntl(stream, F_GETFD) < 0) continue;
@@ -372,7 +395,8 @@ Surroundings surroundings() {
     return result;
 }
 
-void take_surroundings(bool has_directory, const std::array<bool, 3>& open, std::span<const FileDescriptor> descriptors) {
+void take_surroundings(bool has_directory, const std::array<bool, 3>& open,
+                       std::span<const FileDescriptor> descriptors) {
     std::size_t next = 0;
     if (has_directory) {
         [[maybe_unused]] const int moved = ::fchdir(descriptors[next++].get());
@@ -388,7 +412,8 @@ void take_surroundings(bool has_directory, const std::array<bool, 3>& open, std:
 
 void take_standard_error(int descriptor) {
     const int flags = check(::fcntl(descriptor, F_GETFL), "ask how a descriptor is open");
-    check(::fcntl(descriptor, F_SETFL, flags & ~O_NONBLOCK), "let a descriptor block");  // as programs expect it
+    check(::fcntl(descriptor, F_SETFL, flags & ~O_NONBLOCK),
+          "let a descriptor block");  // as programs expect it
     check(::dup2(descriptor, STDERR_FILENO), "hand standard error on");
 }
 
@@ -414,7 +439,8 @@ struct AllowanceRecord {
 Allowances allowances() {
     AllowanceRecord record{};
     ::sched_getaffinity(0, sizeof record.cpus, &record.cpus);
-    for (std::size_t i = 0; i < record.limits.size(); ++i) ::getrlimit(static_cast<__rlimit_resource>(i), &record.limits[i]);
+    for (std::size_t i = 0; i < record.limits.size(); ++i)
+        ::getrlimit(static_cast<__rlimit_resource>(i), &record.limits[i]);
     Allowances bytes(sizeof record);
     std::memcpy(bytes.data(), &record, sizeof record);
     return bytes;
@@ -425,7 +451,8 @@ void take_allowances(const Allowances& bytes) noexcept {
     if (bytes.size() != sizeof record) return;
     std::memcpy(&record, bytes.data(), sizeof record);
     ::sched_setaffinity(0, sizeof record.cpus, &record.cpus);
-    for (std::size_t i = 0; i < record.limits.size(); ++i) ::setrlimit(static_cast<__rlimit_resource>(i), &record.limits[i]);
+    for (std::size_t i = 0; i < record.limits.size(); ++i)
+        ::setrlimit(static_cast<__rlimit_resource>(i), &record.limits[i]);
 }
 
 Standing standing() {
@@ -481,7 +508,8 @@ void limit_cpu_time(std::chrono::nanoseconds more) {
         sigevent event{};
         event.sigev_notify = SIGEV_SIGNAL;
         event.sigev_signo = SIGXCPU;
-        check(::timer_create(CLOCK_PROCESS_CPUTIME_ID, &event, &cpu_timer.timer), "limit a process's CPU time");
+        check(::timer_create(CLOCK_PROCESS_CPUTIME_ID, &event, &cpu_timer.timer),
+              "limit a process's CPU time");
         cpu_timer.pid = ::getpid();
     }
     ::signal(SIGXCPU, SIG_DFL);
@@ -527,7 +555,8 @@ int usable_cpus() noexcept {
         std::string quota;
         double period = 0;
         if (file >> quota >> period && quota != "max" && period > 0) {
-            count = std::min(count, std::max(1, static_cast<int>(std::strtod(quota.c_str(), nullptr) / period)));
+            count =
+                std::min(count, std::max(1, static_cast<int>(std::strtod(quota.c_str(), nullptr) / period)));
         }
         if (group.find('/') == std::string::npos) return std::max(count, 1);
     }

@@ -113,7 +113,9 @@ std::size_t smallest_stack() noexcept {
     return static_cast<std::size_t>(std::max(::sysconf(_SC_THREAD_STACK_MIN), usable));
 }
 
-void signal_main_thread(int signal) { check(::syscall(SYS_tgkill, ::getpid(), ::getpid(), signal), "signal the main thread"); }
+void signal_main_thread(int signal) {
+    check(::syscall(SYS_tgkill, ::getpid(), ::getpid(), signal), "signal the main thread");
+}
 
 // ---- halting ----------------------------------------------------------------------------------
 //
@@ -173,9 +175,13 @@ bool was_called_by_the_program(std::uintptr_t pc) {
 bool slept_in_system_call([[maybe_unused]] const ucontext_t& context) {
 #if defined(__x86_64__)
     const auto pc = static_cast<std::uintptr_t>(context.uc_mcontext.gregs[REG_RIP]);
-    const auto is_syscall = [](std::uintptr_t at) { return std::memcmp(reinterpret_cast<const void*>(at), "\x0f\x05", 2) == 0; };
+    const auto is_syscall = [](std::uintptr_t at) {
+        return std::memcmp(reinterpret_cast<const void*>(at), "\x0f\x05", 2) == 0;
+    };
     // Interrupted calls either failed with EINTR or stand before being made again.
-    return (is_syscall(pc - 2) && (context.uc_mcontext.gregs[REG_RAX] == -EINTR || was_called_by_the_program(pc))) || is_syscall(pc);
+    return (is_syscall(pc - 2) &&
+            (context.uc_mcontext.gregs[REG_RAX] == -EINTR || was_called_by_the_program(pc))) ||
+           is_syscall(pc);
 #else
     return true;
 #endif
@@ -227,13 +233,15 @@ void find_runtime(Halting& state) {
             const std::string name = path.substr(path.rfind('/') + 1);
             bool runtime = false;
             for (const char* stem :
-                 {"libc.", "ld-linux", "libstdc++.", "libpthread.", "libgcc_s.", "libasan.", "libtsan.", "libubsan.", "libclang_rt.", "libdw", "libelf"}) {
+                 {"libc.", "ld-linux", "libstdc++.", "libpthread.", "libgcc_s.", "libasan.", "libtsan.",
+                  "libubsan.", "libclang_rt.", "libdw", "libelf"}) {
                 runtime = runtime || name.starts_with(stem);
             }
             for (int i = 0; runtime && i < info->dlpi_phnum; ++i) {
                 const auto& header = info->dlpi_phdr[i];
                 if (header.p_type != PT_LOAD || (header.p_flags & PF_X) == 0) continue;
-                static_cast<Halting*>(context)->runtime.push_back({info->dlpi_addr + header.p_vaddr, info->dlpi_addr + header.p_vaddr + header.p_memsz});
+                static_cast<Halting*>(context)->runtime.push_back(
+                    {info->dlpi_addr + header.p_vaddr, info->dlpi_addr + header.p_vaddr + header.p_memsz});
             }
             return 0;
         },
@@ -244,7 +252,8 @@ void find_runtime(Halting& state) {
 bool blocks(int thread, int signal) {
     std::ifstream status("/proc/self/task/" + std::to_string(thread) + "/status");
     for (std::string line; std::getline(status, line);) {
-        if (line.starts_with("SigBlk:")) return ((std::stoull(line.substr(7), nullptr, 16) >> (signal - 1)) & 1U) != 0;
+        if (line.starts_with("SigBlk:"))
+            return ((std::stoull(line.substr(7), nullptr, 16) >> (signal - 1)) & 1U) != 0;
     }
     return false;
 }
@@ -288,7 +297,9 @@ bool halt_threads(std::span<const int> thread_ids) {
             if (::syscall(SYS_tgkill, ::getpid(), thread, signal) < 0) break;  // it has ended by itself
             while (halting->answers.load() == answers) {
                 // A thread that ends now never answers: look again now and then.
-                if (!futex_wait(halting->answers, answers, std::chrono::milliseconds(10)) && ::syscall(SYS_tgkill, ::getpid(), thread, 0) < 0) break;
+                if (!futex_wait(halting->answers, answers, std::chrono::milliseconds(10)) &&
+                    ::syscall(SYS_tgkill, ::getpid(), thread, 0) < 0)
+                    break;
             }
             if (halting->halted.load() != halted) break;
             ::sched_yield();

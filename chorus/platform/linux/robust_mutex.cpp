@@ -15,7 +15,9 @@ namespace {
 
 static_assert(sizeof(pthread_mutex_t) <= sizeof(RobustMutex));
 
-pthread_mutex_t* system_mutex(std::byte* state) { return std::launder(reinterpret_cast<pthread_mutex_t*>(state)); }
+pthread_mutex_t* system_mutex(std::byte* state) {
+    return std::launder(reinterpret_cast<pthread_mutex_t*>(state));
+}
 
 }  // namespace
 
@@ -36,13 +38,15 @@ bool RobustMutex::try_lock() noexcept {
     return code == 0 || code == EOWNERDEAD;
 }
 
-// The C library's own way of waiting can leave a sleeper asleep for ever. It lets go of the lock by clearing the word, the flag for sleepers
-// too, and wakes one of them, who is to set the flag again for the rest. If that one is killed before, and a third takes the lock meanwhile,
-// the third finds no flag and wakes nobody when it lets go or dies; the kernel helps only where nobody holds the lock.
+// The C library's own way of waiting can leave a sleeper asleep for ever. It lets go of the lock by clearing
+// the word, the flag for sleepers too, and wakes one of them, who is to set the flag again for the rest. If
+// that one is killed before, and a third takes the lock meanwhile, the third finds no flag and wakes nobody
+// when it lets go or dies; the kernel helps only where nobody holds the lock.
 //
-// So here the flag is never lost: a free lock is first marked as one whose owner has died and that has sleepers, which whoever takes it takes
-// over with the flag. Each who lets go, or dies, has one sleeper woken; and whoever is killed between being woken and taking the lock
-// either finds it free, and the kernel wakes the next, or somebody holds it who will.
+// So here the flag is never lost: a free lock is first marked as one whose owner has died and that has
+// sleepers, which whoever takes it takes over with the flag. Each who lets go, or dies, has one sleeper
+// woken; and whoever is killed between being woken and taking the lock either finds it free, and the kernel
+// wakes the next, or somebody holds it who will.
 bool RobustMutex::lock(Deadline deadline) noexcept {
     constexpr std::uint32_t free_with_sleepers = FUTEX_OWNER_DIED | FUTEX_WAITERS;
     auto& word = own_word();
@@ -55,7 +59,8 @@ bool RobustMutex::lock(Deadline deadline) noexcept {
         }
         value = word.load();
         if ((value & FUTEX_TID_MASK) == 0) continue;
-        if ((value & FUTEX_WAITERS) == 0 && !word.compare_exchange_strong(value, value | FUTEX_WAITERS)) continue;
+        if ((value & FUTEX_WAITERS) == 0 && !word.compare_exchange_strong(value, value | FUTEX_WAITERS))
+            continue;
         const WakesAtDeath the_next(word);  // anew: the C library has made its own use of the same record
         if (!shared_futex_wait(word, value | FUTEX_WAITERS, deadline) && deadline.has_passed()) return false;
     }
@@ -65,8 +70,12 @@ void RobustMutex::unlock() noexcept { ::pthread_mutex_unlock(system_mutex(state_
 
 // The first member of the C library's mutex is the word that it shares with the kernel: the number of the
 // thread that holds it, and two flags.
-std::atomic<std::uint32_t>& RobustMutex::own_word() noexcept { return *std::launder(reinterpret_cast<std::atomic<std::uint32_t>*>(state_)); }
-const std::atomic<std::uint32_t>& RobustMutex::word() const noexcept { return const_cast<RobustMutex*>(this)->own_word(); }
+std::atomic<std::uint32_t>& RobustMutex::own_word() noexcept {
+    return *std::launder(reinterpret_cast<std::atomic<std::uint32_t>*>(state_));
+}
+const std::atomic<std::uint32_t>& RobustMutex::word() const noexcept {
+    return const_cast<RobustMutex*>(this)->own_word();
+}
 
 bool RobustMutex::is_held() const noexcept { return (word().load() & FUTEX_TID_MASK) != 0; }
 
@@ -81,7 +90,8 @@ std::optional<std::uint32_t> RobustMutex::watch() noexcept {
 }
 
 void RobustMutex::dismiss_watchers() noexcept {
-    if ((own_word().fetch_and(~static_cast<std::uint32_t>(FUTEX_WAITERS)) & FUTEX_WAITERS) != 0) shared_futex_wake_all(own_word());
+    if ((own_word().fetch_and(~static_cast<std::uint32_t>(FUTEX_WAITERS)) & FUTEX_WAITERS) != 0)
+        shared_futex_wake_all(own_word());
 }
 
 constinit thread_local WakesAtDeath::Promise WakesAtDeath::promise{};

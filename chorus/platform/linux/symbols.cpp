@@ -138,14 +138,17 @@ public:
         if (module == nullptr) return {Place{}};
         Place place;
         if (const char* name = libdw().dwfl_module_addrname(module, address)) place.function = readable(name);
-        if (const char* path = libdw().dwfl_module_info(module, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr)) place.binary = path;
+        if (const char* path = libdw().dwfl_module_info(module, nullptr, nullptr, nullptr, nullptr, nullptr,
+                                                        nullptr, nullptr))
+            place.binary = path;
         Dwarf_Addr bias = 0;
         Dwarf_Die* unit = unit_at(module, address, bias);
         if (unit == nullptr) return {place};
         if (Dwarf_Line* line = libdw().dwarf_getsrc_die(unit, address - bias)) {
             int number = 0;
             const char* file = libdw().dwarf_linesrc(line, nullptr, nullptr);
-            if (file != nullptr && libdw().dwarf_lineno(line, &number) == 0) place.source = std::string(file) + ":" + std::to_string(number);
+            if (file != nullptr && libdw().dwarf_lineno(line, &number) == 0)
+                place.source = std::string(file) + ":" + std::to_string(number);
         }
         return with_inlined(*unit, address - bias, place);
     }
@@ -222,7 +225,8 @@ private:
         }
         const char* name = libdw().dwarf_diename(&die);
         if (name == nullptr) return "";
-        return std::strcmp(name, "operator()") == 0 ? "<lambda>" : name;  // one of a named class has a linkage name
+        return std::strcmp(name, "operator()") == 0 ? "<lambda>"
+                                                    : name;  // one of a named class has a linkage name
     }
 
     static std::string call_place(Dwarf_Die& unit, Dwarf_Die& die) {
@@ -230,8 +234,10 @@ private:
         Dwarf_Word file = 0;
         Dwarf_Word line = 0;
         Dwarf_Files* files = nullptr;
-        if (libdw().dwarf_formudata(libdw().dwarf_attr(&die, DW_AT_call_file, &attribute), &file) != 0) return "";
-        if (libdw().dwarf_formudata(libdw().dwarf_attr(&die, DW_AT_call_line, &attribute), &line) != 0) return "";
+        if (libdw().dwarf_formudata(libdw().dwarf_attr(&die, DW_AT_call_file, &attribute), &file) != 0)
+            return "";
+        if (libdw().dwarf_formudata(libdw().dwarf_attr(&die, DW_AT_call_line, &attribute), &line) != 0)
+            return "";
         if (libdw().dwarf_getsrcfiles(&unit, &files, nullptr) != 0) return "";
         const char* path = libdw().dwarf_filesrc(files, file, nullptr, nullptr);
         return path != nullptr ? std::string(path) + ":" + std::to_string(line) : "";
@@ -243,12 +249,14 @@ private:
 };
 
 void erase_all(std::string& text, const std::string& part) {
-    for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at)) text.erase(at, part.size());
+    for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at))
+        text.erase(at, part.size());
 }
 
 // "as_text[abi:cxx11](int)": a function that returns a std::string may be called so.
 void erase_tags(std::string& text) {
-    for (std::size_t at = text.find("[abi:"); at != std::string::npos; at = text.find("[abi:", at)) text.erase(at, text.find(']', at) - at + 1);
+    for (std::size_t at = text.find("[abi:"); at != std::string::npos; at = text.find("[abi:", at))
+        text.erase(at, text.find(']', at) - at + 1);
 }
 
 std::string hexadecimal(std::uintptr_t address) {
@@ -260,26 +268,30 @@ std::string hexadecimal(std::uintptr_t address) {
 std::string file_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
 bool is_any_of(const std::string& function, std::initializer_list<const char*> marks) {
-    return std::any_of(marks.begin(), marks.end(), [&](const char* mark) { return function.find(mark) != std::string::npos; });
+    return std::any_of(marks.begin(), marks.end(),
+                       [&](const char* mark) { return function.find(mark) != std::string::npos; });
 }
 
 // The way of an exception or a signal to who reads the stack.
 bool is_on_the_way(const std::string& function) {
-    return is_any_of(function, {"chorus_leaving_exception", "_Unwind_", "__cxa_throw", "__cxa_rethrow", "__restore_rt"}) ||
+    return is_any_of(function, {"chorus_leaving_exception", "_Unwind_", "__cxa_throw", "__cxa_rethrow",
+                                "__restore_rt"}) ||
            function.starts_with("chorus::platform::(anonymous namespace)::");
 }
 
 // Where Chorus calls the user's function: outside of it lies only our own start. What is inlined there
 // is already a frame of its own.
 bool calls_the_function(const std::string& function) {
-    return is_any_of(function,
-                     {"chorus::message::invoke_function<", "chorus::message::call_with<", "chorus::message::call_and_write<", "chorus::message::enter<",
-                      "chorus::message::BoundFunction<", "chorus::message::TypedCall<", "chorus::platform::watch_exceptions"});
+    return is_any_of(function, {"chorus::message::invoke_function<", "chorus::message::call_with<",
+                                "chorus::message::call_and_write<", "chorus::message::enter<",
+                                "chorus::message::BoundFunction<", "chorus::message::TypedCall<",
+                                "chorus::platform::watch_exceptions"});
 }
 
 // Inlined between that and the user's function.
 bool hands_over(const std::string& source) {
-    return is_any_of(source, {"/chorus/message/callable.hpp:", "/chorus/message/invocable.hpp:", "/bits/invoke.h:", "/functional:", "/tuple:"});
+    return is_any_of(source, {"/chorus/message/callable.hpp:", "/chorus/message/invocable.hpp:",
+                              "/bits/invoke.h:", "/functional:", "/tuple:"});
 }
 
 }  // namespace
@@ -287,7 +299,8 @@ bool hands_over(const std::string& source) {
 std::string readable(const char* mangled) {
     if (mangled == nullptr) return "";
     int status = 0;
-    const std::unique_ptr<char, decltype(&std::free)> text(abi::__cxa_demangle(mangled, nullptr, nullptr, &status), &std::free);
+    const std::unique_ptr<char, decltype(&std::free)> text(
+        abi::__cxa_demangle(mangled, nullptr, nullptr, &status), &std::free);
     return status == 0 && text ? text.get() : mangled;
 }
 
@@ -344,7 +357,8 @@ std::string function_name(const void* code) {
     return known->emplace(code, plain_name(name)).first->second;
 }
 
-SymbolizedStack symbolize(std::span<const std::uintptr_t> addresses, const std::string& map, bool first_is_exact) {
+SymbolizedStack symbolize(std::span<const std::uintptr_t> addresses, const std::string& map,
+                          bool first_is_exact) {
     const NotHalted whole;
     const Symbols symbols(map);
     std::vector<Place> frames;
@@ -372,7 +386,8 @@ SymbolizedStack symbolize(std::span<const std::uintptr_t> addresses, const std::
             line += " in " + file_name(place.binary);
         }
         const bool system = (place.binary.starts_with("/lib/") || place.binary.starts_with("/usr/lib/"));
-        if (stack.top.empty() && !system) stack.top = plain_name(place.function) + (place.source.empty() ? "" : " at " + place.source);
+        if (stack.top.empty() && !system)
+            stack.top = plain_name(place.function) + (place.source.empty() ? "" : " at " + place.source);
         stack.text += (i == 0 ? "#" : "\n#") + std::to_string(i) + " " + line;
     }
     return stack;

@@ -25,15 +25,18 @@ std::string first_line(const char* path) {
 std::string limits_behind(const std::string& operation, int code) {
     if (code == EMFILE) {
         return "; this process may have " + limit_text(RLIMIT_NOFILE) +
-               " descriptors open (RLIMIT_NOFILE, `ulimit -n`): raise it, or close() or drop workers that have ended";
+               " descriptors open (RLIMIT_NOFILE, `ulimit -n`): raise it, or close() or drop workers that "
+               "have ended";
     }
     if (code == ENFILE) {
         return "; the system may have " + first_line("/proc/sys/fs/file-max") + " files open (fs.file-max)";
     }
     const bool starts = operation.find("start") != std::string::npos;
     if (starts && (code == EAGAIN || code == ENOMEM)) {
-        return "; limits: " + limit_text(RLIMIT_NPROC) + " processes and threads of this user (RLIMIT_NPROC, `ulimit -u`), " +
-               first_line("/proc/sys/kernel/threads-max") + " in the system (kernel.threads-max), " + first_line("/proc/sys/kernel/pid_max") +
+        return "; limits: " + limit_text(RLIMIT_NPROC) +
+               " processes and threads of this user (RLIMIT_NPROC, `ulimit -u`), " +
+               first_line("/proc/sys/kernel/threads-max") + " in the system (kernel.threads-max), " +
+               first_line("/proc/sys/kernel/pid_max") +
                " process ids (kernel.pid_max), and the pids and memory limits of the control group";
     }
     return "";
@@ -44,7 +47,9 @@ std::string limits_behind(const std::string& operation, int code) {
 OsError os_error(const std::string& operation, int code) {
     char buffer[256];
     const char* reason = strerror_r(code, buffer, sizeof buffer);
-    return OsError(operation + ": " + reason + " (errno " + std::to_string(code) + ")" + limits_behind(operation, code), code);
+    return OsError(
+        operation + ": " + reason + " (errno " + std::to_string(code) + ")" + limits_behind(operation, code),
+        code);
 }
 
 }  // namespace chorus::platform

@@ -7,7 +7,8 @@
 namespace chorus::platform {
 
 inline timespec as_timespec(std::chrono::nanoseconds time) {
-    return {static_cast<time_t>(time.count() / 1'000'000'000), static_cast<long>(time.count() % 1'000'000'000)};
+    return {static_cast<time_t>(time.count() / 1'000'000'000),
+            static_cast<long>(time.count() % 1'000'000'000)};
 }
 
 }  // namespace chorus::platform

@@ -1,7 +1,8 @@
-// How much of a pool's budget is used by the tasks that have been given out, and which ones wait for their part of it.
+// How much of a pool's budget is used by the tasks that have been given out, and which ones wait for their
+// part of it.
 //
-// In the order of their submission: a heavy task waits until there is room for it, and those behind wait too, so that
-// none waits for ever. A task heavier than the whole budget goes alone.
+// In the order of their submission: a heavy task waits until there is room for it, and those behind wait too,
+// so that none waits for ever. A task heavier than the whole budget goes alone.
 //
 // Threads: one at a time (its crew's lock).
 #pragma once
@@ -29,7 +30,9 @@ public:
     bool leave(const TaskPointer& task) noexcept;
 
 private:
-    bool has_room_for(const Task& task) const noexcept { return used_ == 0 || (used_ <= all_ && task.options.weight <= all_ - used_); }
+    bool has_room_for(const Task& task) const noexcept {
+        return used_ == 0 || (used_ <= all_ && task.options.weight <= all_ - used_);
+    }
 
     const std::size_t all_;
     std::size_t used_ = 0;

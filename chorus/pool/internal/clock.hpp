@@ -1,7 +1,7 @@
 // The thread of a crew that ends what is late.
 //
-// It takes no lock but the crew's, under which nobody waits for a queue: so it can end a worker that was stopped with the queue's lock
-// in its hands, and everybody else waits for that.
+// It takes no lock but the crew's, under which nobody waits for a queue: so it can end a worker that was
+// stopped with the queue's lock in its hands, and everybody else waits for that.
 //
 // Threads: under the crew's mutex, if nothing else is said.
 // Death: a copy of the process made by fork has no such thread, and no crew.

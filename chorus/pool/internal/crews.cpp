@@ -37,8 +37,11 @@ bool finish_all() {
 }  // namespace
 
 void finish_at_the_end(const std::shared_ptr<Crew>& crew) {
-    // Ctrl-C ends this process as ever, and the system ends its workers with it. One line says so, and only the first process says it.
-    if (worker::identity().path.empty()) platform::announce_interrupts("chorus: interrupted: the workers are ended, what they had not done is lost\n");
+    // Ctrl-C ends this process as ever, and the system ends its workers with it. One line says so, and only
+    // the first process says it.
+    if (worker::identity().path.empty())
+        platform::announce_interrupts(
+            "chorus: interrupted: the workers are ended, what they had not done is lost\n");
     {
         const std::lock_guard guard(crews().mutex);
         std::erase_if(crews().all, [](const auto& each) { return each.expired(); });

@@ -36,7 +36,8 @@ bool Inbox::take_what_came(Deadline deadline) {
         do {
             auto& [heard, begin, size, block] = came.emplace_back();
             const auto bytes = getting.bytes();
-            if (bytes.size() < sizeof heard.header) throw DecodeError("message cut short: an answer without its number");
+            if (bytes.size() < sizeof heard.header)
+                throw DecodeError("message cut short: an answer without its number");
             std::memcpy(&heard.header, bytes.data(), sizeof heard.header);
             const auto rest = bytes.subspan(sizeof heard.header);
             try {

@@ -110,7 +110,8 @@ bool LastWords::hear() {
     return true;
 }
 
-// By the relay's thread and no other, which blocks SIGPIPE: nobody else's program ends because nobody reads its standard error.
+// By the relay's thread and no other, which blocks SIGPIPE: nobody else's program ends because nobody reads
+// its standard error.
 void LastWords::end() {
     const std::lock_guard guard(mutex_);
     pipe_.reset();

@@ -1,10 +1,11 @@
-// What a worker process writes to standard error: passed on to this process's own, and its end kept for who asks why
-// the worker died.
+// What a worker process writes to standard error: passed on to this process's own, and its end kept for who
+// asks why the worker died.
 //
 // One thread of the program, "chorus-stderr", passes on what all workers of all pools write.
 //
 // Threads: any.
-// Death: what the worker had written before is all there. Who it has left behind with its standard error may go on writing.
+// Death: what the worker had written before is all there. Who it has left behind with its standard error may
+//        go on writing.
 #pragma once
 
 #include <condition_variable>

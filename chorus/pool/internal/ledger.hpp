@@ -1,7 +1,7 @@
 // The tasks of a pool that are not done, each under an id that means this attempt of it and nothing else.
 //
-// An id changes whenever the task is given out again, and is never used again once the task is done: what comes under an
-// old one finds nothing.
+// An id changes whenever the task is given out again, and is never used again once the task is done: what
+// comes under an old one finds nothing.
 //
 // Threads: one at a time (its crew's lock).
 #pragma once
@@ -32,7 +32,9 @@ private:
         std::uint32_t generation = 1;
         TaskPointer task;
     };
-    static std::uint64_t make_id(std::size_t place, std::uint32_t generation) noexcept { return std::uint64_t{place} << 32 | generation; }
+    static std::uint64_t make_id(std::size_t place, std::uint32_t generation) noexcept {
+        return std::uint64_t{place} << 32 | generation;
+    }
 
     std::vector<Slot> slots_;
     std::vector<std::uint32_t> free_;

@@ -27,8 +27,8 @@ struct Member {
     bool is_killed = false;
 
     void kill() noexcept;
-    /// Kills it if it does this, and notes why. Returns false, and what it does now, if it does something else by now: only the worker that
-    /// has this very task is killed (see note.hpp).
+    /// Kills it if it does this, and notes why. Returns false, and what it does now, if it does something
+    /// else by now: only the worker that has this very task is killed (see note.hpp).
     bool end(std::uint64_t& doing, Note::Step how) noexcept;
 };
 
@@ -49,12 +49,13 @@ public:
 
     /// Whether one of them is past the taking of this task.
     bool have_begun(std::uint64_t task) const noexcept;
-    /// Whether one of them notes that it is at this task, which it takes or took as this message of the queue.
+    /// Whether one of them notes that it is at this task, which it takes or took as this message of the
+    /// queue.
     bool are_at(std::uint64_t task, std::uint32_t item) const noexcept;
     /// Ends the one that takes or runs this task, if there is one.
     void doom(std::uint64_t task) noexcept;
-    /// The same, also if it has answered: that was not heard, so it was stopped in the midst of it or is late after all. If its answer is there,
-    /// that is heard before its death.
+    /// The same, also if it has answered: that was not heard, so it was stopped in the midst of it or is late
+    /// after all. If its answer is there, that is heard before its death.
     void doom_late(std::uint64_t task) noexcept;
     std::vector<int> pids() const;
 

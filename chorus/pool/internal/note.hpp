@@ -1,10 +1,11 @@
 // What a pool and one of its worker processes know of each other besides the messages.
 //
-// A worker notes which task it is about to take before it takes it: so its pool can tell, whenever it dies, whether a
-// task went with it. And it may answer only if it moves its note from `running` to `answered`: who wants to end the task
-// (its time is up, it was cancelled) moves it to `doomed` first. One of the two wins; a worker that lost waits to be killed,
-// and no other task is ever hit. A worker that does nothing though there are tasks (somebody has stopped it) is ended in the
-// same way: `recalled` if it may have taken one, which another shall have.
+// A worker notes which task it is about to take before it takes it: so its pool can tell, whenever it dies,
+// whether a task went with it. And it may answer only if it moves its note from `running` to `answered`: who
+// wants to end the task (its time is up, it was cancelled) moves it to `doomed` first. One of the two wins; a
+// worker that lost waits to be killed, and no other task is ever hit. A worker that does nothing though there
+// are tasks (somebody has stopped it) is ended in the same way: `recalled` if it may have taken one, which
+// another shall have.
 #pragma once
 
 #include <atomic>
@@ -12,18 +13,22 @@
 
 namespace chorus::pool {
 
-/// Layout: one cache line, in memory of both. Writers: the worker; of `doing` also the pool's process, which moves it
-/// to doomed or recalled. All by compare-and-swap.
+/// Layout: one cache line, in memory of both. Writers: the worker; of `doing` also the pool's process, which
+/// moves it to doomed or recalled. All by compare-and-swap.
 struct alignas(64) Note {
     enum Step : std::uint64_t { idle, taking, running, answered, doomed, recalled, step_mask = 7 };
-    static constexpr Step step_of(std::uint64_t doing) noexcept { return static_cast<Step>(doing & step_mask); }
+    static constexpr Step step_of(std::uint64_t doing) noexcept {
+        return static_cast<Step>(doing & step_mask);
+    }
     static constexpr std::uint64_t task_of(std::uint64_t doing) noexcept { return doing >> 3; }
     static constexpr std::uint64_t with(std::uint64_t task, Step step) noexcept { return task << 3 | step; }
 
     std::atomic<std::uint64_t> doing{0};  ///< the task's id and the step
-    std::atomic<std::uint32_t> item{0};   ///< the message that is being taken, by its number in the queue of tasks
+    std::atomic<std::uint32_t> item{
+        0};  ///< the message that is being taken, by its number in the queue of tasks
 
-    std::atomic<std::uint32_t> at_queue{0};  ///< it makes room for an answer, with a lock of the queue's in its hands
+    std::atomic<std::uint32_t> at_queue{
+        0};  ///< it makes room for an answer, with a lock of the queue's in its hands
 
     enum Stage : std::uint32_t { starting, ready, leaving };
     std::atomic<std::uint32_t> stage{starting};

@@ -34,7 +34,8 @@ void write_task(message::Writer& out, const Task& task) {
         TaskLimits limits;
         limits.memory = task.options.memory;
         if (task.options.cpu_time)
-            limits.cpu_time = std::max<std::int64_t>(1, std::chrono::nanoseconds(Deadline(task.options.cpu_time->duration()).remaining()).count());
+            limits.cpu_time = std::max<std::int64_t>(
+                1, std::chrono::nanoseconds(Deadline(task.options.cpu_time->duration()).remaining()).count());
         out.write_raw(limits);
     }
     if (task.arrow != 0) {
@@ -49,9 +50,13 @@ void write_task(message::Writer& out, const Task& task) {
 // ---- tasks go out -------------------------------------------------------------------------------
 
 void ProcessCrew::require_open() const {
-    if (is_a_copy()) throw UsageError("this pool was made by another process: make one here, or submit there");
+    if (is_a_copy())
+        throw UsageError("this pool was made by another process: make one here, or submit there");
     if (broken_) throw BrokenPool(*broken_);
-    if (closed_) throw UsageError("the pool is closed and nothing more can be submitted: submit before close() and shutdown(), or make another pool");
+    if (closed_)
+        throw UsageError(
+            "the pool is closed and nothing more can be submitted: submit before close() and shutdown(), or "
+            "make another pool");
 }
 
 void ProcessCrew::begin() {
@@ -68,7 +73,8 @@ void ProcessCrew::begin() {
         platform::start_thread(
             [](void* argument) -> void* {
                 platform::name_this_thread("chorus-pool");
-                std::unique_ptr<std::shared_ptr<ProcessCrew>> crew(static_cast<std::shared_ptr<ProcessCrew>*>(argument));
+                std::unique_ptr<std::shared_ptr<ProcessCrew>> crew(
+                    static_cast<std::shared_ptr<ProcessCrew>*>(argument));
                 const auto gone = (*crew)->gone_;
                 (*crew)->supervise();
                 crew.reset();
@@ -119,8 +125,10 @@ void ProcessCrew::submit(TaskPointer task) {
     if (is_a_copy()) require_open();  // before any lock: a thread that is not here may have it
     if (!task->options.timeout) task->options.timeout = options_.timeout;
     if (!task->options.cpu_time) task->options.cpu_time = options_.cpu_time;
-    // No worker could be started, and this thread's own objects may be destroyed already: one of them is used below.
-    if (worker::is_ending()) throw UsageError("nothing can be submitted to a pool any more: the program is ending");
+    // No worker could be started, and this thread's own objects may be destroyed already: one of them is used
+    // below.
+    if (worker::is_ending())
+        throw UsageError("nothing can be submitted to a pool any more: the program is ending");
     if (!begun_) {
         const std::lock_guard guard(mutex_);
         require_open();
@@ -160,7 +168,8 @@ bool ProcessCrew::enter(const TaskPointer& task) {
 }
 
 // Nothing is put under the ledger's lock, for the reason that take_back() gives.
-// Throws, the first time: UsageError after close(), BrokenPool, OsError. That it cannot be put is the task's error.
+// Throws, the first time: UsageError after close(), BrokenPool, OsError. That it cannot be put is the task's
+// error.
 void ProcessCrew::give_out(const TaskPointer& task, TaskMessage& message, bool first_time) {
     TaskHeader header;
     bool ring = false;
@@ -176,7 +185,8 @@ void ProcessCrew::give_out(const TaskPointer& task, TaskMessage& message, bool f
         ring = needs_worker();
         header = header_of(*task);
     }
-    if (message.is_long() && std::exchange(ring, false)) bell_.ring();  // if there is no room, who makes some has to be there
+    if (message.is_long() && std::exchange(ring, false))
+        bell_.ring();  // if there is no room, who makes some has to be there
     std::exception_ptr error;
     try {
         const auto position = message.put(header);
@@ -222,8 +232,9 @@ void ProcessCrew::give_out_again(const TaskPointer& task) {
     if (done) task->drop_call();
 }
 
-// Requires: not mutex_, as the queue's own lock may be with a worker that somebody has stopped: only the clock can end that
-// one, and needs mutex_. Returns whether no worker will begin the task. One that has run for so long that its position means another message by now is begun.
+// Requires: not mutex_, as the queue's own lock may be with a worker that somebody has stopped: only the
+// clock can end that one, and needs mutex_. Returns whether no worker will begin the task. One that has run
+// for so long that its position means another message by now is begun.
 bool ProcessCrew::take_back(const Task& task, std::uint64_t id) noexcept {
     std::uint32_t position = 0;
     {
@@ -261,7 +272,8 @@ bool ProcessCrew::has_begun(const Task& task) const noexcept {
     return members_.have_begun(task.id);
 }
 
-// Requires: mutex_. Who ends the workers takes the tasks first: else a death could be heard before, and be what became of a task.
+// Requires: mutex_. Who ends the workers takes the tasks first: else a death could be heard before, and be
+// what became of a task.
 std::vector<TaskPointer> ProcessCrew::take_all() {
     auto all = ledger_.all();
     for (const auto& task : all) remove(task->id);
@@ -295,7 +307,8 @@ void ProcessCrew::resize(std::size_t workers) {
         show(PoolSign::workers, wanted_);
         if (members_.size() > wanted_) too_many = members_.size() - wanted_;
     }
-    // As many shall leave when they come to it. If one dies before, another may leave for it, and will be replaced.
+    // As many shall leave when they come to it. If one dies before, another may leave for it, and will be
+    // replaced.
     for (; too_many > 0; --too_many) post_header(tasks_, TaskHeader{});
     bell_.ring();
 }
@@ -311,7 +324,9 @@ void ProcessCrew::close() noexcept {
 
 bool ProcessCrew::join(Deadline deadline) {
     if (is_a_copy()) return true;
-    if (leads_here()) throw UsageError("a pool cannot be joined from a callback of its own futures: it would wait for itself");
+    if (leads_here())
+        throw UsageError(
+            "a pool cannot be joined from a callback of its own futures: it would wait for itself");
     {
         const std::lock_guard guard(mutex_);
         if (!closed_) throw UsageError("the pool is still open: close() it before join()");

@@ -1,18 +1,19 @@
 // The crew of worker processes.
 //
-// Tasks go out through one queue that all workers take from, answers come back through another. Everything that
-// happens is heard through the queue of answers, one thing after the other: answers, that a task has begun, and also that a
-// worker has died, which the crew's own thread says there when the system tells it. So when a death is heard, all that the
-// worker had answered before has been heard.
+// Tasks go out through one queue that all workers take from, answers come back through another. Everything
+// that happens is heard through the queue of answers, one thing after the other: answers, that a task has
+// begun, and also that a worker has died, which the crew's own thread says there when the system tells it. So
+// when a death is heard, all that the worker had answered before has been heard.
 //
-// Who hears: one thread at a time, the leader. That is a caller who waits for a result, so that the result needs no
-// other thread to come to it; while nobody waits it is the crew's thread.
+// Who hears: one thread at a time, the leader. That is a caller who waits for a result, so that the result
+// needs no other thread to come to it; while nobody waits it is the crew's thread.
 //
-// The ledger of tasks is private memory of this process: a task that a worker took with it is still known here. Its id
-// changes whenever it is given out again or done, and whatever comes under an old id is ignored.
+// The ledger of tasks is private memory of this process: a task that a worker took with it is still known
+// here. Its id changes whenever it is given out again or done, and whatever comes under an old id is ignored.
 //
-// Where what is: tasks and their end in process_crew.cpp, what is heard of them in process_crew_hearing.cpp, the crew's own thread, which
-// starts workers, and the clock, which ends them, in process_crew_supervision.cpp.
+// Where what is: tasks and their end in process_crew.cpp, what is heard of them in process_crew_hearing.cpp,
+// the crew's own thread, which starts workers, and the clock, which ends them, in
+// process_crew_supervision.cpp.
 #pragma once
 
 #include <atomic>
@@ -46,7 +47,9 @@ namespace chorus::pool {
 struct Due {
     Deadline::Clock::time_point when;
     std::uint64_t id = 0;
-    friend bool operator<(const Due& a, const Due& b) { return std::tie(a.when, a.id) < std::tie(b.when, b.id); }
+    friend bool operator<(const Due& a, const Due& b) {
+        return std::tie(a.when, a.id) < std::tie(b.when, b.id);
+    }
 };
 
 // Outlives the crew, so that its thread can let go of it before it says that it has.
@@ -62,7 +65,8 @@ struct Gone {
     }
     bool wait(Deadline deadline) {
         std::unique_lock lock(mutex);
-        if (!deadline.is_never()) return changed.wait_until(lock, deadline.when(), [this] { return is_gone; });
+        if (!deadline.is_never())
+            return changed.wait_until(lock, deadline.when(), [this] { return is_gone; });
         changed.wait(lock, [this] { return is_gone; });
         return true;
     }
@@ -73,9 +77,11 @@ using TaskMessage = Message<TaskHeader>;
 class ProcessCrew final : public Crew, public std::enable_shared_from_this<ProcessCrew> {
 public:
     explicit ProcessCrew(CrewOptions options)
-        : options_(std::move(options)), wanted_(options_.workers), copy_(memory::copy_number()), budget_(options_.budget), clock_(mutex_, [this] {
-              return look_at_the_clock();
-          }) {}
+        : options_(std::move(options)),
+          wanted_(options_.workers),
+          copy_(memory::copy_number()),
+          budget_(options_.budget),
+          clock_(mutex_, [this] { return look_at_the_clock(); }) {}
 
     void submit(TaskPointer task) override;
     void cancelled(Task& task) noexcept override;
@@ -111,7 +117,8 @@ private:
     static constexpr std::uint64_t bell_tag = 0;
     static constexpr std::uint64_t answers_tag = 1;
     static constexpr std::uint64_t first_member_tag = 2;
-    static constexpr std::uint64_t start_of_member = std::uint64_t{1} << 63;  ///< among what is due, besides tasks' ids
+    static constexpr std::uint64_t start_of_member = std::uint64_t{1}
+                                                     << 63;  ///< among what is due, besides tasks' ids
 
     bool is_a_copy() const noexcept { return copy_ != memory::copy_number(); }
 
@@ -125,7 +132,9 @@ private:
     void show(PoolSign::Number which, std::uint64_t value) noexcept {
         if (sign_) sign_->show(which, value);
     }
-    bool needs_worker() const noexcept { return members_.size() < std::min(wanted_, ledger_.size()) && !broken_; }
+    bool needs_worker() const noexcept {
+        return members_.size() < std::min(wanted_, ledger_.size()) && !broken_;
+    }
     void not_due(std::uint64_t id) noexcept {
         std::erase_if(due_, [&](const Due& due) { return due.id == id; });
     }
@@ -172,7 +181,8 @@ private:
     const CrewOptions options_;
     std::size_t wanted_;
     const std::uint32_t copy_;  ///< of the process that has made it
-    // Made with the first task: a pool that is a static object begins nothing in the images that only start workers.
+    // Made with the first task: a pool that is a static object begins nothing in the images that only start
+    // workers.
     channel::QueuePointer tasks_;
     channel::QueuePointer answers_;
     platform::SignalMask signals_{};
@@ -186,7 +196,8 @@ private:
     std::optional<sync::HungOut> sign_;
     Members members_;
     std::set<Due> due_;
-    // Of tasks with a timeout: how many no worker has begun, the longest timeout of any, and what has gone on when somebody looked last.
+    // Of tasks with a timeout: how many no worker has begun, the longest timeout of any, and what has gone on
+    // when somebody looked last.
     std::size_t timed_waiting_ = 0;
     std::chrono::duration<double> longest_timeout_{0};
     struct Watched {

@@ -56,14 +56,16 @@ void ProcessCrew::stop_leading() {
 // Requires: the caller is the leader.
 bool ProcessCrew::lead_until(const worker::FutureState& future, Deadline deadline) {
     for (;;) {
-        if (!inbox_.has_some()) leader_waits_ = true;  // before it looks: whoever ends the future afterwards sees this
+        if (!inbox_.has_some())
+            leader_waits_ = true;  // before it looks: whoever ends the future afterwards sees this
         if (future.is_done()) return true;
         if (!hear_one(deadline) && deadline.has_passed()) return future.is_done();
     }
 }
 
 bool ProcessCrew::wait_for(const worker::FutureState& future, Deadline deadline) {
-    if (leads_here()) return lead_until(future, deadline);  // in a callback: what it waits for can only come through here
+    if (leads_here())
+        return lead_until(future, deadline);  // in a callback: what it waits for can only come through here
     while (!future.is_done()) {
         if (!lead()) return future.sleep_until_done(deadline);
         bool done = false;
@@ -102,7 +104,8 @@ void ProcessCrew::heed(Heard& heard) {
             message::Reader in(heard.rest);
             const std::string stack = in.read_text();
             const auto failure = message::describe(message::read_exception(in, stack));
-            return break_down("the initializer of the pool's workers failed: " + failure.type + ": " + failure.message);
+            return break_down("the initializer of the pool's workers failed: " + failure.type + ": " +
+                              failure.message);
         }
         case AnswerHeader::died: return heed_death(header.worker);
         case AnswerHeader::look_again: return heed_lost(header.id);
@@ -178,10 +181,13 @@ void ProcessCrew::heed_death(std::uint32_t number) {
     }();
     const auto death = [&] {
         auto died = worker::death_of(exitcode, report, options_.memory);
-        if (member.is_late) died.what = "not ready within the pool's .timeout of " + seconds(*options_.timeout) + ", and ended for it";
+        if (member.is_late)
+            died.what = "not ready within the pool's .timeout of " + seconds(*options_.timeout) +
+                        ", and ended for it";
         return died;
     };
-    if (member.words) member.words->catch_up();  // all it has written comes out before the world hears of its end
+    if (member.words)
+        member.words->catch_up();  // all it has written comes out before the world hears of its end
     if (member.note->stage == Note::starting) {
         // Some may be killed by somebody; so many, one after the other, mean that none will ever be ready.
         const int enough = exitcode == -SIGKILL && !member.is_late ? 100 : 3;
@@ -194,8 +200,10 @@ void ProcessCrew::heed_death(std::uint32_t number) {
         }
         if (times < enough) return;
         const auto died = death();
-        return break_down(std::to_string(times) + " workers of the pool, one after the other, died before they were ready" +
-                          (options_.initializer ? ", in its initializer" : "") + ": " + died.what + (died.stack.empty() ? "" : "\n" + died.stack));
+        return break_down(std::to_string(times) +
+                          " workers of the pool, one after the other, died before they were ready" +
+                          (options_.initializer ? ", in its initializer" : "") + ": " + died.what +
+                          (died.stack.empty() ? "" : "\n" + died.stack));
     }
     const std::uint64_t doing = member.note->doing;
     const auto id = Note::task_of(doing);
@@ -212,13 +220,16 @@ void ProcessCrew::heed_death(std::uint32_t number) {
         return late ? fail_late(id, &TaskOptions::cpu_time) : fail_dead(id, death(), member);
     }
     const std::uint32_t item = member.note->item;
-    if (static_cast<std::int32_t>(channel::taken_from(*tasks_) - item) < 0) return;  // it is still in the queue
+    if (static_cast<std::int32_t>(channel::taken_from(*tasks_) - item) < 0)
+        return;  // it is still in the queue
     {
-        // One that noted the message and died before it noted the task had not taken it: its death will not tell of this task.
+        // One that noted the message and died before it noted the task had not taken it: its death will not
+        // tell of this task.
         const std::lock_guard guard(mutex_);
         if (members_.are_at(id, item)) return;
     }
-    // Another may have taken it and be done with it already: then its answer is in the queue before what is said now.
+    // Another may have taken it and be done with it already: then its answer is in the queue before what is
+    // said now.
     say({id, number, AnswerHeader::look_again});
 }
 
@@ -239,7 +250,8 @@ void ProcessCrew::heed_lost(std::uint64_t id) {
     if (task) give_out_again(task);
 }
 
-// The attempt has failed. Returns null if there will be another one, or if the task is done already; else it is out of the ledger.
+// The attempt has failed. Returns null if there will be another one, or if the task is done already; else it
+// is out of the ledger.
 TaskPointer ProcessCrew::lose(std::uint64_t id, int Task::*times, int TaskOptions::*retries) {
     TaskPointer task;
     {
@@ -259,7 +271,9 @@ void ProcessCrew::fail_late(std::uint64_t id, Limit limit) {
     if (!task) return;
     const auto& time = task->options.*limit;
     task->future().set_error(std::make_exception_ptr(
-        TimedOut(name_and_drop(*task) + (limit == &TaskOptions::timeout ? " took longer than its timeout of " : " used more CPU time than its cpu_time of ") +
+        TimedOut(name_and_drop(*task) +
+                 (limit == &TaskOptions::timeout ? " took longer than its timeout of "
+                                                 : " used more CPU time than its cpu_time of ") +
                  (time ? seconds(*time) : "") + ", and its worker was ended")));
 }
 
@@ -270,11 +284,16 @@ void ProcessCrew::fail_dead(std::uint64_t id, const worker::Death& death, const 
     circumstances.task = task->number;
     circumstances.memory = member.process->peak_memory;
     if (member.words) circumstances.last_lines = member.words->lines(options_.last_lines);
-    std::string what = name_and_drop(*task) + ": its worker " + (death.exitcode < 0 ? "was " : "") + death.what;
+    std::string what =
+        name_and_drop(*task) + ": its worker " + (death.exitcode < 0 ? "was " : "") + death.what;
     if (task->deaths > 1) what += ", for the " + std::to_string(task->deaths) + ". time";
-    if (circumstances.memory != 0) what += "; it had at most " + std::to_string((circumstances.memory + 0xfffff) >> 20) + " MiB in memory";
-    if (!circumstances.last_lines.empty()) what += "\nthe last lines of its standard error:\n" + circumstances.last_lines;
-    task->future().set_error(std::make_exception_ptr(WorkerDied(what, death.exitcode, death.stack, std::move(circumstances))));
+    if (circumstances.memory != 0)
+        what +=
+            "; it had at most " + std::to_string((circumstances.memory + 0xfffff) >> 20) + " MiB in memory";
+    if (!circumstances.last_lines.empty())
+        what += "\nthe last lines of its standard error:\n" + circumstances.last_lines;
+    task->future().set_error(
+        std::make_exception_ptr(WorkerDied(what, death.exitcode, death.stack, std::move(circumstances))));
 }
 
 }  // namespace chorus::pool

@@ -101,7 +101,8 @@ void ProcessCrew::start_one() {
         const std::lock_guard guard(mutex_);
         member.number = members_.new_number();
     }
-    WorkerKit kit{tasks_, answers_, member.note, member.number, options_.max_tasks_per_child, options_.memory, signals_, nullptr};
+    WorkerKit kit{tasks_,          answers_, member.note, member.number, options_.max_tasks_per_child,
+                  options_.memory, signals_, nullptr};
     if (options_.last_lines != 0) {
         try {
             auto pipe = platform::make_pipe();
@@ -112,7 +113,8 @@ void ProcessCrew::start_one() {
         }
     }
     const std::string name = options_.name.empty() ? "" : options_.name + "-" + std::to_string(member.number);
-    const auto process = worker::make_process_state(name, false, make_worker_call(std::move(kit), options_.initializer), "PoolWorker", std::nullopt);
+    const auto process = worker::make_process_state(
+        name, false, make_worker_call(std::move(kit), options_.initializer), "PoolWorker", std::nullopt);
     process->report = worker::make_report();
     process->dies_with_parent = true;
     member.process = process;
@@ -152,9 +154,10 @@ void ProcessCrew::send_home() {
         const std::lock_guard guard(mutex_);
         if (!closed_ || ledger_.size() > 0 || sent_home_) return;
         sent_home_ = true;
-        members_.for_each([](const Member& member) {  // whoever has stopped it, or is about to: it is to go now
-            if (member.is_started) worker::send_signal(member.process, SIGCONT);
-        });
+        members_.for_each(
+            [](const Member& member) {  // whoever has stopped it, or is about to: it is to go now
+                if (member.is_started) worker::send_signal(member.process, SIGCONT);
+            });
     }
     channel::shut_down(*tasks_, false);
 }
@@ -191,11 +194,13 @@ void ProcessCrew::end_what_is_late() noexcept {
 }
 
 Deadline ProcessCrew::watch_ends() const {
-    return Deadline(watched_->since + std::chrono::duration_cast<Deadline::Clock::duration>(std::min(longest_timeout_, std::chrono::duration<double>(1e9))));
+    return Deadline(watched_->since + std::chrono::duration_cast<Deadline::Clock::duration>(
+                                          std::min(longest_timeout_, std::chrono::duration<double>(1e9))));
 }
 
-// Somebody may have stopped a worker (SIGSTOP) where it keeps others from the tasks, or all that there are. So while tasks with a
-// timeout wait to be begun and nothing has gone on for as long as the longest of their timeouts, stopped workers are ended.
+// Somebody may have stopped a worker (SIGSTOP) where it keeps others from the tasks, or all that there are.
+// So while tasks with a timeout wait to be begun and nothing has gone on for as long as the longest of their
+// timeouts, stopped workers are ended.
 void ProcessCrew::end_who_does_nothing() noexcept {
     if (timed_waiting_ == 0) {
         watched_.reset();
@@ -214,7 +219,8 @@ void ProcessCrew::end_who_does_nothing() noexcept {
         const auto task = ledger_.find(Note::task_of(doing));
         switch (Note::step_of(doing)) {
             case Note::running:
-                if ((!task || !task->waits_to_begin) && member.note->at_queue == 0) break;  // not at the queue, where it would hold up others
+                if ((!task || !task->waits_to_begin) && member.note->at_queue == 0)
+                    break;  // not at the queue, where it would hold up others
                 [[fallthrough]];
             case Note::idle:  // or starting
             case Note::answered: member.end(doing, Note::doomed); break;

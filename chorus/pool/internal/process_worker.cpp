@@ -19,7 +19,8 @@ namespace {
 // The answer to one task.
 class Answer {
 public:
-    Answer(const WorkerKit& kit, std::vector<std::byte>& memory) : message_(kit.answers, memory, &kit.note->at_queue) {}
+    Answer(const WorkerKit& kit, std::vector<std::byte>& memory)
+        : message_(kit.answers, memory, &kit.note->at_queue) {}
 
     void run(message::Call& call) {
         struct Errand {
@@ -42,7 +43,8 @@ public:
         message::Writer exception;
         const bool known = message::write_exception(exception, std::move(thrown));
         message_.clear();
-        message_.out().write_text(known ? "" : platform::symbolize(platform::last_throw(), platform::memory_map(), false).text);
+        message_.out().write_text(
+            known ? "" : platform::symbolize(platform::last_throw(), platform::memory_map(), false).text);
         const auto bytes = exception.buffered();
         message_.out().write(bytes.data(), bytes.size());
     }
@@ -58,7 +60,8 @@ public:
     explicit Worker(WorkerKit kit) : kit_(std::move(kit)) {}
 
     void run(message::Call* initializer) {
-        platform::ignore_interrupts();  // Ctrl-C is for who submitted the work; first, as one may have come already
+        platform::ignore_interrupts();  // Ctrl-C is for who submitted the work; first, as one may have come
+                                        // already
         platform::set_signal_mask(kit_.signals);
         if (kit_.standard_error) {
             platform::take_standard_error(kit_.standard_error->get());
@@ -119,7 +122,8 @@ private:
         get_next(next);
         auto& getting = *next;
         TaskHeader header;
-        if (getting.bytes().size() < sizeof header) throw DecodeError("message cut short: a task without its number");
+        if (getting.bytes().size() < sizeof header)
+            throw DecodeError("message cut short: a task without its number");
         std::memcpy(&header, getting.bytes().data(), sizeof header);
         const bool retracted = getting.is_retracted();
         if (!retracted) {
@@ -142,14 +146,17 @@ private:
     // For who looks from outside: see sync::Life.
     void show_as_busy(bool busy) { life_.tasks.store(2 * done_ + (busy ? 1 : 0), std::memory_order_relaxed); }
 
-    void run_task(const TaskHeader& header, std::span<const std::byte> bytes, message::Attachments& attachments) {
+    void run_task(const TaskHeader& header, std::span<const std::byte> bytes,
+                  message::Attachments& attachments) {
         if (header.id == 0) throw ShutDown("the pool has more workers than it wants");
         step(header.id, Note::taking, Note::running);
         show_as_busy(true);
-        if ((header.flags & TaskHeader::tell_when_begun) != 0) say({header.id, kit_.number, AnswerHeader::begun});
+        if ((header.flags & TaskHeader::tell_when_begun) != 0)
+            say({header.id, kit_.number, AnswerHeader::begun});
         Answer answer(kit_, memory_);
         message::Reader in(bytes, &attachments);
-        const auto limits = (header.flags & TaskHeader::has_limits) != 0 ? in.read_raw<TaskLimits>() : TaskLimits{};
+        const auto limits =
+            (header.flags & TaskHeader::has_limits) != 0 ? in.read_raw<TaskLimits>() : TaskLimits{};
         trace::Span span;
         if ((header.flags & TaskHeader::is_traced) != 0) begin_trace(header, in, span);
         const std::uint64_t memory = limits.memory != 0 ? limits.memory : kit_.memory;
@@ -168,7 +175,8 @@ private:
             answer.say(std::current_exception());
         }
         if (limits.cpu_time != 0) platform::lift_cpu_time_limit();
-        if (limit_moved) kit_.memory == 0 ? platform::lift_memory_limit() : platform::limit_memory(kit_.memory);
+        if (limit_moved)
+            kit_.memory == 0 ? platform::lift_memory_limit() : platform::limit_memory(kit_.memory);
         span.end();
         step(header.id, Note::running, Note::answered);
         ++done_;
@@ -193,13 +201,17 @@ private:
             return false;
         }
         platform::lift_memory_limit();
-        answer.say(std::make_exception_ptr(OutOfMemory(std::string(who) + " needed more than the " + std::to_string(limit) + " bytes that .memory allows it")));
+        answer.say(
+            std::make_exception_ptr(OutOfMemory(std::string(who) + " needed more than the " +
+                                                std::to_string(limit) + " bytes that .memory allows it")));
         return true;
     }
 
     void begin_to_take(std::uint64_t id) {
         std::uint64_t seen = kit_.note->doing;
-        if (Note::step_of(seen) == Note::doomed || !kit_.note->doing.compare_exchange_strong(seen, Note::with(id, Note::taking))) wait_to_be_killed();
+        if (Note::step_of(seen) == Note::doomed ||
+            !kit_.note->doing.compare_exchange_strong(seen, Note::with(id, Note::taking)))
+            wait_to_be_killed();
     }
     void step(std::uint64_t id, Note::Step from, Note::Step to) {
         std::uint64_t seen = Note::with(id, from);
@@ -237,7 +249,8 @@ void enter_worker(message::Reader& call, message::Writer*) {
 
 class WorkerCall final : public message::Call {
 public:
-    WorkerCall(WorkerKit kit, std::shared_ptr<message::Call> initializer) : kit_(std::move(kit)), initializer_(std::move(initializer)) {}
+    WorkerCall(WorkerKit kit, std::shared_ptr<message::Call> initializer)
+        : kit_(std::move(kit)), initializer_(std::move(initializer)) {}
 
     void invoke(message::Writer*) override { Worker(kit_).run(initializer_.get()); }
     void encode(message::Writer& out) const override {
@@ -252,7 +265,8 @@ public:
         out.write_raw(kit_.standard_error != nullptr);
         if (kit_.standard_error) {
             const int descriptor = kit_.standard_error->get();
-            out.write_raw(static_cast<std::uint32_t>(out.attach(descriptor, static_cast<std::uint64_t>(descriptor))));
+            out.write_raw(
+                static_cast<std::uint32_t>(out.attach(descriptor, static_cast<std::uint64_t>(descriptor))));
         }
         out.write_raw(initializer_ != nullptr);
         if (initializer_) initializer_->encode(out);
@@ -270,8 +284,8 @@ std::unique_ptr<message::Call> make_worker_call(WorkerKit kit, std::shared_ptr<m
     return std::make_unique<WorkerCall>(std::move(kit), std::move(initializer));
 }
 
-std::uint32_t post(const channel::QueuePointer& queue, std::span<const std::byte> first, std::span<const std::byte> second,
-                   std::span<const message::Attachment> attachments) {
+std::uint32_t post(const channel::QueuePointer& queue, std::span<const std::byte> first,
+                   std::span<const std::byte> second, std::span<const message::Attachment> attachments) {
     const std::size_t size = first.size() + second.size();
     const auto fill = [&](std::byte* place) {
         std::memcpy(place, first.data(), first.size());

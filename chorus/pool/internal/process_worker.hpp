@@ -19,16 +19,18 @@ struct WorkerKit {
     std::shared_ptr<Note> note;
     std::uint32_t number = 0;
     std::uint64_t max_tasks = 0;
-    std::uint64_t memory = 0;                                  ///< bytes that it may allocate; 0: no limit
-    platform::SignalMask signals{};                            ///< the program's; a worker is started by a thread that blocks them all
-    std::shared_ptr<platform::FileDescriptor> standard_error;  ///< a pipe to write to; null: the worker keeps the program's own
+    std::uint64_t memory = 0;        ///< bytes that it may allocate; 0: no limit
+    platform::SignalMask signals{};  ///< the program's; a worker is started by a thread that blocks them all
+    std::shared_ptr<platform::FileDescriptor>
+        standard_error;  ///< a pipe to write to; null: the worker keeps the program's own
 };
 
 /// The call that a worker process is started with.
 std::unique_ptr<message::Call> make_worker_call(WorkerKit kit, std::shared_ptr<message::Call> initializer);
 
 /// A message of these parts. May be called by several threads at once.
-std::uint32_t post(const channel::QueuePointer& queue, std::span<const std::byte> first, std::span<const std::byte> second = {},
+std::uint32_t post(const channel::QueuePointer& queue, std::span<const std::byte> first,
+                   std::span<const std::byte> second = {},
                    std::span<const message::Attachment> attachments = {});
 
 /// A message that is a header and nothing more.
@@ -37,11 +39,13 @@ std::uint32_t post_header(const channel::QueuePointer& queue, const Header& head
     return post(queue, std::as_bytes(std::span(&header, 1)));
 }
 
-/// A message for one of a pool's two queues: a header, and what a Writer writes. In memory that is used again and again.
+/// A message for one of a pool's two queues: a header, and what a Writer writes. In memory that is used again
+/// and again.
 template <class Header>
 class Message {
 public:
-    Message(channel::QueuePointer queue, std::vector<std::byte>& memory, std::atomic<std::uint32_t>* at_queue = nullptr)
+    Message(channel::QueuePointer queue, std::vector<std::byte>& memory,
+            std::atomic<std::uint32_t>* at_queue = nullptr)
         : queue_(std::move(queue)),
           memory_(memory),
           long_(queue_, sizeof(Header), at_queue),

@@ -15,8 +15,10 @@ void trace_submission(const Task& task) noexcept {
     trace::begin_arrow(task.arrow);
 }
 
-void trace_beginning(trace::Span& span, std::string_view function, std::uint64_t number, std::uint64_t arrow) noexcept {
-    span.begin(trace::Kind::task, function.empty() ? "task" : function, {{"task", static_cast<std::int64_t>(number)}});
+void trace_beginning(trace::Span& span, std::string_view function, std::uint64_t number,
+                     std::uint64_t arrow) noexcept {
+    span.begin(trace::Kind::task, function.empty() ? "task" : function,
+               {{"task", static_cast<std::int64_t>(number)}});
     trace::end_arrow(arrow);
 }
 

@@ -13,6 +13,7 @@ namespace chorus::pool {
 void trace_submission(const Task& task) noexcept;
 
 /// Where it begins, in this thread and until the span ends.
-void trace_beginning(trace::Span& span, std::string_view function, std::uint64_t number, std::uint64_t arrow) noexcept;
+void trace_beginning(trace::Span& span, std::string_view function, std::uint64_t number,
+                     std::uint64_t arrow) noexcept;
 
 }  // namespace chorus::pool

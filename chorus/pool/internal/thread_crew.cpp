@@ -21,19 +21,25 @@ namespace chorus::pool {
 namespace {
 
 constexpr auto no_limits =
-    "a thread cannot be ended, and what it uses cannot be told from what the others use: .timeout, .cpu_time and .memory are for mp::Pool; for a "
+    "a thread cannot be ended, and what it uses cannot be told from what the others use: .timeout, .cpu_time "
+    "and .memory are for mp::Pool; for a "
     "limit on waiting use get(deadline)";
 
 class ThreadCrew final : public Crew, public std::enable_shared_from_this<ThreadCrew> {
 public:
     explicit ThreadCrew(CrewOptions options)
-        : options_(checked(std::move(options))), wanted_(options_.workers), copy_(memory::copy_number()), sign_(options_.name), budget_(options_.budget) {
+        : options_(checked(std::move(options))),
+          wanted_(options_.workers),
+          copy_(memory::copy_number()),
+          sign_(options_.name),
+          budget_(options_.budget) {
         sign_.show(PoolSign::workers, wanted_);
         sign_.show(PoolSign::kind, PoolSign::threads);
     }
 
     void submit(TaskPointer task) override {
-        if (task->options.timeout || task->options.cpu_time || task->options.memory != 0) throw UsageError(no_limits);
+        if (task->options.timeout || task->options.cpu_time || task->options.memory != 0)
+            throw UsageError(no_limits);
         {
             const std::lock_guard guard(mutex_);
             require_open();
@@ -52,7 +58,8 @@ public:
             sign_.add(PoolSign::unfinished, 1);
             if (task->arrow != 0) trace_submission(*task);
             if (current_ == this) {
-                budget_.enter_at_once(*task);  // who submitted it may wait for it, and has his own part until then
+                budget_.enter_at_once(
+                    *task);  // who submitted it may wait for it, and has his own part until then
             } else if (!budget_.enter(task)) {
                 return;
             }
@@ -69,8 +76,10 @@ public:
             const std::lock_guard guard(mutex_);
             if (!task.is_held_back) return;
             const auto& waiting = budget_.waiting();
-            held_back = *std::find_if(waiting.begin(), waiting.end(), [&](const auto& each) { return each.get() == &task; });
-            budget_.leave(held_back);  // at once: nobody lets it in meanwhile, and counts it as done once more
+            held_back = *std::find_if(waiting.begin(), waiting.end(),
+                                      [&](const auto& each) { return each.get() == &task; });
+            budget_.leave(
+                held_back);  // at once: nobody lets it in meanwhile, and counts it as done once more
         }
         done_with(held_back);
     }
@@ -78,7 +87,8 @@ public:
     bool can_stop_running() const noexcept override { return false; }
 
     bool wait_for(const worker::FutureState& future, Deadline deadline) override {
-        // A task that waits for another one of its pool does it itself: else all threads could wait for what none is left to do.
+        // A task that waits for another one of its pool does it itself: else all threads could wait for what
+        // none is left to do.
         while (current_ == this && !future.is_done()) {
             auto task = tasks_.try_get();
             if (!task) break;
@@ -114,7 +124,8 @@ public:
     }
     bool join(Deadline deadline) override {
         if (is_a_copy()) return true;
-        if (current_ == this) throw UsageError("a pool cannot be joined by its own tasks: they would wait for themselves");
+        if (current_ == this)
+            throw UsageError("a pool cannot be joined by its own tasks: they would wait for themselves");
         std::vector<threading::Thread> handles;
         {
             std::unique_lock lock(mutex_);
@@ -174,9 +185,14 @@ private:
 
     // The functions below, up to start_one: mutex_ is held.
     void require_open() const {
-        if (is_a_copy()) throw UsageError("this pool was made by another process, and its threads are there: make one here");
+        if (is_a_copy())
+            throw UsageError(
+                "this pool was made by another process, and its threads are there: make one here");
         if (broken_) throw BrokenPool(*broken_);
-        if (closed_) throw UsageError("the pool is closed and nothing more can be submitted: submit before close() and shutdown(), or make another pool");
+        if (closed_)
+            throw UsageError(
+                "the pool is closed and nothing more can be submitted: submit before close() and shutdown(), "
+                "or make another pool");
     }
 
     void start_one() {
@@ -184,7 +200,8 @@ private:
         begun_ = true;
         const std::string name = options_.name + "_" + std::to_string(started_);
         try {
-            threading::Thread thread({.name = name, .daemon = true}, [crew = shared_from_this()] { crew->work(); });
+            threading::Thread thread({.name = name, .daemon = true},
+                                     [crew = shared_from_this()] { crew->work(); });
             thread.start();
             std::erase_if(handles_, [](const auto& each) { return !each.is_alive(); });
             handles_.push_back(thread);
@@ -211,7 +228,8 @@ private:
         sign_.add(PoolSign::unfinished, -1);
         if (unfinished_.fetch_sub(1) != 1) return;
         const std::lock_guard guard(mutex_);
-        if (closed_ && unfinished_ == 0) tasks_.shutdown();  // others may have been submitted since, before it was closed
+        if (closed_ && unfinished_ == 0)
+            tasks_.shutdown();  // others may have been submitted since, before it was closed
         changed_.notify_all();
     }
 
@@ -237,7 +255,8 @@ private:
             return true;
         } catch (...) {
             const auto failure = message::describe(std::current_exception());
-            break_down("the initializer of the pool's workers failed: " + failure.type + ": " + failure.message);
+            break_down("the initializer of the pool's workers failed: " + failure.type + ": " +
+                       failure.message);
             return false;
         }
     }
@@ -264,7 +283,9 @@ private:
         current_ = this;
         if (initialise()) {
             try {
-                for (std::size_t done = 0; !shall_leave() && (options_.max_tasks_per_child == 0 || done < options_.max_tasks_per_child); ++done) {
+                for (std::size_t done = 0; !shall_leave() && (options_.max_tasks_per_child == 0 ||
+                                                              done < options_.max_tasks_per_child);
+                     ++done) {
                     auto task = tasks_.get();
                     serve(task);
                 }

@@ -32,7 +32,8 @@ Page& ready_page() {
     const std::lock_guard guard(here.mutex);
     if (here.commons.load() != nullptr) return here;
     // As large as it may become, but only what is used gets memory.
-    here.segment = new memory::Segment(memory::Segment::create_sparse(commons_label, size_with_all_lives, Commons::lives_offset));
+    here.segment = new memory::Segment(
+        memory::Segment::create_sparse(commons_label, size_with_all_lives, Commons::lives_offset));
     auto* const made = new (here.segment->bytes().data()) Commons;
     for (auto& sign : made->signs()) new (&sign) Sign;
     // The name tags are what memory is at first, zeros; and where no process has one they need none.

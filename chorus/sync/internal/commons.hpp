@@ -36,20 +36,21 @@ struct alignas(128) Life {
 
     char name[40]{};  ///< for messages; cut short
 
-    /// Of a pool's worker, for who looks from outside: twice the tasks it has done, and one more while it is at one.
+    /// Of a pool's worker, for who looks from outside: twice the tasks it has done, and one more while it is
+    /// at one.
     std::atomic<std::uint64_t> tasks{0};
 };
 
 struct Commons {
     static constexpr std::uint64_t current_layout = 0x01'00'73'75'72'6f'68'63;  ///< "chorus", and a number
-    std::uint64_t layout = current_layout;                                      ///< for who looks from outside
+    std::uint64_t layout = current_layout;  ///< for who looks from outside
 
     static constexpr std::uint32_t most_lives = 1U << 15;
     static constexpr std::uint32_t lives_at_a_time = 16;  ///< a page
 
     platform::RobustMutex print_lock;
-    /// Written by who holds the print lock: 1 while a line is being written. A printer that finds it set after its
-    /// owner's death starts on a fresh line.
+    /// Written by who holds the print lock: 1 while a line is being written. A printer that finds it set
+    /// after its owner's death starts on a fresh line.
     std::uint32_t line_begun = 0;
 
     /// Held while further lives get memory. `lives_ready` is written last.

@@ -18,20 +18,26 @@ static_assert(Commons::most_lives == 1U << place_bits);
 
 constexpr std::uint32_t place_of(LifeId id) { return id & ((1U << place_bits) - 1); }
 constexpr std::uint32_t epoch_of(LifeId id) { return (id >> place_bits) & ((1U << epoch_bits) - 1); }
-constexpr LifeId make_id(std::uint32_t place, std::uint32_t epoch) { return mark | (epoch & ((1U << epoch_bits) - 1)) << place_bits | place; }
+constexpr LifeId make_id(std::uint32_t place, std::uint32_t epoch) {
+    return mark | (epoch & ((1U << epoch_bits) - 1)) << place_bits | place;
+}
 
-bool is_epoch(const Life& life, LifeId id) noexcept { return (life.epoch & ((1U << epoch_bits) - 1)) == epoch_of(id); }
+bool is_epoch(const Life& life, LifeId id) noexcept {
+    return (life.epoch & ((1U << epoch_bits) - 1)) == epoch_of(id);
+}
 
 constinit std::atomic<void (*)(char*, std::size_t)> write_name{nullptr};
 
-// Requires: as_waiter is held. The system takes back last what was locked first: so who watches a waiter is woken when
-// is_dead() says so already, and until as_holder is locked nobody takes this life for the one before.
+// Requires: as_waiter is held. The system takes back last what was locked first: so who watches a waiter is
+// woken when is_dead() says so already, and until as_holder is locked nobody takes this life for the one
+// before.
 LifeId begin_life(std::uint32_t place) {
     Life& life = life_at(place);
     hand_on_what_was_told(life);
     const std::uint32_t epoch = life.epoch.fetch_add(1) + 1;
     life.as_holder.lock();
-    // Whoever watches an earlier life at this place must not sleep on: it looks again and finds another epoch.
+    // Whoever watches an earlier life at this place must not sleep on: it looks again and finds another
+    // epoch.
     life.as_holder.dismiss_watchers();
     life.as_waiter.dismiss_watchers();
     life.pid = platform::process_id();
@@ -48,7 +54,8 @@ void make_room_for_more(Commons& here) {
     bool full = ready == Commons::most_lives;
     try {
         if (!full) {
-            const auto offset = static_cast<std::size_t>(reinterpret_cast<std::byte*>(here.lives() + ready) - reinterpret_cast<std::byte*>(&here));
+            const auto offset = static_cast<std::size_t>(reinterpret_cast<std::byte*>(here.lives() + ready) -
+                                                         reinterpret_cast<std::byte*>(&here));
             platform::reserve(commons_descriptor(), offset, Commons::lives_at_a_time * sizeof(Life));
             for (std::uint32_t i = 0; i < Commons::lives_at_a_time; ++i) {
                 auto* const life = new (here.lives() + ready + i) Life;
@@ -62,7 +69,8 @@ void make_room_for_more(Commons& here) {
         throw;
     }
     here.growth_lock.unlock();
-    if (full) throw Error("32768 threads of this program's processes use shared objects already: end some of them");
+    if (full)
+        throw Error("32768 threads of this program's processes use shared objects already: end some of them");
 }
 
 LifeId claim_life() {
@@ -115,7 +123,8 @@ std::optional<platform::WordHolds> watch(LifeId id, As as) noexcept {
 
 std::string describe(LifeId id) {
     const Life& life = life_of(id);
-    if (!is_epoch(life, id)) return "somebody whose name is not known any more";  // another one is called that by now
+    if (!is_epoch(life, id))
+        return "somebody whose name is not known any more";  // another one is called that by now
     const std::string name(life.name, ::strnlen(life.name, sizeof life.name));
     return (name.empty() ? "" : name + " ") + "(pid " + std::to_string(life.pid) + ")";
 }

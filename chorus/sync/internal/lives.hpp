@@ -24,8 +24,8 @@ LifeId claim_my_life();
 inline LifeId my_life() { return life_of_this_thread != nobody ? life_of_this_thread : claim_my_life(); }
 
 bool is_dead(LifeId id) noexcept;
-/// What to sleep on to be woken when that thread ends; nothing if it has. The system wakes one sleeper for each
-/// of the two: those who watch a holder wake each other, those who wait together watch each other.
+/// What to sleep on to be woken when that thread ends; nothing if it has. The system wakes one sleeper for
+/// each of the two: those who watch a holder wake each other, those who wait together watch each other.
 enum class As { holder, waiter };
 std::optional<platform::WordHolds> watch(LifeId id, As as) noexcept;
 

@@ -18,7 +18,8 @@ LockState::Taken LockState::take_slowly(Deadline deadline, const char* call) {
     // Long enough to catch somebody who holds it for a moment on another CPU.
     for (int i = 0; i < pauses; ++i) {
         pause();
-        if ((word_.load(std::memory_order_relaxed) & owner_mask) == nobody && take_at_once(self, 0, how)) return how;
+        if ((word_.load(std::memory_order_relaxed) & owner_mask) == nobody && take_at_once(self, 0, how))
+            return how;
     }
     return take_after_sleep(self, deadline, call);
 }
@@ -30,7 +31,8 @@ bool LockState::take_at_once(std::uint32_t self, std::uint32_t flags, Taken& how
         const std::uint32_t owner = value & owner_mask;
         const bool inherited = owner != nobody && home_ == Home::process && is_dead(owner);
         if (owner != nobody && !inherited) return false;
-        const std::uint32_t taken = self | flags | (value & (suspect | waited_for)) | (inherited ? suspect : 0);
+        const std::uint32_t taken =
+            self | flags | (value & (suspect | waited_for)) | (inherited ? suspect : 0);
         if (word_.compare_exchange_weak(value, taken)) {
             if (inherited) died_ = owner;
             how = (taken & suspect) != 0 ? Taken::after_owner_died : Taken::cleanly;
@@ -44,7 +46,8 @@ namespace {
 // The place at the head of those who sleep; threads do without.
 class Head {
 public:
-    Head(Home home, platform::RobustMutex& queue, Deadline deadline) : queue_(home == Home::process ? &queue : nullptr) {
+    Head(Home home, platform::RobustMutex& queue, Deadline deadline)
+        : queue_(home == Home::process ? &queue : nullptr) {
         if (queue_ != nullptr && !queue_->lock(deadline)) {
             queue_ = nullptr;
             in_time_ = false;
@@ -79,13 +82,14 @@ LockState::Taken LockState::take_after_sleep(std::uint32_t self, Deadline deadli
         if ((value & waited_for) == 0 && !word_.compare_exchange_weak(value, value | waited_for)) continue;
         value |= waited_for;
         if (home_ == Home::thread) {
-            if (!platform::futex_wait(word_, value, deadline)) return take_at_once(self, flags, how) ? how : Taken::not_in_time;
+            if (!platform::futex_wait(word_, value, deadline))
+                return take_at_once(self, flags, how) ? how : Taken::not_in_time;
             continue;
         }
         const auto holder = watch(value & owner_mask, As::holder);
         if (!holder) continue;  // dead
-        // Others may sleep on the same life, for other locks, and the system wakes one of them: that one wakes
-        // the rest, and if it is killed before, the system wakes the next.
+        // Others may sleep on the same life, for other locks, and the system wakes one of them: that one
+        // wakes the rest, and if it is killed before, the system wakes the next.
         const platform::WakesAtDeath handed_on(*holder->word);
         const std::array<platform::WordHolds, 2> words{{{&word_, value}, *holder}};
         const bool in_time = platform::shared_futex_wait_on_all(words, deadline);
@@ -99,18 +103,21 @@ bool LockState::give_back_slowly() noexcept {
     if (home_ == Home::thread) {
         do {
             if ((value & owner_mask) == nobody) return false;
-        } while (!word_.compare_exchange_weak(value, value & suspect, std::memory_order_release, std::memory_order_relaxed));
+        } while (!word_.compare_exchange_weak(value, value & suspect, std::memory_order_release,
+                                              std::memory_order_relaxed));
         if ((value & waited_for) != 0) platform::futex_wake(word_, 1);
         return true;
     }
     const platform::WakesAtDeath pending(word_);
     do {
         if ((value & owner_mask) == nobody) return false;
-        // That somebody waits is kept: if we are killed here and another one takes the lock at this instant, it wakes the waiter.
+        // That somebody waits is kept: if we are killed here and another one takes the lock at this instant,
+        // it wakes the waiter.
     } while (!word_.compare_exchange_weak(value, value & (suspect | waited_for)));
     if ((value & waited_for) == 0 || platform::shared_futex_wake(word_, 1) != 0) return true;
     value = (value & suspect) | waited_for;
-    word_.compare_exchange_strong(value, value & suspect);  // nobody did; if it is taken by now, who took it will find out
+    word_.compare_exchange_strong(
+        value, value & suspect);  // nobody did; if it is taken by now, who took it will find out
     return true;
 }
 

@@ -23,7 +23,8 @@ public:
     void initialise(Home home, bool recursive);
 
     enum class Taken { cleanly, after_owner_died, not_in_time };
-    /// Not recursive: one who holds it waits for itself. `call` is what a trace names the wait by; without one it is not told.
+    /// Not recursive: one who holds it waits for itself. `call` is what a trace names the wait by; without
+    /// one it is not told.
     Taken take(Deadline deadline, const char* call = nullptr) {
         if (take_if_free(known_self())) [[likely]]
             return Taken::cleanly;
@@ -49,7 +50,9 @@ private:
     static constexpr std::uint32_t suspect = 1U << 30;
     static constexpr std::uint32_t waited_for = 1U << 31;
 
-    std::uint32_t known_self() const noexcept { return home_ == Home::thread ? known_name<Home::thread>() : known_name<Home::process>(); }
+    std::uint32_t known_self() const noexcept {
+        return home_ == Home::thread ? known_name<Home::thread>() : known_name<Home::process>();
+    }
     Taken take_slowly(Deadline deadline, const char* call);
     bool give_back_slowly() noexcept;
     bool take_at_once(std::uint32_t self, std::uint32_t flags, Taken& how) noexcept;

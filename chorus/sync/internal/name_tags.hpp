@@ -1,7 +1,8 @@
-// Name tags: how the processes of a program are called, for who looks at it from outside (`chorus top`), written by who starts them.
+// Name tags: how the processes of a program are called, for who looks at it from outside (`chorus top`),
+// written by who starts them.
 //
-// They lie in the commons. A process that uses nothing shared is known by its tag all the same, and a start is not made slower by it:
-// the one who starts has this memory at hand, the one who is born does not.
+// They lie in the commons. A process that uses nothing shared is known by its tag all the same, and a start
+// is not made slower by it: the one who starts has this memory at hand, the one who is born does not.
 //
 // Threads: any. Two who hang out tags of pids that are 512 apart write into one place; the last one counts.
 // Death: of who writes: the tag it was at is nobody's.
@@ -29,9 +30,12 @@ inline constexpr std::size_t most_name_tags = 512;
 /// Does nothing if it hangs already.
 void hang_name_tag(int pid, std::string_view name) noexcept;
 
-inline NameTag& name_tag_at(std::span<NameTag> tags, int pid) noexcept { return tags[static_cast<std::size_t>(pid) % most_name_tags]; }
+inline NameTag& name_tag_at(std::span<NameTag> tags, int pid) noexcept {
+    return tags[static_cast<std::size_t>(pid) % most_name_tags];
+}
 
-/// Among a commons' tags, also another program's. Empty if there is none, or no more: a later process may have taken its place.
+/// Among a commons' tags, also another program's. Empty if there is none, or no more: a later process may
+/// have taken its place.
 inline std::string name_tag_of(std::span<NameTag> tags, int pid) {
     const NameTag& tag = name_tag_at(tags, pid);
     return tag.pid == pid ? std::string(tag.name, ::strnlen(tag.name, sizeof tag.name)) : std::string();

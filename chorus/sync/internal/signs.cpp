@@ -8,7 +8,9 @@
 namespace chorus::sync {
 namespace {
 
-bool is_gone(std::int32_t owner) noexcept { return owner != 0 && !platform::process_exists(owner < 0 ? -owner : owner); }
+bool is_gone(std::int32_t owner) noexcept {
+    return owner != 0 && !platform::process_exists(owner < 0 ? -owner : owner);
+}
 
 Sign* take_place(std::int32_t me) noexcept {
     try {
@@ -34,7 +36,8 @@ HungOut::HungOut(std::string_view name) noexcept : sign_(&unseen_), maker_(platf
 }
 
 HungOut::~HungOut() {
-    const bool is_ours = maker_ == platform::process_id();  // not in a copy of the process, where another object may have this place by now
+    const bool is_ours = maker_ == platform::process_id();  // not in a copy of the process, where another
+                                                            // object may have this place by now
     if (sign_ != &unseen_ && is_ours) sign_->pid = 0;
 }
 

@@ -32,7 +32,9 @@ std::vector<Found> find_waiters(std::uint64_t name) {
         if (life.waits_for.load() == name) found.push_back({life.ticket, id_at(place)});
     }
     // Tickets start again at 0 when they have run out.
-    std::sort(found.begin(), found.end(), [](const Found& a, const Found& b) { return static_cast<std::int32_t>(a.ticket - b.ticket) < 0; });
+    std::sort(found.begin(), found.end(), [](const Found& a, const Found& b) {
+        return static_cast<std::int32_t>(a.ticket - b.ticket) < 0;
+    });
     return found;
 }
 
@@ -54,8 +56,8 @@ void tell_first(const std::vector<Found>& found) {
     }
 }
 
-// One that was told and died before it could act on it: the next in line is told instead. First that, then the mark that it was
-// done: who is killed in between has it done twice, not never.
+// One that was told and died before it could act on it: the next in line is told instead. First that, then
+// the mark that it was done: who is killed in between has it done twice, not never.
 void pass_on(const std::vector<Found>& found) {
     for (const Found& waiter : found) {
         Life& life = life_of(waiter.id);
@@ -66,7 +68,9 @@ void pass_on(const std::vector<Found>& found) {
     }
 }
 
-Word& signal_of_this_thread(Home home, WaitingThread& thread) { return home == Home::thread ? thread.signal : life_of(my_life()).signal; }
+Word& signal_of_this_thread(Home home, WaitingThread& thread) {
+    return home == Home::thread ? thread.signal : life_of(my_life()).signal;
+}
 
 }  // namespace
 

@@ -1,16 +1,16 @@
 // Who waits for a condition, in the order of their coming, each to be told by a word of its own.
 //
 // Everything but going to sleep happens under the condition's lock. Threads stand in a list. Processes write
-// into their own lives what they wait for, which is one store and needs no repair when somebody is killed; who
-// looks for them reads all lives.
+// into their own lives what they wait for, which is one store and needs no repair when somebody is killed;
+// who looks for them reads all lives.
 #pragma once
 
 #include <chorus/sync/internal/waiting.hpp>
 
 namespace chorus::sync {
 
-/// What a waiter's word holds. All of them leave the system's 30 bits free, so that it wakes the waiter if the one
-/// who tells it is killed in between.
+/// What a waiter's word holds. All of them leave the system's 30 bits free, so that it wakes the waiter if
+/// the one who tells it is killed in between.
 enum Signal : std::uint32_t { none = 0, notified = 1U << 30, waiting = 1U << 31 };
 
 /// A thread that waits, in the list of its condition.
@@ -34,8 +34,8 @@ struct WaitList {
     std::uint32_t count() const noexcept;
 };
 
-/// For who takes a life's place: if the one before was notified and died before it acted on it, the next in line is told
-/// instead. Then that place waits for nothing.
+/// For who takes a life's place: if the one before was notified and died before it acted on it, the next in
+/// line is told instead. Then that place waits for nothing.
 void hand_on_what_was_told(Life& life);
 
 /// The calling thread's place in a list, from the moment when it holds the lock to wait.

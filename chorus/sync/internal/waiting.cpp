@@ -13,7 +13,8 @@ constinit std::atomic<std::uint32_t> threads_numbered{0};
 
 int wake(Home home, const Word& bell, std::uint32_t most) noexcept {
     const int count = most > INT_MAX ? INT_MAX : static_cast<int>(most);
-    return home == Home::process ? platform::shared_futex_wake(bell, count) : platform::futex_wake(bell, count);
+    return home == Home::process ? platform::shared_futex_wake(bell, count)
+                                 : platform::futex_wake(bell, count);
 }
 
 }  // namespace
@@ -23,7 +24,8 @@ constinit thread_local std::uint32_t number_of_this_thread = 0;
 std::uint32_t me(Home home) {
     if (home == Home::process) return my_life();
     // A number of our own: the system's changes in a forked copy.
-    if (number_of_this_thread == 0) number_of_this_thread = threads_numbered.fetch_add(1) % ((1U << 30) - 1) + 1;
+    if (number_of_this_thread == 0)
+        number_of_this_thread = threads_numbered.fetch_add(1) % ((1U << 30) - 1) + 1;
     return number_of_this_thread;
 }
 
@@ -35,15 +37,17 @@ void Bell::ring_all(Home home) noexcept {
 
 void Bell::wake_sleepers(Home home, std::uint32_t most) noexcept {
     if (wake(home, word_, most) != 0) return;
-    // Nobody there: the mark was left by the dead, or by who needed no sleep. Whoever came meanwhile marks it again.
+    // Nobody there: the mark was left by the dead, or by who needed no sleep. Whoever came meanwhile marks it
+    // again.
     word_.exchange(0);
     wake(home, word_, UINT_MAX);
 }
 
-bool sleep(Home home, const Word& watched, std::uint32_t seen, const Bell& bell, Deadline deadline, std::span<const LifeId> watched_lives) {
+bool sleep(Home home, const Word& watched, std::uint32_t seen, const Bell& bell, Deadline deadline,
+           std::span<const LifeId> watched_lives) {
     std::array<platform::WordHolds, platform::most_words_to_wait_on> words;
-    // The watched word comes last: the system begins to wait on each as it goes, and who changes the word and is killed before it rings must find
-    // the sleeper on the bell already.
+    // The watched word comes last: the system begins to wait on each as it goes, and who changes the word and
+    // is killed before it rings must find the sleeper on the bell already.
     words[0] = {&bell.word(), Bell::marked};
     std::size_t count = 1;
     for (const LifeId id : watched_lives) {
@@ -54,7 +58,8 @@ bool sleep(Home home, const Word& watched, std::uint32_t seen, const Bell& bell,
     }
     words[count++] = {&watched, seen};
     const auto waited = std::span(words).first(count);
-    return home == Home::process ? platform::shared_futex_wait_on_all(waited, deadline) : platform::futex_wait_on_all(waited, deadline);
+    return home == Home::process ? platform::shared_futex_wait_on_all(waited, deadline)
+                                 : platform::futex_wait_on_all(waited, deadline);
 }
 
 void pause() noexcept {

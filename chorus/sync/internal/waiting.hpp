@@ -53,7 +53,8 @@ private:
 
 /// Sleeps while the watched word and the marked bell stay as they are and those who are watched live.
 /// Returns false when the deadline passed; may return early.
-bool sleep(Home home, const Word& watched, std::uint32_t seen, const Bell& bell, Deadline deadline, std::span<const LifeId> watched_lives = {});
+bool sleep(Home home, const Word& watched, std::uint32_t seen, const Bell& bell, Deadline deadline,
+           std::span<const LifeId> watched_lives = {});
 
 /// Looks for a while, in a way that lets others get on: a few pauses catch somebody on another CPU, a few
 /// yields let somebody on this one run. What a wake-up costs is more than all of it.
@@ -87,9 +88,11 @@ private:
 };
 
 /// Waits until the attempt succeeds. `pass_on` runs when it did after sleeping: it rings for others where
-/// there is enough for them too. `call` is what a trace names the wait by. Returns false when the deadline passed.
+/// there is enough for them too. `call` is what a trace names the wait by. Returns false when the deadline
+/// passed.
 template <class Attempt, class PassOn>
-bool wait_until(const char* call, Home home, const Word& watched, Bell& bell, Deadline deadline, Attempt&& attempt, PassOn&& pass_on) {
+bool wait_until(const char* call, Home home, const Word& watched, Bell& bell, Deadline deadline,
+                Attempt&& attempt, PassOn&& pass_on) {
     if (attempt()) return true;
     if (deadline.has_passed()) return false;
     if (look_for(attempt)) return true;

@@ -28,21 +28,25 @@ std::vector<std::byte> Request::message(RequestHeader header) {
     return out.take();
 }
 
-Cradle::Cradle(std::span<const std::byte> message, std::vector<platform::FileDescriptor> descriptors) : descriptors_(std::move(descriptors)) {
+Cradle::Cradle(std::span<const std::byte> message, std::vector<platform::FileDescriptor> descriptors)
+    : descriptors_(std::move(descriptors)) {
     message::Reader payload(message);
     const auto header = payload.read_raw<RequestHeader>();
     header_ = header;
     std::size_t expected = header.has_directory ? 1 : 0;
     for (const bool open : header.streams) expected += open ? 1 : 0;
     expected += (header.has_report ? 1U : 0U) + (header.in_file ? 1U : 0U) + header.attachments;
-    if (expected != descriptors_.size()) throw DecodeError("a start request came with the wrong number of descriptors");
+    if (expected != descriptors_.size())
+        throw DecodeError("a start request came with the wrong number of descriptors");
     std::vector<int> attached(header.attachments);
-    for (std::size_t i = header.attachments; i-- > 0; descriptors_.pop_back()) attached[i] = descriptors_.back().release();
+    for (std::size_t i = header.attachments; i-- > 0; descriptors_.pop_back())
+        attached[i] = descriptors_.back().release();
     attachments_ = message::Attachments(std::move(attached));
     if (header.in_file) {
         const auto file = std::move(descriptors_.back());
         descriptors_.pop_back();
-        file_ = platform::Mapping(file.get(), platform::file_size(file.get()), platform::Mapping::Access::read);
+        file_ =
+            platform::Mapping(file.get(), platform::file_size(file.get()), platform::Mapping::Access::read);
         payload = message::Reader(file_.bytes());
     }
     if (header.has_report) {
@@ -52,8 +56,11 @@ Cradle::Cradle(std::span<const std::byte> message, std::vector<platform::FileDes
     read(payload);
 }
 
-Cradle::Cradle(platform::FileDescriptor file, platform::FileDescriptor report, message::Attachments attachments)
-    : report_(std::move(report)), file_(file.get(), platform::file_size(file.get()), platform::Mapping::Access::read), attachments_(std::move(attachments)) {
+Cradle::Cradle(platform::FileDescriptor file, platform::FileDescriptor report,
+               message::Attachments attachments)
+    : report_(std::move(report)),
+      file_(file.get(), platform::file_size(file.get()), platform::Mapping::Access::read),
+      attachments_(std::move(attachments)) {
     read(message::Reader(file_.bytes()));
 }
 

@@ -76,8 +76,9 @@ void launch(Server& here) {
     here.standing = platform::standing();
     // Signals stay blocked in the server: it has no business with the terminal's Ctrl-C.
     const platform::SignalsBlocked blocked;
-    auto newborn = execute_image(here.preloads.empty() ? Role::fork_server : Role::preloading_fork_server, ends.second.get(), here.hand_over.descriptor(),
-                                 here.environment, platform::signal_mask());
+    auto newborn = execute_image(here.preloads.empty() ? Role::fork_server : Role::preloading_fork_server,
+                                 ends.second.get(), here.hand_over.descriptor(), here.environment,
+                                 platform::signal_mask());
     here.process = std::move(newborn.process);
     here.socket = std::move(ends.first);
     sync::hang_name_tag(newborn.pid, "fork server");
@@ -87,14 +88,16 @@ void launch(Server& here) {
     message::encode(preloads, here.preloads);
     platform::send_message(here.socket.get(), preloads.buffered());
     std::vector<std::byte> outcome(64 * 1024);
-    message::Reader failure(std::span<const std::byte>(outcome).first(platform::receive_message(here.socket.get(), outcome).size));
+    message::Reader failure(std::span<const std::byte>(outcome).first(
+        platform::receive_message(here.socket.get(), outcome).size));
     if (failure.left() > 1) {
         drop(here);
         std::rethrow_exception(message::read_exception(failure, ""));
     }
 }
 
-// The server's answer: a pid, or a negative errno; 0 if it died without. `to_the_end`: it has closed, too, what it was sent.
+// The server's answer: a pid, or a negative errno; 0 if it died without. `to_the_end`: it has closed, too,
+// what it was sent.
 int ask(Server& here, std::span<const std::byte> message, std::span<const int> descriptors, bool to_the_end) {
     auto& page = here.hand_over.as<HandOver>();
     const std::uint32_t request = 4 * ++here.requests;
@@ -103,7 +106,9 @@ int ask(Server& here, std::span<const std::byte> message, std::span<const int> d
     page.gate.close(here.requests);
     if (!platform::send_message(here.socket.get(), message, descriptors)) return 0;
     for (int look = 0; look < looks_before_sleep; ++look) {
-        if (const int answer = page.born.load(); answer != 0 && (!to_the_end || page.turn.load() == request + answered)) return answer;
+        if (const int answer = page.born.load();
+            answer != 0 && (!to_the_end || page.turn.load() == request + answered))
+            return answer;
         platform::give_way();
     }
     std::uint32_t expected = request + asked;
@@ -127,7 +132,8 @@ platform::Newborn start_by_fork_server(Birth told, const message::Call& call, in
         told.environment.reset();
         if (!platform::environment_is(here.environment)) told.environment = platform::current_environment();
         told.allowances.reset();
-        if (auto allowances = platform::allowances(); allowances != here.allowances) told.allowances = std::move(allowances);
+        if (auto allowances = platform::allowances(); allowances != here.allowances)
+            told.allowances = std::move(allowances);
         Request request(told, call);
         RequestHeader header;
         const auto around = platform::surroundings();
@@ -140,7 +146,8 @@ platform::Newborn start_by_fork_server(Birth told, const message::Call& call, in
         if (report >= 0) descriptors.push_back(report);
         if (request.in_file()) descriptors.push_back(request.file());
         for (const int attached : request.attachments()) descriptors.push_back(attached);
-        // The child must not begin while the server holds ends of its pipes too: nobody would hear it hang up.
+        // The child must not begin while the server holds ends of its pipes too: nobody would hear it hang
+        // up.
         const int answer = ask(here, request.message(header), descriptors, !request.attachments().empty());
         if (answer > 0) {
             if (told.environment) here.environment = *std::move(told.environment);  // the server keeps these
@@ -150,7 +157,9 @@ platform::Newborn start_by_fork_server(Birth told, const message::Call& call, in
         // Under limits of an earlier day it may not even be able to receive those of today.
         const bool may_be_its_limits = told.allowances.has_value() && attempt < tries;
         if (answer < 0 && !may_be_its_limits) throw platform::os_error("start a process", -answer);
-        if (attempt == tries) throw Error("the fork server was killed " + std::to_string(tries) + " times while it was asked to start a process");
+        if (attempt == tries)
+            throw Error("the fork server was killed " + std::to_string(tries) +
+                        " times while it was asked to start a process");
         launch(here);
     }
 }
@@ -170,7 +179,8 @@ void forget_fork_server() {
 
 void preload_in_fork_server(void (*load)()) {
     const std::lock_guard guard(server().mutex);
-    if (server().socket) throw UsageError("the fork server runs already: set what it preloads before the first start");
+    if (server().socket)
+        throw UsageError("the fork server runs already: set what it preloads before the first start");
     server().preloads.push_back(load);
 }
 
@@ -190,28 +200,35 @@ void preload(int socket, message::Reader loads) {
 
 }  // namespace
 
-[[gnu::hot]] std::unique_ptr<Cradle> serve(platform::FileDescriptor socket, platform::FileDescriptor hand_over_file, int life_line, bool has_preloads) {
+[[gnu::hot]] std::unique_ptr<Cradle> serve(platform::FileDescriptor socket,
+                                           platform::FileDescriptor hand_over_file, int life_line,
+                                           bool has_preloads) {
     // Never unmapped: in a child that would cost more than the page it takes.
-    static auto* const page = new memory::Segment(memory::Segment::attach(std::move(hand_over_file), sizeof(HandOver)));
+    static auto* const page =
+        new memory::Segment(memory::Segment::attach(std::move(hand_over_file), sizeof(HandOver)));
     page->close_file();
     auto& hand_over = page->as<HandOver>();
     static std::array<std::byte, 128 * 1024> buffer;  // children read their call from their copy of it
     const auto receive = [&] {
         auto received = platform::receive_message(socket.get(), buffer);
         while (received.size == sizeof request_follows) {
-            for (int look = 0; look < looks_before_sleep && !platform::wait_readable(socket.get(), now); ++look) platform::give_way();
+            for (int look = 0; look < looks_before_sleep && !platform::wait_readable(socket.get(), now);
+                 ++look)
+                platform::give_way();
             received = platform::receive_message(socket.get(), buffer);
         }
         if (received.size == 0) platform::leave_at_once(0);
         return received;
     };
-    if (has_preloads) preload(socket.get(), message::Reader(std::span<const std::byte>(buffer).first(receive().size)));
+    if (has_preloads)
+        preload(socket.get(), message::Reader(std::span<const std::byte>(buffer).first(receive().size)));
     const platform::IdleStreams idle;
     idle.take_over();
     for (std::uint32_t request = 4;; request += 4) {
         try {
             auto received = receive();
-            auto cradle = std::make_unique<Cradle>(std::span<const std::byte>(buffer).first(received.size), std::move(received.descriptors));
+            auto cradle = std::make_unique<Cradle>(std::span<const std::byte>(buffer).first(received.size),
+                                                   std::move(received.descriptors));
             cradle->settle_in();
             const int pid = platform::clone_sibling(hand_over.born);
             if (pid == 0) {
@@ -234,7 +251,8 @@ void preload(int socket, message::Reader loads) {
         }
         idle.take_over();
         std::uint32_t expected = request + asked;
-        if (!hand_over.turn.compare_exchange_strong(expected, request + answered) && expected == request + asleep) {
+        if (!hand_over.turn.compare_exchange_strong(expected, request + answered) &&
+            expected == request + asleep) {
             const std::byte call{1};
             platform::send_message(socket.get(), std::span(&call, 1));
         }

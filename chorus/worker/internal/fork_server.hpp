@@ -42,6 +42,7 @@ void preload_in_fork_server(void (*load)());
 
 /// Serves until the client is gone. Returns only in children, settled in. Between two of them it holds
 /// none of their streams or directories.
-std::unique_ptr<Cradle> serve(platform::FileDescriptor socket, platform::FileDescriptor hand_over, int life_line, bool has_preloads);
+std::unique_ptr<Cradle> serve(platform::FileDescriptor socket, platform::FileDescriptor hand_over,
+                              int life_line, bool has_preloads);
 
 }  // namespace chorus::worker

@@ -127,7 +127,9 @@ void when_ended(ProcessPointer process, Deadline deadline, std::function<void(bo
     const std::lock_guard guard(listener.mutex);
     const auto number = listener.next++;
     const int descriptor = process->process->get();
-    const auto place = listener.awaited.emplace(number, Awaited{std::move(process), deadline, std::move(ended), false}).first;
+    const auto place =
+        listener.awaited.emplace(number, Awaited{std::move(process), deadline, std::move(ended), false})
+            .first;
     try {
         listener.ready.add(descriptor, number);
     } catch (...) {

@@ -37,7 +37,8 @@ void Gate::answer(std::uint32_t birth, State state) noexcept {
         if (word == 4 * birth + open) return;
         // Another number: the parent has gone on, which it does not before it answered.
         if (word / 4 != birth) return;
-        if (word == 4 * birth + refused || (look > spins_before_sleep && platform::life_line_is_cut(parent_life_line))) {
+        if (word == 4 * birth + refused ||
+            (look > spins_before_sleep && platform::life_line_is_cut(parent_life_line))) {
             platform::leave_at_once(1);
         }
         if (look < spins_before_sleep) {
@@ -45,7 +46,8 @@ void Gate::answer(std::uint32_t birth, State state) noexcept {
             continue;
         }
         std::uint32_t expected = 4 * birth + closed;
-        if (!word_.compare_exchange_strong(expected, 4 * birth + asleep) && expected != 4 * birth + asleep) continue;
+        if (!word_.compare_exchange_strong(expected, 4 * birth + asleep) && expected != 4 * birth + asleep)
+            continue;
         // The clock only says when to look again whether the parent is alive.
         platform::shared_futex_wait(word_, 4 * birth + asleep, std::chrono::milliseconds(100));
     }

@@ -45,8 +45,8 @@ void drop_life_line() {
     images().line.reset();
 }
 
-platform::Newborn execute_image(Role role, int first, int second, const std::vector<std::string>& environment, const platform::SignalMask& mask,
-                                const std::vector<int>& attachments) {
+platform::Newborn execute_image(Role role, int first, int second, const std::vector<std::string>& environment,
+                                const platform::SignalMask& mask, const std::vector<int>& attachments) {
     platform::Program program;
     {
         const std::lock_guard guard(images().mutex);
@@ -76,7 +76,8 @@ std::optional<Inheritance> take_inheritance() {
     std::array<int, 4> numbers{-1, -1, -1, -1};
     in >> role >> numbers[0] >> numbers[1] >> numbers[2] >> numbers[3];
     Inheritance inheritance;
-    for (int attached = -1; in >> attached;) inheritance.attachments.push_back(platform::adopt_inherited(attached).release());
+    for (int attached = -1; in >> attached;)
+        inheritance.attachments.push_back(platform::adopt_inherited(attached).release());
     ::unsetenv(variable);
     inheritance.role = static_cast<Role>(role);
     if (inheritance.role != Role::spawned_child) platform::remove_first_environment_entry(bind_now);

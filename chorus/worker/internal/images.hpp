@@ -1,7 +1,8 @@
 // Executing the program's own image, and what a new image is handed.
 //
 // A new image finds the variable CHORUS_IMAGE in its environment: its role, the numbers of four
-// descriptors it inherits, -1 for none, and those of its call's arguments. It is removed before the program's own code runs.
+// descriptors it inherits, -1 for none, and those of its call's arguments. It is removed before the program's
+// own code runs.
 #pragma once
 
 #include <array>
@@ -25,8 +26,8 @@ struct Inheritance {
 };
 
 /// Executes the program with these descriptors (life line and commons are added).
-platform::Newborn execute_image(Role role, int first, int second, const std::vector<std::string>& environment, const platform::SignalMask& mask,
-                                const std::vector<int>& attachments = {});
+platform::Newborn execute_image(Role role, int first, int second, const std::vector<std::string>& environment,
+                                const platform::SignalMask& mask, const std::vector<int>& attachments = {});
 void set_image_path(const std::string& path);
 
 /// What this image was handed, if it was made by another.

@@ -41,7 +41,8 @@ const std::streambuf* unbuffered = nullptr;
 
 void look_at_standard_streams() {
     // As long as it is synchronised with stdio (the default), std::cout keeps nothing back itself.
-    if (dynamic_cast<__gnu_cxx::stdio_sync_filebuf<char>*>(std::cout.rdbuf()) != nullptr) unbuffered = std::cout.rdbuf();
+    if (dynamic_cast<__gnu_cxx::stdio_sync_filebuf<char>*>(std::cout.rdbuf()) != nullptr)
+        unbuffered = std::cout.rdbuf();
 }
 
 [[gnu::hot]] void flush_standard_streams() noexcept {
@@ -85,15 +86,15 @@ void after_fork() {
 std::unique_ptr<Cradle> be_fork_server(Inheritance& inheritance) {
     const auto knot = platform::tie_to(inheritance.life_line.get()).release();
     leave_statics_to_their_maker();  // here and not in each copy; the server itself never calls exit()
-    auto cradle =
-        serve(std::move(inheritance.first), std::move(inheritance.second), inheritance.life_line.get(), inheritance.role == Role::preloading_fork_server);
+    auto cradle = serve(std::move(inheritance.first), std::move(inheritance.second),
+                        inheritance.life_line.get(), inheritance.role == Role::preloading_fork_server);
     platform::FileDescriptor untied(knot);  // the knot kills the server, whose number it knows, not this copy
     return cradle;
 }
 
 std::unique_ptr<Cradle> be_spawned(Inheritance& inheritance) {
-    auto cradle =
-        std::make_unique<Cradle>(std::move(inheritance.first), std::move(inheritance.second), message::Attachments(std::move(inheritance.attachments)));
+    auto cradle = std::make_unique<Cradle>(std::move(inheritance.first), std::move(inheritance.second),
+                                           message::Attachments(std::move(inheritance.attachments)));
     cradle->settle_in();
     return cradle;
 }
@@ -159,7 +160,8 @@ namespace {
         if (begun_here.children) stop_fork_server();
         flush_standard_streams();
         // A daemon that cannot be halted would run while statics are destroyed: so they are not.
-        if (begun_here.threads && !halt_daemon_threads()) platform::on_exit_call([](int code) { leave(code); });
+        if (begun_here.threads && !halt_daemon_threads())
+            platform::on_exit_call([](int code) { leave(code); });
     } catch (const std::exception& error) {
         std::fprintf(stderr, "chorus: at the program's end: %s\n", error.what());
         ending = true;
@@ -175,7 +177,8 @@ void leave_statics_to_their_maker() {
     });
 }
 
-[[gnu::hot]] int run_program(int argc, char** argv, char** environment, int (*user_main)(int, char**, char**)) {
+[[gnu::hot]] int run_program(int argc, char** argv, char** environment,
+                             int (*user_main)(int, char**, char**)) {
     arguments().assign(argv, argv + argc);
     adopt_main_thread();
     look_at_standard_streams();
@@ -187,7 +190,8 @@ void leave_statics_to_their_maker() {
         platform::name_this_thread_after_program(argc > 0 ? argv[0] : "");
         sync::take_commons(std::move(inheritance->commons));
         platform::prepare_to_record_crashes();
-        const auto cradle = inheritance->role == Role::spawned_child ? be_spawned(*inheritance) : be_fork_server(*inheritance);
+        const auto cradle = inheritance->role == Role::spawned_child ? be_spawned(*inheritance)
+                                                                     : be_fork_server(*inheritance);
         begun = true;
         child_main(cradle->birth(), cradle->call(), cradle->report(), inheritance->life_line.get());
     }

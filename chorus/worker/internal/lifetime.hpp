@@ -27,7 +27,8 @@ struct Begun {
 };
 extern constinit Begun begun_here;
 
-/// What a room above sees to at the end, before threads and children are joined. Returns false if there was nothing to do.
+/// What a room above sees to at the end, before threads and children are joined. Returns false if there was
+/// nothing to do.
 extern constinit std::atomic<bool (*)()> finish_above;
 
 /// All that is to be done before statics are destroyed; once, however often it is called. A thread that
@@ -41,7 +42,8 @@ extern constinit std::atomic<bool (*)()> finish_above;
 void leave_statics_to_their_maker();
 
 /// Runs the program: the user's main, or what this process was made for.
-[[gnu::visibility("default")]] int run_program(int argc, char** argv, char** environment, int (*user_main)(int, char**, char**));
+[[gnu::visibility("default")]] int run_program(int argc, char** argv, char** environment,
+                                               int (*user_main)(int, char**, char**));
 
 /// The program's arguments as it was given them, for images of itself.
 const std::vector<std::string>& program_arguments();

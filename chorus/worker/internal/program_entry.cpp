@@ -8,7 +8,9 @@ extern "C" {
 int __real_main(int argc, char** argv, char** environment);
 [[noreturn]] void __real_exit(int code);
 
-int __wrap_main(int argc, char** argv, char** environment) { return chorus::worker::run_program(argc, argv, environment, __real_main); }
+int __wrap_main(int argc, char** argv, char** environment) {
+    return chorus::worker::run_program(argc, argv, environment, __real_main);
+}
 
 // Bound at the program's start, as addresses in data are: most who call it are copies, and with lazy binding
 // each would search for it anew.

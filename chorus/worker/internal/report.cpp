@@ -15,7 +15,8 @@ struct Header {
     std::uint64_t complete = 0;
 };
 static_assert(sizeof(Header) <= crash_offset);
-static_assert(crash_offset + sizeof(platform::CrashRecord) + platform::longest_memory_map + 4096 < outcome_offset);
+static_assert(crash_offset + sizeof(platform::CrashRecord) + platform::longest_memory_map + 4096 <
+              outcome_offset);
 
 void commit(int report, std::size_t size) {
     const Header header{size, 1};
@@ -28,7 +29,9 @@ void report_exception(int report, std::exception_ptr thrown, std::size_t memory_
         try {
             std::rethrow_exception(thrown);
         } catch (const std::bad_alloc&) {
-            thrown = std::make_exception_ptr(OutOfMemory("the call needed more than the " + std::to_string(memory_limit) + " bytes that .memory allows it"));
+            thrown = std::make_exception_ptr(OutOfMemory("the call needed more than the " +
+                                                         std::to_string(memory_limit) +
+                                                         " bytes that .memory allows it"));
         } catch (...) {
         }
     }
@@ -82,7 +85,8 @@ Report::Report(const platform::FileDescriptor& file) {
     if (size >= crash_offset + sizeof record_) {
         std::memcpy(&record_, bytes.data() + crash_offset, sizeof record_);
         const char* text = reinterpret_cast<const char*>(bytes.data()) + crash_offset + sizeof record_;
-        const std::size_t most = std::min(size - crash_offset - sizeof record_, platform::longest_memory_map + 4096);
+        const std::size_t most =
+            std::min(size - crash_offset - sizeof record_, platform::longest_memory_map + 4096);
         memory_map_.assign(text, ::strnlen(text, most));
     }
     if (header.complete == 1 && size >= outcome_offset && header.size <= size - outcome_offset) {
@@ -97,14 +101,16 @@ std::optional<message::Reader> Report::value() {
 }
 
 std::exception_ptr Report::exception() {
-    if (outcome_.empty() || static_cast<message::Ending>(outcome_.front()) == message::Ending::value) return nullptr;
+    if (outcome_.empty() || static_cast<message::Ending>(outcome_.front()) == message::Ending::value)
+        return nullptr;
     message::Reader in(outcome_);
     const bool unknown = static_cast<message::Ending>(outcome_.front()) == message::Ending::unknown_exception;
     return message::read_exception(in, unknown ? stack().text : "");
 }
 
 Death death_of(int exitcode, const Report& report, std::size_t memory_limit) {
-    if (exitcode >= 0) return {"left with exit code " + std::to_string(exitcode) + " before it gave a result", exitcode, ""};
+    if (exitcode >= 0)
+        return {"left with exit code " + std::to_string(exitcode) + " before it gave a result", exitcode, ""};
     const auto stack = report.stack();
     std::string what = "killed by " + platform::signal_name(-exitcode);
     if (!stack.top.empty()) what += " in " + stack.top;
@@ -117,9 +123,11 @@ Death death_of(int exitcode, const Report& report, std::size_t memory_limit) {
 }
 
 platform::SymbolizedStack Report::stack() const {
-    const auto count = std::min<std::size_t>(record_.frame_count > 0 ? static_cast<std::size_t>(record_.frame_count) : 0, platform::most_frames);
+    const auto count = std::min<std::size_t>(
+        record_.frame_count > 0 ? static_cast<std::size_t>(record_.frame_count) : 0, platform::most_frames);
     if (count == 0) return {};
-    std::vector<std::uintptr_t> frames(record_.frames.begin(), record_.frames.begin() + static_cast<std::ptrdiff_t>(count));
+    std::vector<std::uintptr_t> frames(record_.frames.begin(),
+                                       record_.frames.begin() + static_cast<std::ptrdiff_t>(count));
     return platform::symbolize(frames, memory_map_, record_.signal != 0);
 }
 

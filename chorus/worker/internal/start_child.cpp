@@ -43,7 +43,8 @@ namespace {
 platform::Newborn spawn(const Birth& birth, const message::Call& call, int report) {
     Request request(birth, call);
     request.move_to_file();
-    return execute_image(Role::spawned_child, request.file(), report, platform::current_environment(), birth.mask, request.attachments());
+    return execute_image(Role::spawned_child, request.file(), report, platform::current_environment(),
+                         birth.mask, request.attachments());
 }
 
 // Where children by fork wait; one birth at a time.
@@ -69,7 +70,8 @@ platform::Newborn fork(Birth birth, message::Call& call, int report) {
     const auto life_line = platform::duplicate(life_line_descriptor());
     auto& place = fork_gate();
     const std::lock_guard guard(place.mutex);
-    if (!place.page) new (place.page.emplace(memory::Segment::create("chorus-gate", sizeof(Gate))).bytes().data()) Gate;
+    if (!place.page)
+        new (place.page.emplace(memory::Segment::create("chorus-gate", sizeof(Gate))).bytes().data()) Gate;
     auto& gate = place.page->as<Gate>();
     const std::uint32_t birth_number = ++place.births;
     gate.close(birth_number);
