@@ -70,9 +70,12 @@ install_test("a shared library shows what is public" NEEDS built_shared
 
 set(debian ${consumers}/debian)
 install_test("Debian packages" SETUP debian COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/install/debian_package.sh ${PROJECT_SOURCE_DIR} ${debian})
-add_test(NAME "install: the Debian packages, by lintian"
-    COMMAND sh -c "exec lintian --display-experimental --fail-on=error,warning,experimental --allow-root ${debian}/chorus_*.changes")
-set_tests_properties("install: the Debian packages, by lintian" PROPERTIES TIMEOUT 600 FIXTURES_REQUIRED debian)
+# One processor is enough for it: it runs beside other tests.
+add_test(NAME "install: the Debian packages, by lintian" COMMAND sh -c
+    "exec lintian --display-experimental --fail-on=error,warning,experimental \
+        --allow-root ${debian}/chorus_*.changes")
+set_tests_properties("install: the Debian packages, by lintian" PROPERTIES
+    TIMEOUT 600 FIXTURES_REQUIRED debian)
 foreach(kind shared static)
     consumer_command(command find_package_debian_${kind} -DHOW=find_package -DKIND=${kind} -DCMAKE_PREFIX_PATH=${debian}/system/usr)
     install_test("find_package of the Debian packages, ${kind}" NEEDS debian COMMAND ${command})

@@ -8,12 +8,12 @@ A program says in comments what is expected of it:
 Usage: check_compile.py COMPILER DIR SOURCE… [-- FLAG…]
        check_compile.py COMPILER DIR --header [-- FLAG…]
 
-A compiler takes longer for the headers than for a program. All wrong programs are therefore compiled as one, each in a
-namespace of its own, and so are the right ones that include all of Chorus. A program whose messages are not as expected then
-is compiled alone, which decides.
+A compiler takes longer for the headers than for a program. All wrong programs are therefore compiled as
+one, each in a namespace of its own, and so are the right ones that include all of Chorus. A program whose
+messages are not as expected then is compiled alone, which decides.
 
-The second form compiles <chorus/chorus.hpp> beforehand into DIR. Wrong programs use that; right ones never do, so that they
-show what a user's compiler sees.
+The second form compiles <chorus/chorus.hpp> beforehand into DIR. Wrong programs use that; right ones never
+do, so that they show what a user's compiler sees.
 """
 
 import os
@@ -42,7 +42,8 @@ def compile_header(compiler, directory, flags):
         file.write(ALL_OF_CHORUS + "\n")
     if os.path.exists(result):
         os.remove(result)  # g++ would read it
-    subprocess.run([compiler, "-std=c++20", *WARNINGS, *flags, "-x", "c++-header", source, "-o", result], check=True)
+    command = [compiler, "-std=c++20", *WARNINGS, *flags, "-x", "c++-header", source, "-o", result]
+    subprocess.run(command, check=True)
 
 
 def using_header(compiler, directory):
@@ -94,7 +95,10 @@ def unmatched(programs, errors):
 
     An error belongs to a program if it contains the words of that program only.
     """
-    for_each = {each.source: [error for error in errors if all(word in error for word in each.words)] for each in programs}
+    def of_program(each):
+        return [error for error in errors if all(word in error for word in each.words)]
+
+    for_each = {each.source: of_program(each) for each in programs}
     wanted = {error: sum(error in those for those in for_each.values()) for error in errors}
     if not all(wanted.values()):
         return programs  # somebody's second error
