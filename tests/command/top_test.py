@@ -177,7 +177,7 @@ class OnATerminal(unittest.TestCase):
         self.tmux("new-session", "-d", "-x", "100", "-y", "30", command)
 
     def quit(self):
-        """Each test waits for the end: a hang-up during the search for leaks makes the leak sanitizer spin."""
+        """Each test waits for the end: a hang-up while the leak sanitizer is at work makes it spin."""
         self.tmux("send-keys", "q")
         return self.shown("ended with 0")
 
