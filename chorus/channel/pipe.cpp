@@ -121,14 +121,13 @@ std::ostream& operator<<(std::ostream& out, const BasicConnection& connection) {
                << '>';
 }
 
-std::shared_ptr<ConnectionState> closed_connection() {
+ConnectionPointer closed_connection() {
     auto state = std::make_shared<ConnectionState>();
     state->closed = true;
     return state;
 }
 
-std::pair<std::shared_ptr<ConnectionState>, std::shared_ptr<ConnectionState>> make_pipe(
-    bool duplex, std::size_t max_bytes) {
+std::pair<ConnectionPointer, ConnectionPointer> make_pipe(bool duplex, std::size_t max_bytes) {
     if (max_bytes < smallest_pipe) {
         throw UsageError("a pipe holds at least " + std::to_string(smallest_pipe) + " bytes, asked for " +
                          std::to_string(max_bytes));
@@ -155,7 +154,7 @@ void write_connection(message::Writer& out, const BasicConnection& connection) {
     if (state.out) QueueCore::write(out, *state.out);
 }
 
-std::shared_ptr<ConnectionState> read_connection(message::Reader& in) {
+ConnectionPointer read_connection(message::Reader& in) {
     auto state = std::make_shared<ConnectionState>();
     if (message::decode<bool>(in)) state->in = QueueCore::read(in, 0, "pipe");
     if (message::decode<bool>(in)) state->out = QueueCore::read(in, 0, "pipe");

@@ -34,6 +34,9 @@ namespace chorus {
 
 namespace channel {
 
+/// Shared by all handles to one end.
+using ConnectionPointer = std::shared_ptr<ConnectionState>;
+
 /// What does not depend on types.
 class BasicConnection {
 public:
@@ -61,10 +64,10 @@ public:
                                 Deadline deadline = {}) const;
 
     friend std::ostream& operator<<(std::ostream& out, const BasicConnection& connection);
-    const std::shared_ptr<ConnectionState>& state() const noexcept { return state_; }
+    const ConnectionPointer& state() const noexcept { return state_; }
 
 protected:
-    explicit BasicConnection(std::shared_ptr<ConnectionState> state) noexcept : state_(std::move(state)) {}
+    explicit BasicConnection(ConnectionPointer state) noexcept : state_(std::move(state)) {}
     ~BasicConnection() = default;
     BasicConnection(const BasicConnection&) = default;
     BasicConnection& operator=(const BasicConnection&) = default;
@@ -73,7 +76,7 @@ protected:
     const QueuePointer& out() const;
 
 private:
-    std::shared_ptr<ConnectionState> state_;
+    ConnectionPointer state_;
 };
 std::ostream& operator<<(std::ostream& out, const BasicConnection& connection);
 
@@ -81,10 +84,9 @@ std::ostream& operator<<(std::ostream& out, const BasicConnection& connection);
 /// Throws: UsageError if it is closed or only sends.
 const QueuePointer& receiving(const BasicConnection& connection);
 void write_connection(message::Writer& out, const BasicConnection& connection);
-std::shared_ptr<ConnectionState> read_connection(message::Reader& in);
-std::shared_ptr<ConnectionState> closed_connection();
-std::pair<std::shared_ptr<ConnectionState>, std::shared_ptr<ConnectionState>> make_pipe(
-    bool duplex, std::size_t max_bytes);
+ConnectionPointer read_connection(message::Reader& in);
+ConnectionPointer closed_connection();
+std::pair<ConnectionPointer, ConnectionPointer> make_pipe(bool duplex, std::size_t max_bytes);
 
 }  // namespace channel
 
@@ -96,8 +98,8 @@ class Connection : public channel::BasicConnection {
 public:
     /// A closed one, to be assigned to: so it may be a member or an element of what travels.
     Connection() : Connection(channel::closed_connection()) {}
-    explicit Connection(std::shared_ptr<channel::ConnectionState> state) noexcept
-        : BasicConnection(std::move(state)) {}
+    /// For Chorus itself.
+    explicit Connection(channel::ConnectionPointer state) noexcept : BasicConnection(std::move(state)) {}
 
     /// Waits while the pipe is full of what was not received yet.
     /// Throws: BrokenPipe when nobody is left to receive; Full when the deadline passed; UsageError on a
