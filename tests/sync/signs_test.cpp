@@ -1,7 +1,9 @@
 // What is told to who looks from outside: signs of objects, name tags of processes.
+#include <atomic>
 #include <cstring>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <sys/wait.h>
@@ -82,7 +84,7 @@ TEST(NameTag, tells_the_name_and_is_cut_short) {
     chorus::sync::hang_name_tag(77, "Process-1");
     EXPECT_EQ(chorus::sync::name_tag_of(commons().name_tags(), 77), "Process-1");
     chorus::sync::hang_name_tag(77, std::string(100, 'x'));
-    EXPECT_EQ(chorus::sync::name_tag_of(commons().name_tags(), 77), std::string(59, 'x'));
+    EXPECT_EQ(chorus::sync::name_tag_of(commons().name_tags(), 77), std::string(55, 'x'));
     EXPECT_EQ(chorus::sync::name_tag_of(commons().name_tags(), 78), "");
 }
 
@@ -92,6 +94,39 @@ TEST(NameTag, gives_way_to_a_later_one) {
     chorus::sync::hang_name_tag(later, "second");
     EXPECT_EQ(chorus::sync::name_tag_of(commons().name_tags(), 77), "");
     EXPECT_EQ(chorus::sync::name_tag_of(commons().name_tags(), later), "second");
+}
+
+TEST(NameTag, is_never_read_half_written) {
+    constexpr int other = 77 + static_cast<int>(chorus::sync::most_name_tags);
+    const std::string name(50, 'a');
+    const std::string name_of_other(50, 'b');
+    std::atomic<bool> stop{false};
+    const auto write = [&](int pid, const std::string& text) {
+        while (!stop) chorus::sync::hang_name_tag(pid, text);
+    };
+    std::thread first(write, 77, name);
+    std::thread second(write, other, name_of_other);
+    for (int i = 0; i < 20'000; ++i) {
+        const auto seen = chorus::sync::name_tag_of(commons().name_tags(), 77);
+        EXPECT_TRUE(seen.empty() || seen == name) << seen;
+        const auto seen_of_other = chorus::sync::name_tag_of(commons().name_tags(), other);
+        EXPECT_TRUE(seen_of_other.empty() || seen_of_other == name_of_other) << seen_of_other;
+    }
+    stop = true;
+    first.join();
+    second.join();
+}
+
+TEST(NameTag, of_a_writer_that_has_died_is_taken_over) {
+    auto& tag = chorus::sync::name_tag_at(commons().name_tags(), 79);
+    const pid_t writer = ::fork();
+    if (writer == 0) {
+        tag.pid = -::getpid();  // as one that is killed while it writes
+        ::_exit(0);
+    }
+    EXPECT_EQ(::waitpid(writer, nullptr, 0), writer);
+    chorus::sync::hang_name_tag(79, "next");
+    EXPECT_EQ(chorus::sync::name_tag_of(commons().name_tags(), 79), "next");
 }
 
 }  // namespace
