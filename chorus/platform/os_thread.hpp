@@ -16,6 +16,8 @@ void run_on_large_stack(void (*function)(void*), void* argument);
 
 std::uintptr_t this_thread() noexcept;
 int thread_id() noexcept;
+/// How many threads this process has, whoever made them; 1 where the system does not tell.
+int thread_count() noexcept;
 
 /// Shows in debuggers and `top -H`; at most 15 bytes are kept, never half a character.
 void name_this_thread(const char* name) noexcept;

@@ -18,6 +18,7 @@
 #include <link.h>
 #include <pthread.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -56,6 +57,12 @@ void run_on_large_stack(void (*function)(void*), void* argument) {
 }
 
 std::uintptr_t this_thread() noexcept { return ::pthread_self(); }
+int thread_count() noexcept {
+    struct stat threads {};
+    // Of a directory's links, two are its own.
+    return ::stat("/proc/self/task", &threads) == 0 ? std::max(static_cast<int>(threads.st_nlink) - 2, 1) : 1;
+}
+
 int thread_id() noexcept { return ::gettid(); }
 
 void name_this_thread(const char* name) noexcept {

@@ -27,7 +27,8 @@ struct Birth {
     std::optional<platform::Allowances> allowances;       ///< likewise
     std::size_t memory_limit = 0;                         ///< bytes; 0 for none
     bool wants_result = false;
-    std::string function;  ///< its name, for a trace
+    std::string function;              ///< its name, for a trace
+    std::vector<void (*)()> preloads;  ///< where it is spawned since the fork server cannot be copied
 };
 
 struct RequestHeader {

@@ -64,6 +64,7 @@ void begin_trace(const Birth& birth) {
         // The life line stays open until the end: closing it would untie the knot.
         if (identity().tied) platform::tie_to(life_line).release();
         platform::set_signal_mask(birth.mask);
+        for (auto* const load : birth.preloads) load();
         code = run(call, birth, report);
     } catch (...) {
         tell_of_exception(std::current_exception());

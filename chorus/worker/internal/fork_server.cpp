@@ -11,6 +11,7 @@
 #include <chorus/platform/syscall.hpp>
 #include <chorus/sync/internal/lives.hpp>
 #include <chorus/sync/internal/name_tags.hpp>
+#include <chorus/trace/debug.hpp>
 #include <chorus/trace/trace.hpp>
 #include <chorus/worker/internal/gate.hpp>
 #include <chorus/worker/internal/images.hpp>
@@ -20,7 +21,7 @@ namespace {
 
 /// Layout of the hand-over page.
 struct HandOver {
-    /// Client: 0; kernel: the child's pid; server: -errno.
+    /// Client: 0; kernel: the child's pid; server: -errno, or that it has threads.
     std::atomic<std::int32_t> born{0};
     /// Request number * 4 + a Turn. Client: asked → asleep; server: asked → answered. Whoever comes
     /// second finds what the first did.
@@ -28,6 +29,9 @@ struct HandOver {
     Gate gate;
 };
 enum Turn : std::uint32_t { asked, asleep, answered };
+
+/// In place of an error: no errno is that large.
+constexpr std::int32_t has_threads = -1'000'000;
 
 // About twice the time of a start on an unloaded machine.
 constexpr int looks_before_sleep = 400;
@@ -45,6 +49,7 @@ struct Server {
     platform::Allowances allowances;
     platform::Standing standing;
     std::vector<void (*)()> preloads;
+    bool cannot_be_copied = false;  ///< it had threads: it was sent home, and no other is asked
 };
 
 constinit std::atomic<Server*> made{nullptr};  // so that a copy need not make one to forget it
@@ -119,11 +124,22 @@ int ask(Server& here, std::span<const std::byte> message, std::span<const int> d
     return page.born.load();  // also if it was killed: the child may have been made all the same
 }
 
+// What a child is told that is spawned instead.
+void tell_what_to_load(const Server& here, Birth& told) {
+    told.environment.reset();  // it has these already
+    told.allowances.reset();
+    told.preloads = here.preloads;
+}
+
 }  // namespace
 
-platform::Newborn start_by_fork_server(Birth told, const message::Call& call, int report) {
+std::optional<platform::Newborn> start_by_fork_server(Birth& told, const message::Call& call, int report) {
     Server& here = server();
     const std::lock_guard guard(here.mutex);
+    if (here.cannot_be_copied) {
+        tell_what_to_load(here, told);
+        return std::nullopt;
+    }
     // One that has more rights than its client has by now must not lend them to its children.
     if (!here.socket || here.standing != platform::standing()) launch(here);
     platform::send_message(here.socket.get(), std::span(&request_follows, 1));
@@ -152,7 +168,18 @@ platform::Newborn start_by_fork_server(Birth told, const message::Call& call, in
         if (answer > 0) {
             if (told.environment) here.environment = *std::move(told.environment);  // the server keeps these
             if (told.allowances) here.allowances = *std::move(told.allowances);
-            return {answer, here.hand_over.as<HandOver>().gate.let_in(here.requests, answer)};
+            return platform::Newborn{answer,
+                                     here.hand_over.as<HandOver>().gate.let_in(here.requests, answer)};
+        }
+        if (answer == has_threads) {
+            here.cannot_be_copied = true;
+            drop(here);
+            trace::debug(
+                "the fork server has threads, which a library has started before main or a preload since; "
+                "its "
+                "copies would lack them and might wait for ever: children are spawned instead");
+            tell_what_to_load(here, told);
+            return std::nullopt;
         }
         // Under limits of an earlier day it may not even be able to receive those of today.
         const bool may_be_its_limits = told.allowances.has_value() && attempt < tries;
@@ -230,7 +257,9 @@ void preload(int socket, message::Reader loads) {
             auto cradle = std::make_unique<Cradle>(std::span<const std::byte>(buffer).first(received.size),
                                                    std::move(received.descriptors));
             cradle->settle_in();
-            const int pid = platform::clone_sibling(hand_over.born);
+            // No other thread begins meanwhile, where this one is the only one.
+            const int pid =
+                platform::thread_count() > 1 ? has_threads : platform::clone_sibling(hand_over.born);
             if (pid == 0) {
                 socket.reset();
                 trace::begin_in_copy();

@@ -1,6 +1,9 @@
 // The fork server: a fresh image of the program that copies itself on request.
 //
-// It is single-threaded and small, so copying it is quick and safe whatever its client does. The copies
+// It is single-threaded and small, so copying it is quick and safe whatever its client does. A library may
+// start a thread before main, or in a preload: such a server is not copied, as that thread would be missing
+// in the copy and a lock that it holds there for ever (at-fork handlers, by which fork() spares libraries
+// that, are not known to who makes a sibling). Its client is told, and spawns its children. The copies
 // are made as its siblings: children of the client, which waits for them as for any child. All that a
 // child is told is read and carried out by the server, before it copies itself: there the code for it
 // is in memory, while in a copy each page that is touched has to be fetched anew.
@@ -18,6 +21,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include <chorus/platform/os_process.hpp>
@@ -27,9 +31,11 @@ namespace chorus::worker {
 
 // ---- the client's side ----
 
-/// Starts a child through this process's server, which is started first if there is none.
+/// Starts a child through this process's server, which is started first if there is none. Returns nothing
+/// where the server cannot be copied: the child is to be spawned, with this birth, which then tells what the
+/// server would have loaded for it.
 /// Throws: OsError when the system has no more processes.
-platform::Newborn start_by_fork_server(Birth birth, const message::Call& call, int report);
+std::optional<platform::Newborn> start_by_fork_server(Birth& birth, const message::Call& call, int report);
 
 /// Ends the server and waits for it.
 void stop_fork_server();

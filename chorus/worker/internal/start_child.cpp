@@ -100,7 +100,8 @@ platform::Newborn start_child(StartMethod method, Birth birth, message::Call& ca
         case StartMethod::spawn: return spawn(birth, call, report);
         case StartMethod::forkserver: break;
     }
-    return start_by_fork_server(std::move(birth), call, report);
+    if (auto newborn = start_by_fork_server(birth, call, report)) return *std::move(newborn);
+    return spawn(birth, call, report);
 }
 
 }  // namespace chorus::worker
