@@ -1,10 +1,18 @@
 #include <chorus/message/function_identity.hpp>
 
+#include <map>
+#include <mutex>
+#include <optional>
+#include <utility>
+
+#include <chorus/platform/fork_mutex.hpp>
 #include <chorus/platform/modules.hpp>
 
 namespace chorus::message {
 
 namespace {
+
+constexpr std::uint64_t libraries_follow = std::uint64_t{1} << 63;
 
 // As it lies in a message, or is about to.
 struct Parts {
@@ -27,8 +35,17 @@ Parts read_parts(Reader& in) {
     return parts;
 }
 
-FunctionIdentity own(const Parts& parts) {
-    return {std::string(parts.build_id), std::string(parts.path), parts.offset};
+FunctionIdentity read_rest(const Parts& parts, Reader& in) {
+    FunctionIdentity identity{std::string(parts.build_id), std::string(parts.path),
+                              parts.offset & ~libraries_follow};
+    if ((parts.offset & libraries_follow) == 0) return identity;
+    for (auto left = in.read_raw<std::uint32_t>(); left > 0; --left) {
+        LoadedLibrary library;
+        library.path = in.view_text();
+        library.is_global = in.read_raw<std::uint8_t>() != 0;
+        identity.libraries.push_back(std::move(library));
+    }
+    return identity;
 }
 
 // Without the C library, whose page a child would have to fetch for this.
@@ -40,14 +57,36 @@ bool are_equal(std::string_view a, std::string_view b) {
     return true;
 }
 
-}  // namespace
+// What was found out of the modules that hold functions, as long as none comes or goes.
+struct KnownModules {
+    platform::ForkMutex mutex;
+    std::uint64_t loads = 0;
+    std::map<std::uintptr_t, FunctionIdentity> by_base;  ///< of what lies at offset 0
+};
+KnownModules& known_modules() {
+    static auto* const instance = new KnownModules;
+    return *instance;
+}
+// Before main: a fork while another thread makes it would leave a copy that waits for ever.
+[[maybe_unused]] auto& known_modules_made = known_modules();
 
-void FunctionIdentity::write(Writer& out) const { write_parts(out, {build_id, path, offset}); }
+std::optional<FunctionIdentity> module_known_at(platform::ModulePlace place) {
+    auto& known = known_modules();
+    const std::lock_guard guard(known.mutex);
+    const auto found = known.by_base.find(place.base);
+    if (known.loads != place.loads || found == known.by_base.end()) return std::nullopt;
+    return found->second;
+}
 
-FunctionIdentity FunctionIdentity::read(Reader& in) { return own(read_parts(in)); }
+void remember_module(platform::ModulePlace place, const FunctionIdentity& identity) {
+    auto& known = known_modules();
+    const std::lock_guard guard(known.mutex);
+    if (std::exchange(known.loads, place.loads) != place.loads) known.by_base.clear();
+    known.by_base[place.base] = identity;
+}
 
-FunctionIdentity identify_function(const void* code) {
-    if (code == nullptr) return {};
+// Without the lock: the loader has one of its own, with which it may run a constructor that comes by here.
+FunctionIdentity look_at_module_of(const void* code) {
     const auto module = platform::module_of(code);
     if (!module)
         throw UsageError("a function that is in no loaded binary cannot be named to another process");
@@ -56,24 +95,65 @@ FunctionIdentity identify_function(const void* code) {
                          " has no build id, so its functions cannot be named safely to another process; "
                          "link it with -Wl,--build-id (Chorus's CMake target and pkg-config file do)");
     }
-    return {module->build_id, module->path, reinterpret_cast<std::uintptr_t>(code) - module->base};
+    FunctionIdentity identity{module->build_id, module->path, 0};
+    for (auto& each : platform::libraries_up_to(module->base))
+        identity.libraries.push_back({std::move(each.path), each.is_global});
+    return identity;
+}
+
+}  // namespace
+
+void FunctionIdentity::write(Writer& out) const {
+    write_parts(out, {build_id, path, offset | (libraries.empty() ? 0 : libraries_follow)});
+    if (libraries.empty()) return;
+    out.write_raw(static_cast<std::uint32_t>(libraries.size()));
+    for (const LoadedLibrary& library : libraries) {
+        out.write_text(library.path);
+        out.write_raw(static_cast<std::uint8_t>(library.is_global));
+    }
+}
+
+FunctionIdentity FunctionIdentity::read(Reader& in) { return read_rest(read_parts(in), in); }
+
+FunctionIdentity identify_function(const void* code) {
+    if (code == nullptr) return {};
+    const auto place = platform::place_of(code);
+    if (!place) return look_at_module_of(code);  // which says so
+    FunctionIdentity identity = module_known_at(*place).value_or(FunctionIdentity{});
+    if (identity.build_id.empty()) {
+        identity = look_at_module_of(code);
+        remember_module(*place, identity);
+    }
+    identity.offset = reinterpret_cast<std::uintptr_t>(code) - place->base;
+    return identity;
 }
 
 void* find_function(const FunctionIdentity& identity) {
     if (identity.build_id.empty() && identity.offset == 0) return nullptr;
-    auto module = platform::module_with_build_id(identity.build_id);
-    if (!module && platform::load_module(identity.path))
-        module = platform::module_with_build_id(identity.build_id);
+    // One at the same path is meant before another copy of it. The program itself may be executed from
+    // another path.
+    auto module = platform::module_with_build_id(identity.build_id, identity.path);
+    std::string failure;
+    if (!module) {
+        for (const LoadedLibrary& each : identity.libraries) {
+            const auto why = platform::load_library({each.path, each.is_global});
+            if (!why.empty()) failure += "; " + why;
+        }
+        module = platform::module_with_build_id(identity.build_id, identity.path);
+    }
+    if (!module) module = platform::module_with_build_id(identity.build_id);
     if (module && module->holds_code(identity.offset))
         return reinterpret_cast<void*>(module->base + identity.offset);
     if (module)
         throw DecodeError("offset " + std::to_string(identity.offset) + " lies outside the code of " +
                           module->path);
+    const std::string where =
+        "the function is in " + identity.path + " with build id " + identity.build_id + ", ";
+    if (!failure.empty()) throw BinaryMismatch(where + "which cannot be loaded here" + failure);
     auto mine = platform::module_at_path(identity.path);
     if (!mine) mine = platform::main_module();
     throw BinaryMismatch(
-        "the function is in " + identity.path + " with build id " + identity.build_id +
-        ", but this process runs " + mine->path + " with build id " +
+        where + "but this process runs " + mine->path + " with build id " +
         (mine->build_id.empty() ? "(none)" : mine->build_id) +
         "; both sides must be started from the same build: was the binary replaced while the program ran?");
 }
@@ -93,7 +173,7 @@ void write_function(Writer& out, const void* code) {
         program.holds_code(parts.offset)) {
         return reinterpret_cast<void*>(program.base + parts.offset);
     }
-    return find_function(own(parts));
+    return find_function(read_rest(parts, in));
 }
 
 }  // namespace chorus::message

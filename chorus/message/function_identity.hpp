@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include <chorus/message/bytes.hpp>
 
@@ -15,11 +16,21 @@
 
 namespace chorus::message {
 
-/// Layout of a written identity: build id (text), path (text), offset (8 bytes).
+/// A shared library that the program has loaded while it runs, such as a plug-in.
+struct LoadedLibrary {
+    std::string path;
+    bool is_global = false;  ///< loaded with RTLD_GLOBAL
+};
+
+/// Layout of a written identity: build id (text), path (text), offset (8 bytes); the highest bit of the
+/// offset says that libraries follow: their number (4 bytes), and of each its path (text) and a byte.
 struct FunctionIdentity {
     std::string build_id;  ///< hexadecimal
-    std::string path;      ///< of the binary, for the error message and for loading a plug-in
+    std::string path;      ///< of the binary
     std::uint64_t offset = 0;
+    /// To be loaded in this order, as they were loaded where the function was named, if it is in a library
+    /// that came while the program ran. Its own comes last, before it those whose names it may need.
+    std::vector<LoadedLibrary> libraries{};
 
     void write(Writer& out) const;
     static FunctionIdentity read(Reader& in);
@@ -29,8 +40,9 @@ struct FunctionIdentity {
 /// build id.
 FunctionIdentity identify_function(const void* code);
 
-/// The function in this process. A shared library that is not loaded here is loaded from its path.
-/// Throws: BinaryMismatch, naming both build ids, if this process has another build of the binary.
+/// The function in this process. A shared library that is not loaded here is loaded as it was loaded there.
+/// Throws: BinaryMismatch, naming both build ids, if this process has another build of the binary; or why it
+/// cannot be loaded.
 void* find_function(const FunctionIdentity& identity);
 
 /// Both with the bytes in between. For functions of the program itself, which nearly all are, nothing is

@@ -15,7 +15,7 @@ struct Module {
         bool executable = false;
     };
 
-    std::string path;
+    std::string path;      ///< absolute, whatever the directory was when it was loaded, and is now
     std::string build_id;  ///< hexadecimal, empty if linked without
     std::uintptr_t base = 0;
     std::vector<Range> ranges;
@@ -25,7 +25,15 @@ struct Module {
 };
 
 std::optional<Module> module_of(const void* address);
+/// Quicker than that, and enough to know whether what was seen of a module still holds.
+struct ModulePlace {
+    std::uintptr_t base = 0;  ///< of the module
+    std::uint64_t loads = 0;  ///< another number whenever a module has come or gone
+};
+std::optional<ModulePlace> place_of(const void* address);
 std::optional<Module> module_with_build_id(const std::string& build_id);
+/// One of several that are the same build: a plug-in may be loaded twice, from two files.
+std::optional<Module> module_with_build_id(const std::string& build_id, const std::string& path);
 std::optional<Module> module_at_path(const std::string& path);
 /// The program itself; never unloaded, so it is looked at once.
 const Module& main_module();
@@ -34,7 +42,19 @@ const Module& main_module();
 /// a second C library of its own.
 bool is_statically_linked() noexcept;
 
-/// Loads a shared library that this process does not have yet.
-bool load_module(const std::string& path);
+/// A shared library that was loaded while the program runs, and how.
+struct LoadedLibrary {
+    std::string path;
+    bool is_global = false;  ///< its names are seen by libraries that are loaded later (RTLD_GLOBAL)
+};
+
+/// Remembers which modules there are when the program begins: a child of the same program has them.
+void note_modules_of_the_beginning() noexcept;
+/// What has to be loaded for the module with this base where it is not, in this order: of the libraries that
+/// were loaded since the beginning and before it those whose names all others see, and itself. Nothing for a
+/// module of the beginning.
+std::vector<LoadedLibrary> libraries_up_to(std::uintptr_t base);
+/// Loads it as it was loaded there. Returns why it cannot be, or "".
+std::string load_library(const LoadedLibrary& library);
 
 }  // namespace chorus::platform

@@ -1,9 +1,13 @@
 #include <chorus/platform/modules.hpp>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstring>
+#include <fstream>
 #include <functional>
 #include <span>
+#include <string_view>
+#include <utility>
 
 #include <dlfcn.h>
 #include <elf.h>
@@ -50,6 +54,32 @@ const std::string& executable_path() {
     return *known;
 }
 
+// The file that is mapped at this address, as the kernel knows it: absolute, and with " (deleted)" if it is.
+std::string path_of_mapping(std::uintptr_t address) {
+    std::ifstream maps("/proc/self/maps");
+    for (std::string line; std::getline(maps, line);) {
+        unsigned long begin = 0;
+        unsigned long end = 0;
+        if (std::sscanf(line.c_str(), "%lx-%lx", &begin, &end) != 2 || address < begin || address >= end)
+            continue;
+        const auto path = line.find('/');
+        return path == std::string::npos ? "" : line.substr(path);
+    }
+    return "";
+}
+
+// The loader keeps the name by which a library was asked for: it may be relative to a directory of an
+// earlier day, or mean a descriptor.
+std::string path_of(const dl_phdr_info& info) {
+    const std::string_view name = info.dlpi_name != nullptr ? info.dlpi_name : "";
+    if (name.empty()) return executable_path();
+    if (name.starts_with('/') && !name.starts_with("/proc/")) return std::string(name);
+    const std::span headers(info.dlpi_phdr, info.dlpi_phnum);
+    const auto loaded = std::ranges::find(headers, ElfW(Word){PT_LOAD}, &ElfW(Phdr)::p_type);
+    const auto path = loaded == headers.end() ? "" : path_of_mapping(info.dlpi_addr + loaded->p_vaddr);
+    return path.empty() ? std::string(name) : path;
+}
+
 // The bytes themselves, where the module lies: comparing them is on the way of every start.
 std::span<const unsigned char> build_id_of(const dl_phdr_info& info) {
     for (int i = 0; i < info.dlpi_phnum; ++i) {
@@ -65,7 +95,7 @@ std::span<const unsigned char> build_id_of(const dl_phdr_info& info) {
 Module describe(const dl_phdr_info& info) {
     Module module;
     module.base = info.dlpi_addr;
-    module.path = info.dlpi_name != nullptr && *info.dlpi_name != '\0' ? info.dlpi_name : executable_path();
+    module.path = path_of(info);
     for (int i = 0; i < info.dlpi_phnum; ++i) {
         const ElfW(Phdr)& header = info.dlpi_phdr[i];
         if (header.p_type == PT_LOAD) {
@@ -123,13 +153,36 @@ std::optional<Module> module_of(const void* address) {
         [=](const dl_phdr_info& info) { return covers(info, reinterpret_cast<std::uintptr_t>(address)); });
 }
 
+std::optional<ModulePlace> place_of(const void* address) {
+    struct Search {
+        std::uintptr_t address;
+        std::optional<ModulePlace> found;
+    } search{reinterpret_cast<std::uintptr_t>(address), {}};
+    dl_iterate_phdr(
+        [](dl_phdr_info* info, std::size_t, void* context) {
+            auto& here = *static_cast<Search*>(context);
+            if (!covers(*info, here.address)) return 0;
+            here.found = {info->dlpi_addr, info->dlpi_adds + info->dlpi_subs};
+            return 1;
+        },
+        &search);
+    return search.found;
+}
+
 std::optional<Module> module_with_build_id(const std::string& build_id) {
     if (build_id.empty()) return std::nullopt;
     return first_module([&](const dl_phdr_info& info) { return hexadecimal(build_id_of(info)) == build_id; });
 }
 
+std::optional<Module> module_with_build_id(const std::string& build_id, const std::string& path) {
+    if (build_id.empty()) return std::nullopt;
+    return first_module([&](const dl_phdr_info& info) {
+        return hexadecimal(build_id_of(info)) == build_id && path_of(info) == path;
+    });
+}
+
 std::optional<Module> module_at_path(const std::string& path) {
-    return first_module([&](const dl_phdr_info& info) { return describe(info).path == path; });
+    return first_module([&](const dl_phdr_info& info) { return path_of(info) == path; });
 }
 
 const Module& main_module() {
@@ -151,9 +204,116 @@ bool is_statically_linked() noexcept {
     return known;
 }
 
-bool load_module(const std::string& path) {
-    return !is_statically_linked() && path.find('/') != std::string::npos && path != executable_path() &&
-           ::dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL) != nullptr;
+namespace {
+
+constinit std::size_t modules_of_the_beginning = 0;
+
+// What the dynamic section of a module says of its names.
+class NamesOfModule {
+public:
+    explicit NamesOfModule(const dl_phdr_info& info) : base_(info.dlpi_addr) {
+        for (const ElfW(Phdr) & header : std::span(info.dlpi_phdr, info.dlpi_phnum)) {
+            if (header.p_type != PT_DYNAMIC) continue;
+            const auto* entry = reinterpret_cast<const ElfW(Dyn)*>(base_ + header.p_vaddr);
+            for (; entry->d_tag != DT_NULL; ++entry) {
+                if (entry->d_tag == DT_SYMTAB) symbols_ = at<const ElfW(Sym)>(entry->d_un.d_ptr);
+                if (entry->d_tag == DT_STRTAB) texts_ = at<const char>(entry->d_un.d_ptr);
+                if (entry->d_tag == DT_GNU_HASH) hash_ = at<const std::uint32_t>(entry->d_un.d_ptr);
+            }
+        }
+    }
+
+    // Whether who asks for a name without saying in which library finds those of this one. There is no call
+    // that tells how a library was loaded. Another library may have the same names and come first, so some
+    // are tried.
+    bool are_seen_by_all() const {
+        if (symbols_ == nullptr || texts_ == nullptr || hash_ == nullptr) return false;
+        // Layout: number of buckets, first symbol in them, size of the filter, its shift; the filter in
+        // words of an address; the buckets; one word for each symbol, whose lowest bit ends a bucket.
+        const std::uint32_t* const buckets = hash_ + 4 + hash_[2] * sizeof(ElfW(Addr)) / sizeof *hash_;
+        const std::uint32_t* const chains = buckets + hash_[0];
+        int tries = 64;
+        for (std::uint32_t bucket = 0; bucket < hash_[0]; ++bucket) {
+            std::uint32_t symbol = buckets[bucket];
+            if (symbol < hash_[1]) continue;  // empty
+            for (;; ++symbol) {
+                if (is_shown(symbols_[symbol])) {
+                    const char* const name = texts_ + symbols_[symbol].st_name;
+                    if (::dlsym(RTLD_DEFAULT, name) ==
+                        reinterpret_cast<void*>(base_ + symbols_[symbol].st_value))
+                        return true;
+                    if (--tries == 0) return false;
+                }
+                if ((chains[symbol - hash_[1]] & 1) != 0) break;
+            }
+        }
+        return false;
+    }
+
+private:
+    // The loader has made addresses of these, on most architectures.
+    template <class T>
+    T* at(ElfW(Addr) value) const noexcept {
+        return reinterpret_cast<T*>(value < base_ ? value + base_ : value);
+    }
+    // Both sizes of ELF keep binding and type alike. A weak one is mostly a template's, which others have
+    // too.
+    static bool is_shown(const ElfW(Sym) & symbol) noexcept {
+        const auto type = ELF64_ST_TYPE(symbol.st_info);
+        return symbol.st_shndx != SHN_UNDEF && ELF64_ST_BIND(symbol.st_info) == STB_GLOBAL &&
+               (type == STT_FUNC || type == STT_OBJECT);
+    }
+
+    ElfW(Addr) base_;
+    const ElfW(Sym) * symbols_ = nullptr;
+    const char* texts_ = nullptr;
+    const std::uint32_t* hash_ = nullptr;
+};
+
+}  // namespace
+
+void note_modules_of_the_beginning() noexcept {
+    modules_of_the_beginning = 0;
+    ::dl_iterate_phdr(
+        [](dl_phdr_info*, std::size_t, void*) {
+            ++modules_of_the_beginning;
+            return 0;
+        },
+        nullptr);
+}
+
+std::vector<LoadedLibrary> libraries_up_to(std::uintptr_t base) {
+    struct Search {
+        std::uintptr_t base;
+        std::size_t seen = 0;
+        bool is_found = false;
+        std::vector<std::pair<LoadedLibrary, NamesOfModule>> since;
+    } search{base, 0, false, {}};
+    dl_iterate_phdr(
+        [](dl_phdr_info* info, std::size_t, void* context) {
+            auto& here = *static_cast<Search*>(context);
+            if (++here.seen > std::max<std::size_t>(modules_of_the_beginning, 1))
+                here.since.emplace_back(LoadedLibrary{path_of(*info), false}, NamesOfModule(*info));
+            here.is_found = info->dlpi_addr == here.base;
+            return here.is_found ? 1 : 0;
+        },
+        &search);
+    std::vector<LoadedLibrary> libraries;
+    if (!search.is_found) return libraries;
+    for (auto& [library, names] : search.since) {
+        library.is_global = names.are_seen_by_all();
+        if (library.is_global || &library == &search.since.back().first) libraries.push_back(library);
+    }
+    return libraries;
+}
+
+std::string load_library(const LoadedLibrary& library) {
+    if (is_statically_linked()) return "a statically linked program loads no libraries";
+    if (!library.path.starts_with('/')) return library.path + ": not a path";  // it might be any of that name
+    const int names = library.is_global ? RTLD_GLOBAL : RTLD_LOCAL;
+    if (::dlopen(library.path.c_str(), RTLD_NOW | names) != nullptr) return "";
+    const char* const why = ::dlerror();
+    return why != nullptr ? why : library.path + ": cannot be loaded";
 }
 
 }  // namespace chorus::platform

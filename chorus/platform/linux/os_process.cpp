@@ -18,6 +18,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
+#include <sys/auxv.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -70,6 +71,8 @@ std::optional<int> exit_code_after_collection(int process) {
 
 int process_id() noexcept { return ::getpid(); }
 bool process_exists(int pid) noexcept { return ::kill(pid, 0) == 0 || errno != ESRCH; }
+bool has_rights_of_another() noexcept { return ::getauxval(AT_SECURE) != 0; }
+
 int parent_process_id() noexcept { return ::getppid(); }
 
 FileDescriptor open_process(int pid) {

@@ -12,6 +12,7 @@
 #include <chorus/memory/internal/region.hpp>
 #include <chorus/platform/crash.hpp>
 #include <chorus/platform/futex.hpp>
+#include <chorus/platform/modules.hpp>
 #include <chorus/platform/os_process.hpp>
 #include <chorus/platform/os_thread.hpp>
 #include <chorus/sync/internal/commons.hpp>
@@ -99,6 +100,26 @@ std::unique_ptr<Cradle> be_spawned(Inheritance& inheritance) {
     return cradle;
 }
 
+// What the child is to do, if this image was executed to be one, or to make some. Ends the process if it
+// cannot be that.
+std::unique_ptr<Cradle> born_of_another_image(const char* program, int& life_line) {
+    try {
+        auto inheritance = take_inheritance();
+        if (!inheritance) return nullptr;
+        platform::name_this_thread_after_program(program);
+        sync::take_commons(std::move(inheritance->commons));
+        platform::prepare_to_record_crashes();
+        auto cradle = inheritance->role == Role::spawned_child ? be_spawned(*inheritance)
+                                                               : be_fork_server(*inheritance);
+        life_line = inheritance->life_line.release();
+        return cradle;
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "chorus: this process cannot become what it was executed for: %s\n",
+                     error.what());
+        platform::leave_at_once(1);
+    }
+}
+
 void join_everything() noexcept;
 
 [[gnu::hot]] [[noreturn]] void leave(int code) {
@@ -180,20 +201,16 @@ void leave_statics_to_their_maker() {
 [[gnu::hot]] int run_program(int argc, char** argv, char** environment,
                              int (*user_main)(int, char**, char**)) {
     arguments().assign(argv, argv + argc);
+    platform::note_modules_of_the_beginning();
     adopt_main_thread();
     look_at_standard_streams();
     platform::after_fork_in_child(after_fork);
     sync::name_lives_by(write_own_name);
     trace::begin(argc > 0 ? argv[0] : "");
-    auto inheritance = take_inheritance();
-    if (inheritance) {
-        platform::name_this_thread_after_program(argc > 0 ? argv[0] : "");
-        sync::take_commons(std::move(inheritance->commons));
-        platform::prepare_to_record_crashes();
-        const auto cradle = inheritance->role == Role::spawned_child ? be_spawned(*inheritance)
-                                                                     : be_fork_server(*inheritance);
+    int life_line = -1;
+    if (const auto cradle = born_of_another_image(argc > 0 ? argv[0] : "", life_line)) {
         begun = true;
-        child_main(cradle->birth(), cradle->call(), cradle->report(), inheritance->life_line.get());
+        child_main(cradle->birth(), cradle->call(), cradle->report(), life_line);
     }
     begun = true;
     platform::on_exit_call([](int) { finish(); });
