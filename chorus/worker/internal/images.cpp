@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <mutex>
+#include <span>
 #include <sstream>
 
 #include <chorus/platform/fork_mutex.hpp>
@@ -47,6 +48,12 @@ void drop_life_line() {
 
 platform::Newborn execute_image(Role role, int first, int second, const std::vector<std::string>& environment,
                                 const platform::SignalMask& mask, const std::vector<int>& attachments) {
+    if (platform::has_rights_of_another()) {
+        throw UsageError(
+            "this program has rights of another user (setuid, setgid or file capabilities), so its children "
+            "must not take their function from an environment that whoever executes it can set: choose "
+            "set_start_method(\"fork\")");
+    }
     platform::Program program;
     {
         const std::lock_guard guard(images().mutex);
@@ -68,23 +75,52 @@ platform::Newborn execute_image(Role role, int first, int second, const std::vec
     return platform::execute(program);
 }
 
-std::optional<Inheritance> take_inheritance() {
-    const char* text = std::getenv(variable);
-    if (text == nullptr) return std::nullopt;
+namespace {
+
+// Throws: DecodeError.
+std::vector<int> numbers_of(const std::string& text) {
     std::istringstream in(text);
-    int role = static_cast<int>(Role::spawned_child);
-    std::array<int, 4> numbers{-1, -1, -1, -1};
-    in >> role >> numbers[0] >> numbers[1] >> numbers[2] >> numbers[3];
-    Inheritance inheritance;
-    for (int attached = -1; in >> attached;)
-        inheritance.attachments.push_back(platform::adopt_inherited(attached).release());
+    std::vector<int> numbers;
+    for (int number = 0; in >> number;) numbers.push_back(number);
+    constexpr std::size_t fewest = 5;
+    if (!in.eof() || numbers.size() < fewest || numbers[0] < static_cast<int>(Role::fork_server) ||
+        numbers[0] > static_cast<int>(Role::spawned_child)) {
+        throw DecodeError(std::string(variable) + "=" + text +
+                          " was not written by Chorus, which alone uses this variable of the environment: "
+                          "unset it");
+    }
+    return numbers;
+}
+
+platform::FileDescriptor adopt(int number, const std::string& text) {
+    constexpr int first_after_standard_streams = 3;
+    platform::FileDescriptor descriptor;
+    if (number >= first_after_standard_streams) descriptor = platform::adopt_inherited(number);
+    if (number != -1 && !descriptor)
+        throw DecodeError(
+            std::string(variable) + "=" + text + ": " + std::to_string(number) +
+            " is no open descriptor; unset this variable of the environment, which Chorus alone "
+            "uses");
+    return descriptor;
+}
+
+}  // namespace
+
+std::optional<Inheritance> take_inheritance() {
+    const char* const value = ::secure_getenv(variable);
+    if (value == nullptr || platform::has_rights_of_another()) return std::nullopt;
+    const std::string text = value;
     ::unsetenv(variable);
-    inheritance.role = static_cast<Role>(role);
+    const auto numbers = numbers_of(text);
+    Inheritance inheritance;
+    inheritance.role = static_cast<Role>(numbers[0]);
     if (inheritance.role != Role::spawned_child) platform::remove_first_environment_entry(bind_now);
-    inheritance.first = platform::adopt_inherited(numbers[0]);
-    inheritance.second = platform::adopt_inherited(numbers[1]);
-    inheritance.life_line = platform::adopt_inherited(numbers[2]);
-    inheritance.commons = platform::adopt_inherited(numbers[3]);
+    inheritance.first = adopt(numbers[1], text);
+    inheritance.second = adopt(numbers[2], text);
+    inheritance.life_line = adopt(numbers[3], text);
+    inheritance.commons = adopt(numbers[4], text);
+    for (const int attached : std::span(numbers).subspan(5))
+        inheritance.attachments.push_back(adopt(attached, text).release());
     return inheritance;
 }
 

@@ -3,6 +3,9 @@
 // A new image finds the variable CHORUS_IMAGE in its environment: its role, the numbers of four
 // descriptors it inherits, -1 for none, and those of its call's arguments. It is removed before the program's
 // own code runs.
+//
+// Who can set this variable chooses a function that the image then runs. So where the program has rights of
+// another user it is not looked at, and no image is executed.
 #pragma once
 
 #include <array>
@@ -26,11 +29,13 @@ struct Inheritance {
 };
 
 /// Executes the program with these descriptors (life line and commons are added).
+/// Throws: UsageError where the program has rights of another user.
 platform::Newborn execute_image(Role role, int first, int second, const std::vector<std::string>& environment,
                                 const platform::SignalMask& mask, const std::vector<int>& attachments = {});
 void set_image_path(const std::string& path);
 
 /// What this image was handed, if it was made by another.
+/// Throws: DecodeError if the variable is not what Chorus writes.
 std::optional<Inheritance> take_inheritance();
 
 /// This process's own life line, which its children are tied to.

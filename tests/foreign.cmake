@@ -1,0 +1,31 @@
+# Inside other people's programs: their threads, their plug-ins, their rights.
+chorus_test_program(service_thread)
+chorus_test_program(plugins)
+chorus_test_program(rights)
+# A plug-in that uses Chorus finds it in its host: the host has all of it, and shows it.
+target_link_options(program_plugins PRIVATE -Wl,--export-dynamic -Wl,--whole-archive $<TARGET_FILE:chorus> -Wl,--no-whole-archive)
+
+# chorus_test_plugin(a plugin.cpp): plugin_a.so beside the programs
+function(chorus_test_plugin name source)
+    add_library(plugin_${name} MODULE programs/${source})
+    target_link_libraries(plugin_${name} PRIVATE chorus_warnings)
+    target_compile_features(plugin_${name} PRIVATE cxx_std_20)
+    target_include_directories(plugin_${name} PRIVATE ${PROJECT_SOURCE_DIR})
+    target_link_options(plugin_${name} PRIVATE -Wl,--build-id)
+    set_target_properties(plugin_${name} PROPERTIES PREFIX "")
+    add_dependencies(program_plugins plugin_${name})
+endfunction()
+chorus_test_plugin(a plugin.cpp)
+target_compile_definitions(plugin_a PRIVATE PLUGIN_AMOUNT=100)
+chorus_test_plugin(b plugin.cpp)
+target_compile_definitions(plugin_b PRIVATE PLUGIN_AMOUNT=200)
+chorus_test_plugin(needs_other plugin.cpp)
+target_compile_definitions(plugin_needs_other PRIVATE NEEDS_OTHER)
+chorus_test_plugin(runs plugin_runs.cpp)
+
+chorus_test(foreign/service_thread)
+add_dependencies(foreign_service_thread_test program_service_thread)
+chorus_test(foreign/plugins)
+add_dependencies(foreign_plugins_test program_plugins)
+chorus_test(foreign/rights)
+add_dependencies(foreign_rights_test program_rights)
