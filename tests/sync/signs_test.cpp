@@ -97,17 +97,17 @@ TEST(NameTag, gives_way_to_a_later_one) {
 }
 
 TEST(NameTag, is_never_read_half_written) {
-    constexpr int other = 77 + static_cast<int>(chorus::sync::most_name_tags);
+    constexpr int other = 81 + static_cast<int>(chorus::sync::most_name_tags);
     const std::string name(50, 'a');
     const std::string name_of_other(50, 'b');
     std::atomic<bool> stop{false};
     const auto write = [&](int pid, const std::string& text) {
         while (!stop) chorus::sync::hang_name_tag(pid, text);
     };
-    std::thread first(write, 77, name);
+    std::thread first(write, 81, name);
     std::thread second(write, other, name_of_other);
     for (int i = 0; i < 20'000; ++i) {
-        const auto seen = chorus::sync::name_tag_of(commons().name_tags(), 77);
+        const auto seen = chorus::sync::name_tag_of(commons().name_tags(), 81);
         EXPECT_TRUE(seen.empty() || seen == name) << seen;
         const auto seen_of_other = chorus::sync::name_tag_of(commons().name_tags(), other);
         EXPECT_TRUE(seen_of_other.empty() || seen_of_other == name_of_other) << seen_of_other;
@@ -118,15 +118,15 @@ TEST(NameTag, is_never_read_half_written) {
 }
 
 TEST(NameTag, of_a_writer_that_has_died_is_taken_over) {
-    auto& tag = chorus::sync::name_tag_at(commons().name_tags(), 79);
+    auto& tag = chorus::sync::name_tag_at(commons().name_tags(), 83);
     const pid_t writer = ::fork();
     if (writer == 0) {
         tag.pid = -::getpid();  // as one that is killed while it writes
         ::_exit(0);
     }
     EXPECT_EQ(::waitpid(writer, nullptr, 0), writer);
-    chorus::sync::hang_name_tag(79, "next");
-    EXPECT_EQ(chorus::sync::name_tag_of(commons().name_tags(), 79), "next");
+    chorus::sync::hang_name_tag(83, "next");
+    EXPECT_EQ(chorus::sync::name_tag_of(commons().name_tags(), 83), "next");
 }
 
 }  // namespace
