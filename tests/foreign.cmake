@@ -1,6 +1,7 @@
 # Inside other people's programs: their threads, their plug-ins, their rights.
 chorus_test_program(service_thread)
 chorus_test_program(plugins)
+chorus_test_program(exits_inside)
 chorus_test_program(rights)
 # A plug-in that uses Chorus finds it in its host: the host has all of it, and shows it.
 target_link_options(program_plugins PRIVATE -Wl,--export-dynamic -Wl,--whole-archive $<TARGET_FILE:chorus> -Wl,--no-whole-archive)
@@ -29,3 +30,5 @@ chorus_test(foreign/plugins)
 add_dependencies(foreign_plugins_test program_plugins)
 chorus_test(foreign/rights)
 add_dependencies(foreign_rights_test program_rights)
+chorus_test(foreign/exit)
+add_dependencies(foreign_exit_test program_exits_inside)

@@ -57,6 +57,12 @@ void ignore_interrupts() noexcept;
 /// copies of the process. A handler that the program has, or installs later, is left alone. Requires: the
 /// text lives for ever.
 void announce_interrupts(const char* line) noexcept;
+/// Called at the end of a program that waits for others: if this thread is inside a handler of a signal that
+/// asks a program to end (SIGTERM and the like), which is blocked there, the next one ends it. The handler
+/// has met the program anywhere, maybe where it holds what is now waited for.
+void let_signals_end_their_handler() noexcept;
+/// If this thread is inside such a handler, ends the program by that signal.
+void end_inside_signal_handler() noexcept;
 /// Sleeps until some signal came.
 void wait_for_signal() noexcept;
 

@@ -47,6 +47,10 @@ public:
     NotHalted& operator=(const NotHalted&) = delete;
 };
 
+/// From now on this thread counts as halted where it should be, and goes on: it is the one that ends the
+/// process, or waits for that.
+void go_on_unhalted() noexcept;
+
 /// Sends a signal to the first thread of this process.
 void signal_main_thread(int signal);
 

@@ -89,8 +89,14 @@ public:
     /// where it has not begun. Does nothing in a copy of the process that made the crew. Returns false if
     /// there was nothing to do.
     virtual bool finish(bool cancel_what_waits) noexcept = 0;
+    /// The calling thread has called exit(). If others would wait for what it does for this crew (it hears
+    /// the answers, and was in a callback; it is one of the workers), they do no more.
+    virtual void leave() noexcept = 0;
     virtual std::vector<int> worker_pids() const = 0;
 };
+
+/// Throws: what Crew::submit throws; but not to a main thread that another one ends by exit().
+void submit_to(Crew& crew, std::shared_ptr<Task> task);
 
 std::shared_ptr<Crew> make_process_crew(CrewOptions options);
 std::shared_ptr<Crew> make_thread_crew(CrewOptions options);

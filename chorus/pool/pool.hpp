@@ -270,7 +270,7 @@ private:
     template <class Result>
     Future<Result> enter(const TaskOptions& options, std::shared_ptr<TypedTask<Result>> task) {
         task->options = options;
-        crew_->submit(task);
+        submit_to(*crew_, task);
         return Future<Result>(std::move(task));
     }
 

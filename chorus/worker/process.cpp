@@ -153,7 +153,10 @@ void start(const ProcessPointer& state) {
             "(or the program was linked without Chorus's link options, see its CMake target and pkg-config "
             "file)");
     }
-    if (is_ending()) throw UsageError("cannot start " + state->name + ": the program is ending");
+    if (is_ending()) {
+        stay_if_another_leaves();
+        throw UsageError("cannot start " + state->name + ": the program is ending");
+    }
     collect_ended_children();
     const auto method = state->method ? *state->method : chosen_start_method();
     std::unique_lock lock(state->mutex);

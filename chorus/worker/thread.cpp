@@ -324,7 +324,10 @@ using worker::registry;
 using worker::ThreadState;
 
 void Thread::start() {
-    if (worker::is_ending()) throw UsageError("cannot start " + name() + ": the program is ending");
+    if (worker::is_ending()) {
+        worker::stay_if_another_leaves();
+        throw UsageError("cannot start " + name() + ": the program is ending");
+    }
     std::uint32_t before = ThreadState::initial;
     if (state_->kind != ThreadState::Kind::made ||
         !state_->phase.compare_exchange_strong(before, ThreadState::started)) {

@@ -28,6 +28,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <unwind.h>
 
 #ifndef PR_GET_TID_ADDRESS
 #define PR_GET_TID_ADDRESS 40
@@ -180,6 +181,59 @@ void announce_interrupts(const char* line) noexcept {
     action.sa_handler = announce_and_end;
     action.sa_flags = static_cast<int>(SA_RESETHAND) | SA_NODEFER;
     ::sigaction(SIGINT, &action, nullptr);
+}
+
+namespace {
+
+// The unwinder says of a frame whether a signal has met it between two instructions: those below a handler.
+bool is_inside_a_signal_handler() noexcept {
+    bool found = false;
+    ::_Unwind_Backtrace(
+        [](_Unwind_Context* frame, void* context) {
+            int is_before_instruction = 0;
+            ::_Unwind_GetIPInfo(frame, &is_before_instruction);
+            if (is_before_instruction == 0) return _URC_NO_REASON;
+            *static_cast<bool*>(context) = true;
+            return _URC_END_OF_STACK;
+        },
+        &found);
+    return found;
+}
+
+// Of the signals that ask a program to end those in whose handler this thread is, as far as one can see.
+sigset_t signals_in_hand() noexcept {
+    sigset_t blocked;
+    ::pthread_sigmask(SIG_SETMASK, nullptr, &blocked);
+    sigset_t handled;
+    ::sigemptyset(&handled);
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGQUIT}) {
+        struct sigaction action {};
+        if (::sigismember(&blocked, signal) == 1 && ::sigaction(signal, nullptr, &action) == 0 &&
+            action.sa_handler != SIG_IGN)
+            ::sigaddset(&handled, signal);
+    }
+    if (::sigisemptyset(&handled) == 0 && !is_inside_a_signal_handler()) ::sigemptyset(&handled);
+    return handled;
+}
+
+}  // namespace
+
+void let_signals_end_their_handler() noexcept {
+    const sigset_t handled = signals_in_hand();
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGQUIT}) {
+        if (::sigismember(&handled, signal) == 1) ::signal(signal, SIG_DFL);
+    }
+    ::pthread_sigmask(SIG_UNBLOCK, &handled, nullptr);
+}
+
+void end_inside_signal_handler() noexcept {
+    const sigset_t handled = signals_in_hand();
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGQUIT}) {
+        if (::sigismember(&handled, signal) != 1) continue;
+        ::signal(signal, SIG_DFL);
+        ::pthread_kill(::pthread_self(), signal);
+    }
+    ::pthread_sigmask(SIG_UNBLOCK, &handled, nullptr);
 }
 
 void wait_for_signal() noexcept { ::pause(); }

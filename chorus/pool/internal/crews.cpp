@@ -21,20 +21,35 @@ Crews& crews() {
 // Before main: a fork while another thread makes it would leave a copy that waits for ever.
 [[maybe_unused]] auto& crews_made = crews();
 
+std::vector<std::shared_ptr<Crew>> living_crews() {
+    std::vector<std::shared_ptr<Crew>> living;
+    const std::lock_guard guard(crews().mutex);
+    for (const auto& each : crews().all) {
+        if (auto crew = each.lock()) living.push_back(std::move(crew));
+    }
+    return living;
+}
+
 bool finish_all() {
-    std::vector<std::weak_ptr<Crew>> all;
-    {
-        const std::lock_guard guard(crews().mutex);
-        all.swap(crews().all);
-    }
     bool waited = false;
-    for (const auto& each : all) {
-        if (const auto crew = each.lock()) waited = crew->finish(false) || waited;
-    }
+    for (const auto& crew : living_crews()) waited = crew->finish(false) || waited;
     return waited;
 }
 
+void leave_all() {
+    for (const auto& crew : living_crews()) crew->leave();
+}
+
 }  // namespace
+
+void submit_to(Crew& crew, std::shared_ptr<Task> task) {
+    try {
+        crew.submit(std::move(task));
+    } catch (const UsageError&) {
+        worker::stay_if_another_leaves();
+        throw;
+    }
+}
 
 void finish_at_the_end(const std::shared_ptr<Crew>& crew) {
     // Ctrl-C ends this process as ever, and the system ends its workers with it. One line says so, and only
@@ -48,6 +63,7 @@ void finish_at_the_end(const std::shared_ptr<Crew>& crew) {
         crews().all.push_back(crew);
     }
     worker::finish_above = finish_all;
+    worker::leave_above = leave_all;
 }
 
 }  // namespace chorus::pool

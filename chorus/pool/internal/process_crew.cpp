@@ -368,6 +368,18 @@ void ProcessCrew::terminate() noexcept {
     bell_.ring();
 }
 
+// Nobody hears any more how tasks and workers end. The tasks are left as they are: an error would only let
+// other threads go on, with the program's end under way.
+void ProcessCrew::leave_workers() noexcept {
+    {
+        const std::lock_guard guard(mutex_);
+        closed_ = true;
+        is_left_ = true;
+        members_.for_each([](Member& member) { member.kill(); });
+    }
+    gone_->tell();
+}
+
 bool ProcessCrew::finish(bool cancel_what_waits) noexcept {
     if (is_a_copy()) return false;
     close();

@@ -109,6 +109,9 @@ public:
     }
     bool join(Deadline deadline) override;
     bool finish(bool cancel_what_waits) noexcept override;
+    void leave() noexcept override {
+        if (leads_here()) leave_workers();
+    }
     void cancel_waiting() noexcept override;
     void terminate() noexcept override;
     std::vector<int> worker_pids() const override;
@@ -133,7 +136,7 @@ private:
         if (sign_) sign_->show(which, value);
     }
     bool needs_worker() const noexcept {
-        return members_.size() < std::min(wanted_, ledger_.size()) && !broken_;
+        return members_.size() < std::min(wanted_, ledger_.size()) && !broken_ && !is_left_;
     }
     void not_due(std::uint64_t id) noexcept {
         std::erase_if(due_, [&](const Due& due) { return due.id == id; });
@@ -144,6 +147,7 @@ private:
     void give_out_again(const TaskPointer& task);
     std::vector<TaskPointer> take_all();
     void break_down(const std::string& why);
+    void leave_workers() noexcept;
 
     // ---- the leader ----
     bool lead() noexcept;
@@ -210,6 +214,7 @@ private:
     std::atomic<bool> begun_{false};
     bool closed_ = false;
     bool sent_home_ = false;
+    bool is_left_ = false;    ///< who hears the answers has called exit()
     int died_unready_ = 0;    ///< workers, one after the other
     int deaths_in_hand_ = 0;  ///< whose worker is out of the list, and whose task may not have failed yet
     const std::shared_ptr<Gone> gone_ = std::make_shared<Gone>();

@@ -139,7 +139,7 @@ void ProcessCrew::start_one() {
         const std::lock_guard guard(mutex_);
         Member& started = *members_.find(number);
         started.is_started = true;
-        if (started.is_killed || broken_) started.kill();
+        if (started.is_killed || broken_ || is_left_) started.kill();
         ready_.add(process->process->get(), first_member_tag + number);
     } catch (...) {  // nobody would hear of its end
         worker::send_signal(process, SIGKILL);

@@ -116,7 +116,7 @@ public:
     void close() noexcept override {
         const std::lock_guard guard(mutex_);
         closed_ = true;
-        if (unfinished_ == 0) tasks_.shutdown();
+        if (unfinished_ == left_tasks_) tasks_.shutdown();
     }
     bool is_closed() const noexcept override {
         const std::lock_guard guard(mutex_);
@@ -130,7 +130,7 @@ public:
         {
             std::unique_lock lock(mutex_);
             if (!closed_) throw UsageError("the pool is still open: close() it before join()");
-            const auto is_gone = [this] { return unfinished_ == 0 && threads_ == 0; };
+            const auto is_gone = [this] { return unfinished_ == left_tasks_ && threads_ == left_threads_; };
             trace::Wait wait("Pool.join");
             if (!is_gone()) wait.begins();
             if (deadline.is_never()) {
@@ -153,6 +153,14 @@ public:
         }
         join({});
         return !finished_.exchange(true);
+    }
+    void leave() noexcept override {
+        if (current_ != this) return;
+        const std::lock_guard guard(mutex_);
+        ++left_threads_;
+        left_tasks_ += at_once_;
+        if (closed_ && unfinished_ == left_tasks_) tasks_.shutdown();
+        changed_.notify_all();
     }
     void cancel_waiting() noexcept override {
         while (auto task = take_waiting()) {
@@ -226,9 +234,9 @@ private:
         if (options_.budget != 0) let_in_after(task);
         task = nullptr;
         sign_.add(PoolSign::unfinished, -1);
-        if (unfinished_.fetch_sub(1) != 1) return;
+        if (unfinished_.fetch_sub(1) != 1 + left_tasks_) return;
         const std::lock_guard guard(mutex_);
-        if (closed_ && unfinished_ == 0)
+        if (closed_ && unfinished_ == left_tasks_)
             tasks_.shutdown();  // others may have been submitted since, before it was closed
         changed_.notify_all();
     }
@@ -243,7 +251,9 @@ private:
         if (task->future().set_running()) {
             trace::Span span;
             if (task->arrow != 0) trace_beginning(span, task->function_name(), task->number, task->arrow);
+            ++at_once_;
             task->run();
+            --at_once_;
         }
         done_with(task);
     }
@@ -315,12 +325,14 @@ private:
     std::atomic<std::size_t> unfinished_{0};
     sync::HungOut sign_;
     std::atomic<bool> is_broken_{false};
-    mutable std::mutex mutex_;  ///< guards what follows
+    std::atomic<std::size_t> left_tasks_{0};  ///< of threads that have called exit(), and will not end them
+    mutable std::mutex mutex_;                ///< guards what follows
     std::condition_variable changed_;
     Budget budget_;
     std::vector<threading::Thread> handles_;
     std::size_t threads_ = 0;
     std::size_t started_ = 0;
+    std::size_t left_threads_ = 0;  ///< have called exit()
     std::uint64_t submitted_ = 0;
     bool begun_ = false;
     bool closed_ = false;
@@ -328,9 +340,11 @@ private:
     std::optional<std::string> broken_;
 
     static thread_local ThreadCrew* current_;  ///< whose thread this is
+    static thread_local std::size_t at_once_;  ///< tasks that this thread is at: one may wait for another
 };
 
 thread_local ThreadCrew* ThreadCrew::current_ = nullptr;
+thread_local std::size_t ThreadCrew::at_once_ = 0;
 
 }  // namespace
 

@@ -28,6 +28,8 @@ struct Listener {
     std::map<std::uint64_t, Awaited> awaited;  ///< by number; 0 is the bell's
     std::uint64_t next = 1;
     std::size_t in_progress = 0;
+    std::uintptr_t thread = 0;  ///< set by itself
+    bool has_left = false;
     platform::ReadySet ready;
     platform::Doorbell bell;
 
@@ -83,6 +85,10 @@ void Listener::hear(std::uint64_t number) {
 }
 
 void Listener::listen() {
+    {
+        const std::lock_guard guard(mutex);
+        thread = platform::this_thread();
+    }
     for (;;) {
         for (const auto number : ready.wait(earliest())) {
             if (number == 0) {
@@ -147,10 +153,25 @@ bool finish_futures() {
     }
     if (listener == nullptr) return false;
     std::unique_lock lock(listener->mutex);
-    const auto is_idle = [&] { return listener->awaited.empty() && listener->in_progress == 0; };
+    const auto is_idle = [&] {
+        return listener->has_left || (listener->awaited.empty() && listener->in_progress == 0);
+    };
     if (is_idle()) return false;
     listener->idle.wait(lock, is_idle);
     return true;
+}
+
+void futures_thread_leaves() noexcept {
+    Listener* listener = nullptr;
+    {
+        const std::lock_guard guard(holder().mutex);
+        listener = holder().listener;
+    }
+    if (listener == nullptr) return;
+    const std::lock_guard guard(listener->mutex);
+    if (listener->thread != platform::this_thread()) return;
+    listener->has_left = true;
+    listener->idle.notify_all();
 }
 
 void forget_futures() {

@@ -17,8 +17,10 @@ void prepare_futures();
 /// first the process is killed. Requires: prepare_futures().
 void when_ended(ProcessPointer process, Deadline deadline, std::function<void(bool timed_out)> ended);
 
-/// Waits until nothing is awaited any more. Returns false if nothing was.
+/// Waits until nothing is awaited any more. Returns false if nothing was, or nobody is left to hear of it.
 bool finish_futures();
+/// If this is that thread: it has called exit(), and hears of nothing more.
+void futures_thread_leaves() noexcept;
 /// In a copy made by fork.
 void forget_futures();
 

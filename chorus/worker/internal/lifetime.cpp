@@ -131,6 +131,7 @@ void join_everything() noexcept;
 
 constinit Begun begun_here;
 constinit std::atomic<bool (*)()> finish_above{nullptr};
+constinit std::atomic<void (*)()> leave_above{nullptr};
 
 bool has_begun() noexcept { return begun; }
 bool is_ending() noexcept { return ending; }
@@ -146,15 +147,31 @@ std::vector<std::string>& arguments() {
 
 const std::vector<std::string>& program_arguments() { return arguments(); }
 
-[[gnu::hot]] void finish() noexcept {
+namespace {
+
+enum class By { exit, main_that_returns };
+
+[[gnu::hot]] void end(By by) noexcept {
     if (!begun) return;
     if (trace::is_on()) trace::end_spans();
+    platform::go_on_unhalted();  // another thread that leaves may take this one for a daemon
     if (ticket == 0) ticket = tickets.fetch_add(1) + 1;
     const auto self = ticket;
-    const auto before = leaver.exchange(self);
+    std::uint32_t before = 0;
+    if (by == By::exit) {
+        before = leaver.exchange(self);
+    } else if (!leaver.compare_exchange_strong(before, self) && before != self) {
+        for (;;) platform::wait_for_signal();  // until the one who leaves ends us with the process
+    }
+    // Who waits for this thread goes on, and finds that it is not the last one.
+    if (const auto leave = leave_above.load()) leave();
+    if (begun_here.futures) futures_thread_leaves();
     std::uint32_t untouched = 0;
     if (!progress.compare_exchange_strong(untouched, 1)) {
-        if (before != self) current_thread_will_leave();  // so that nobody waits for this thread
+        if (before != self) {
+            platform::end_inside_signal_handler();  // the second signal: the first has not sufficed
+            current_thread_will_leave();            // so that nobody waits for this thread
+        }
         while (before != self && progress == 1) platform::futex_wait(progress, 1);
         return;
     }
@@ -164,11 +181,23 @@ const std::vector<std::string>& program_arguments() { return arguments(); }
     while (leaver != self) platform::futex_wait(leaver, leaver);  // the leaver ends us with the process
 }
 
+}  // namespace
+
+[[gnu::hot]] void finish() noexcept { end(By::exit); }
+
+void stay_if_another_leaves() noexcept {
+    const auto who = leaver.load();
+    if (who == 0 || who == ticket || platform::thread_id() != platform::process_id()) return;
+    for (;;) platform::wait_for_signal();  // until that one ends us with the process
+}
+
 namespace {
 
 [[gnu::hot]] void join_everything() noexcept {
     try {
         if (begun_here.threads) main_thread_has_ended();
+        if (finish_above.load() != nullptr || begun_here.threads || begun_here.children || begun_here.futures)
+            platform::let_signals_end_their_handler();
         // Whoever is joined may have started others.
         for (bool waited = true; waited;) {
             const auto above = finish_above.load();
@@ -221,13 +250,15 @@ void leave_statics_to_their_maker() {
         run.begin(trace::Kind::run, "main");
     }
     int code = 0;
+    By by = By::main_that_returns;
     try {
         code = user_main(argc, argv, environment);
     } catch (const SystemExit& exit) {
         if (exit.message()) std::fprintf(stderr, "%s\n", exit.message()->c_str());
         code = exit.code();
+        by = By::exit;
     }
-    finish();
+    end(by);
     return code;
 }
 

@@ -30,11 +30,20 @@ extern constinit Begun begun_here;
 /// What a room above sees to at the end, before threads and children are joined. Returns false if there was
 /// nothing to do.
 extern constinit std::atomic<bool (*)()> finish_above;
+/// The calling thread will go on with nothing: a room above waits no more for what this thread alone could
+/// do, because it was called from there (a callback that exits). Comes before finish_above.
+extern constinit std::atomic<void (*)()> leave_above;
 
 /// All that is to be done before statics are destroyed; once, however often it is called. A thread that
 /// calls it (through std::exit) while another is at it takes the process's end over: it waits until all
-/// is done and goes on to leave with its own exit code, and the other does not return.
+/// is done and goes on to leave with its own exit code, and the other does not return. That main returns
+/// takes nothing over: who has called exit() before has given the exit code.
 [[gnu::visibility("default")]] void finish() noexcept;
+
+/// Called where it is an error that the program is ending. Does not return to the main thread if another
+/// thread has called exit(), which waits for all but this one: an error that main does not catch would end
+/// the program in another way.
+void stay_if_another_leaves() noexcept;
 
 /// Prepares the end of a process copied from another (forkserver, fork): its exit runs only what was
 /// registered after this call, then flushes the standard streams, and leaves the rest alone: those
