@@ -50,6 +50,16 @@ struct Side {
     void wake(int called) const noexcept {
         if (called > 0) platform::futex_wake(changes, called);
     }
+    /// One who had been called has changed nothing (a move of the user's threw): what he was called for is
+    /// there for the next one.
+    void pass_the_call_on() noexcept {
+        int called = 0;
+        {
+            const sync::Guard guard(*lock);
+            called = call_sleepers(1);
+        }
+        wake(called);
+    }
 
     /// The caller is going to sleep while `changes` holds what is returned.
     std::uint32_t announce_sleeper() {
@@ -219,6 +229,7 @@ void Turnstile::end_put(std::size_t items) noexcept {
     if (trace::is_on()) [[unlikely]]
         state_->trace("put", state_->puts, items);
     state_->puts.end(items);
+    if (items == 0) state_->gets.pass_the_call_on();
 }
 
 bool Turnstile::begin_get(Deadline deadline) {
@@ -234,6 +245,7 @@ void Turnstile::end_get(std::size_t items) noexcept {
     if (trace::is_on()) [[unlikely]]
         state_->trace("got", state_->gets, items);
     state_->gets.end(items);
+    if (items == 0) state_->puts.pass_the_call_on();
 }
 
 // ---- how many ------------------------------------------------------------------------------------

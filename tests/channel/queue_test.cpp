@@ -114,6 +114,21 @@ void consume(mp::Queue<std::optional<int>> queue) {
     queue.task_done();
 }
 
+TEST(QueueHere, task_done_of_one_that_was_taken_is_never_too_much) {
+    mp::Queue<int> queue(50);
+    const auto use = [&queue] {
+        for (int i = 0; i < 100'000; ++i) {
+            queue.put(i);
+            queue.get();
+            queue.task_done();
+        }
+    };
+    std::thread other(use);
+    EXPECT_NO_THROW(use());
+    other.join();
+    EXPECT_TRUE(queue.join(chorus::now));
+}
+
 TEST_P(Queue, test_task_done) {
     mp::Queue<std::optional<int>> queue;
     std::vector<mp::Process> consumers;

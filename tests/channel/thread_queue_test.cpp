@@ -807,6 +807,68 @@ TYPED_TEST(ThreadQueue, batches_keep_what_was_done_before_a_copy_throws) {
     EXPECT_EQ(TypeParam::order({1, 2}), (std::vector<int>{some[0].value, rest[0].value}));
 }
 
+/// Its move number `moves_left` throws, once.
+struct FailsOnce {
+    explicit FailsOnce(int v, int moves = -1) : value(v), moves_left(moves) {}
+    FailsOnce(FailsOnce&& other) : value(other.value), moves_left(other.moves_left) {
+        if (moves_left == 0) {
+            other.moves_left = -1;
+            throw std::runtime_error("cannot be moved");
+        }
+        if (moves_left > 0) --moves_left;
+    }
+    FailsOnce& operator=(FailsOnce&&) = default;
+    friend bool operator<(const FailsOnce& a, const FailsOnce& b) { return a.value < b.value; }
+
+    int value;
+    int moves_left;
+};
+
+TYPED_TEST(ThreadQueue, a_get_behind_one_that_fails_is_woken) {
+    typename TestFixture::template Queue<FailsOnce> q;
+    std::atomic<int> failed{0};
+    std::atomic<int> got{0};
+    Crew crew;
+    for (int i = 0; i < 2; ++i) {
+        crew.add([&] {
+            try {
+                got += q.get().value;
+            } catch (const std::runtime_error&) {
+                ++failed;
+            }
+        });
+    }
+    crew.until_asleep();
+    q.put(FailsOnce(8, 1));
+    crew.join();
+    EXPECT_EQ(failed, 1);
+    EXPECT_EQ(got, 8);
+}
+
+TYPED_TEST(ThreadQueue, a_put_behind_one_that_fails_is_woken) {
+    typename TestFixture::template Queue<FailsOnce> q(1);
+    q.put(FailsOnce(1));
+    std::atomic<int> failed{0};
+    std::atomic<int> done{0};
+    Crew crew;
+    for (const int moves : {0, -1}) {
+        crew.add([&, moves] {
+            FailsOnce item(2, moves);
+            try {
+                q.put(std::move(item));
+                ++done;
+            } catch (const std::runtime_error&) {
+                ++failed;
+            }
+        });
+        crew.until_asleep();
+    }
+    EXPECT_EQ(q.get().value, 1);
+    crew.join();
+    EXPECT_EQ(failed, 1);
+    EXPECT_EQ(done, 1);
+}
+
 /// Puts one more into the queue that it was in when it is destroyed, once.
 struct Last {
     template <class Queue>

@@ -258,10 +258,12 @@ std::uint64_t QueueCore::size() const noexcept {
 
 bool QueueCore::full() const noexcept { return state_.max_items != 0 && size() >= state_.max_items; }
 
-std::uint32_t QueueCore::unfinished() const noexcept {
+// `done` was looked at first: both counts only grow, so nothing is taken for done that was put since. Where
+// it has not changed afterwards, it was so when the other count was read.
+std::uint32_t QueueCore::unfinished(std::uint32_t done) const noexcept {
     // Thrown away with all that was in the queue: only what was taken is still to be done.
     const bool dropped = state_.phase.load() == QueueState::immediate;
-    const std::uint32_t items = (dropped ? state_.gets : state_.puts).index.load().items - state_.done.load();
+    const std::uint32_t items = (dropped ? state_.gets : state_.puts).index.load().items - done;
     // Some of what was dropped may have been said to be done before.
     return dropped && static_cast<std::int32_t>(items) < 0 ? 0 : items;
 }
@@ -270,15 +272,15 @@ void QueueCore::task_done() {
     std::uint32_t done = state_.done.load();
     const sync::TellsInDeath pending(Home::process, state_.all_done.word());
     do {
-        if (unfinished() == 0)
+        if (unfinished(done) == 0)
             throw UsageError(
                 "task_done() was called more often than items were put: call it once for each item taken");
     } while (!state_.done.compare_exchange_strong(done, done + 1));
-    if (unfinished() == 0) state_.all_done.ring_all(Home::process);
+    if (unfinished(done + 1) == 0) state_.all_done.ring_all(Home::process);
 }
 
 bool QueueCore::join(Deadline deadline) {
-    const auto all_done = [&] { return unfinished() == 0; };
+    const auto all_done = [&] { return unfinished(state_.done.load()) == 0; };
     if (all_done() || sync::look_for(all_done)) return true;
     trace::Wait wait(name_of(Call::join));
     for (;;) {

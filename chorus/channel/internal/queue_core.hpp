@@ -258,7 +258,7 @@ private:
     bool gets_only() const noexcept { return !sockets_.puts; }
     void make_first_ring(std::uint64_t wanted);
     static void remember(const std::shared_ptr<QueueCore>& core);
-    std::uint32_t unfinished() const noexcept;
+    std::uint32_t unfinished(std::uint32_t done) const noexcept;
     void look_at(View& view, std::uint32_t block);
     bool is_in_view(const View& view, const Side& side) const noexcept;
     void follow_puts();
