@@ -151,6 +151,11 @@ FutureState::Callback* FutureState::add_callback(std::function<void()> callback)
         call_back(added->function);
         return nullptr;
     }
+    if (is_done()) {  // and who has ended it is about to close the list
+        callbacks_ = reinterpret_cast<std::uintptr_t>(added->next);
+        call_back(added->function);
+        return nullptr;
+    }
     callbacks_ = reinterpret_cast<std::uintptr_t>(added.get());
     return added.release();
 }
