@@ -45,8 +45,13 @@ void prepare_to_add_child() {
 void add_child(const ProcessPointer& state, int pid, int process) {
     auto& here = children();
     const std::lock_guard guard(here.mutex);
-    here.by_pid[pid] = state;
-    here.endings->add(process, static_cast<std::uint64_t>(pid));
+    const auto place = here.by_pid.insert_or_assign(pid, state).first;
+    try {
+        here.endings->add(process, static_cast<std::uint64_t>(pid));
+    } catch (...) {
+        here.by_pid.erase(place);
+        throw;
+    }
 }
 
 void remove_child(int pid, int process) {
@@ -176,8 +181,9 @@ void start(const ProcessPointer& state) {
             throw UsageError("cannot start " + birth.identity.name +
                              ": its function has been run here already");
         prepare_to_add_child();
+        auto process = std::make_shared<platform::FileDescriptor>();
         auto newborn = start_child(method, std::move(birth), *call, state->report.get());
-        auto process = std::make_shared<platform::FileDescriptor>(std::move(newborn.process));
+        *process = std::move(newborn.process);
         lock.lock();
         state->pid = newborn.pid;
         state->process = std::move(process);
@@ -189,6 +195,13 @@ void start(const ProcessPointer& state) {
         if (trace::is_on()) trace::instant(trace::Kind::life, "start " + state->name, {{"pid", state->pid}});
     } catch (...) {
         if (!lock.owns_lock()) lock.lock();
+        if (state->phase == ProcessState::Phase::started) {
+            // It runs already, and must not run twice: it is ended, and this was its only start.
+            platform::signal_process(state->process->get(), SIGKILL);
+            platform::wait_readable(state->process->get());
+            poll_locked(*state);
+            throw;
+        }
         state->phase = ProcessState::Phase::initial;
         state->call = std::move(call);
         throw;
