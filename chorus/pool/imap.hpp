@@ -37,7 +37,8 @@ struct ImapOptions {
 
 namespace pool {
 
-/// Takes items from a range, a few at a time.
+/// Takes items from a range, a few at a time. If the range throws it ends there, as a generator does: the
+/// items before come out first, then once what it threw, then none.
 template <class View>
 class Source {
 public:
@@ -45,24 +46,34 @@ public:
 
     std::vector<std::ranges::range_value_t<View>> take(std::size_t most) {
         std::vector<std::ranges::range_value_t<View>> items;
-        while (items.size() < most) {
-            if (is_at_item_) {
-                is_at_item_ = false;
-                ++*at_;
-            }
-            if (!at_) at_.emplace(std::ranges::begin(view_));
-            if (*at_ == std::ranges::end(view_)) break;
-            items.push_back(**at_);
-            is_at_item_ = true;  // moved on only when the next one is wanted: exactly as many are taken as
-                                 // were asked for
+        try {
+            while (!is_over_ && items.size() < most) take_one(items);
+        } catch (...) {
+            is_over_ = true;
+            failure_ = std::current_exception();
         }
+        if (items.empty() && failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
         return items;
     }
 
 private:
+    void take_one(std::vector<std::ranges::range_value_t<View>>& items) {
+        if (std::exchange(is_at_item_, false)) ++*at_;
+        if (!at_) at_.emplace(std::ranges::begin(view_));
+        if (*at_ == std::ranges::end(view_)) {
+            is_over_ = true;
+            return;
+        }
+        items.push_back(**at_);
+        is_at_item_ = true;  // moved on only when the next one is wanted: exactly as many are taken as were
+                             // asked for
+    }
+
     View view_;
     std::optional<std::ranges::iterator_t<View>> at_;
     bool is_at_item_ = false;
+    bool is_over_ = false;
+    std::exception_ptr failure_;
 };
 
 /// A chunk that was submitted, and the bytes that it has on its way.
@@ -191,7 +202,10 @@ private:
                     if constexpr (!ordered) arrivals_.expect(next->future.state());
                     on_the_way_.push_back(std::move(*next));
                 } catch (...) {
-                    failure_ = std::current_exception();  // of the range: told when its turn has come
+                    // Of the range, or of a pool that takes no more: told when its turn has come, and the
+                    // last.
+                    failure_ = std::current_exception();
+                    at_end_ = true;
                 }
             }
         }

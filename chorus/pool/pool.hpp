@@ -124,20 +124,7 @@ public:
     /// BrokenPool.
     template <class Function, class... Args>
     auto submit(TaskOptions options, Function&& function, Args&&... args) {
-        if constexpr (!Kind::template can_take<Function, Args...>) {
-            Kind::make_call(std::forward<Function>(function), std::forward<Args>(args)...);  // says why
-            return Future<message::RefusedCall>(nullptr);
-        } else {
-            return message::Arrange<std::decay_t<Function>>::pass_to(
-                [&]<class... Each>(Each&&... each) {
-                    using Submitted = TaskOf<Kind::travels, message::WithoutNames<Function>,
-                                             typename Kind::template Kept<Each>...>;
-                    return enter(options, make_task<Submitted>(
-                                              crew_, message::without_names(std::forward<Function>(function)),
-                                              std::forward<Each>(each)...));
-                },
-                std::forward<Args>(args)...);
-        }
+        return submit_by(crew_, options, std::forward<Function>(function), std::forward<Args>(args)...);
     }
     template <class Function, class... Args>
         requires(!std::same_as<std::remove_cvref_t<Function>, TaskOptions>)
@@ -267,10 +254,32 @@ private:
                 .last_lines = options.last_lines};
     }
 
+    // What refers to the pool only until it is closed may outlive it: the results of an imap.
+    template <class Function, class... Args>
+    static auto submit_by(const std::shared_ptr<Crew>& crew, const TaskOptions& options, Function&& function,
+                          Args&&... args) {
+        if constexpr (!Kind::template can_take<Function, Args...>) {
+            Kind::make_call(std::forward<Function>(function), std::forward<Args>(args)...);  // says why
+            return Future<message::RefusedCall>(nullptr);
+        } else {
+            return message::Arrange<std::decay_t<Function>>::pass_to(
+                [&]<class... Each>(Each&&... each) {
+                    using Submitted = TaskOf<Kind::travels, message::WithoutNames<Function>,
+                                             typename Kind::template Kept<Each>...>;
+                    return enter(
+                        crew, options,
+                        make_task<Submitted>(crew, message::without_names(std::forward<Function>(function)),
+                                             std::forward<Each>(each)...));
+                },
+                std::forward<Args>(args)...);
+        }
+    }
+
     template <class Result>
-    Future<Result> enter(const TaskOptions& options, std::shared_ptr<TypedTask<Result>> task) {
+    static Future<Result> enter(const std::shared_ptr<Crew>& crew, const TaskOptions& options,
+                                std::shared_ptr<TypedTask<Result>> task) {
         task->options = options;
-        submit_to(*crew_, task);
+        submit_to(*crew, task);
         return Future<Result>(std::move(task));
     }
 
@@ -322,7 +331,7 @@ private:
             auto task = make_task<Submitted>(crew_, EachInRow<Each, Result>{each}, std::move(items));
             task->write_to(std::as_writable_bytes(job.places(number)), sizeof(Result),
                            job.shared_from_this());
-            return enter<void>(options, std::move(task));
+            return enter<void>(crew_, options, std::move(task));
         } else {
             return submit(options, EachOf<Each>{each}, std::move(items));
         }
@@ -358,12 +367,12 @@ private:
         const auto meter = make_meter(options.progress, total);
         auto source =
             std::make_shared<Source<std::views::all_t<Range>>>(std::views::all(std::forward<Range>(range)));
-        auto feed = [this, source, options, meter,
+        auto feed = [crew = crew_, source, options, meter,
                      each = Each{std::move(function)}]() -> std::optional<OnTheWay<std::vector<Result>>> {
             auto part = source->take(options.chunksize);
             if (part.empty()) return std::nullopt;
             const std::size_t count = part.size();
-            auto future = submit(options.task, EachOf<Each>{each}, Slice<Item>(std::move(part)));
+            auto future = submit_by(crew, options.task, EachOf<Each>{each}, Slice<Item>(std::move(part)));
             watch(future.state(), meter, count);
             const auto* bytes = &dynamic_cast<const Task&>(*future.state()).bytes;
             return OnTheWay<std::vector<Result>>{std::move(future), bytes, count};

@@ -2,7 +2,9 @@
 #include <atomic>
 #include <list>
 #include <map>
+#include <memory>
 #include <numeric>
+#include <optional>
 #include <ranges>
 #include <set>
 #include <span>
@@ -150,6 +152,45 @@ EACH_WAY_TEST(PoolOf, test_imap_handle_iterable_exception) {
                                   })),
                  std::domain_error);
     EXPECT_EQ(pool.apply(square, 2), 4) << "the pool goes on";
+}
+
+EACH_WAY_TEST(PoolOf, a_range_that_throws_ends_there) {
+    typename TypeParam::Pool pool(2);
+    auto broken = std::views::iota(0) | std::views::transform([](int x) {
+                      return x == 5 ? throw std::domain_error("the range") : x;
+                  });
+    for (const std::size_t chunk : {1U, 3U}) {
+        auto results = pool.imap({.chunksize = chunk}, square, broken);
+        for (int i = 0; i < 5; ++i) ASSERT_EQ(results.next(), i * i);
+        EXPECT_THROW(results.next(), std::domain_error);
+        EXPECT_EQ(results.next(), std::nullopt);
+        EXPECT_EQ(results.next(), std::nullopt);
+    }
+}
+
+EACH_WAY_TEST(PoolOf, results_of_an_imap_may_be_asked_for_when_the_pool_is_gone) {
+    auto pool = std::make_unique<typename TypeParam::Pool>(2);
+    auto results = pool->imap({.buffersize = 3}, square, std::views::iota(0));
+    ASSERT_EQ(results.next(), 0);
+    pool.reset();
+    ASSERT_EQ(results.next(), 1) << "it was submitted";
+    ASSERT_EQ(results.next(), 4);
+    EXPECT_THROW(results.next(), chorus::UsageError) << "no more could be";
+    EXPECT_EQ(results.next(), std::nullopt);
+}
+
+EACH_WAY_TEST(PoolOf, a_callback_added_when_a_future_is_done_is_called_at_once) {
+    typename TypeParam::Pool pool(1);
+    int late = 0;
+    for (int i = 0; i < 20'000; ++i) {
+        auto future = pool.submit(square, i);
+        while (!future.done()) {
+        }
+        const auto called = std::make_shared<std::atomic<bool>>(false);
+        future.add_done_callback([called](const auto&) { *called = true; });
+        late += *called ? 0 : 1;
+    }
+    EXPECT_EQ(late, 0);
 }
 
 EACH_WAY_TEST(PoolOf, an_exception_comes_where_its_result_would_have_come) {
