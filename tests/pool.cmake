@@ -2,6 +2,7 @@ chorus_test_program(pools)
 chorus_test_program(interrupted)
 
 chorus_test(pool/pool)
+chorus_test(pool/ledger TOGETHER)
 chorus_test(pool/worker_death)
 chorus_test(pool/completion)
 chorus_test(pool/progress)

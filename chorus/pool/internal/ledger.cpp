@@ -4,7 +4,7 @@ namespace chorus::pool {
 
 void Ledger::add(const TaskPointer& task) {
     if (free_.empty()) {
-        slots_.emplace_back();
+        slots_.push_back({first_generation_, nullptr});
         free_.reserve(slots_.capacity());  // remove() has to find room
         free_.push_back(static_cast<std::uint32_t>(slots_.size() - 1));
     }
@@ -17,7 +17,9 @@ void Ledger::add(const TaskPointer& task) {
 
 void Ledger::renew(Task& task) noexcept {
     const std::size_t place = task.id >> 32;
-    task.id = make_id(place, ++slots_[place].generation);
+    auto& generation = slots_[place].generation;
+    generation = after(generation);
+    task.id = make_id(place, generation);
 }
 
 TaskPointer Ledger::find(std::uint64_t id) const noexcept {
@@ -32,7 +34,7 @@ TaskPointer Ledger::remove(std::uint64_t id) noexcept {
     const std::size_t place = id >> 32;
     auto& slot = slots_[place];
     slot.task = nullptr;
-    ++slot.generation;
+    slot.generation = after(slot.generation);
     free_.push_back(static_cast<std::uint32_t>(place));
     --size_;
     return task;

@@ -16,6 +16,9 @@ namespace chorus::pool {
 
 class Ledger {
 public:
+    /// With which each place begins; for tests.
+    explicit Ledger(std::uint32_t first_generation = 1) noexcept : first_generation_(first_generation) {}
+
     void add(const TaskPointer& task);
     /// Gives it another id: what is heard of the old attempt is ignored from now on. Requires: it is there.
     void renew(Task& task) noexcept;
@@ -29,13 +32,18 @@ public:
 
 private:
     struct Slot {
-        std::uint32_t generation = 1;
+        std::uint32_t generation;
         TaskPointer task;
     };
+    // Never 0: that would be no task at the first place.
+    static std::uint32_t after(std::uint32_t generation) noexcept {
+        return generation == UINT32_MAX ? 1 : generation + 1;
+    }
     static std::uint64_t make_id(std::size_t place, std::uint32_t generation) noexcept {
         return std::uint64_t{place} << 32 | generation;
     }
 
+    const std::uint32_t first_generation_;
     std::vector<Slot> slots_;
     std::vector<std::uint32_t> free_;
     std::size_t size_ = 0;

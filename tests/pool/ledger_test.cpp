@@ -1,0 +1,58 @@
+// The ids of a pool's tasks.
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include <chorus/pool/internal/ledger.hpp>
+
+namespace {
+
+using chorus::pool::Ledger;
+using chorus::pool::Task;
+
+class Nothing final : public chorus::worker::TypedFutureState<int>, public Task {
+public:
+    chorus::worker::FutureState& future() noexcept override { return *this; }
+    void take_value(chorus::message::Reader&) override {}
+    void encode(chorus::message::Writer&) const override {}
+    void drop_call() noexcept override {}
+    std::string function_name() const override { return ""; }
+
+private:
+    void call() override {}
+};
+
+TEST(Ledger, finds_a_task_by_its_id_until_it_is_given_out_again_or_removed) {
+    Ledger ledger;
+    const auto task = std::make_shared<Nothing>();
+    ledger.add(task);
+    const auto first = task->id;
+    EXPECT_EQ(ledger.find(first), task);
+    ledger.renew(*task);
+    EXPECT_EQ(ledger.find(first), nullptr);
+    EXPECT_EQ(ledger.find(task->id), task);
+    EXPECT_EQ(ledger.remove(task->id), task);
+    EXPECT_EQ(ledger.find(task->id), nullptr);
+    EXPECT_EQ(ledger.size(), 0U);
+}
+
+// Id 0 means "no task", and tells a worker to leave.
+TEST(Ledger, never_gives_the_id_0) {
+    Ledger ledger(UINT32_MAX - 2);
+    const auto task = std::make_shared<Nothing>();
+    std::set<std::uint64_t> ids;
+    for (int i = 0; i < 3; ++i) {
+        ledger.add(task);
+        ids.insert(task->id);
+        ledger.renew(*task);
+        ids.insert(task->id);
+        ledger.remove(task->id);
+    }
+    EXPECT_EQ(ids.count(0), 0U);
+    EXPECT_EQ(ids.size(), 6U);
+}
+
+}  // namespace
