@@ -7,6 +7,7 @@
 namespace chorus::pool {
 
 struct Group::State {
+    std::mutex starting;
     std::mutex mutex;
     std::unordered_set<std::shared_ptr<worker::FutureState>> running;
     std::exception_ptr first;
@@ -51,6 +52,8 @@ void Group::add(const std::shared_ptr<worker::FutureState>& future) {
     future->add_callback([state = state_, future] { state->ended(future); });
     if (cancelled) future->cancel();
 }
+
+std::unique_lock<std::mutex> Group::start_one_by_one() { return std::unique_lock(state_->starting); }
 
 void Group::cancel() { state_->cancel(); }
 

@@ -16,6 +16,7 @@
 
 #include <exception>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <utility>
 
@@ -35,6 +36,8 @@ public:
     /// Waits for all. Returns what the first one that failed threw; null if none did.
     std::exception_ptr wait();
     StopToken stop_token() const noexcept;
+    /// Until it goes, nobody else gets one.
+    std::unique_lock<std::mutex> start_one_by_one();
 
 private:
     struct State;
@@ -64,6 +67,7 @@ public:
     /// As Pool::submit. After a failure the future is cancelled already.
     template <class Function, class... Args>
     auto start(TaskOptions options, Function&& function, Args&&... args) {
+        const auto one_by_one = group_.start_one_by_one();  // or two would count the same worker
         if (own_ && own_->unfinished() >= own_->size()) own_->resize(own_->unfinished() + 1);
         auto future = (own_ ? *own_ : *pool_)
                           .submit(options, std::forward<Function>(function), std::forward<Args>(args)...);

@@ -216,6 +216,18 @@ EACH_WAY_TEST(CompletionOf, group_waits_for_its_tasks) {
     EXPECT_EQ(future.get(), 9);
 }
 
+TEST(TaskGroup, has_a_worker_for_each_task_whoever_starts_them) {
+    for (int round = 0; round < 500; ++round) {
+        mt::Barrier both(2);  // each waits for the other
+        mt::TaskGroup group;
+        const auto start = [&] { group.start([both]() mutable { both.wait(); }); };
+        std::thread other(start);
+        start();
+        other.join();
+        group.join();
+    }
+}
+
 EACH_WAY_TEST(CompletionOf, the_first_failure_cancels_the_rest) {
     mp::Event go;
     mp::Event begun;
