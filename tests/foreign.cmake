@@ -24,6 +24,15 @@ chorus_test_plugin(needs_other plugin.cpp)
 target_compile_definitions(plugin_needs_other PRIVATE NEEDS_OTHER)
 chorus_test_plugin(runs plugin_runs.cpp)
 
+# Without the link options of Chorus's target.
+add_executable(program_no_entry programs/no_entry.cpp)
+target_include_directories(program_no_entry PRIVATE ${PROJECT_SOURCE_DIR})
+target_compile_features(program_no_entry PRIVATE cxx_std_20)
+target_link_libraries(program_no_entry PRIVATE $<TARGET_FILE:chorus> chorus_warnings Threads::Threads ${CMAKE_DL_LIBS})
+add_dependencies(program_no_entry chorus)
+
+chorus_test(foreign/no_entry)
+add_dependencies(foreign_no_entry_test program_no_entry)
 chorus_test(foreign/service_thread)
 add_dependencies(foreign_service_thread_test program_service_thread)
 chorus_test(foreign/plugins)

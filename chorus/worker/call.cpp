@@ -39,20 +39,17 @@ std::exception_ptr death(const Started& started, int exitcode, const Report& rep
         WorkerDied(death.what, death.exitcode, std::move(death.stack), std::move(circumstances)));
 }
 
-// What became of a child that has ended. The value is taken, or the error returned.
-std::exception_ptr conclude(const Started& started, bool timed_out, const TakeValue& take) {
+// What became of a child that has ended. The value is taken, or the error returned: also that the system has
+// refused to tell, or that the value's own reading threw.
+std::exception_ptr conclude(const Started& started, bool timed_out, const TakeValue& take) try {
     poll(*started.process);
     Report report(started.process->report);
     started.process->report.reset();
-    try {
-        if (auto value = report.value()) {
-            take(*value);
-            return nullptr;
-        }
-        if (const auto thrown = report.exception()) return thrown;
-    } catch (...) {
-        return std::current_exception();  // the value's own reading threw
+    if (auto value = report.value()) {
+        take(*value);
+        return nullptr;
     }
+    if (const auto thrown = report.exception()) return thrown;
     if (timed_out) {
         return std::make_exception_ptr(TimedOut("the call took longer than its timeout of " +
                                                 std::to_string(started.options.timeout->duration().count()) +
@@ -60,6 +57,8 @@ std::exception_ptr conclude(const Started& started, bool timed_out, const TakeVa
     }
     const std::lock_guard guard(started.process->mutex);
     return death(started, started.process->exitcode.value_or(255), report);
+} catch (...) {
+    return std::current_exception();
 }
 
 }  // namespace

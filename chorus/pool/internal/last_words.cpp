@@ -1,6 +1,8 @@
 #include <chorus/pool/internal/last_words.hpp>
 
 #include <array>
+#include <cstdio>
+#include <exception>
 #include <map>
 #include <string_view>
 
@@ -31,16 +33,28 @@ public:
 
     void run() {
         for (;;) {
-            for (const auto tag : ready_.wait({})) {
-                const auto words = find(tag);
-                if (words->hear()) continue;
-                remove(tag);
-                words->end();
+            try {
+                for (const auto tag : ready_.wait({})) hear(tag);
+            } catch (const std::exception& error) {  // must not end the user's program
+                std::fprintf(stderr, "chorus: what workers write to standard error: %s\n", error.what());
             }
         }
     }
 
 private:
+    void hear(std::uint64_t tag) {
+        const auto words = find(tag);
+        try {
+            if (words->hear()) return;
+        } catch (...) {  // it cannot be listened to any more
+            remove(tag);
+            words->end();
+            throw;
+        }
+        remove(tag);
+        words->end();
+    }
+
     std::shared_ptr<LastWords> find(std::uint64_t tag) {
         const std::lock_guard guard(mutex_);
         return words_.at(tag);

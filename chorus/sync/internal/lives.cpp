@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include <chorus/errors.hpp>
+#include <chorus/memory/internal/region.hpp>
 #include <chorus/platform/mapping.hpp>
 #include <chorus/platform/os_process.hpp>
 #include <chorus/platform/os_thread.hpp>
@@ -93,7 +94,17 @@ LifeId claim_life() {
 
 constinit thread_local LifeId life_of_this_thread = nobody;
 
+void forget_in_copies() {
+    static constinit std::atomic<bool> is_registered{false};
+    if (is_registered.load(std::memory_order_relaxed) || is_registered.exchange(true)) return;
+    platform::after_fork_in_child([] {
+        forget_my_life();
+        memory::leave_arena_to_its_maker();
+    });
+}
+
 LifeId claim_my_life() {
+    forget_in_copies();
     life_of_this_thread = claim_life();  // never given back: the system does that when the thread ends
     return life_of_this_thread;
 }

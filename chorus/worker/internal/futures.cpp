@@ -2,6 +2,7 @@
 
 #include <condition_variable>
 #include <csignal>
+#include <cstdio>
 #include <map>
 #include <mutex>
 
@@ -50,6 +51,10 @@ Holder& holder() {
 // Before main: a fork while another thread makes it would leave a copy that waits for ever.
 [[maybe_unused]] auto& holder_made = holder();
 
+void say(const std::exception& error) noexcept {
+    std::fprintf(stderr, "chorus: the thread that hears of async's processes: %s\n", error.what());
+}
+
 Deadline Listener::earliest() {
     const std::lock_guard guard(mutex);
     Deadline earliest;
@@ -78,7 +83,11 @@ void Listener::hear(std::uint64_t number) {
         ++in_progress;
         ready.remove(heard.process->process->get());
     }
-    heard.ended(heard.timed_out);
+    try {
+        heard.ended(heard.timed_out);
+    } catch (const std::exception& error) {
+        say(error);
+    }
     const std::lock_guard guard(mutex);
     --in_progress;
     if (awaited.empty() && in_progress == 0) idle.notify_all();
@@ -90,14 +99,19 @@ void Listener::listen() {
         thread = platform::this_thread();
     }
     for (;;) {
-        for (const auto number : ready.wait(earliest())) {
-            if (number == 0) {
-                bell.silence();
-            } else {
-                hear(number);
+        // What fails here must not end the user's program; the future that it was about stays as it is.
+        try {
+            for (const auto number : ready.wait(earliest())) {
+                if (number == 0) {
+                    bell.silence();
+                } else {
+                    hear(number);
+                }
             }
+            kill_overdue();
+        } catch (const std::exception& error) {
+            say(error);
         }
-        kill_overdue();
     }
 }
 

@@ -9,7 +9,6 @@
 #include <ext/stdio_sync_filebuf.h>
 
 #include <chorus/errors.hpp>
-#include <chorus/memory/internal/region.hpp>
 #include <chorus/platform/crash.hpp>
 #include <chorus/platform/futex.hpp>
 #include <chorus/platform/modules.hpp>
@@ -73,8 +72,6 @@ void after_fork() {
     begun_here.threads = false;
     forget_other_threads();
     forget_children_numbering();
-    sync::forget_my_life();
-    memory::leave_arena_to_its_maker();
     if (begun_here.futures.exchange(false)) forget_futures();
     if (!begun_here.children.exchange(false)) return;
     forget_children();
@@ -233,6 +230,7 @@ void leave_statics_to_their_maker() {
     platform::note_modules_of_the_beginning();
     adopt_main_thread();
     look_at_standard_streams();
+    sync::forget_in_copies();
     platform::after_fork_in_child(after_fork);
     sync::name_lives_by(write_own_name);
     trace::begin(argc > 0 ? argv[0] : "");
