@@ -274,6 +274,15 @@ public:
         return (*this)(value);
     }
 
+    /// A value that did not exist before: one with a codec need not be default-constructible.
+    template <class T>
+    T make() {
+        const std::size_t before = in_.left();
+        T value = codec<T>::read(in_);
+        if (in_.left() == before) in_.take(1);
+        return value;
+    }
+
     void loadBinary(void* data, std::size_t size) {
         if (data != nullptr) in_.read(data, size);
     }
@@ -313,13 +322,18 @@ void CEREAL_LOAD_FUNCTION_NAME(InputArchive& archive, T& value) {
 // when its bytes are read.
 template <class Sequence>
 void read_one_by_one(InputArchive& archive, Sequence& values) {
+    using Element = typename Sequence::value_type;
     const std::size_t count = archive.read_count();
     values.clear();
-    if constexpr (requires { values.reserve(count); }) {
-        using Element = typename Sequence::value_type;
+    if constexpr (requires { values.reserve(count); })
         values.reserve(std::min(count, archive.left() / sizeof(Element)));
+    for (std::size_t i = 0; i < count; ++i) {
+        if constexpr (std::is_default_constructible_v<Element>) {
+            archive(values.emplace_back());
+        } else {
+            values.push_back(archive.template make<Element>());
+        }
     }
-    for (std::size_t i = 0; i < count; ++i) archive(values.emplace_back());
 }
 template <class T, class Allocator>
     requires(!std::is_arithmetic_v<T>)
@@ -473,6 +487,73 @@ struct codec<std::multimap<Key, Value, Compare, Allocator>>
 template <class Key, class Compare, class Allocator>
 struct codec<std::multiset<Key, Compare, Allocator>>
     : message::OrderedCodec<std::multiset<Key, Compare, Allocator>, Key> {};
+
+// What holds elements that are not default-constructible, which cereal would make before it reads them.
+namespace message {
+template <class... T>
+concept SomeMustBeMade = (!std::is_default_constructible_v<T> || ...);
+}  // namespace message
+
+template <message::SomeMustBeMade T>
+struct codec<std::optional<T>> {
+    static void write(message::Writer& out, const std::optional<T>& value) {
+        message::encode(out, value.has_value());
+        if (value) message::encode(out, *value);
+    }
+    static std::optional<T> read(message::Reader& in) {
+        if (!message::decode<bool>(in)) return std::nullopt;
+        return message::decode<T>(in);
+    }
+};
+
+template <class... T>
+    requires message::SomeMustBeMade<T...>
+struct codec<std::tuple<T...>> {
+    static void write(message::Writer& out, const std::tuple<T...>& values) {
+        std::apply([&](const T&... each) { (message::encode(out, each), ...); }, values);
+    }
+    static std::tuple<T...> read(message::Reader& in) {
+        return std::tuple<T...>{message::decode<T>(in)...};  // in this order, because of the braces
+    }
+};
+
+template <class First, class Second>
+    requires message::SomeMustBeMade<First, Second>
+struct codec<std::pair<First, Second>> {
+    static void write(message::Writer& out, const std::pair<First, Second>& values) {
+        message::encode(out, values.first);
+        message::encode(out, values.second);
+    }
+    static std::pair<First, Second> read(message::Reader& in) {
+        return std::pair<First, Second>{message::decode<First>(in), message::decode<Second>(in)};
+    }
+};
+
+template <message::SomeMustBeMade T, std::size_t count>
+struct codec<std::array<T, count>> {
+    static void write(message::Writer& out, const std::array<T, count>& values) {
+        for (const T& each : values) message::encode(out, each);
+    }
+    static std::array<T, count> read(message::Reader& in) {
+        return [&]<std::size_t... index>(std::index_sequence<index...>) {
+            return std::array<T, count>{(static_cast<void>(index), message::decode<T>(in))...};
+        }(std::make_index_sequence<count>());
+    }
+};
+
+template <class Key, class Value, class... More>
+    requires message::SomeMustBeMade<Key, Value>
+struct codec<std::map<Key, Value, More...>>
+    : message::OrderedCodec<std::map<Key, Value, More...>, std::pair<Key, Value>> {};
+template <class Key, class Value, class... More>
+    requires message::SomeMustBeMade<Key, Value>
+struct codec<std::unordered_map<Key, Value, More...>>
+    : message::OrderedCodec<std::unordered_map<Key, Value, More...>, std::pair<Key, Value>> {};
+template <message::SomeMustBeMade Key, class... More>
+struct codec<std::set<Key, More...>> : message::OrderedCodec<std::set<Key, More...>, Key> {};
+template <message::SomeMustBeMade Key, class... More>
+struct codec<std::unordered_set<Key, More...>>
+    : message::OrderedCodec<std::unordered_set<Key, More...>, Key> {};
 
 // Some standard types are recognised by their shape: their headers take long to compile, and most programs
 // that use Chorus do without them.

@@ -275,9 +275,9 @@ private:
         }
     }
 
-    template <class Result>
+    template <class Result, bool travels>
     static Future<Result> enter(const std::shared_ptr<Crew>& crew, const TaskOptions& options,
-                                std::shared_ptr<TypedTask<Result>> task) {
+                                std::shared_ptr<TypedTask<Result, travels>> task) {
         task->options = options;
         submit_to(*crew, task);
         return Future<Result>(std::move(task));
@@ -331,7 +331,7 @@ private:
             auto task = make_task<Submitted>(crew_, EachInRow<Each, Result>{each}, std::move(items));
             task->write_to(std::as_writable_bytes(job.places(number)), sizeof(Result),
                            job.shared_from_this());
-            return enter<void>(crew_, options, std::move(task));
+            return enter<void, true>(crew_, options, std::move(task));
         } else {
             return submit(options, EachOf<Each>{each}, std::move(items));
         }

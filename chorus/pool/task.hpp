@@ -62,8 +62,8 @@ protected:
 
 using TaskPointer = std::shared_ptr<Task>;
 
-/// A task that is its own future's state: one allocation for both.
-template <class Result>
+/// A task that is its own future's state: one allocation for both. `travels`: its result comes as bytes.
+template <class Result, bool travels = true>
 class TypedTask : public worker::TypedFutureState<Result>, public Task {
 public:
     using Value = Result;
@@ -72,10 +72,10 @@ public:
 
     worker::FutureState& future() noexcept override { return *this; }
 
-    void take_value(message::Reader& in) override {
+    void take_value([[maybe_unused]] message::Reader& in) override {
         if constexpr (std::is_void_v<Result>) {
             this->set_value({});
-        } else {
+        } else if constexpr (travels) {
             this->set_value(message::decode<Result>(in));
         }
     }
@@ -137,7 +137,7 @@ private:
 };
 
 template <bool travels, class Function, class... Args>
-using TaskOf = CallTask<travels, TypedTask<message::ResultOf<Function, Args...>>, Function, Args...>;
+using TaskOf = CallTask<travels, TypedTask<message::ResultOf<Function, Args...>, travels>, Function, Args...>;
 
 // Storage for a task beside its reference count, as std::make_shared allocates it, but compiled for each size
 // and alignment instead of for each task type.

@@ -39,6 +39,30 @@
 using namespace std::chrono_literals;
 namespace message = chorus::message;
 
+/// Of somebody's library: it has no default constructor, and nothing can be added to it.
+class Celsius {
+public:
+    explicit Celsius(double degrees) : degrees_(degrees) {}
+    double degrees() const { return degrees_; }
+    friend auto operator<=>(const Celsius&, const Celsius&) = default;
+
+private:
+    double degrees_;
+};
+template <>
+struct chorus::codec<Celsius> {
+    static void write(chorus::message::Writer& out, const Celsius& value) {
+        chorus::message::encode(out, value.degrees());
+    }
+    static Celsius read(chorus::message::Reader& in) { return Celsius(chorus::message::decode<double>(in)); }
+};
+template <>
+struct std::hash<Celsius> {
+    std::size_t operator()(const Celsius& value) const noexcept {
+        return std::hash<double>()(value.degrees());
+    }
+};
+
 namespace {
 
 template <class T>
@@ -837,6 +861,28 @@ TEST(Writer, hands_on_what_is_beyond_its_threshold) {
         EXPECT_EQ(out.size(), size);
         EXPECT_EQ(collector.all(), encoded(value)) << "with a threshold of " << threshold;
     }
+}
+
+TEST(Serialize, what_has_no_default_constructor_travels_in_containers_by_its_codec) {
+    const Celsius one(1);
+    const Celsius two(2);
+    travels(one);
+    travels(std::vector{one, two});
+    travels(std::deque{one, two});
+    travels(std::list{one, two});
+    travels(std::array{one, two});
+    travels(std::optional<Celsius>(one));
+    travels(std::optional<Celsius>());
+    travels(std::pair(one, std::string("one")));
+    travels(std::tuple(1, one, std::string("one")));
+    travels(std::map<int, Celsius>{{1, one}, {2, two}});
+    travels(std::map<Celsius, int>{{one, 1}, {two, 2}});
+    travels(std::set{one, two});
+    travels(std::unordered_map<std::string, Celsius>{{"one", one}, {"two", two}});
+    travels(std::unordered_set{one, two});
+    travels(std::vector{std::optional(one), std::optional<Celsius>()});
+    travels(
+        std::map<std::string, std::vector<std::pair<int, Celsius>>>{{"a", {{1, one}, {2, two}}}, {"b", {}}});
 }
 
 }  // namespace

@@ -22,6 +22,19 @@ using namespace std::chrono_literals;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
+/// It has no default constructor.
+struct Celsius {
+    explicit Celsius(double number) : degrees(number) {}
+    double degrees;
+};
+template <>
+struct chorus::codec<Celsius> {
+    static void write(chorus::message::Writer& out, const Celsius& value) {
+        chorus::message::encode(out, value.degrees);
+    }
+    static Celsius read(chorus::message::Reader& in) { return Celsius(chorus::message::decode<double>(in)); }
+};
+
 namespace {
 
 int refuse_7(int x) {
@@ -182,7 +195,8 @@ EACH_WAY_TEST(PoolOf, results_of_an_imap_may_be_asked_for_when_the_pool_is_gone)
 EACH_WAY_TEST(PoolOf, a_callback_added_when_a_future_is_done_is_called_at_once) {
     typename TypeParam::Pool pool(1);
     int late = 0;
-    for (int i = 0; i < 20'000; ++i) {
+    const int tasks = TypeParam::are_processes ? 1000 : 20'000;
+    for (int i = 0; i < tasks; ++i) {
         auto future = pool.submit(square, i);
         while (!future.done()) {
         }
@@ -191,6 +205,33 @@ EACH_WAY_TEST(PoolOf, a_callback_added_when_a_future_is_done_is_called_at_once) 
         late += *called ? 0 : 1;
     }
     EXPECT_EQ(late, 0);
+}
+
+Celsius warmer(const Celsius& value) { return Celsius(value.degrees + 1); }
+
+EACH_WAY_TEST(PoolOf, arguments_and_results_need_no_default_constructor) {
+    typename TypeParam::Pool pool(2);
+    const std::vector<Celsius> values{Celsius(1), Celsius(2), Celsius(3)};
+    EXPECT_EQ(pool.submit(warmer, Celsius(4)).get().degrees, 5);
+    const auto all = pool.map(warmer, values);
+    ASSERT_EQ(all.size(), 3U);
+    EXPECT_EQ(all[2].degrees, 4);
+    double sum = 0;
+    for (const Celsius& each : pool.imap({.chunksize = 2}, warmer, values)) sum += each.degrees;
+    EXPECT_EQ(sum, 9);
+}
+
+TEST(ThreadPool, results_need_not_travel) {
+    struct Widget {
+        explicit Widget(int number) : value(number) {}
+        Widget(Widget&&) = default;
+        int value;
+    };
+    mt::Pool pool(2);
+    EXPECT_EQ(pool.submit([](int n) { return std::make_shared<Widget>(n); }, 3).get()->value, 3);
+    EXPECT_EQ(pool.submit([](int n) { return std::make_unique<Widget>(n); }, 4).get()->value, 4);
+    EXPECT_EQ(pool.submit([](int n) { return Widget(n); }, 5).get().value, 5);
+    EXPECT_EQ(pool.map([](int n) { return std::make_shared<Widget>(n); }, std::vector{1, 2})[1]->value, 2);
 }
 
 EACH_WAY_TEST(PoolOf, an_exception_comes_where_its_result_would_have_come) {
