@@ -52,24 +52,14 @@ struct CrewOptions {
     std::size_t last_lines = 0;                    ///< of a worker's standard error; 0: none is kept
 };
 
-class Crew {
+class Crew : public worker::Helper {
 public:
-    Crew() = default;
-    virtual ~Crew() = default;
-    Crew(const Crew&) = delete;
-    Crew& operator=(const Crew&) = delete;
-
     /// Throws: UsageError after close, BrokenPool.
     virtual void submit(std::shared_ptr<Task> task) = 0;
     /// The task's future has been cancelled: it shall not begin, or be ended.
     virtual void cancelled(Task& task) noexcept = 0;
     virtual bool has_begun(const Task& task) const noexcept = 0;
     virtual bool can_stop_running() const noexcept = 0;
-    /// Waits for something that depends on tasks of this crew, and does meanwhile what there is to do for
-    /// them. Returns false when the deadline passed first.
-    virtual bool wait_for(const worker::FutureState& future, Deadline deadline) = 0;
-    /// Some future has ended: whoever waits in wait_for() looks again.
-    virtual void wake_waiting() noexcept = 0;
 
     virtual std::size_t size() const noexcept = 0;
     /// Throws: UsageError for none.

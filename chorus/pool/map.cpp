@@ -22,10 +22,8 @@ void RowTask::take_value(message::Reader& in) {
     TypedTask<void>::take_value(in);
 }
 
-Chunks::Chunks(std::shared_ptr<Crew> crew, std::size_t items, std::size_t chunk,
-               std::shared_ptr<ProgressMeter> meter)
-    : crew_(std::move(crew)),
-      meter_(std::move(meter)),
+Chunks::Chunks(std::size_t items, std::size_t chunk, std::shared_ptr<ProgressMeter> meter)
+    : meter_(std::move(meter)),
       chunk_(chunk),
       futures_(chunk == 0 ? 0 : (items + chunk - 1) / chunk),
       left_(futures_.size()) {}
@@ -49,11 +47,6 @@ void Chunks::give_up_and_wait() {
 void Chunks::cancel_all() {
     for (const auto& each : not_ended()) each->cancel();
     if (meter_) meter_->hide();
-}
-
-bool Chunks::help_with(const worker::FutureState& goal, Deadline deadline) const {
-    const auto crew = crew_;
-    return crew->wait_for(goal, deadline);
 }
 
 std::vector<std::shared_ptr<worker::FutureState>> Chunks::not_ended() {

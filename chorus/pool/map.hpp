@@ -263,8 +263,7 @@ public:
     void give_up_and_wait();
 
 protected:
-    Chunks(std::shared_ptr<Crew> crew, std::size_t items, std::size_t chunk,
-           std::shared_ptr<ProgressMeter> meter);
+    Chunks(std::size_t items, std::size_t chunk, std::shared_ptr<ProgressMeter> meter);
 
     /// The chunk completed without an error.
     virtual void take_part(std::size_t number, worker::FutureState& chunk) = 0;
@@ -275,14 +274,11 @@ protected:
     std::size_t items_in_each() const noexcept { return chunk_; }
     bool has_begun_some() const noexcept { return left_ < futures_.size(); }
     void cancel_all();
-    bool help_with(const worker::FutureState& goal, Deadline deadline) const;
-    const void* helper() const noexcept { return crew_.get(); }
 
 private:
     std::vector<std::shared_ptr<worker::FutureState>> not_ended();
     void take(std::size_t number, worker::FutureState& chunk);
 
-    std::shared_ptr<Crew> crew_;
     std::shared_ptr<ProgressMeter> meter_;  ///< null: nothing is shown
     const std::size_t chunk_;               ///< items in each but the last
     std::mutex mutex_;
@@ -310,7 +306,8 @@ public:
 
     MapJob(std::shared_ptr<Crew> crew, std::size_t items, std::size_t chunk,
            std::shared_ptr<ProgressMeter> meter)
-        : Chunks(std::move(crew), items, chunk, std::move(meter)) {
+        : worker::TypedFutureState<MapValue<Result>>(std::move(crew)),
+          Chunks(items, chunk, std::move(meter)) {
         if constexpr (has_places) {
             all_.resize(items);
         } else {
@@ -326,11 +323,6 @@ public:
         const auto from = std::span(all_).subspan(number * items_in_each());
         return from.first(std::min(items_in_each(), from.size()));
     }
-
-    bool help_until(const worker::FutureState& goal, Deadline deadline) const override {
-        return help_with(goal, deadline);
-    }
-    const void* helped() const noexcept override { return helper(); }
 
 protected:
     bool has_begun() const noexcept override { return has_begun_some(); }

@@ -68,7 +68,7 @@ class TypedTask : public worker::TypedFutureState<Result>, public Task {
 public:
     using Value = Result;
 
-    explicit TypedTask(std::shared_ptr<Crew> crew) : crew_(std::move(crew)) {}
+    explicit TypedTask(std::shared_ptr<Crew> crew) : worker::TypedFutureState<Result>(std::move(crew)) {}
 
     worker::FutureState& future() noexcept override { return *this; }
 
@@ -80,20 +80,17 @@ public:
         }
     }
 
-    bool help_until(const worker::FutureState& goal, Deadline deadline) const override {
-        const auto crew = crew_;
-        return crew->wait_for(goal, deadline);
-    }
-    const void* helped() const noexcept override { return crew_.get(); }
-
 protected:
-    void wake_helper() const noexcept override { crew_->wake_waiting(); }
-    bool has_begun() const noexcept override { return crew_->has_begun(*this); }
-    bool can_stop() const noexcept override { return crew_->can_stop_running(); }
-    void stop() override { crew_->cancelled(*this); }
-
-private:
-    std::shared_ptr<Crew> crew_;
+    // Asked of what is not done, or by who is about to end it.
+    bool has_begun() const noexcept override {
+        const auto crew = this->helper();
+        return crew && static_cast<Crew&>(*crew).has_begun(*this);
+    }
+    bool can_stop() const noexcept override {
+        const auto crew = this->helper();
+        return crew && static_cast<Crew&>(*crew).can_stop_running();
+    }
+    void stop() override { static_cast<Crew&>(*this->helper()).cancelled(*this); }
 };
 
 /// The part of a task that is compiled for each call site; Shown is the TypedTask that it derives from.

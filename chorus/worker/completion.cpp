@@ -35,7 +35,8 @@ Arrivals::~Arrivals() {
 void Arrivals::expect(std::shared_ptr<FutureState> future) {
     const auto [place, is_new] = expected_.try_emplace(future.get());
     if (!is_new) return;
-    ++helped_[future->helped()];
+    place->second.helped = future->helper().get();
+    ++helped_[place->second.helped];
     place->second.future = future;
     place->second.callback = future->add_callback([ended = ended_, key = future.get()] { ended->add(key); });
 }
@@ -49,7 +50,7 @@ std::shared_ptr<FutureState> Arrivals::next(Deadline deadline) {
             if (!ended_->futures.empty()) {
                 auto node = expected_.extract(ended_->futures.front());
                 ended_->futures.pop_front();
-                const auto helped = helped_.find(node.mapped().future->helped());
+                const auto helped = helped_.find(node.mapped().helped);
                 if (--helped->second == 0) helped_.erase(helped);
                 return std::move(node.mapped().future);
             }

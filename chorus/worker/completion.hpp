@@ -51,12 +51,12 @@ private:
     struct Expected {
         std::shared_ptr<FutureState> future;
         FutureState::Callback* callback = nullptr;
+        const Helper* helped = nullptr;  ///< whom one would help by waiting for it; a name and nothing more
     };
 
     std::shared_ptr<Ended> ended_;
     std::unordered_map<const FutureState*, Expected> expected_;
-    std::map<const void*, std::size_t>
-        helped_;  ///< how many of the expected ones one would help by waiting for them
+    std::map<const Helper*, std::size_t> helped_;  ///< how many of the expected ones have the same
 };
 
 template <class T>

@@ -44,7 +44,7 @@ FutureState::~FutureState() {
 
 // Returns the list, which is the caller's until it stores one; null also when it is closed, and then it is
 // not locked.
-FutureState::Callback* FutureState::lock_callbacks() noexcept {
+FutureState::Callback* FutureState::lock_callbacks() const noexcept {
     for (std::uintptr_t seen = callbacks_.load();;) {
         if (seen == closed) return nullptr;
         if ((seen & locked) != 0) {
@@ -54,6 +54,19 @@ FutureState::Callback* FutureState::lock_callbacks() noexcept {
             return reinterpret_cast<Callback*>(seen);
         }
     }
+}
+
+std::shared_ptr<Helper> FutureState::helper() const noexcept {
+    const auto* const list = lock_callbacks();
+    if (callbacks_.load() == closed) return nullptr;
+    auto copy = helper_;
+    callbacks_ = reinterpret_cast<std::uintptr_t>(list);
+    return copy;
+}
+
+bool FutureState::help_until(const FutureState& goal, Deadline deadline) const {
+    const auto helping = helper();
+    return helping ? helping->wait_for(goal, deadline) : goal.sleep_until_done(deadline);
 }
 
 FutureState::Phase FutureState::phase() const noexcept {
@@ -125,11 +138,11 @@ void FutureState::give_up(std::exception_ptr error) noexcept {
 void FutureState::end_as(Step step) noexcept {
     stopper_ = nullptr;  // it may hold a descriptor
     if ((word_.exchange(step) & somebody_waits) != 0) platform::futex_wake_all(word_);
-    wake_helper();
-    std::uintptr_t none = 0;
-    if (callbacks_.compare_exchange_strong(none, closed)) return;
+    if (helper_) helper_->wake_waiting();  // nobody else lets go of it
     Callback* newest = lock_callbacks();
+    const auto helping = std::move(helper_);
     callbacks_ = closed;
+    if (newest == nullptr) return;
     Callback* oldest = nullptr;
     while (newest != nullptr) {
         Callback* const next = newest->next;
@@ -140,7 +153,7 @@ void FutureState::end_as(Step step) noexcept {
         call_back(oldest->function);
         delete std::exchange(oldest, oldest->next);
     }
-    wake_helper();
+    if (helping) helping->wake_waiting();  // who waits for what a callback did
 }
 
 FutureState::Callback* FutureState::add_callback(std::function<void()> callback) {

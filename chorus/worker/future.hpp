@@ -28,6 +28,23 @@ namespace chorus {
 
 namespace worker {
 
+class FutureState;
+
+/// Who has something to do for futures that others wait for: a pool.
+class Helper {
+public:
+    Helper() = default;
+    virtual ~Helper() = default;
+    Helper(const Helper&) = delete;
+    Helper& operator=(const Helper&) = delete;
+
+    /// Waits for a future that depends on its work, and does meanwhile what there is to do for that. Returns
+    /// false when the deadline passed first.
+    virtual bool wait_for(const FutureState& goal, Deadline deadline) = 0;
+    /// Some future has ended: whoever waits in wait_for() looks again.
+    virtual void wake_waiting() noexcept = 0;
+};
+
 /// A future's state without its value's type.
 ///
 /// One word says how far it is, and who moves it out of pending or running may write the rest: so a result,
@@ -36,7 +53,7 @@ class FutureState {
 public:
     enum class Phase : std::uint32_t { pending, running, cancelled, finished };
 
-    FutureState() noexcept = default;
+    explicit FutureState(std::shared_ptr<Helper> helper = nullptr) noexcept : helper_(std::move(helper)) {}
     virtual ~FutureState();
     FutureState(const FutureState&) = delete;
     FutureState& operator=(const FutureState&) = delete;
@@ -68,11 +85,9 @@ public:
 
     /// Waits for another future as it waits for itself: who can do something for this one meanwhile does.
     /// Returns false when the deadline passed first.
-    virtual bool help_until(const FutureState& goal, Deadline deadline) const {
-        return goal.sleep_until_done(deadline);
-    }
-    /// Whom it would help: equal for all futures whose waiters do the same work. Null: nobody.
-    virtual const void* helped() const noexcept { return nullptr; }
+    bool help_until(const FutureState& goal, Deadline deadline) const;
+    /// Null once the future has ended: somebody may keep it when its pool, and what that holds, is long gone.
+    std::shared_ptr<Helper> helper() const noexcept;
 
     /// Returns false if it is done already: by cancel().
     bool set_running() noexcept;
@@ -88,8 +103,6 @@ protected:
     void end() noexcept;
     void give_up(std::exception_ptr error) noexcept;
 
-    /// Called when it is done, and again after its callbacks: who helps until then has to look again.
-    virtual void wake_helper() const noexcept {}
     /// Whether it runs although nobody has said so: asked of what is pending.
     virtual bool has_begun() const noexcept { return false; }
     /// Whether the work can be ended once it runs.
@@ -110,18 +123,21 @@ private:
 
     bool move_to_ending(bool from_running) noexcept;
     void end_as(Step step) noexcept;
-    Callback* lock_callbacks() noexcept;
+    Callback* lock_callbacks() const noexcept;
 
     mutable std::atomic<std::uint32_t> word_{pending};
     std::exception_ptr error_;
     std::function<void()> stopper_;
-    std::atomic<std::uintptr_t> callbacks_{0};  ///< the newest first; the lowest bit: somebody changes them
+    /// The newest first; the lowest bit: somebody changes them, or the helper.
+    mutable std::atomic<std::uintptr_t> callbacks_{0};
+    std::shared_ptr<Helper> helper_;
 };
 
 template <class T>
 class TypedFutureState : public FutureState {
 public:
     using Stored = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
+    using FutureState::FutureState;
 
     bool set_value(Stored value) {
         if (!begin_to_end()) return false;

@@ -1,5 +1,7 @@
 // Pool: what holds with threads and with processes, however they are started.
 #include <atomic>
+#include <filesystem>
+#include <iterator>
 #include <list>
 #include <map>
 #include <memory>
@@ -205,6 +207,26 @@ EACH_WAY_TEST(PoolOf, a_callback_added_when_a_future_is_done_is_called_at_once) 
         late += *called ? 0 : 1;
     }
     EXPECT_EQ(late, 0);
+}
+
+std::size_t open_descriptors() {
+    const std::filesystem::directory_iterator all("/proc/self/fd");
+    return static_cast<std::size_t>(std::distance(begin(all), end(all)));
+}
+
+EACH_WAY_TEST(PoolOf, a_future_that_is_done_keeps_nothing_of_its_pool) {
+    typename TypeParam::Pool(1).apply(square, 1);  // what the program keeps for all pools
+    const auto before = open_descriptors();
+    std::vector<chorus::Future<int>> singles;
+    std::vector<chorus::Future<std::vector<int>>> maps;
+    for (int i = 0; i < 20; ++i) {
+        typename TypeParam::Pool pool(1);
+        singles.push_back(pool.submit(square, i));
+        maps.push_back(pool.map_async(square, std::vector{1, 2, 3}));
+    }
+    EXPECT_EQ(open_descriptors(), before);
+    EXPECT_EQ(singles.back().get(), 19 * 19);
+    EXPECT_THAT(maps.back().get(), ElementsAre(1, 4, 9));
 }
 
 Celsius warmer(const Celsius& value) { return Celsius(value.degrees + 1); }
