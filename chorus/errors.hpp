@@ -83,20 +83,22 @@ public:
         std::string last_lines;  ///< as WorkerDied::last_lines()
     };
     /// Made by the library, when it has collected the worker.
-    WorkerDied(const std::string& what, int exitcode, std::string stack)
+    WorkerDied(const std::string& what, std::optional<int> exitcode, std::string stack)
         : WorkerDied(what, exitcode, std::move(stack), Circumstances()) {}
     /// The same, of a pool's worker.
-    WorkerDied(const std::string& what, int exitcode, std::string stack, Circumstances circumstances)
+    WorkerDied(const std::string& what, std::optional<int> exitcode, std::string stack,
+               Circumstances circumstances)
         : Error(what),
           exitcode_(exitcode),
           stack_(std::move(stack)),
           circumstances_(std::move(circumstances)) {}
 
-    /// The signal that killed the worker, or 0 if it left by an exit.
-    int signal() const noexcept { return exitcode_ < 0 ? -exitcode_ : 0; }
+    /// The signal that killed the worker, or 0 if it left by an exit, or nobody can tell.
+    int signal() const noexcept { return exitcode_ && *exitcode_ < 0 ? -*exitcode_ : 0; }
 
-    /// As Process::exitcode(): 0…255, or -SIGNAL.
-    int exitcode() const noexcept { return exitcode_; }
+    /// As Process::exitcode(): 0…255, or -SIGNAL; empty if somebody else in the program has collected the
+    /// worker's exit status, and the system could not tell any more (Linux before 6.15).
+    std::optional<int> exitcode() const noexcept { return exitcode_; }
 
     /// The stack of the thread that crashed, one frame a line, innermost first, taken inside the
     /// dying worker. Empty where nothing could run any more (SIGKILL, _exit).
@@ -113,7 +115,7 @@ public:
     const std::string& last_lines() const noexcept { return circumstances_.last_lines; }
 
 private:
-    int exitcode_;
+    std::optional<int> exitcode_;
     std::string stack_;
     Circumstances circumstances_;
 };

@@ -163,7 +163,7 @@ template <>
 struct codec<WorkerDied> {
     static void write(message::Writer& out, const WorkerDied& error) {
         out.write_text(error.what());
-        out.write_raw(error.exitcode());
+        message::encode(out, error.exitcode());
         out.write_text(error.stack());
         out.write_raw(error.task());
         out.write_raw(std::uint64_t{error.memory()});
@@ -171,7 +171,7 @@ struct codec<WorkerDied> {
     }
     static WorkerDied read(message::Reader& in) {
         const std::string what = in.read_text();
-        const int exitcode = in.read_raw<int>();
+        const auto exitcode = message::decode<std::optional<int>>(in);
         std::string stack = in.read_text();
         WorkerDied::Circumstances circumstances;
         circumstances.task = in.read_raw<std::uint64_t>();

@@ -31,7 +31,7 @@ Started start_call(CallOptions options, std::unique_ptr<message::Call> call) {
     return started;
 }
 
-std::exception_ptr death(const Started& started, int exitcode, const Report& report) {
+std::exception_ptr death(const Started& started, std::optional<int> exitcode, const Report& report) {
     auto death = death_of(exitcode, report, started.options.memory);
     WorkerDied::Circumstances circumstances;
     circumstances.memory = started.process->peak_memory;
@@ -56,7 +56,7 @@ std::exception_ptr conclude(const Started& started, bool timed_out, const TakeVa
                                                 " s and was ended"));
     }
     const std::lock_guard guard(started.process->mutex);
-    return death(started, started.process->exitcode.value_or(255), report);
+    return death(started, started.process->exitcode, report);
 } catch (...) {
     return std::current_exception();
 }

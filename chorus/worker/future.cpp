@@ -127,6 +127,13 @@ bool FutureState::cancel() {
     return true;
 }
 
+void FutureState::throw_taken() {
+    throw UsageError(
+        "the value of this future can only be moved, and somebody has taken it: keep what get() returned, or "
+        "let "
+        "the function return something that can be copied, such as a std::shared_ptr");
+}
+
 bool FutureState::begin_to_end() noexcept { return move_to_ending(true); }
 void FutureState::end() noexcept { end_as(finished); }
 

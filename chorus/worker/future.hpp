@@ -97,6 +97,7 @@ public:
     bool set_error(std::exception_ptr error);
 
 protected:
+    [[noreturn]] static void throw_taken();
     /// From now on only the caller may end it, and must. Returns false if it is done, or somebody else is at
     /// it.
     bool begin_to_end() noexcept;
@@ -152,9 +153,15 @@ public:
     }
     /// Requires: it is done, without an error.
     Stored& value() { return *value_; }
+    /// The same for a value that cannot be copied: it can be taken once. Throws: UsageError.
+    Stored take_only_value() {
+        if (is_taken_.exchange(true)) throw_taken();
+        return std::move(*value_);
+    }
 
 private:
     std::optional<Stored> value_;
+    std::atomic<bool> is_taken_{false};
 };
 
 void write_future(std::ostream& out, const FutureState& state, const std::type_info& type);
@@ -169,8 +176,10 @@ public:
     /// What get() gives.
     using Value = T;
 
-    /// The value, or the exception thrown again. May be repeated. Blocks: until it is there.
-    /// Throws: TimedOut when the deadline passes first, Cancelled after cancel().
+    /// The value, or the exception thrown again. May be repeated, but for a value that can only be moved: the
+    /// first one takes it. Blocks: until it is there.
+    /// Throws: TimedOut when the deadline passes first, Cancelled after cancel(), UsageError if the value was
+    /// taken.
     T get(Deadline deadline = {}) const& {
         state_->wait_done(deadline);
         if (const auto error = state_->error()) std::rethrow_exception(error);
@@ -178,7 +187,7 @@ public:
             if constexpr (std::is_copy_constructible_v<T>) {
                 return state_->value();
             } else {
-                return std::move(state_->value());
+                return state_->take_only_value();
             }
         }
     }

@@ -110,7 +110,8 @@ void require_started(const ProcessState& state, const std::string& what) {
 
 // Of one that cannot say it itself any more. Requires: state.mutex is held.
 void trace_end(const ProcessState& state) {
-    const int exitcode = state.exitcode.value_or(0);
+    if (!state.exitcode) return trace::instant_of(state.pid, trace::Kind::life, "ended");
+    const int exitcode = *state.exitcode;
     if (exitcode >= 0)
         return trace::instant_of(state.pid, trace::Kind::life, "ended", {{"exitcode", exitcode}});
     std::string story = "killed by " + platform::signal_name(-exitcode);
@@ -121,14 +122,27 @@ void trace_end(const ProcessState& state) {
     trace::instant_of(state.pid, trace::Kind::life, "died", {{"story", story}});
 }
 
+// What the dying process wrote itself, if it had the time.
+std::optional<int> exitcode_told_by(const platform::FileDescriptor& file) {
+    try {
+        const int signal = Report(file).crash_signal();
+        if (signal != 0) return -signal;
+    } catch (const std::exception&) {  // it tells nothing
+    }
+    return std::nullopt;
+}
+
 // Requires: state.mutex is held.
 bool poll_locked(ProcessState& state) {
     if (state.phase != ProcessState::Phase::started) return state.phase == ProcessState::Phase::stopped;
     if (!platform::process_has_ended(state.process->get())) return false;
     remove_child(state.pid, state.process->get());
-    const auto ended = platform::collect(state.process->get()).value_or(platform::Ended{255, 0});
-    state.exitcode = ended.exitcode;
-    state.peak_memory = ended.peak_memory;
+    if (const auto ended = platform::collect(state.process->get())) {
+        state.exitcode = ended->exitcode;
+        state.peak_memory = ended->peak_memory;
+    } else if (state.report) {
+        state.exitcode = exitcode_told_by(state.report);
+    }
     state.phase = ProcessState::Phase::stopped;
     if (trace::is_on()) trace_end(state);
     return true;

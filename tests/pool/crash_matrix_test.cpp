@@ -178,7 +178,7 @@ namespace {
 // ---- what comes of it ----
 
 std::string signal_or_code(const chorus::WorkerDied& died) {
-    if (died.signal() == 0) return std::to_string(died.exitcode());
+    if (died.signal() == 0) return std::to_string(died.exitcode().value_or(-1));
     return std::string("SIG") + ::sigabbrev_np(died.signal());
 }
 

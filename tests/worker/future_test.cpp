@@ -47,7 +47,10 @@ TEST(Future, of_nothing_and_of_what_can_only_be_moved) {
 
     const auto pointer = std::make_shared<State<std::unique_ptr<int>>>();
     pointer->set_value(std::make_unique<int>(5));
-    EXPECT_EQ(*chorus::Future<std::unique_ptr<int>>(pointer).get(), 5);
+    const chorus::Future<std::unique_ptr<int>> future(pointer);
+    EXPECT_EQ(*future.get(), 5);
+    EXPECT_THROW(future.get(), chorus::UsageError) << "it was taken";
+    EXPECT_THROW(chorus::Future<std::unique_ptr<int>>(pointer).get(), chorus::UsageError);
 }
 
 TEST(Future, throws_the_exception_again_and_again) {

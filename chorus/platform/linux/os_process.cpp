@@ -1,4 +1,5 @@
 #include <chorus/platform/os_process.hpp>
+#include <chorus/platform/os_thread.hpp>
 
 #include <algorithm>
 #include <cerrno>
@@ -61,11 +62,20 @@ constexpr unsigned long get_pidfd_info = _IOWR(0xFF, 11, PidfdInfo);
 constexpr std::uint64_t exit_status_wanted = 1U << 3;
 
 std::optional<int> exit_code_after_collection(int process) {
-    PidfdInfo info{};
-    info.mask = exit_status_wanted;
-    if (::ioctl(process, get_pidfd_info, &info) != 0 || (info.mask & exit_status_wanted) == 0)
-        return std::nullopt;
-    return WIFEXITED(info.exit_code) ? WEXITSTATUS(info.exit_code) : -WTERMSIG(info.exit_code);
+    // Where nobody waits for children (SIGCHLD ignored) the system collects them itself: it says that one has
+    // ended, and a moment later how. Then the descriptor hangs up.
+    constexpr int most_looks = 100;
+    for (int look = 0; look < most_looks; ++look) {
+        PidfdInfo info{};
+        info.mask = exit_status_wanted;
+        const int result = ::ioctl(process, get_pidfd_info, &info);
+        if (result != 0 && errno != ESRCH) return std::nullopt;  // a system that does not tell
+        if (result == 0 && (info.mask & exit_status_wanted) != 0)
+            return WIFEXITED(info.exit_code) ? WEXITSTATUS(info.exit_code) : -WTERMSIG(info.exit_code);
+        pollfd hung_up{process, 0, 0};
+        if (::poll(&hung_up, 1, 10) > 0 && result != 0) give_way();
+    }
+    return std::nullopt;
 }
 
 }  // namespace

@@ -177,7 +177,7 @@ void ProcessCrew::heed_death(std::uint32_t number) {
     const worker::Report report(member.process->report);
     const auto exitcode = [&] {
         const std::lock_guard guard(member.process->mutex);
-        return member.process->exitcode.value_or(255);
+        return member.process->exitcode;
     }();
     const auto death = [&] {
         auto died = worker::death_of(exitcode, report, options_.memory);
@@ -216,7 +216,8 @@ void ProcessCrew::heed_death(std::uint32_t number) {
         return fail_dead(id, stopped, member);
     }
     if (step != Note::taking && step != Note::recalled) {
-        const bool late = platform::is_cpu_time_signal(exitcode) && has_limit(id, &TaskOptions::cpu_time);
+        const bool late =
+            exitcode && platform::is_cpu_time_signal(*exitcode) && has_limit(id, &TaskOptions::cpu_time);
         return late ? fail_late(id, &TaskOptions::cpu_time) : fail_dead(id, death(), member);
     }
     const std::uint32_t item = member.note->item;
@@ -284,8 +285,8 @@ void ProcessCrew::fail_dead(std::uint64_t id, const worker::Death& death, const 
     circumstances.task = task->number;
     circumstances.memory = member.process->peak_memory;
     if (member.words) circumstances.last_lines = member.words->lines(options_.last_lines);
-    std::string what =
-        name_and_drop(*task) + ": its worker " + (death.exitcode < 0 ? "was " : "") + death.what;
+    std::string what = name_and_drop(*task) + ": its worker " +
+                       (death.exitcode && *death.exitcode < 0 ? "was " : "") + death.what;
     if (task->deaths > 1) what += ", for the " + std::to_string(task->deaths) + ". time";
     if (circumstances.memory != 0)
         what +=

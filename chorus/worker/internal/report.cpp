@@ -108,11 +108,17 @@ std::exception_ptr Report::exception() {
     return message::read_exception(in, unknown ? stack().text : "");
 }
 
-Death death_of(int exitcode, const Report& report, std::size_t memory_limit) {
-    if (exitcode >= 0)
-        return {"left with exit code " + std::to_string(exitcode) + " before it gave a result", exitcode, ""};
+Death death_of(std::optional<int> exitcode, const Report& report, std::size_t memory_limit) {
+    if (!exitcode)
+        return {
+            "ended before it gave a result; how is not known, as somebody else in this program has collected "
+            "its exit status (waitpid(-1), or SIGCHLD is ignored)",
+            std::nullopt, ""};
+    if (*exitcode >= 0)
+        return {"left with exit code " + std::to_string(*exitcode) + " before it gave a result", exitcode,
+                ""};
     const auto stack = report.stack();
-    std::string what = "killed by " + platform::signal_name(-exitcode);
+    std::string what = "killed by " + platform::signal_name(-*exitcode);
     if (!stack.top.empty()) what += " in " + stack.top;
     if (memory_limit != 0) {
         what += " (it was allowed " + std::to_string(memory_limit) + " bytes of memory)";

@@ -61,9 +61,9 @@ private:
 /// Why a child ended without a result, for people; its exit code or signal; its stack.
 struct Death {
     std::string what;
-    int exitcode = 0;
+    std::optional<int> exitcode;  ///< empty: the system could not tell any more
     std::string stack;
 };
-Death death_of(int exitcode, const Report& report, std::size_t memory_limit);
+Death death_of(std::optional<int> exitcode, const Report& report, std::size_t memory_limit);
 
 }  // namespace chorus::worker
