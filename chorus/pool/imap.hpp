@@ -37,8 +37,8 @@ struct ImapOptions {
 
 namespace pool {
 
-/// Takes items from a range, a few at a time. If the range throws it ends there, as a generator does: the
-/// items before come out first, then once what it threw, then none.
+/// Takes items from a range, a few at a time. If the range throws it ends there, as a generator does, and
+/// those that were to go with the one that could not be had are lost, as with Python's.
 template <class View>
 class Source {
 public:
@@ -50,9 +50,8 @@ public:
             while (!is_over_ && items.size() < most) take_one(items);
         } catch (...) {
             is_over_ = true;
-            failure_ = std::current_exception();
+            throw;
         }
-        if (items.empty() && failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
         return items;
     }
 
@@ -73,7 +72,6 @@ private:
     std::optional<std::ranges::iterator_t<View>> at_;
     bool is_at_item_ = false;
     bool is_over_ = false;
-    std::exception_ptr failure_;
 };
 
 /// A chunk that was submitted, and the bytes that it has on its way.

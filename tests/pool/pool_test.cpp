@@ -176,7 +176,8 @@ EACH_WAY_TEST(PoolOf, a_range_that_throws_ends_there) {
                   });
     for (const std::size_t chunk : {1U, 3U}) {
         auto results = pool.imap({.chunksize = chunk}, square, broken);
-        for (int i = 0; i < 5; ++i) ASSERT_EQ(results.next(), i * i);
+        const int before = chunk == 1 ? 5 : 3;  // what was to go with the broken one is lost
+        for (int i = 0; i < before; ++i) ASSERT_EQ(results.next(), i * i);
         EXPECT_THROW(results.next(), std::domain_error);
         EXPECT_EQ(results.next(), std::nullopt);
         EXPECT_EQ(results.next(), std::nullopt);
