@@ -61,7 +61,9 @@ void announce_interrupts(const char* line) noexcept;
 /// asks a program to end (SIGTERM and the like), which is blocked there, the next one ends it. The handler
 /// has met the program anywhere, maybe where it holds what is now waited for.
 void let_signals_end_their_handler() noexcept;
-/// If this thread is inside such a handler, ends the program by that signal.
+/// Whether this thread is inside such a handler.
+bool is_inside_such_a_handler() noexcept;
+/// If it is, ends the program by that signal.
 void end_inside_signal_handler() noexcept;
 /// Sleeps until some signal came.
 void wait_for_signal() noexcept;

@@ -283,26 +283,35 @@ void note_modules_of_the_beginning() noexcept {
 }
 
 std::vector<LoadedLibrary> libraries_up_to(std::uintptr_t base) {
+    struct Seen {
+        LoadedLibrary library;
+        std::string name;  ///< by which the loader knows it
+        NamesOfModule names;
+    };
     struct Search {
         std::uintptr_t base;
-        std::size_t seen = 0;
+        std::size_t count = 0;
         bool is_found = false;
-        std::vector<std::pair<LoadedLibrary, NamesOfModule>> since;
+        std::vector<Seen> since;
     } search{base, 0, false, {}};
     dl_iterate_phdr(
         [](dl_phdr_info* info, std::size_t, void* context) {
             auto& here = *static_cast<Search*>(context);
-            if (++here.seen > std::max<std::size_t>(modules_of_the_beginning, 1))
-                here.since.emplace_back(LoadedLibrary{path_of(*info), false}, NamesOfModule(*info));
+            if (++here.count > std::max<std::size_t>(modules_of_the_beginning, 1))
+                here.since.push_back({{path_of(*info), false}, info->dlpi_name, NamesOfModule(*info)});
             here.is_found = info->dlpi_addr == here.base;
             return here.is_found ? 1 : 0;
         },
         &search);
     std::vector<LoadedLibrary> libraries;
     if (!search.is_found) return libraries;
-    for (auto& [library, names] : search.since) {
-        library.is_global = names.are_seen_by_all();
-        if (library.is_global || &library == &search.since.back().first) libraries.push_back(library);
+    for (Seen& each : search.since) {
+        // Kept while it is looked at: another thread may be about to unload it.
+        void* const handle = ::dlopen(each.name.c_str(), RTLD_LAZY | RTLD_NOLOAD);
+        if (handle == nullptr) continue;
+        each.library.is_global = each.names.are_seen_by_all();
+        ::dlclose(handle);
+        if (each.library.is_global || &each == &search.since.back()) libraries.push_back(each.library);
     }
     return libraries;
 }

@@ -236,6 +236,11 @@ void let_signals_end_their_handler() noexcept {
     ::pthread_sigmask(SIG_UNBLOCK, &handled, nullptr);
 }
 
+bool is_inside_such_a_handler() noexcept {
+    const sigset_t handled = signals_in_hand();
+    return ::sigisemptyset(&handled) == 0;
+}
+
 void end_inside_signal_handler() noexcept {
     const sigset_t handled = signals_in_hand();
     for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGQUIT}) {

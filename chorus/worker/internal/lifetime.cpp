@@ -35,6 +35,7 @@ constinit std::atomic<std::uint32_t> leaver{0};    ///< the thread that will lea
 constinit std::atomic<std::uint32_t> tickets{0};
 constinit thread_local std::uint32_t ticket = 0;  ///< of this thread, once it wants to leave
 constinit std::atomic<bool> ending{false};
+constinit std::atomic<bool> left_in_handler{false};  ///< some thread has called exit() in a signal's handler
 
 // Before main, where no other thread is.
 const std::streambuf* unbuffered = nullptr;
@@ -69,6 +70,7 @@ void after_fork() {
     progress = 0;
     leaver = 0;
     ending = false;
+    left_in_handler = false;
     begun_here.threads = false;
     forget_other_threads();
     forget_children_numbering();
@@ -148,6 +150,10 @@ namespace {
 
 enum class By { exit, main_that_returns };
 
+bool waits_for_others() noexcept {
+    return finish_above.load() != nullptr || begun_here.threads || begun_here.children || begun_here.futures;
+}
+
 [[gnu::hot]] void end(By by) noexcept {
     if (!begun) return;
     if (trace::is_on()) trace::end_spans();
@@ -160,14 +166,16 @@ enum class By { exit, main_that_returns };
     } else if (!leaver.compare_exchange_strong(before, self) && before != self) {
         for (;;) platform::wait_for_signal();  // until the one who leaves ends us with the process
     }
+    const bool is_second_handler =
+        waits_for_others() && platform::is_inside_such_a_handler() && left_in_handler.exchange(true);
     // Who waits for this thread goes on, and finds that it is not the last one.
     if (const auto leave = leave_above.load()) leave();
     if (begun_here.futures) futures_thread_leaves();
     std::uint32_t untouched = 0;
     if (!progress.compare_exchange_strong(untouched, 1)) {
         if (before != self) {
-            platform::end_inside_signal_handler();  // the second signal: the first has not sufficed
-            current_thread_will_leave();            // so that nobody waits for this thread
+            if (is_second_handler) platform::end_inside_signal_handler();  // the first has not sufficed
+            current_thread_will_leave();  // so that nobody waits for this thread
         }
         while (before != self && progress == 1) platform::futex_wait(progress, 1);
         return;
@@ -193,8 +201,7 @@ namespace {
 [[gnu::hot]] void join_everything() noexcept {
     try {
         if (begun_here.threads) main_thread_has_ended();
-        if (finish_above.load() != nullptr || begun_here.threads || begun_here.children || begun_here.futures)
-            platform::let_signals_end_their_handler();
+        if (waits_for_others()) platform::let_signals_end_their_handler();
         // Whoever is joined may have started others.
         for (bool waited = true; waited;) {
             const auto above = finish_above.load();
