@@ -2,6 +2,7 @@
 chorus_test_program(service_thread)
 chorus_test_program(plugins)
 chorus_test_program(exits_inside)
+chorus_test_program(halted_daemons)
 chorus_test_program(rights)
 # A plug-in that uses Chorus finds it in its host: the host has all of it, and shows it.
 target_link_options(program_plugins PRIVATE -Wl,--export-dynamic -Wl,--whole-archive $<TARGET_FILE:chorus> -Wl,--no-whole-archive)
@@ -41,3 +42,5 @@ chorus_test(foreign/rights)
 add_dependencies(foreign_rights_test program_rights)
 chorus_test(foreign/exit)
 add_dependencies(foreign_exit_test program_exits_inside)
+chorus_test(foreign/halted)
+add_dependencies(foreign_halted_test program_halted_daemons)

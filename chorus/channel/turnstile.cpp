@@ -81,6 +81,7 @@ template <class Attempt>
 bool wait_until(const char* call, Side& other, Deadline deadline, Attempt attempt) {
     if (deadline.has_passed()) return false;
     if (sync::look_for(attempt)) return true;
+    sync::require_somebody_else(Home::thread, deadline);
     trace::Wait wait(call);
     for (;;) {
         const std::uint32_t seen = other.announce_sleeper();
@@ -291,6 +292,7 @@ bool Turnstile::join(Deadline deadline) {
     if (is_all_done()) return true;
     if (deadline.has_passed()) return false;
     if (sync::look_for(is_all_done)) return true;
+    sync::require_somebody_else(Home::thread, deadline);
     state.joiners.fetch_add(1);
     bool in_time = true;
     trace::Wait wait("Queue.join");

@@ -38,6 +38,11 @@ std::size_t smallest_stack() noexcept;
 /// instant, or the program is linked statically.
 bool halt_threads(std::span<const int> thread_ids);
 
+/// How many threads of this process are neither halted nor the library's own that serve others for ever.
+int running_threads() noexcept;
+/// The calling thread is one of those, and counts no more.
+void count_as_servant() noexcept;
+
 /// While one lives its thread is not halted: it holds something that the program needs to end.
 class NotHalted {
 public:

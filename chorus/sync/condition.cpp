@@ -39,6 +39,7 @@ bool BasicCondition::wait(Deadline deadline) {
     const std::uint32_t depth = lock.depth;
     bool notified_in_time = false;
     auto taken = LockState::Taken::cleanly;
+    require_somebody_else(state_->list.home, deadline);
     {
         Waiter waiter(state_->list);
         lock.give_back();

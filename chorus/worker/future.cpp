@@ -92,6 +92,7 @@ void FutureState::wait_done(Deadline deadline) const {
 
 bool FutureState::sleep_until_done(Deadline deadline) const {
     if (sync::look_for([this] { return is_done(); })) return true;
+    sync::require_somebody_else(sync::Home::thread, deadline);
     for (;;) {
         const std::uint32_t seen = word_.fetch_or(somebody_waits) | somebody_waits;
         if ((seen & step_mask) >= cancelled) return true;

@@ -106,6 +106,7 @@ private:
 // was read before the caller looked for the last time: or it could miss a change and sleep on it.
 void sleep_on(const sync::Word& watched, std::uint32_t seen, const sync::Bell& bell, sync::Word& phase,
               std::uint32_t before, Deadline deadline) {
+    sync::require_somebody_else(Home::process, deadline);
     const platform::WakesAtDeath handed_on(phase);
     const std::array<platform::WordHolds, 3> words{
         {{&bell.word(), sync::Bell::marked}, {&phase, before}, {&watched, seen}}};

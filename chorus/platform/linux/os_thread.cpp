@@ -141,6 +141,7 @@ thread_local volatile bool goes_on_unhalted = false;
 struct Halting {
     std::atomic<std::uint32_t> answers{0};
     std::atomic<std::uint32_t> halted{0};
+    std::atomic<std::uint32_t> stopped{0};  ///< of those: for ever
     struct Range {
         std::uintptr_t begin;
         std::uintptr_t end;
@@ -208,6 +209,7 @@ void halt_here(int, siginfo_t*, void* raw) {
     const auto& context = *static_cast<const ucontext_t*>(raw);
     const bool safe = not_halted == 0 && (!in_runtime(instruction(context)) || slept_in_system_call(context));
     if (safe || goes_on_unhalted) halting->halted.fetch_add(1);
+    if (safe && !goes_on_unhalted) halting->stopped.fetch_add(1);
     halting->answers.fetch_add(1);
     futex_wake_all(halting->answers);
     while (safe && !goes_on_unhalted) ::pause();
@@ -276,6 +278,17 @@ bool is_deaf(int thread, int signal) {
 }
 
 }  // namespace
+
+namespace {
+constinit std::atomic<int> servants{0};
+}  // namespace
+
+void count_as_servant() noexcept { ++servants; }
+
+int running_threads() noexcept {
+    const int stopped = halting != nullptr ? static_cast<int>(halting->stopped.load()) : 0;
+    return thread_count() - stopped - servants.load();
+}
 
 NotHalted::NotHalted() noexcept { not_halted = not_halted + 1; }
 NotHalted::~NotHalted() { not_halted = not_halted - 1; }

@@ -92,6 +92,7 @@ Relay& running_relay() {
         platform::start_thread(
             [](void* relay) -> void* {
                 platform::name_this_thread("chorus-stderr");
+                platform::count_as_servant();
                 static_cast<Relay*>(relay)->run();
                 return nullptr;
             },

@@ -8,6 +8,7 @@
 #include <chorus/platform/os_process.hpp>
 #include <chorus/platform/os_thread.hpp>
 #include <chorus/sync/internal/wait_list.hpp>
+#include <chorus/sync/internal/waiting.hpp>
 
 namespace chorus::sync {
 namespace {
@@ -99,6 +100,7 @@ void forget_in_copies() {
     if (is_registered.load(std::memory_order_relaxed) || is_registered.exchange(true)) return;
     platform::after_fork_in_child([] {
         forget_my_life();
+        allow_endless_waits();
         memory::leave_arena_to_its_maker();
     });
 }

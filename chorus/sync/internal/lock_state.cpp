@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include <chorus/platform/os_process.hpp>
+
 namespace chorus::sync {
 
 void LockState::initialise(Home home, bool recursive) {
@@ -67,7 +69,15 @@ private:
 
 }  // namespace
 
+// By a thread of this process.
+bool LockState::is_held_here() const noexcept {
+    const std::uint32_t owner = word_.load() & owner_mask;
+    return home_ == Home::process && owner != nobody && !is_dead(owner) &&
+           life_of(owner).pid == platform::process_id();
+}
+
 LockState::Taken LockState::take_after_sleep(std::uint32_t self, Deadline deadline, const char* call) {
+    require_somebody_else(is_held_here() ? Home::thread : home_, deadline);
     trace::Wait wait(call);
     wait.begins();
     const Head head(home_, queue_, deadline);

@@ -56,6 +56,7 @@ private:
     Taken take_slowly(Deadline deadline, const char* call);
     bool give_back_slowly() noexcept;
     bool take_at_once(std::uint32_t self, std::uint32_t flags, Taken& how) noexcept;
+    bool is_held_here() const noexcept;
     Taken take_after_sleep(std::uint32_t self, Deadline deadline, const char* call);
 
     Home home_ = Home::thread;

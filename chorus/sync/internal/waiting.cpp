@@ -3,6 +3,7 @@
 #include <array>
 #include <climits>
 
+#include <chorus/errors.hpp>
 #include <chorus/platform/os_thread.hpp>
 #include <chorus/sync/lock_word.hpp>
 
@@ -18,6 +19,27 @@ int wake(Home home, const Word& bell, std::uint32_t most) noexcept {
 }
 
 }  // namespace
+
+namespace {
+constinit std::atomic<bool> waits_may_be_endless{false};
+constinit std::atomic<bool> no_other_process{false};
+}  // namespace
+
+void refuse_endless_waits(bool is_last_process) noexcept {
+    no_other_process = is_last_process;
+    waits_may_be_endless = true;
+}
+
+void allow_endless_waits() noexcept { waits_may_be_endless = false; }
+
+void require_somebody_else(Home home, Deadline deadline) {
+    if (!waits_may_be_endless.load(std::memory_order_relaxed) || !deadline.is_never()) return;
+    if ((home == Home::process && !no_other_process) || platform::running_threads() > 1) return;
+    throw UsageError(
+        "this wait would never end: the program is ending, its daemon threads are halted with what they "
+        "hold, and "
+        "nobody is left who could end it. Wait with a deadline, or let daemon threads end before main does");
+}
 
 constinit thread_local std::uint32_t number_of_this_thread = 0;
 
@@ -45,6 +67,7 @@ void Bell::wake_sleepers(Home home, std::uint32_t most) noexcept {
 
 bool sleep(Home home, const Word& watched, std::uint32_t seen, const Bell& bell, Deadline deadline,
            std::span<const LifeId> watched_lives) {
+    require_somebody_else(home, deadline);
     std::array<platform::WordHolds, platform::most_words_to_wait_on> words;
     // The watched word comes last: the system begins to wait on each as it goes, and who changes the word and
     // is killed before it rings must find the sleeper on the bell already.

@@ -28,6 +28,15 @@ using Word = std::atomic<std::uint32_t>;
 /// Names the calling thread in words of objects of this home. Never 0, never above 30 bits.
 std::uint32_t me(Home home);
 
+/// Called at the program's end, when its daemon threads are halted: from now on a wait without a deadline is
+/// refused where nobody is left who could end it. `is_last_process`: there is no parent, and all children
+/// have been joined.
+void refuse_endless_waits(bool is_last_process) noexcept;
+/// In a copy of the process: it is not ending.
+void allow_endless_waits() noexcept;
+/// Throws: UsageError if a wait for an object of this home could never end.
+void require_somebody_else(Home home, Deadline deadline);
+
 /// Where sleepers are woken. The mark says that there are some, or may be.
 class Bell {
 public:

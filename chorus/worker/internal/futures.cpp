@@ -125,6 +125,7 @@ Listener& running_listener() {
         platform::start_thread(
             [](void* listener) -> void* {
                 platform::name_this_thread("chorus-futures");
+                platform::count_as_servant();
                 static_cast<Listener*>(listener)->listen();
                 return nullptr;
             },

@@ -16,10 +16,12 @@
 #include <chorus/platform/os_thread.hpp>
 #include <chorus/sync/internal/commons.hpp>
 #include <chorus/sync/internal/lives.hpp>
+#include <chorus/sync/internal/waiting.hpp>
 #include <chorus/trace/trace.hpp>
 #include <chorus/worker/internal/child_main.hpp>
 #include <chorus/worker/internal/fork_server.hpp>
 #include <chorus/worker/internal/futures.hpp>
+#include <chorus/worker/internal/identity.hpp>
 #include <chorus/worker/internal/images.hpp>
 #include <chorus/worker/internal/process_state.hpp>
 #include <chorus/worker/internal/start_child.hpp>
@@ -216,6 +218,7 @@ namespace {
         // A daemon that cannot be halted would run while statics are destroyed: so they are not.
         if (begun_here.threads && !halt_daemon_threads())
             platform::on_exit_call([](int code) { leave(code); });
+        sync::refuse_endless_waits(identity().parent_name.empty());
     } catch (const std::exception& error) {
         std::fprintf(stderr, "chorus: at the program's end: %s\n", error.what());
         ending = true;
