@@ -188,9 +188,9 @@ public:
     }
 
     /// The same lazily, to be iterated once: items are taken from the range as results are asked for, and
-    /// only a bounded number is on its way. An exception comes where its result would have come; then the rest
-    /// can go on. A range that throws ends there, as a generator does. The results may outlive the pool: what
-    /// was submitted comes, then once UsageError. The range must live as long, unless it was moved in.
+    /// only a bounded number is on its way. An exception comes where its result would have come; then the
+    /// rest can go on. A range that throws ends there, as a generator does. The results may outlive the pool:
+    /// what was submitted comes, then once UsageError. The range must live as long, unless it was moved in.
     template <class Function, std::ranges::input_range Range>
     auto imap(ImapOptions options, Function function, Range&& items) {
         return start_imap<true>(options, std::move(function), std::forward<Range>(items));

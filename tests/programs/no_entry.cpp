@@ -1,5 +1,5 @@
-// A host whose main is not Chorus's, as a plug-in or an interpreter's extension finds one: linked without its entry.
-// What its copies by fork() see of locks.
+// A host whose main is not Chorus's, as a plug-in or an interpreter's extension finds one: linked without its
+// entry. What its copies by fork() see of locks.
 #include <cstdio>
 
 #include <sys/wait.h>
@@ -24,7 +24,9 @@ void in_copy(Function function) {
     ::waitpid(pid, nullptr, 0);
 }
 
-void try_to_acquire(mp::RLock& lock) { std::puts(lock.acquire(chorus::now) ? "acquired" : "held by another"); }
+void try_to_acquire(mp::RLock& lock) {
+    std::puts(lock.acquire(chorus::now) ? "acquired" : "held by another");
+}
 
 }  // namespace
 

@@ -44,9 +44,9 @@ void name_lives_by(void (*write_name)(char* buffer, std::size_t size));
 
 /// In a copy of this process: this thread has no life yet.
 void forget_my_life() noexcept;
-/// From now on that is done in each copy which somebody makes by fork(), and the small objects that share memory
-/// are left to who has made them. Done with the first life at the latest: in a host that was not linked with
-/// Chorus's entry (a plug-in's, an interpreter) nobody else does it.
+/// From now on that is done in each copy which somebody makes by fork(), and the small objects that share
+/// memory are left to who has made them. Done with the first life at the latest: in a host that was not
+/// linked with Chorus's entry (a plug-in's, an interpreter) nobody else does it.
 void forget_in_copies();
 
 }  // namespace chorus::sync
