@@ -53,6 +53,10 @@ std::string signal_name(int signal);
 
 /// From now on SIGINT does nothing to this process, unless it says otherwise later.
 void ignore_interrupts() noexcept;
+/// The same for SIGTERM.
+void ignore_terminations() noexcept;
+/// Whether this process has a handler for SIGTERM, or ignores it.
+bool handles_terminations() noexcept;
 /// From now on SIGINT, where it would just end this process, writes this line to standard error first. Not in
 /// copies of the process. A handler that the program has, or installs later, is left alone. Requires: the
 /// text lives for ever.

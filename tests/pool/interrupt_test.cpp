@@ -53,4 +53,10 @@ EACH_WAY_TEST(InterruptOf, one_that_comes_while_workers_are_started_is_not_for_t
     EXPECT_THAT(result.err, IsEmpty());
 }
 
+EACH_WAY_TEST(InterruptOf, sigterm_to_the_group_is_left_to_a_program_that_handles_it) {
+    const auto result = this->run_interrupted("drain");
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_THAT(result.err, IsEmpty());
+}
+
 }  // namespace

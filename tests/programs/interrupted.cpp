@@ -1,6 +1,6 @@
 // interrupted CASE KIND: a program that Ctrl-C meets while it has a pool. KIND is "threads" or a start
-// method. CASE is "default" or "handled": its workers' numbers come first; or "early": it is met again and
-// again while its workers are started, and goes on.
+// method. CASE is "default" or "handled": its workers' numbers come first; "early": it is met again and
+// again while its workers are started, and goes on; or "drain": SIGTERM meets it, which it handles.
 #include <csignal>
 #include <string>
 #include <type_traits>
@@ -58,6 +58,31 @@ int run_early() {
     return 0;
 }
 
+int nap(mp::Semaphore begun) {
+    begun.release();
+    ::usleep(100'000);
+    return 7;
+}
+
+volatile std::sig_atomic_t told_to_end = 0;
+
+// As a service does that is told to end: what has begun, and what waits, is done.
+template <class Pool>
+int drain() {
+    std::signal(SIGTERM, [](int) { told_to_end = 1; });
+    mp::Semaphore begun(0);
+    Pool pool(2);
+    std::vector<chorus::Future<int>> naps;
+    for (int i = 0; i < 4; ++i) naps.push_back(pool.submit(nap, begun));
+    begun.acquire();
+    begun.acquire();
+    ::kill(0, SIGTERM);  // as a manager of services does: the whole group
+    for (const auto& each : naps) {
+        if (each.get() != 7) return 1;
+    }
+    return told_to_end == 1 ? 0 : 2;
+}
+
 }  // namespace
 
 int main(int, char** arguments) {
@@ -65,6 +90,11 @@ int main(int, char** arguments) {
     if (arguments[1] == std::string("handled")) std::signal(SIGINT, [](int) { ::_exit(3); });
     const std::string kind = arguments[2];
     const bool early = arguments[1] == std::string("early");
+    if (arguments[1] == std::string("drain")) {
+        if (kind == "threads") return drain<mt::Pool>();
+        mp::set_start_method(kind);
+        return drain<mp::Pool>();
+    }
     if (kind == "threads") return early ? run_early<mt::Pool>() : run<mt::Pool>();
     mp::set_start_method(kind);
     return early ? run_early<mp::Pool>() : run<mp::Pool>();

@@ -160,6 +160,12 @@ void (*const volatile bound_exit)(int) = ::_exit;
 }  // namespace
 
 void ignore_interrupts() noexcept { ::signal(SIGINT, SIG_IGN); }
+void ignore_terminations() noexcept { ::signal(SIGTERM, SIG_IGN); }
+
+bool handles_terminations() noexcept {
+    struct sigaction action {};
+    return ::sigaction(SIGTERM, nullptr, &action) == 0 && action.sa_handler != SIG_DFL;
+}
 
 namespace {
 

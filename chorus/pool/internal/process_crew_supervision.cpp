@@ -101,8 +101,15 @@ void ProcessCrew::start_one() {
         const std::lock_guard guard(mutex_);
         member.number = members_.new_number();
     }
-    WorkerKit kit{tasks_,          answers_, member.note, member.number, options_.max_tasks_per_child,
-                  options_.memory, signals_, nullptr};
+    WorkerKit kit{tasks_,
+                  answers_,
+                  member.note,
+                  member.number,
+                  options_.max_tasks_per_child,
+                  options_.memory,
+                  signals_,
+                  platform::handles_terminations(),
+                  nullptr};
     if (options_.last_lines != 0) {
         try {
             auto pipe = platform::make_pipe();

@@ -60,8 +60,10 @@ public:
     explicit Worker(WorkerKit kit) : kit_(std::move(kit)) {}
 
     void run(message::Call* initializer) {
-        platform::ignore_interrupts();  // Ctrl-C is for who submitted the work; first, as one may have come
-                                        // already
+        // Ctrl-C is for who submitted the work, and so is a SIGTERM that he handles: he may want to drain.
+        // First, as one may have come already.
+        platform::ignore_interrupts();
+        if (kit_.leaves_terminations) platform::ignore_terminations();
         platform::set_signal_mask(kit_.signals);
         if (kit_.standard_error) {
             platform::take_standard_error(kit_.standard_error->get());
@@ -238,6 +240,7 @@ void enter_worker(message::Reader& call, message::Writer*) {
     kit.max_tasks = call.read_raw<std::uint64_t>();
     kit.memory = call.read_raw<std::uint64_t>();
     kit.signals = call.read_raw<platform::SignalMask>();
+    kit.leaves_terminations = call.read_raw<bool>();
     if (call.read_raw<bool>()) {
         const auto number = call.read_raw<std::uint32_t>();
         kit.standard_error = std::make_shared<platform::FileDescriptor>(call.attachments()->take(number));
@@ -262,6 +265,7 @@ public:
         out.write_raw(kit_.max_tasks);
         out.write_raw(kit_.memory);
         out.write_raw(kit_.signals);
+        out.write_raw(kit_.leaves_terminations);
         out.write_raw(kit_.standard_error != nullptr);
         if (kit_.standard_error) {
             const int descriptor = kit_.standard_error->get();

@@ -21,6 +21,7 @@ struct WorkerKit {
     std::uint64_t max_tasks = 0;
     std::uint64_t memory = 0;        ///< bytes that it may allocate; 0: no limit
     platform::SignalMask signals{};  ///< the program's; a worker is started by a thread that blocks them all
+    bool leaves_terminations = false;  ///< SIGTERM to the whole group is for the program, which handles it
     std::shared_ptr<platform::FileDescriptor>
         standard_error;  ///< a pipe to write to; null: the worker keeps the program's own
 };
