@@ -91,6 +91,9 @@ void in_pool(Pool& pool, const std::string& where) {
         std::thread([] {
             std::this_thread::sleep_for(100ms);
             ::kill(::getpid(), SIGTERM);
+            // The signal may have met main where it holds what its end needs: what POSIX does not promise.
+            std::this_thread::sleep_for(5s);
+            ::kill(::getpid(), SIGTERM);
         }).detach();
         for (;;) pool.map(nap, naps);
     }
