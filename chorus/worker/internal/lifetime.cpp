@@ -168,17 +168,19 @@ bool waits_for_others() noexcept {
     } else if (!leaver.compare_exchange_strong(before, self) && before != self) {
         for (;;) platform::wait_for_signal();  // until the one who leaves ends us with the process
     }
-    const bool is_second_handler =
-        waits_for_others() && platform::is_inside_such_a_handler() && left_in_handler.exchange(true);
+    const bool in_handler = waits_for_others() && platform::is_inside_such_a_handler();
+    // Before anything that may wait for a lock: the handler may have met this very thread while it holds it.
+    if (in_handler && !left_in_handler.exchange(true)) {
+        platform::let_signals_end_their_handler();
+    } else if (in_handler && before != self) {
+        platform::end_inside_signal_handler();  // the second one: the first has not sufficed
+    }
     // Who waits for this thread goes on, and finds that it is not the last one.
     if (const auto leave = leave_above.load()) leave();
     if (begun_here.futures) futures_thread_leaves();
     std::uint32_t untouched = 0;
     if (!progress.compare_exchange_strong(untouched, 1)) {
-        if (before != self) {
-            if (is_second_handler) platform::end_inside_signal_handler();  // the first has not sufficed
-            current_thread_will_leave();  // so that nobody waits for this thread
-        }
+        if (before != self) current_thread_will_leave();  // so that nobody waits for this thread
         while (before != self && progress == 1) platform::futex_wait(progress, 1);
         return;
     }
@@ -203,7 +205,6 @@ namespace {
 [[gnu::hot]] void join_everything() noexcept {
     try {
         if (begun_here.threads) main_thread_has_ended();
-        if (waits_for_others()) platform::let_signals_end_their_handler();
         // Whoever is joined may have started others.
         for (bool waited = true; waited;) {
             const auto above = finish_above.load();
