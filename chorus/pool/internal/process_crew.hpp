@@ -110,7 +110,7 @@ public:
     bool join(Deadline deadline) override;
     bool finish(bool cancel_what_waits) noexcept override;
     void leave() noexcept override {
-        if (leads_here()) leave_workers();
+        if (!is_a_copy() && leads_here()) leave_workers();
     }
     void cancel_waiting() noexcept override;
     void terminate() noexcept override;

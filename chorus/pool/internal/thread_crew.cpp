@@ -155,7 +155,8 @@ public:
         return !finished_.exchange(true);
     }
     void leave() noexcept override {
-        if (current_ != this) return;
+        if (current_ != this || is_a_copy())
+            return;  // in a copy a thread that is not there may have the lock
         const std::lock_guard guard(mutex_);
         ++left_threads_;
         left_tasks_ += at_once_;
