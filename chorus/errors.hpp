@@ -93,11 +93,11 @@ public:
           stack_(std::move(stack)),
           circumstances_(std::move(circumstances)) {}
 
-    /// The signal that killed the worker, or 0 if it left by an exit, or nobody can tell.
+    /// The signal that killed the worker, or 0 if it exited, or the cause is unknown.
     int signal() const noexcept { return exitcode_ && *exitcode_ < 0 ? -*exitcode_ : 0; }
 
-    /// As Process::exitcode(): 0…255, or -SIGNAL; empty if somebody else in the program has collected the
-    /// worker's exit status, and the system could not tell any more (Linux before 6.15).
+    /// As Process::exitcode(): 0…255, or -SIGNAL; empty if other code in the program has collected the
+    /// worker's exit status and the kernel no longer reports it (Linux before 6.15).
     std::optional<int> exitcode() const noexcept { return exitcode_; }
 
     /// The stack of the thread that crashed, one frame a line, innermost first, taken inside the

@@ -67,7 +67,7 @@ KnownModules& known_modules() {
     static auto* const instance = new KnownModules;
     return *instance;
 }
-// Before main: a fork while another thread makes it would leave a copy that waits for ever.
+// Created before main: a fork while another thread creates it would leave the child blocked indefinitely.
 [[maybe_unused]] auto& known_modules_made = known_modules();
 
 std::optional<FunctionIdentity> module_known_at(platform::ModulePlace place) {

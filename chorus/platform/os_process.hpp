@@ -21,7 +21,7 @@ int process_id() noexcept;
 bool process_exists(int pid) noexcept;
 int parent_process_id() noexcept;
 /// Whether this program has rights that who executed it need not have (setuid, setgid, file capabilities):
-/// then its environment and its open descriptors are somebody else's word.
+/// then its environment and its open descriptors are untrusted input.
 bool has_rights_of_another() noexcept;
 
 /// A handle that never means another process, even when the number is used again.

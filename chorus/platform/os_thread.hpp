@@ -16,7 +16,7 @@ void run_on_large_stack(void (*function)(void*), void* argument);
 
 std::uintptr_t this_thread() noexcept;
 int thread_id() noexcept;
-/// How many threads this process has, whoever made them; 1 where the system does not tell.
+/// The number of threads of this process, including foreign ones; 1 if the kernel does not report it.
 int thread_count() noexcept;
 
 /// Shows in debuggers and `top -H`; at most 15 bytes are kept, never half a character.
@@ -38,7 +38,7 @@ std::size_t smallest_stack() noexcept;
 /// instant, or the program is linked statically.
 bool halt_threads(std::span<const int> thread_ids);
 
-/// How many threads of this process are neither halted nor the library's own that serve others for ever.
+/// The number of threads of this process that are neither halted nor permanent service threads of Chorus.
 int running_threads() noexcept;
 /// The calling thread is one of those, and counts no more.
 void count_as_servant() noexcept;

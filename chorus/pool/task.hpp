@@ -81,7 +81,7 @@ public:
     }
 
 protected:
-    // Asked of what is not done, or by who is about to end it.
+    // Called for a pending future, or by the thread that completes it.
     bool has_begun() const noexcept override {
         const auto crew = this->helper();
         return crew && static_cast<Crew&>(*crew).has_begun(*this);

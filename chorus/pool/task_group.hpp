@@ -36,7 +36,7 @@ public:
     /// Waits for all. Returns what the first one that failed threw; null if none did.
     std::exception_ptr wait();
     StopToken stop_token() const noexcept;
-    /// Until it goes, nobody else gets one.
+    /// Serialises start(): held while a worker is added and the task is submitted.
     std::unique_lock<std::mutex> start_one_by_one();
 
 private:

@@ -62,8 +62,8 @@ constexpr unsigned long get_pidfd_info = _IOWR(0xFF, 11, PidfdInfo);
 constexpr std::uint64_t exit_status_wanted = 1U << 3;
 
 std::optional<int> exit_code_after_collection(int process) {
-    // Where nobody waits for children (SIGCHLD ignored) the system collects them itself: it says that one has
-    // ended, and a moment later how. Then the descriptor hangs up.
+    // With SIGCHLD ignored the kernel reaps children itself: the pidfd becomes readable first, and the exit
+    // status is available slightly later, when the pidfd reports POLLHUP.
     constexpr int most_looks = 100;
     for (int look = 0; look < most_looks; ++look) {
         PidfdInfo info{};

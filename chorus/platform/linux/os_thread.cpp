@@ -141,7 +141,7 @@ thread_local volatile bool goes_on_unhalted = false;
 struct Halting {
     std::atomic<std::uint32_t> answers{0};
     std::atomic<std::uint32_t> halted{0};
-    std::atomic<std::uint32_t> stopped{0};  ///< of those: for ever
+    std::atomic<std::uint32_t> stopped{0};  ///< of those: blocked indefinitely
     struct Range {
         std::uintptr_t begin;
         std::uintptr_t end;

@@ -60,8 +60,8 @@ public:
     explicit Worker(WorkerKit kit) : kit_(std::move(kit)) {}
 
     void run(message::Call* initializer) {
-        // Ctrl-C is for who submitted the work, and so is a SIGTERM that he handles: he may want to drain.
-        // First, as one may have come already.
+        // SIGINT is for the pool's process, and so is a SIGTERM that it handles, as it may drain the pool.
+        // This comes first, since a signal may be pending already.
         platform::ignore_interrupts();
         if (kit_.leaves_terminations) platform::ignore_terminations();
         platform::set_signal_mask(kit_.signals);
