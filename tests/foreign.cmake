@@ -4,6 +4,7 @@ chorus_test_program(plugins)
 chorus_test_program(exits_inside)
 chorus_test_program(halted_daemons)
 chorus_test_program(rights)
+chorus_test_program(stopped)
 # A plug-in that uses Chorus finds it in its host: the host has all of it, and shows it.
 target_link_options(program_plugins PRIVATE -Wl,--export-dynamic -Wl,--whole-archive $<TARGET_FILE:chorus> -Wl,--no-whole-archive)
 
@@ -44,3 +45,5 @@ chorus_test(foreign/exit)
 add_dependencies(foreign_exit_test program_exits_inside)
 chorus_test(foreign/halted)
 add_dependencies(foreign_halted_test program_halted_daemons)
+chorus_test(foreign/stopped)
+add_dependencies(foreign_stopped_test program_stopped)

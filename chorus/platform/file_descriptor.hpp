@@ -58,6 +58,9 @@ DescriptorPair make_message_sockets();
 /// Waits until the descriptor has something to read or its other side hung up.
 /// Returns false when the deadline passed first.
 bool wait_readable(int descriptor, Deadline deadline = {});
+/// The same for so long at most, and `left` becomes what is left of that. Time in which the process was
+/// stopped (SIGSTOP) is not counted, however often: the kernel goes on with what was left when the stop came.
+bool wait_readable_for(int descriptor, std::chrono::nanoseconds& left);
 
 /// Reads what is there, without waiting if the descriptor is non-blocking. Returns: bytes; 0 at the end; -1
 /// if nothing is there now.
@@ -112,6 +115,8 @@ public:
     void remove(int descriptor) noexcept;
     /// Tags of some readable members (at most 256), in no order; empty when the deadline passed.
     std::vector<std::uint64_t> wait(Deadline deadline);
+    /// Readable while one of them is.
+    int descriptor() const noexcept { return epoll_.get(); }
 
 private:
     FileDescriptor epoll_;

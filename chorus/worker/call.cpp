@@ -14,7 +14,6 @@ using multiprocessing::CallOptions;
 
 struct Started {
     ProcessPointer process;
-    Deadline deadline;
     CallOptions options;
 };
 
@@ -26,7 +25,6 @@ Started start_call(CallOptions options, std::unique_ptr<message::Call> call) {
     started.process->wants_result = true;
     started.process->dies_with_parent = true;
     start(started.process);
-    if (options.timeout) started.deadline = options.timeout->duration();
     started.options = std::move(options);
     return started;
 }
@@ -66,11 +64,11 @@ std::exception_ptr conclude(const Started& started, bool timed_out, const TakeVa
 void run_in_child(CallOptions options, std::unique_ptr<message::Call> call, const TakeValue& take) {
     const auto started = start_call(std::move(options), std::move(call));
     bool timed_out = false;
-    if (!join(started.process, started.deadline)) {
+    if (started.options.timeout && !join_within(started.process, *started.options.timeout)) {
         timed_out = true;
         send_signal(started.process, SIGKILL);
-        join(started.process, {});
     }
+    join(started.process, {});
     if (const auto error = conclude(started, timed_out, take)) std::rethrow_exception(error);
 }
 
@@ -81,7 +79,7 @@ void run_in_child_later(CallOptions options, std::unique_ptr<message::Call> call
     future->set_running();
     future->set_stopper([process = started.process] { send_signal(process, SIGKILL); });
     try {
-        when_ended(started.process, started.deadline,
+        when_ended(started.process, started.options.timeout,
                    [started, future, take = std::move(take)](bool timed_out) {
                        if (const auto error = conclude(started, timed_out, take)) future->set_error(error);
                    });

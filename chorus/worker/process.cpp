@@ -14,6 +14,7 @@
 #include <chorus/worker/internal/lifetime.hpp>
 #include <chorus/worker/internal/process_state.hpp>
 #include <chorus/worker/internal/report.hpp>
+#include <chorus/worker/internal/running_time.hpp>
 #include <chorus/worker/internal/start_child.hpp>
 
 namespace chorus {
@@ -241,9 +242,9 @@ bool ends_young(int process, Deadline::Clock::time_point born) {
     return true;
 }
 
-}  // namespace
-
-bool join(const ProcessPointer& state, Deadline deadline) {
+// `wait` waits for the descriptor it is given.
+template <class Wait>
+bool join_by(const ProcessPointer& state, bool for_ever, Wait wait_for_end) {
     std::shared_ptr<const platform::FileDescriptor> process;
     Deadline::Clock::time_point born;
     {
@@ -254,13 +255,26 @@ bool join(const ProcessPointer& state, Deadline deadline) {
         process = state->process;
         born = state->born;
     }
-    const bool ended = deadline.is_never() && ends_young(process->get(), born);
+    const bool ended = for_ever && ends_young(process->get(), born);
     if (!ended) {
         trace::Wait wait("Process.join");
         wait.begins();
-        if (!platform::wait_readable(process->get(), deadline)) return false;
+        if (!wait_for_end(process->get())) return false;
     }
     return state->kind == ProcessState::Kind::parent || poll(*state);
+}
+
+}  // namespace
+
+bool join(const ProcessPointer& state, Deadline deadline) {
+    return join_by(state, deadline.is_never(),
+                   [&](int process) { return platform::wait_readable(process, deadline); });
+}
+
+bool join_within(const ProcessPointer& state, const Timeout& timeout) {
+    RunningTime time;
+    const auto until = RunningTime::after(time.now(), timeout);
+    return join_by(state, false, [&](int process) { return time.wait_readable(process, until); });
 }
 
 void send_signal(const ProcessPointer& state, int signal) {
@@ -289,7 +303,7 @@ bool join_children() {
     }
     for (const auto& state : living) {
         // A daemon that will not go is not waited for: it must not keep the program.
-        if (state->daemon && !join(state, std::chrono::seconds(1))) send_signal(state, SIGKILL);
+        if (state->daemon && !join_within(state, std::chrono::seconds(1))) send_signal(state, SIGKILL);
         join(state, {});
     }
     return !living.empty();

@@ -14,6 +14,7 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -97,6 +98,20 @@ bool wait_readable(int descriptor, Deadline deadline) {
         timespec left{};
         if (!deadline.is_never()) left = as_timespec(deadline.remaining());
         const int ready = ::ppoll(&waited, 1, deadline.is_never() ? nullptr : &left, nullptr);
+        if (ready > 0) return true;
+        if (ready == 0) return false;
+        if (errno != EINTR) throw os_error("wait on a descriptor", errno);
+    }
+}
+
+bool wait_readable_for(int descriptor, std::chrono::nanoseconds& left) {
+    timespec time = as_timespec(left);
+    for (;;) {
+        pollfd waited{descriptor, POLLIN, 0};
+        // The system call, since the C library's keeps what is left to itself. It is written also where a
+        // signal's handler has interrupted it.
+        const auto ready = ::syscall(SYS_ppoll, &waited, 1, &time, nullptr, 0);
+        left = std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
         if (ready > 0) return true;
         if (ready == 0) return false;
         if (errno != EINTR) throw os_error("wait on a descriptor", errno);

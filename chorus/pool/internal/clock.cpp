@@ -7,6 +7,7 @@ namespace chorus::pool {
 
 void Clock::start() {
     if (phase_ != Phase::none) return;
+    if (!bell_) bell_.emplace();
     const platform::SignalsBlocked blocked;  // the program's handlers run in the program's threads
     platform::start_thread(
         [](void* clock) -> void* {
@@ -22,22 +23,22 @@ void Clock::stop() {
     std::unique_lock lock(mutex_);
     if (phase_ != Phase::runs) return;
     phase_ = Phase::ends;
-    changed_.notify_all();
-    changed_.wait(lock, [this] { return phase_ == Phase::has_ended; });
+    bell_->ring();
+    ended_.wait(lock, [this] { return phase_ == Phase::has_ended; });
 }
 
 void Clock::run() noexcept {
+    worker::RunningTime time;
     std::unique_lock lock(mutex_);
     while (phase_ != Phase::ends) {
-        const TimePoint next = look_();
-        if (next == never) {
-            changed_.wait(lock);
-        } else {
-            changed_.wait_until(lock, next);
-        }
+        bell_->silence();
+        const TimePoint next = look_(time.now());
+        lock.unlock();
+        time.wait_readable(bell_->descriptor(), next);
+        lock.lock();
     }
     phase_ = Phase::has_ended;
-    changed_.notify_all();
+    ended_.notify_all();
 }
 
 }  // namespace chorus::pool

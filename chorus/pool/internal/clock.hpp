@@ -3,6 +3,8 @@
 // It takes no lock but the crew's, under which nobody waits for a queue: so it can end a worker that was
 // stopped with the queue's lock in its hands, and everybody else waits for that.
 //
+// Its time is running time: a program that was stopped and goes on finds nobody late for that.
+//
 // Threads: under the crew's mutex, if nothing else is said.
 // Death: a copy of the process made by fork has no such thread, and no crew.
 #pragma once
@@ -10,23 +12,28 @@
 #include <condition_variable>
 #include <functional>
 #include <mutex>
+#include <optional>
 
-#include <chorus/deadline.hpp>
+#include <chorus/worker/internal/running_time.hpp>
 
 namespace chorus::pool {
 
 class Clock {
 public:
-    using TimePoint = Deadline::Clock::time_point;
-    static constexpr TimePoint never = TimePoint::max();
+    using TimePoint = worker::RunningTime::Point;
+    static constexpr TimePoint never = worker::RunningTime::never;
 
     /// `look`, which ends what is late and says when to look next, is called in the thread, under the mutex.
-    Clock(std::mutex& mutex, std::function<TimePoint()> look) : mutex_(mutex), look_(std::move(look)) {}
+    /// It is told the time, which no other thread knows: what others find due it takes from there.
+    Clock(std::mutex& mutex, std::function<TimePoint(TimePoint)> look)
+        : mutex_(mutex), look_(std::move(look)) {}
 
     /// Starts the thread, the first time. Throws: OsError.
     void start();
     /// There is something new to look at.
-    void look_again() noexcept { changed_.notify_all(); }
+    void look_again() noexcept {
+        if (bell_) bell_->ring();
+    }
     /// Returns when the thread has ended, if there is one. Requires: not the mutex.
     void stop();
 
@@ -34,8 +41,9 @@ private:
     void run() noexcept;
 
     std::mutex& mutex_;
-    const std::function<TimePoint()> look_;
-    std::condition_variable changed_;
+    const std::function<TimePoint(TimePoint)> look_;
+    std::optional<platform::Doorbell> bell_;  ///< from the start on
+    std::condition_variable ended_;
     enum class Phase { none, runs, ends, has_ended } phase_ = Phase::none;
 };
 

@@ -45,7 +45,7 @@
 namespace chorus::pool {
 
 struct Due {
-    Deadline::Clock::time_point when;
+    Clock::TimePoint when{};
     std::uint64_t id = 0;
     friend bool operator<(const Due& a, const Due& b) {
         return std::tie(a.when, a.id) < std::tie(b.when, b.id);
@@ -81,7 +81,7 @@ public:
           wanted_(options_.workers),
           copy_(memory::copy_number()),
           budget_(options_.budget),
-          clock_(mutex_, [this] { return look_at_the_clock(); }) {}
+          clock_(mutex_, [this](Clock::TimePoint time) { return look_at_the_clock(time); }) {}
 
     void submit(TaskPointer task) override;
     void cancelled(Task& task) noexcept override;
@@ -139,7 +139,8 @@ private:
         return members_.size() < std::min(wanted_, ledger_.size()) && !broken_ && !is_left_;
     }
     void not_due(std::uint64_t id) noexcept {
-        std::erase_if(due_, [&](const Due& due) { return due.id == id; });
+        for (auto* const some : {&due_, &fresh_})
+            std::erase_if(*some, [&](const Due& due) { return due.id == id; });
     }
     bool take_back(const Task& task, std::uint64_t id) noexcept;
 
@@ -167,10 +168,11 @@ private:
     void fail_dead(std::uint64_t id, const worker::Death& death, const Member& member);
 
     // ---- the clock; mutex_ is held ----
-    Clock::TimePoint look_at_the_clock() noexcept;
-    Deadline watch_ends() const;
-    void end_what_is_late() noexcept;
-    void end_who_does_nothing() noexcept;
+    Clock::TimePoint look_at_the_clock(Clock::TimePoint time) noexcept;
+    void fall_due(std::uint64_t id, const Timeout& timeout);
+    Clock::TimePoint watch_ends() const;
+    void end_what_is_late(Clock::TimePoint time) noexcept;
+    void end_who_does_nothing(Clock::TimePoint time) noexcept;
 
     // ---- the crew's thread ----
     void supervise() noexcept;
@@ -200,6 +202,7 @@ private:
     std::optional<sync::HungOut> sign_;
     Members members_;
     std::set<Due> due_;
+    std::set<Due> fresh_;  ///< will be due so long after the clock has found them here
     // Of tasks with a timeout: how many no worker has begun, the longest timeout of any, and what has gone on
     // when somebody looked last.
     std::size_t timed_waiting_ = 0;
@@ -207,7 +210,7 @@ private:
     struct Watched {
         std::uint32_t taken = 0;
         std::uint64_t heard = 0;
-        Deadline::Clock::time_point since;
+        Clock::TimePoint since{};
     };
     std::optional<Watched> watched_;
     Clock clock_;

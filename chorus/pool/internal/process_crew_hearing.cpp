@@ -145,15 +145,12 @@ void ProcessCrew::heed_outcome(Heard& heard) {
 }
 
 void ProcessCrew::heed_begun(const AnswerHeader& header) {
-    {
-        const std::lock_guard guard(mutex_);
-        const auto task = ledger_.find(header.id);
-        if (!task || !task->options.timeout) return;
-        count_as_waiting(*task, false);
-        task->future().set_running();
-        due_.insert({Deadline(task->options.timeout->duration()).when(), header.id});
-    }
-    clock_.look_again();
+    const std::lock_guard guard(mutex_);
+    const auto task = ledger_.find(header.id);
+    if (!task || !task->options.timeout) return;
+    count_as_waiting(*task, false);
+    task->future().set_running();
+    fall_due(header.id, *task->options.timeout);
 }
 
 void ProcessCrew::heed_death(std::uint32_t number) {

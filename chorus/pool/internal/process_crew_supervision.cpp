@@ -129,9 +129,8 @@ void ProcessCrew::start_one() {
     {
         const std::lock_guard guard(mutex_);
         if (options_.timeout) {
-            due_.insert({Deadline(options_.timeout->duration()).when(), start_of_member | number});
             clock_.start();
-            clock_.look_again();
+            fall_due(start_of_member | number, *options_.timeout);
         }
         members_.add(std::move(member));
     }
@@ -177,16 +176,26 @@ bool ProcessCrew::is_over() const {
 // ---- the clock ----------------------------------------------------------------------------------
 
 // It runs from the first task that has a timeout on.
-Clock::TimePoint ProcessCrew::look_at_the_clock() noexcept {
-    end_what_is_late();
-    end_who_does_nothing();
+Clock::TimePoint ProcessCrew::look_at_the_clock(Clock::TimePoint time) noexcept {
+    while (!fresh_.empty()) {
+        auto fresh = fresh_.extract(fresh_.begin());
+        if (fresh.value().when != Clock::never) fresh.value().when += time;
+        due_.insert(std::move(fresh));
+    }
+    end_what_is_late(time);
+    end_who_does_nothing(time);
     const auto next = due_.empty() ? Clock::never : due_.begin()->when;
-    return watched_ ? std::min(next, watch_ends().when()) : next;
+    return watched_ ? std::min(next, watch_ends()) : next;
+}
+
+void ProcessCrew::fall_due(std::uint64_t id, const Timeout& timeout) {
+    fresh_.insert({worker::RunningTime::after(Clock::TimePoint(0), timeout), id});
+    clock_.look_again();
 }
 
 // Whoever is late is killed; that its task has failed is heard with its death.
-void ProcessCrew::end_what_is_late() noexcept {
-    while (!due_.empty() && due_.begin()->when <= Deadline::Clock::now()) {
+void ProcessCrew::end_what_is_late(Clock::TimePoint time) noexcept {
+    while (!due_.empty() && due_.begin()->when <= time) {
         const std::uint64_t id = due_.begin()->id;
         due_.erase(due_.begin());
         if ((id & start_of_member) != 0) {
@@ -200,25 +209,24 @@ void ProcessCrew::end_what_is_late() noexcept {
     }
 }
 
-Deadline ProcessCrew::watch_ends() const {
-    return Deadline(watched_->since + std::chrono::duration_cast<Deadline::Clock::duration>(
-                                          std::min(longest_timeout_, std::chrono::duration<double>(1e9))));
+Clock::TimePoint ProcessCrew::watch_ends() const {
+    return worker::RunningTime::after(watched_->since, longest_timeout_);
 }
 
 // Somebody may have stopped a worker (SIGSTOP) where it keeps others from the tasks, or all that there are.
 // So while tasks with a timeout wait to be begun and nothing has gone on for as long as the longest of their
 // timeouts, stopped workers are ended.
-void ProcessCrew::end_who_does_nothing() noexcept {
+void ProcessCrew::end_who_does_nothing(Clock::TimePoint time) noexcept {
     if (timed_waiting_ == 0) {
         watched_.reset();
         return;
     }
-    const Watched seen{channel::taken_from(*tasks_), heard_so_far_.load(), Deadline::Clock::now()};
+    const Watched seen{channel::taken_from(*tasks_), heard_so_far_.load(), time};
     if (!watched_ || watched_->taken != seen.taken || watched_->heard != seen.heard) {
         watched_ = seen;
         return;
     }
-    if (!watch_ends().has_passed()) return;
+    if (time < watch_ends()) return;
     watched_ = seen;
     members_.for_each([this](Member& member) {
         if (!member.is_started || !platform::process_is_stopped(member.process->pid)) return;

@@ -11,14 +11,16 @@
 #include <chorus/platform/os_process.hpp>
 #include <chorus/platform/os_thread.hpp>
 #include <chorus/worker/internal/lifetime.hpp>
+#include <chorus/worker/internal/running_time.hpp>
 
 namespace chorus::worker {
 namespace {
 
 struct Awaited {
     ProcessPointer process;
-    Deadline deadline;
+    std::optional<Timeout> timeout;
     std::function<void(bool)> ended;
+    std::optional<RunningTime::Point> due;  ///< once the thread has seen it
     bool timed_out = false;
 };
 
@@ -33,9 +35,10 @@ struct Listener {
     bool has_left = false;
     platform::ReadySet ready;
     platform::Doorbell bell;
+    RunningTime time;  ///< the thread's
 
     void listen();
-    Deadline earliest();
+    RunningTime::Point earliest();
     void kill_overdue();
     void hear(std::uint64_t number);
 };
@@ -55,19 +58,23 @@ void say(const std::exception& error) noexcept {
     std::fprintf(stderr, "chorus: the thread that hears of async's processes: %s\n", error.what());
 }
 
-Deadline Listener::earliest() {
+RunningTime::Point Listener::earliest() {
     const std::lock_guard guard(mutex);
-    Deadline earliest;
-    for (const auto& [number, each] : awaited) {
-        if (!each.timed_out && each.deadline.when() < earliest.when()) earliest = each.deadline;
+    const auto here = time.now();
+    auto earliest = RunningTime::never;
+    for (auto& [number, each] : awaited) {
+        if (!each.timeout || each.timed_out) continue;
+        if (!each.due) each.due = RunningTime::after(here, *each.timeout);
+        earliest = std::min(earliest, *each.due);
     }
     return earliest;
 }
 
 void Listener::kill_overdue() {
     const std::lock_guard guard(mutex);
+    const auto here = time.now();
     for (auto& [number, each] : awaited) {
-        if (each.timed_out || !each.deadline.has_passed()) continue;
+        if (each.timed_out || !each.due || here < *each.due) continue;
         each.timed_out = true;
         send_signal(each.process, SIGKILL);
     }
@@ -101,7 +108,8 @@ void Listener::listen() {
     for (;;) {
         // What fails here must not end the user's program; the future that it was about stays as it is.
         try {
-            for (const auto number : ready.wait(earliest())) {
+            time.wait_readable(ready.descriptor(), earliest());
+            for (const auto number : ready.wait(now)) {
                 if (number == 0) {
                     bell.silence();
                 } else {
@@ -143,13 +151,14 @@ void prepare_futures() {
     running_listener();
 }
 
-void when_ended(ProcessPointer process, Deadline deadline, std::function<void(bool)> ended) {
+void when_ended(ProcessPointer process, std::optional<Timeout> timeout, std::function<void(bool)> ended) {
     auto& listener = running_listener();
     const std::lock_guard guard(listener.mutex);
     const auto number = listener.next++;
     const int descriptor = process->process->get();
     const auto place =
-        listener.awaited.emplace(number, Awaited{std::move(process), deadline, std::move(ended), false})
+        listener.awaited
+            .emplace(number, Awaited{std::move(process), timeout, std::move(ended), std::nullopt, false})
             .first;
     try {
         listener.ready.add(descriptor, number);
@@ -157,7 +166,7 @@ void when_ended(ProcessPointer process, Deadline deadline, std::function<void(bo
         listener.awaited.erase(place);  // or the program's end would wait for it
         throw;
     }
-    if (!deadline.is_never()) listener.bell.ring();
+    if (timeout) listener.bell.ring();
 }
 
 bool finish_futures() {

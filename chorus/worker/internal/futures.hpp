@@ -3,8 +3,9 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 
-#include <chorus/deadline.hpp>
+#include <chorus/worker/call.hpp>
 #include <chorus/worker/internal/process_state.hpp>
 
 namespace chorus::worker {
@@ -13,9 +14,10 @@ namespace chorus::worker {
 /// started either. Throws: OsError when the system has no more threads or descriptors.
 void prepare_futures();
 
-/// Calls `ended(timed_out)` in the library's thread when the process has ended; if the deadline passes
-/// first the process is killed. Requires: prepare_futures().
-void when_ended(ProcessPointer process, Deadline deadline, std::function<void(bool timed_out)> ended);
+/// Calls `ended(timed_out)` in the library's thread when the process has ended; if it runs for longer
+/// than its timeout it is killed. Requires: prepare_futures().
+void when_ended(ProcessPointer process, std::optional<Timeout> timeout,
+                std::function<void(bool timed_out)> ended);
 
 /// Waits until nothing is awaited any more. Returns false if nothing was, or nobody is left to hear of it.
 bool finish_futures();

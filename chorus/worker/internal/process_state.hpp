@@ -10,6 +10,7 @@
 #include <chorus/deadline.hpp>
 #include <chorus/message/callable.hpp>
 #include <chorus/platform/file_descriptor.hpp>
+#include <chorus/worker/call.hpp>
 #include <chorus/worker/internal/identity.hpp>
 #include <chorus/worker/process.hpp>
 
@@ -48,6 +49,8 @@ using ProcessPointer = std::shared_ptr<ProcessState>;
 /// Start, wait and ask; what Process promises.
 void start(const ProcessPointer& state);
 bool join(const ProcessPointer& state, Deadline deadline);
+/// The same, for so much running time at most.
+bool join_within(const ProcessPointer& state, const Timeout& timeout);
 /// Collects the exit code if the process has ended. Returns true if it has.
 bool poll(ProcessState& state);
 void send_signal(const ProcessPointer& state, int signal);
