@@ -24,9 +24,13 @@ struct CrashRecord {
 };
 
 /// From now on a crash of this process (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS)
-/// leaves a CrashRecord in the file before the process dies of the same signal. Stack overflow of the
-/// calling thread included. Signals which the program handles itself are left to it.
+/// leaves a CrashRecord in the file, and is told (tell_end_at), before the process dies of the same signal.
+/// Stack overflow of the calling thread included. Signals which the program handles itself are left to it.
 void record_crashes(int descriptor, std::size_t offset);
+
+/// The same without a record, for a process that tells how it ends (tell_end_at). An overflow of the stack
+/// only where prepare_to_record_crashes() was called before: in a copy that would cost more than all else.
+void tell_crashes() noexcept;
 
 /// Writes the stack of the last watched throw as a record with signal 0.
 void record_last_throw(int descriptor, std::size_t offset);

@@ -42,6 +42,20 @@ struct Ended {
 /// Collects it from the system. Somebody else in this program may have collected it first (`waitpid(-1)`,
 /// SIGCHLD ignored): then the system is asked in another way, and nullopt means that it no longer knows.
 std::optional<Ended> collect(int process);
+/// For tests: false makes it a system before Linux 6.15, which knows nothing of what was collected already.
+inline constinit std::atomic<bool> system_tells_of_collected{true};
+
+/// From now on this process writes how it ends into this word, just before it does; copies of it do not. The
+/// word stays mapped, and holds 0.
+void tell_end_at(std::atomic<std::uint32_t>& word) noexcept;
+bool tells_end() noexcept;
+// Safe in a signal's handler. Nothing is written if no word was given. Two that differ are as
+// none.
+void tell_exit(int code) noexcept;
+void tell_killed_by(int signal) noexcept;
+/// What the process with this number has written, as Ended::exitcode. The word is untrusted: nullopt for all
+/// that this process could not have written.
+std::optional<int> end_told_by(std::uint32_t word, int pid) noexcept;
 
 /// Waits for a child and forgets its status, where it has no handle.
 void collect_child(int pid) noexcept;

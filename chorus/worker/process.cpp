@@ -123,16 +123,6 @@ void trace_end(const ProcessState& state) {
     trace::instant_of(state.pid, trace::Kind::life, "died", {{"story", story}});
 }
 
-// What the dying process wrote itself, if it had the time.
-std::optional<int> exitcode_told_by(const platform::FileDescriptor& file) {
-    try {
-        const int signal = Report(file).crash_signal();
-        if (signal != 0) return -signal;
-    } catch (const std::exception&) {  // it tells nothing
-    }
-    return std::nullopt;
-}
-
 // Requires: state.mutex is held.
 bool poll_locked(ProcessState& state) {
     if (state.phase != ProcessState::Phase::started) return state.phase == ProcessState::Phase::stopped;
@@ -141,9 +131,10 @@ bool poll_locked(ProcessState& state) {
     if (const auto ended = platform::collect(state.process->get())) {
         state.exitcode = ended->exitcode;
         state.peak_memory = ended->peak_memory;
-    } else if (state.report) {
-        state.exitcode = exitcode_told_by(state.report);
+    } else {
+        state.exitcode = state.exit.exitcode(state.pid);  // what it wrote itself, if it had the time
     }
+    state.exit = {};
     state.phase = ProcessState::Phase::stopped;
     if (trace::is_on()) trace_end(state);
     return true;
@@ -202,6 +193,7 @@ void start(const ProcessPointer& state) {
         lock.lock();
         state->pid = newborn.pid;
         state->process = std::move(process);
+        state->exit = std::move(newborn.exit);
         state->born = Deadline::Clock::now();
         state->phase = ProcessState::Phase::started;
         add_child(state, state->pid, state->process->get());
@@ -441,7 +433,10 @@ std::ostream& operator<<(std::ostream& out, const Process& process) {
         out << " initial";
     } else {
         worker::poll_locked(state);
-        out << (state.exitcode ? " stopped" : " started");
+        const bool has_ended = state.phase == ProcessState::Phase::stopped;
+        out << (has_ended ? " stopped" : " started");
+        if (has_ended && !state.exitcode)
+            out << " exitcode=unknown (other code in this program has collected it)";
         if (state.exitcode) {
             out << " exitcode=";
             if (*state.exitcode < 0) {

@@ -29,7 +29,7 @@ TEST(Rights, a_setuid_program_takes_no_function_from_its_environment) {
     ASSERT_EQ(::chmod(copy.c_str(), 04755), 0);
     ASSERT_EQ(::chmod(scratch.path("").c_str(), 0755), 0);
     const auto result = run_program({"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "env",
-                                     "CHORUS_IMAGE=2 0 0 0 0", copy});
+                                     "CHORUS_IMAGE=2 0 0 0 0 0", copy});
     EXPECT_EQ(result.exit_code, 0) << result.err;
     EXPECT_EQ(result.err, "");
     const auto refused = HasSubstr("set_start_method(\"fork\")");
@@ -43,9 +43,9 @@ TEST(Rights, any_other_program_may_use_all_methods) {
 }
 
 TEST(Rights, a_variable_that_chorus_has_not_written_is_one_line_and_an_exit) {
-    for (const std::string value :
-         {"", "nonsense", "2 -1 -1", "2 3 4 x 6", "9 -1 -1 -1 -1", "-1 0 0 0 0", "2 900 901 902 903",
-          "0 -1 -1 -1 -1", "2 0 -1 -1 1", "1 0 1 2 2", "99999999999999999999 1 1 1 1"}) {
+    for (const std::string value : {"", "nonsense", "2 -1 -1", "2 3 4 x 6 -1", "9 -1 -1 -1 -1 -1",
+                                    "-1 0 0 0 0 0", "2 900 901 902 903 904", "0 -1 -1 -1 -1 -1",
+                                    "2 0 -1 -1 1 1", "1 0 1 2 2 2", "99999999999999999999 1 1 1 1 1"}) {
         const auto result = run_program({"env", "CHORUS_IMAGE=" + value, test_program("rights")});
         EXPECT_EQ(result.exit_code, 1) << value;
         EXPECT_EQ(result.out, "") << value;

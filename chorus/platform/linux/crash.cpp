@@ -1,4 +1,5 @@
 #include <chorus/platform/crash.hpp>
+#include <chorus/platform/os_process.hpp>
 
 #include <atomic>
 #include <cerrno>
@@ -72,8 +73,7 @@ void copy_memory_map(off_t offset) {
     ::close(map);
 }
 
-void on_crash(int signal, siginfo_t* info, void* raw) {
-    const int saved = errno;
+void record_crash(int signal, const siginfo_t* info, const void* raw) {
     CrashRecord record;
     record.signal = signal;
     record.fault_address = reinterpret_cast<std::uintptr_t>(info->si_addr);
@@ -91,11 +91,37 @@ void on_crash(int signal, siginfo_t* info, void* raw) {
     }
     record.frame_count = static_cast<std::int32_t>(trace.count);
     written = ::pwrite(record_file, &record, sizeof record, record_offset);
+}
+
+void on_crash(int signal, siginfo_t* info, void* raw) {
+    const int saved = errno;
+    if (record_file >= 0) record_crash(signal, info, raw);
+    tell_killed_by(signal);  // last: until here another thread may end the process in another way
     errno = saved;
-    // The handler was reset when it was entered: returning repeats the fault, and kills. A signal that
-    // was sent is sent again.
-    if (info->si_code <= 0 || signal == SIGABRT) {
-        ::raise(signal);
+    // The handler was reset when it was entered: returning repeats the fault, and kills. A signal that was
+    // sent is sent again, and one after which the process would go on (a breakpoint, a forbidden system
+    // call).
+    const bool is_fault = signal == SIGSEGV || signal == SIGBUS || signal == SIGFPE || signal == SIGILL;
+    if (info->si_code <= 0 || !is_fault) ::raise(signal);
+}
+
+// Bound at the program's start, as addresses in data are: copies call it, and with lazy binding each would
+// search for it anew, which costs ten faults.
+int (*const volatile bound_sigaction)(int, const struct sigaction*, struct sigaction*) = ::sigaction;
+
+enum class Over { nothing, sanitizers };
+
+[[gnu::hot]] void handle_crashes(Over over) noexcept {
+    struct sigaction action {};
+    action.sa_sigaction = on_crash;
+    action.sa_flags = static_cast<int>(SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESETHAND);
+    for (const int signal : crash_signals) {
+        struct sigaction before {};
+        bound_sigaction(signal, &action, &before);
+        // What the program handles itself is left to it. A sanitizer's handler would turn the signal into an
+        // exit code and hide the crash.
+        if (before.sa_handler != SIG_DFL && !(under_sanitizer && over == Over::sanitizers))
+            bound_sigaction(signal, &before, nullptr);
     }
 }
 
@@ -119,17 +145,12 @@ void record_crashes(int descriptor, std::size_t offset) {
     prepare_to_record_crashes();
     record_file = descriptor;
     record_offset = static_cast<off_t>(offset);
-    for (const int signal : crash_signals) {
-        struct sigaction before {};
-        ::sigaction(signal, nullptr, &before);
-        // A sanitizer's handler would turn the signal into an exit code and hide the crash.
-        if (before.sa_handler != SIG_DFL && !under_sanitizer) continue;
-        struct sigaction action {};
-        action.sa_sigaction = on_crash;
-        action.sa_flags = static_cast<int>(SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESETHAND);
-        ::sigemptyset(&action.sa_mask);
-        ::sigaction(signal, &action, nullptr);
-    }
+    handle_crashes(Over::sanitizers);
+}
+
+[[gnu::hot]] void tell_crashes() noexcept {
+    record_file = -1;
+    handle_crashes(Over::nothing);
 }
 
 // ---- where an exception was thrown ------------------------------------------------------------

@@ -15,6 +15,7 @@
 #include <chorus/memory/internal/segment.hpp>
 #include <chorus/message/callable.hpp>
 #include <chorus/platform/os_process.hpp>
+#include <chorus/worker/internal/exit_words.hpp>
 #include <chorus/worker/internal/identity.hpp>
 
 namespace chorus::worker {
@@ -29,6 +30,14 @@ struct Birth {
     bool wants_result = false;
     std::string function;              ///< its name, for a trace
     std::vector<void (*)()> preloads;  ///< where it is spawned since the fork server cannot be copied
+    std::uint32_t exit_word = no_exit_word;
+};
+
+/// What its parent has of it.
+struct Newborn {
+    int pid = 0;
+    platform::FileDescriptor process;
+    ExitSlot exit;
 };
 
 struct RequestHeader {

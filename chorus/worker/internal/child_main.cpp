@@ -38,6 +38,7 @@ void tell_of_exception(std::exception_ptr thrown) {
 [[gnu::hot]] int run(message::Call& call, const Birth& birth, int report) {
     try {
         if (report >= 0) return run_and_report(call, report, birth.wants_result, birth.memory_limit);
+        if (platform::tells_end()) platform::tell_crashes();
         platform::watch_exceptions(invoke, &call);
     } catch (const SystemExit& exit) {
         if (exit.message()) tell_on_stderr(*exit.message() + "\n");

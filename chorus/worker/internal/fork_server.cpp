@@ -27,7 +27,9 @@ struct HandOver {
     /// second finds what the first did.
     std::atomic<std::uint32_t> turn{0};
     Gate gate;
+    ExitWords exit_words{};
 };
+static_assert(sizeof(HandOver) <= 4096, "a page: each more costs a child more");
 enum Turn : std::uint32_t { asked, asleep, answered };
 
 /// In place of an error: no errno is that large.
@@ -43,7 +45,8 @@ struct Server {
     platform::ForkMutex mutex{platform::ForkMutex::Rank::outer};
     platform::FileDescriptor socket;
     platform::FileDescriptor process;
-    memory::Segment hand_over;
+    std::shared_ptr<memory::Segment> hand_over;
+    std::shared_ptr<ExitSlots> exits;  ///< in there
     std::uint32_t requests = 0;
     std::vector<std::string> environment;  ///< what the server has
     platform::Allowances allowances;
@@ -73,8 +76,10 @@ void drop(Server& here) {
 void launch(Server& here) {
     drop(here);
     auto ends = platform::make_message_sockets();
-    here.hand_over = memory::Segment::create("chorus-hand-over", sizeof(HandOver));
-    new (here.hand_over.bytes().data()) HandOver;
+    here.hand_over =
+        std::make_shared<memory::Segment>(memory::Segment::create("chorus-hand-over", sizeof(HandOver)));
+    auto* const page = new (here.hand_over->bytes().data()) HandOver;
+    here.exits = std::make_shared<ExitSlots>(here.hand_over, page->exit_words);
     here.requests = 0;
     here.environment = platform::current_environment();
     here.allowances = platform::allowances();
@@ -82,7 +87,7 @@ void launch(Server& here) {
     // Signals stay blocked in the server: it has no business with the terminal's Ctrl-C.
     const platform::SignalsBlocked blocked;
     auto newborn = execute_image(here.preloads.empty() ? Role::fork_server : Role::preloading_fork_server,
-                                 ends.second.get(), here.hand_over.descriptor(), here.environment,
+                                 ends.second.get(), here.hand_over->descriptor(), here.environment,
                                  platform::signal_mask());
     here.process = std::move(newborn.process);
     here.socket = std::move(ends.first);
@@ -104,7 +109,7 @@ void launch(Server& here) {
 // The server's answer: a pid, or a negative errno; 0 if it died without. `to_the_end`: it has closed, too,
 // what it was sent.
 int ask(Server& here, std::span<const std::byte> message, std::span<const int> descriptors, bool to_the_end) {
-    auto& page = here.hand_over.as<HandOver>();
+    auto& page = here.hand_over->as<HandOver>();
     const std::uint32_t request = 4 * ++here.requests;
     page.born.store(0);
     page.turn.store(request + asked);
@@ -133,7 +138,7 @@ void tell_what_to_load(const Server& here, Birth& told) {
 
 }  // namespace
 
-std::optional<platform::Newborn> start_by_fork_server(Birth& told, const message::Call& call, int report) {
+std::optional<Newborn> start_by_fork_server(Birth& told, const message::Call& call, int report) {
     Server& here = server();
     const std::lock_guard guard(here.mutex);
     if (here.cannot_be_copied) {
@@ -150,6 +155,8 @@ std::optional<platform::Newborn> start_by_fork_server(Birth& told, const message
         told.allowances.reset();
         if (auto allowances = platform::allowances(); allowances != here.allowances)
             told.allowances = std::move(allowances);
+        ExitSlot exit(here.exits);
+        told.exit_word = exit.number();
         Request request(told, call);
         RequestHeader header;
         const auto around = platform::surroundings();
@@ -168,8 +175,8 @@ std::optional<platform::Newborn> start_by_fork_server(Birth& told, const message
         if (answer > 0) {
             if (told.environment) here.environment = *std::move(told.environment);  // the server keeps these
             if (told.allowances) here.allowances = *std::move(told.allowances);
-            return platform::Newborn{answer,
-                                     here.hand_over.as<HandOver>().gate.let_in(here.requests, answer)};
+            auto process = here.hand_over->as<HandOver>().gate.let_in(here.requests, answer);
+            return Newborn{answer, std::move(process), std::move(exit)};
         }
         if (answer == has_threads) {
             here.cannot_be_copied = true;
@@ -266,6 +273,7 @@ void preload(int socket, message::Reader loads) {
                 sync::forget_my_life();  // a preload may have begun one, and made objects
                 memory::leave_arena_to_its_maker();
                 hand_over.gate.wait(request / 4, life_line);
+                tell_end_at(hand_over.exit_words, cradle->birth().exit_word);
                 return cradle;
             }
             if (pid < 0) {

@@ -35,7 +35,7 @@ namespace chorus::worker {
 /// where the server cannot be copied: the child is to be spawned, with this birth, which then tells what the
 /// server would have loaded for it.
 /// Throws: OsError when the system has no more processes.
-std::optional<platform::Newborn> start_by_fork_server(Birth& birth, const message::Call& call, int report);
+std::optional<Newborn> start_by_fork_server(Birth& birth, const message::Call& call, int report);
 
 /// Ends the server and waits for it.
 void stop_fork_server();

@@ -47,7 +47,8 @@ void drop_life_line() {
 }
 
 platform::Newborn execute_image(Role role, int first, int second, const std::vector<std::string>& environment,
-                                const platform::SignalMask& mask, const std::vector<int>& attachments) {
+                                const platform::SignalMask& mask, int births,
+                                const std::vector<int>& attachments) {
     if (platform::has_rights_of_another()) {
         throw UsageError(
             "this program has rights of another user (setuid, setgid or file capabilities), so its children "
@@ -62,7 +63,7 @@ platform::Newborn execute_image(Role role, int first, int second, const std::vec
     program.arguments = program_arguments();
     program.environment = environment;
     program.mask = mask;
-    std::vector<int> inherited{first, second, life_line_descriptor(), sync::commons_descriptor()};
+    std::vector<int> inherited{first, second, life_line_descriptor(), sync::commons_descriptor(), births};
     inherited.insert(inherited.end(), attachments.begin(), attachments.end());
     std::string text = std::string(variable) + "=" + std::to_string(static_cast<int>(role));
     for (const int descriptor : inherited) {
@@ -82,7 +83,7 @@ std::vector<int> numbers_of(const std::string& text) {
     std::istringstream in(text);
     std::vector<int> numbers;
     for (int number = 0; in >> number;) numbers.push_back(number);
-    constexpr std::size_t fewest = 5;
+    constexpr std::size_t fewest = 6;
     if (!in.eof() || numbers.size() < fewest || numbers[0] < static_cast<int>(Role::fork_server) ||
         numbers[0] > static_cast<int>(Role::spawned_child)) {
         throw DecodeError(std::string(variable) + "=" + text +
@@ -119,7 +120,8 @@ std::optional<Inheritance> take_inheritance() {
     inheritance.second = adopt(numbers[2], text);
     inheritance.life_line = adopt(numbers[3], text);
     inheritance.commons = adopt(numbers[4], text);
-    for (const int attached : std::span(numbers).subspan(5))
+    inheritance.births = adopt(numbers[5], text);
+    for (const int attached : std::span(numbers).subspan(6))
         inheritance.attachments.push_back(adopt(attached, text).release());
     return inheritance;
 }

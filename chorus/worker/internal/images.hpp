@@ -1,6 +1,6 @@
 // Executing the program's own image, and what a new image is handed.
 //
-// A new image finds the variable CHORUS_IMAGE in its environment: its role, the numbers of four
+// A new image finds the variable CHORUS_IMAGE in its environment: its role, the numbers of five
 // descriptors it inherits, -1 for none, and those of its call's arguments. It is removed before the program's
 // own code runs.
 //
@@ -25,13 +25,15 @@ struct Inheritance {
     platform::FileDescriptor second;  ///< fork server: the hand-over page; child: its report
     platform::FileDescriptor life_line;
     platform::FileDescriptor commons;
-    std::vector<int> attachments;  ///< child: those of its call's arguments
+    platform::FileDescriptor births;  ///< child: the page of its parent's births
+    std::vector<int> attachments;     ///< child: those of its call's arguments
 };
 
 /// Executes the program with these descriptors (life line and commons are added).
 /// Throws: UsageError where the program has rights of another user.
 platform::Newborn execute_image(Role role, int first, int second, const std::vector<std::string>& environment,
-                                const platform::SignalMask& mask, const std::vector<int>& attachments = {});
+                                const platform::SignalMask& mask, int births = -1,
+                                const std::vector<int>& attachments = {});
 void set_image_path(const std::string& path);
 
 /// What this image was handed, if it was made by another.

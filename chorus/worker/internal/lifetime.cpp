@@ -98,6 +98,7 @@ std::unique_ptr<Cradle> be_spawned(Inheritance& inheritance) {
     auto cradle = std::make_unique<Cradle>(std::move(inheritance.first), std::move(inheritance.second),
                                            message::Attachments(std::move(inheritance.attachments)));
     cradle->settle_in();
+    tell_end_in_birth_page(std::move(inheritance.births), cradle->birth().exit_word);
     return cradle;
 }
 
@@ -121,10 +122,18 @@ std::unique_ptr<Cradle> born_of_another_image(const char* program, int& life_lin
     }
 }
 
+// Registered before all that the program registers, so that it runs after that: a spawned child destroys its
+// statics, and may change its exit code there. What a shared library does at its own end comes later still,
+// and is not waited for.
+[[gnu::constructor(101)]] void tell_exit_after_all() {
+    platform::on_exit_call([](int code) { platform::tell_exit(code); });
+}
+
 void join_everything() noexcept;
 
 [[gnu::hot]] [[noreturn]] void leave(int code) {
     flush_standard_streams();
+    platform::tell_exit(code);
     platform::leave_at_once(code);
 }
 

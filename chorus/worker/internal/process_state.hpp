@@ -11,6 +11,7 @@
 #include <chorus/message/callable.hpp>
 #include <chorus/platform/file_descriptor.hpp>
 #include <chorus/worker/call.hpp>
+#include <chorus/worker/internal/exit_words.hpp>
 #include <chorus/worker/internal/identity.hpp>
 #include <chorus/worker/process.hpp>
 
@@ -40,6 +41,7 @@ struct ProcessState {
     int pid = 0;
     Deadline::Clock::time_point born;                         ///< when its start was done
     std::shared_ptr<const platform::FileDescriptor> process;  ///< joiners keep it open while they wait
+    ExitSlot exit;                                            ///< until it has ended
     std::optional<int> exitcode;
     std::size_t peak_memory = 0;  ///< once it has ended; 0: not known
 };

@@ -47,8 +47,6 @@ public:
     std::optional<message::Reader> value();
     /// What the function threw; null if it did not.
     std::exception_ptr exception();
-    /// The signal that the child says it crashed by; 0 if it does not.
-    int crash_signal() const noexcept { return record_.signal; }
     platform::SymbolizedStack stack() const;
 
 private:

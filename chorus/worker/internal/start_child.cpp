@@ -40,18 +40,20 @@ Birth birth_of(const ProcessState& state, StartMethod method) {
 
 namespace {
 
-platform::Newborn spawn(const Birth& birth, const message::Call& call, int report) {
-    Request request(birth, call);
-    request.move_to_file();
-    return execute_image(Role::spawned_child, request.file(), report, platform::current_environment(),
-                         birth.mask, request.attachments());
-}
+/// Layout of the page that this process shares with its children by fork and spawn.
+struct BirthPage {
+    Gate gate;  ///< of fork
+    ExitWords exit_words{};
+};
+static_assert(sizeof(BirthPage) <= 4096);
 
 // Where children by fork wait; one birth at a time.
 struct ForkGate {
     std::mutex mutex;
-    std::optional<memory::Segment> page;
-    std::optional<memory::Segment> birthplace;  ///< the parent's page, at which this process waits itself
+    std::shared_ptr<memory::Segment> page;
+    std::shared_ptr<ExitSlots> exits;  ///< in there
+    // The parent's page, at which this process waits itself, and where it tells of its end.
+    std::shared_ptr<memory::Segment> birthplace;
     std::uint32_t births = 0;
 };
 ForkGate& fork_gate() {
@@ -61,7 +63,34 @@ ForkGate& fork_gate() {
 // Before main: a fork while another thread makes it would leave a copy that waits for ever.
 [[maybe_unused]] auto& fork_gate_made = fork_gate();
 
-platform::Newborn fork(Birth birth, message::Call& call, int report) {
+// Requires: the gate's mutex.
+BirthPage& birth_page(ForkGate& place) {
+    if (place.page) return place.page->as<BirthPage>();
+    place.page = std::make_shared<memory::Segment>(memory::Segment::create("chorus-gate", sizeof(BirthPage)));
+    auto* const page = new (place.page->bytes().data()) BirthPage;
+    place.exits = std::make_shared<ExitSlots>(place.page, page->exit_words);
+    return *page;
+}
+
+Newborn spawn(Birth birth, const message::Call& call, int report) {
+    auto& place = fork_gate();
+    ExitSlot exit;
+    int page = -1;
+    {
+        const std::lock_guard guard(place.mutex);
+        birth_page(place);
+        exit = ExitSlot(place.exits);
+        page = place.page->descriptor();
+    }
+    birth.exit_word = exit.number();
+    Request request(birth, call);
+    request.move_to_file();
+    auto newborn = execute_image(Role::spawned_child, request.file(), report, platform::current_environment(),
+                                 birth.mask, page, request.attachments());
+    return {newborn.pid, std::move(newborn.process), std::move(exit)};
+}
+
+Newborn fork(Birth birth, message::Call& call, int report) {
     // What is buffered would be written twice, by the parent and by its copy.
     std::cout.flush();
     std::clog.flush();
@@ -70,19 +99,21 @@ platform::Newborn fork(Birth birth, message::Call& call, int report) {
     const auto life_line = platform::duplicate(life_line_descriptor());
     auto& place = fork_gate();
     const std::lock_guard guard(place.mutex);
-    if (!place.page)
-        new (place.page.emplace(memory::Segment::create("chorus-gate", sizeof(Gate))).bytes().data()) Gate;
-    auto& gate = place.page->as<Gate>();
+    auto& page = birth_page(place);
+    auto& gate = page.gate;
+    ExitSlot exit(place.exits);
     const std::uint32_t birth_number = ++place.births;
     gate.close(birth_number);
     const int pid = platform::fork_process();
     if (pid == 0) {
         gate.wait(birth_number, life_line.get());
+        tell_end_at(page.exit_words, exit.number());
         identity() = std::move(birth.identity);
         leave_statics_to_their_maker();
         child_main(birth, call, report, life_line.get());
     }
-    return {pid, gate.let_in(birth_number, pid)};
+    auto process = gate.let_in(birth_number, pid);
+    return {pid, std::move(process), std::move(exit)};
 }
 
 }  // namespace
@@ -90,18 +121,28 @@ platform::Newborn fork(Birth birth, message::Call& call, int report) {
 void forget_fork_gate() {
     new (&fork_gate().mutex) std::mutex;  // held by this thread, or by one that is not here
     auto& here = fork_gate();
-    here.birthplace = std::exchange(here.page, std::nullopt);
+    here.birthplace = std::exchange(here.page, nullptr);
+    here.exits = nullptr;
     if (here.birthplace) here.birthplace->close_file();
 }
 
-platform::Newborn start_child(StartMethod method, Birth birth, message::Call& call, int report) {
+void tell_end_in_birth_page(platform::FileDescriptor page, std::uint32_t exit_word) {
+    if (!page) return;
+    // Never unmapped: this process tells of its end there.
+    static auto* const kept =
+        new memory::Segment(memory::Segment::attach(std::move(page), sizeof(BirthPage)));
+    kept->close_file();
+    tell_end_at(kept->as<BirthPage>().exit_words, exit_word);
+}
+
+Newborn start_child(StartMethod method, Birth birth, message::Call& call, int report) {
     switch (method) {
         case StartMethod::fork: return fork(std::move(birth), call, report);
-        case StartMethod::spawn: return spawn(birth, call, report);
+        case StartMethod::spawn: return spawn(std::move(birth), call, report);
         case StartMethod::forkserver: break;
     }
     if (auto newborn = start_by_fork_server(birth, call, report)) return *std::move(newborn);
-    return spawn(birth, call, report);
+    return spawn(std::move(birth), call, report);
 }
 
 }  // namespace chorus::worker
