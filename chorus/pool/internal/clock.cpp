@@ -1,5 +1,7 @@
 #include <chorus/pool/internal/clock.hpp>
 
+#include <algorithm>
+
 #include <chorus/platform/os_process.hpp>
 #include <chorus/platform/os_thread.hpp>
 
@@ -30,12 +32,20 @@ void Clock::stop() {
 void Clock::run() noexcept {
     worker::RunningTime time;
     std::unique_lock lock(mutex_);
+    const auto wait_until = [&](TimePoint when) {
+        lock.unlock();
+        time.wait_readable(bell_->descriptor(), when);
+        lock.lock();
+    };
     while (phase_ != Phase::ends) {
         bell_->silence();
-        const TimePoint next = look_(time.now());
-        lock.unlock();
-        time.wait_readable(bell_->descriptor(), next);
-        lock.lock();
+        wants_look_ = false;
+        const TimePoint now = time.now();
+        const TimePoint next = look_(now);
+        rests_ = true;
+        wait_until(std::min<TimePoint>(next, now + rest));
+        rests_ = false;
+        if (!wants_look_ && phase_ != Phase::ends && next > now + rest) wait_until(next);
     }
     phase_ = Phase::has_ended;
     ended_.notify_all();

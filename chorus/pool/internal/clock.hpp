@@ -13,6 +13,7 @@
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <utility>
 
 #include <chorus/worker/internal/running_time.hpp>
 
@@ -32,18 +33,23 @@ public:
     void start();
     /// There is something new to look at.
     void look_again() noexcept {
-        if (bell_) bell_->ring();
+        if (!std::exchange(wants_look_, true) && !rests_ && bell_) bell_->ring();
     }
     /// Returns when the thread has ended, if there is one. Requires: not the mutex.
     void stop();
 
 private:
+    // To be woken for each of many short tasks costs more than they do: so it looks no more often than this.
+    static constexpr auto rest = std::chrono::milliseconds(1);
+
     void run() noexcept;
 
     std::mutex& mutex_;
     const std::function<TimePoint(TimePoint)> look_;
     std::optional<platform::Doorbell> bell_;  ///< from the start on
     std::condition_variable ended_;
+    bool wants_look_ = false;
+    bool rests_ = false;  ///< it will look by itself, and is not woken for that
     enum class Phase { none, runs, ends, has_ended } phase_ = Phase::none;
 };
 
