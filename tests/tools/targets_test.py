@@ -46,6 +46,12 @@ class Targets(unittest.TestCase):
         said = verdicts(row("compile", "a program that uses Process and Thread, g++ -O2", 3.6e9, std=("limit", 2e9)))
         self.assertTrue(self.line(said, "compile:").endswith("≤ +1.5 s +1.60 s SHORT"))
 
+    def test_microseconds_more(self):
+        name = "mp::Pool one by one, each throws a type that is not registered"
+        said = verdicts(row("pool", name, 45e3, **{"registered": ("limit", 24e3)}))
+        self.assertTrue(self.line(said, name, "+20").endswith("registered ≤ +20 µs +21.00 µs SHORT"))
+        self.assertTrue(self.line(said, name, "×").endswith("registered ≤ 3 × 1.88 × holds"))
+
     def test_what_was_not_measured_is_said(self):
         self.assertTrue(self.line(verdicts(), "mt::Lock, two threads").endswith("not measured"))
 
