@@ -9,9 +9,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
+
+namespace chorus::message {
+class RemoteStack;
+}
 
 #pragma GCC visibility push(default)  // the shared library shows what is declared here
 
@@ -131,23 +136,29 @@ public:
 class RemoteError : public Error {
 public:
     /// Made by the library, of an exception that it cannot rebuild.
-    RemoteError(std::string type, std::string message, std::string stack)
-        : Error(type + ": " + message),
-          type_(std::move(type)),
-          message_(std::move(message)),
-          stack_(std::move(stack)) {}
+    RemoteError(std::string type, std::string message, std::string stack);
 
     /// The exception's C++ type, in readable form.
     const std::string& type() const noexcept { return type_; }
     /// Its what(), or a description of the thrown value.
     const std::string& message() const noexcept { return message_; }
-    /// The stack at the throw, one frame a line, innermost first.
-    const std::string& stack() const noexcept { return stack_; }
+    /// The stack at the throw, one frame a line, innermost first. The first call, on this object or a copy,
+    /// looks up names and lines in the debug information of the binaries concerned: some milliseconds, and
+    /// tens of them for the first stack of a process. A binary that has been replaced since is not read.
+    const std::string& stack() const noexcept;
 
 private:
+    friend class message::RemoteStack;
+
+    RemoteError(std::shared_ptr<const message::RemoteStack> stack, std::string type, std::string message)
+        : Error(type + ": " + message),
+          type_(std::move(type)),
+          message_(std::move(message)),
+          stack_(std::move(stack)) {}
+
     std::string type_;
     std::string message_;
-    std::string stack_;
+    std::shared_ptr<const message::RemoteStack> stack_;  ///< shared by all copies; null once moved from
 };
 
 /// The process that held this lock died. Thrown by whatever acquired it next: the lock is held now, and what

@@ -16,6 +16,7 @@
 #include <typeinfo>
 #include <variant>
 
+#include <chorus/message/internal/remote_stack.hpp>
 #include <chorus/platform/fork_mutex.hpp>
 #include <chorus/platform/symbols.hpp>
 
@@ -186,12 +187,12 @@ struct codec<RemoteError> {
     static void write(message::Writer& out, const RemoteError& error) {
         out.write_text(error.type());
         out.write_text(error.message());
-        out.write_text(error.stack());
+        message::RemoteStack::write_of(error, out);
     }
     static RemoteError read(message::Reader& in) {
         const std::string type = in.read_text();
         const std::string message = in.read_text();
-        return {type, message, in.read_text()};
+        return message::RemoteStack::error(type, message, message::RemoteStack::read(in));
     }
 };
 
@@ -275,7 +276,7 @@ Described describe(std::exception_ptr thrown) {
     }
 }
 
-bool write_exception(Writer& out, std::exception_ptr thrown) {
+void write_exception(Writer& out, std::exception_ptr thrown) {
     try {
         std::rethrow_exception(thrown);
     } catch (const std::exception& exception) {
@@ -283,7 +284,7 @@ bool write_exception(Writer& out, std::exception_ptr thrown) {
             out.write_raw(Ending::exception);
             out.write_text(typeid(exception).name());
             codec->write(out, exception);
-            return true;
+            return;
         }
     } catch (...) {
     }
@@ -291,22 +292,22 @@ bool write_exception(Writer& out, std::exception_ptr thrown) {
     out.write_raw(Ending::unknown_exception);
     out.write_text(described.type);
     out.write_text(described.message);
-    return false;
+    RemoteStack(platform::stack_of_last_throw()).write(out);
 }
 
-std::exception_ptr read_exception(Reader& in, const std::string& stack) noexcept {
+std::exception_ptr read_exception(Reader& in) noexcept {
     try {
         const auto ending = in.read_raw<Ending>();
         if (ending == Ending::exception) {
             const std::string name = in.read_text();
             if (const ExceptionCodec* codec = registry().find(name)) return codec->read(in);
             return std::make_exception_ptr(RemoteError(platform::readable(name.c_str()),
-                                                       "an exception not registered in this process", stack));
+                                                       "an exception not registered in this process", ""));
         }
         if (ending == Ending::unknown_exception) {
             const std::string type = in.read_text();
             const std::string message = in.read_text();
-            return std::make_exception_ptr(RemoteError(type, message, stack));
+            return std::make_exception_ptr(RemoteStack::error(type, message, RemoteStack::read(in)));
         }
         return std::make_exception_ptr(DecodeError("a worker's answer is neither a value nor an exception"));
     } catch (...) {

@@ -1,7 +1,7 @@
 // How a function ended, as bytes: with a value, or with an exception.
 //
 // Layout: one byte of Ending, then the value; or for an exception its registered name and what its
-// registration wrote; or for an unknown one its type and its message.
+// registration wrote; or for an unknown one its type, its message and the stack of its throw.
 //
 // Threads: registration belongs into static initialisation; the rest is pure.
 // Death: plain bytes.
@@ -39,13 +39,13 @@ public:
 
 bool register_exception_codec(const std::type_info& type, std::unique_ptr<ExceptionCodec> codec);
 
-/// Writes the exception. Returns false if its type is unknown here, so that only type and message
-/// were written and a stack should be added.
-bool write_exception(Writer& out, std::exception_ptr exception);
+/// Writes the exception. If its type is unknown here: its type, its message, and the stack of the last throw
+/// that left a call in this thread, as addresses.
+void write_exception(Writer& out, std::exception_ptr exception);
 
-/// Rebuilds a written exception; an unknown one becomes RemoteError with the given stack.
-/// Never throws: bytes that make no sense become a DecodeError to be thrown.
-std::exception_ptr read_exception(Reader& in, const std::string& stack) noexcept;
+/// Rebuilds a written exception; an unknown one becomes RemoteError, whose stack is named when it is asked
+/// for. Never throws: bytes that make no sense become a DecodeError to be thrown.
+std::exception_ptr read_exception(Reader& in) noexcept;
 
 /// Type and message of any thrown thing, for people. Messages of nested exceptions are appended.
 struct Described {

@@ -32,16 +32,14 @@ void record_crashes(int descriptor, std::size_t offset);
 /// only where prepare_to_record_crashes() was called before: in a copy that would cost more than all else.
 void tell_crashes() noexcept;
 
-/// Writes the stack of the last watched throw as a record with signal 0.
-void record_last_throw(int descriptor, std::size_t offset);
-
 /// The same for a child made later by copying this process: prepares all that is costly.
 void prepare_to_record_crashes();
 
 /// Runs body(argument). If an exception is about to leave it, the stack at its throw is remembered
 /// before it is unwound.
 void watch_exceptions(void (*body)(void*), void* argument);
-/// Return addresses of the last throw that left a watched body in this thread, innermost first.
+/// Return addresses of the last throw that left a watched body in this thread, innermost first, down to
+/// watch_exceptions. None if the last body was left by none.
 std::span<const std::uintptr_t> last_throw();
 
 }  // namespace chorus::platform

@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace chorus::platform {
@@ -37,6 +39,26 @@ std::optional<Module> module_with_build_id(const std::string& build_id, const st
 std::optional<Module> module_at_path(const std::string& path);
 /// The program itself; never unloaded, so it is looked at once.
 const Module& main_module();
+
+/// A part of a file that is mapped into a process. Says what an address there means also elsewhere and later.
+struct MappedCode {
+    std::uint64_t begin = 0;  ///< addresses in that process
+    std::uint64_t end = 0;
+    std::uint64_t offset = 0;  ///< of `begin`, in the file
+    std::string path;          ///< as Module::path; with " (deleted)" if the file had been
+    std::string build_id;      ///< as Module::build_id; empty if it is not known
+
+    bool holds(std::uintptr_t address) const noexcept { return address >= begin && address < end; }
+};
+/// What holds these addresses in this process; nothing for those that lie in no file. What was found is
+/// remembered until a module comes or goes.
+std::vector<MappedCode> code_at(std::span<const std::uintptr_t> addresses);
+/// The same in the process whose map (the text of /proc/PID/maps) this is. Requires: a child of this program.
+std::vector<MappedCode> code_in_map(std::string_view map, std::span<const std::uintptr_t> addresses);
+/// The path without the " (deleted)" behind it.
+std::string without_deleted(std::string_view path);
+/// The build id in an ELF file's notes, in hexadecimal; empty if there is none.
+std::string build_id_in(std::span<const unsigned char> notes);
 
 /// Whether the program has its libraries in itself. Then nothing can be loaded: a library would come with
 /// a second C library of its own.

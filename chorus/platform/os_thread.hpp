@@ -11,8 +11,9 @@ namespace chorus::platform {
 /// Returns the thread's identity, as this_thread() gives it inside.
 std::uintptr_t start_thread(void* (*body)(void*), void* argument, std::size_t stack_size);
 
-/// Runs the function on a stack of the system's usual size, and waits for it.
-void run_on_large_stack(void (*function)(void*), void* argument);
+/// Runs the function and waits for it: here if this thread's stack is of the usual size, else on one that is.
+/// Requires: the function does not throw.
+void run_with_usual_stack(void (*function)(void*), void* argument);
 
 std::uintptr_t this_thread() noexcept;
 int thread_id() noexcept;

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
 #include <string>
+#include <vector>
+
+#include <chorus/platform/modules.hpp>
 
 namespace chorus::platform {
 
@@ -20,18 +22,24 @@ std::string plain_name(const std::string& readable_name);
 /// The first look-up of a function reads its binary's symbol table; later ones are remembered.
 std::string function_name(const void* code);
 
+/// A stack by its addresses: what a process can say of itself at little cost, and another one can name later.
+struct AddressStack {
+    std::vector<std::uintptr_t> frames;  ///< innermost first
+    bool first_is_exact = false;         ///< an instruction that faulted; the others are return addresses
+    std::vector<MappedCode> code;        ///< what they lie in
+
+    /// The addresses of the instructions themselves.
+    std::vector<std::uintptr_t> instructions() const;
+};
+/// That of the last throw that left a watched body in this thread: see crash.hpp.
+AddressStack stack_of_last_throw();
+
 /// One line a frame, innermost first, inlined functions too: `#0 parse(int) at parse.cpp:12`. Frames of
-/// Chorus's own outside the user's function are left out. The map (the text of /proc/PID/maps) says
-/// where the binaries lay in the process that the addresses come from. `first_is_exact`: the first is
-/// an instruction that faulted, like the others it is a return address otherwise.
+/// Chorus's own outside the user's function are left out.
 struct SymbolizedStack {
     std::string text;
     std::string top;  ///< "parse at parse.cpp:12": the first frame of the user's own code
 };
-SymbolizedStack symbolize(std::span<const std::uintptr_t> addresses, const std::string& map,
-                          bool first_is_exact);
-
-/// The map of this process.
-std::string memory_map();
+SymbolizedStack symbolize(const AddressStack& stack);
 
 }  // namespace chorus::platform

@@ -124,21 +124,7 @@ void report_to_hook(const StatePointer& state, std::exception_ptr thrown) {
     threading::ExceptHookArgs args;
     args.exc_type = message::describe(thrown).type;
     args.exc_value = thrown;
-    struct Naming {
-        std::span<const std::uintptr_t> frames;
-        std::string text;
-    } naming{platform::last_throw(), {}};
-    const auto name_frames = [](void* raw) {
-        auto& here = *static_cast<Naming*>(raw);
-        here.text = platform::symbolize(here.frames, platform::memory_map(), false).text;
-    };
-    if (registry().stack_size == 0) {
-        name_frames(&naming);
-    } else {
-        platform::run_on_large_stack(name_frames,
-                                     &naming);  // reading debug information takes more than a small stack
-    }
-    args.exc_traceback = std::move(naming.text);
+    args.exc_traceback = platform::symbolize(platform::stack_of_last_throw()).text;
     args.thread = threading::Thread(state);
     threading::excepthook(args);
 }

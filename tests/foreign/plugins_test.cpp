@@ -53,6 +53,12 @@ TEST_P(Plugins, are_found_where_their_file_was_moved) {
     EXPECT_EQ(result.out, "101 101 101\n201 201 201\n") << result.err;
 }
 
+TEST_P(Plugins, that_only_a_child_has_loaded_are_in_its_stacks) {
+    const auto result = run("refuses");
+    EXPECT_THAT(result.out, AllOf(HasSubstr("Refused\n#0 refuse at "), HasSubstr("plugin.cpp:")))
+        << result.err;
+}
+
 TEST_P(Plugins, that_cannot_be_loaded_are_an_error_that_says_why) {
     const auto result = run("gone");
     if (method() == "fork") {  // whose child has it already

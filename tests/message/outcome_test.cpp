@@ -12,6 +12,7 @@
 #include <stdexcept>
 #include <string>
 #include <system_error>
+#include <thread>
 #include <typeinfo>
 #include <variant>
 #include <vector>
@@ -21,22 +22,26 @@
 
 #include <chorus/errors.hpp>
 #include <chorus/message/outcome.hpp>
+#include <chorus/platform/crash.hpp>
+#include <chorus/platform/debug_info.hpp>
 
 namespace message = chorus::message;
+namespace platform = chorus::platform;
 using testing::HasSubstr;
+using testing::Not;
 
 namespace {
 
-std::vector<std::byte> written(const std::exception_ptr& thrown, bool is_known = true) {
+std::vector<std::byte> written(const std::exception_ptr& thrown) {
     message::Writer out;
-    EXPECT_EQ(message::write_exception(out, thrown), is_known);
+    message::write_exception(out, thrown);
     return out.take();
 }
 
-std::exception_ptr there_and_back(const std::exception_ptr& thrown, bool is_known = true) {
-    const auto bytes = written(thrown, is_known);
+std::exception_ptr there_and_back(const std::exception_ptr& thrown) {
+    const auto bytes = written(thrown);
     message::Reader in(bytes);
-    auto back = message::read_exception(in, "the stack");
+    auto back = message::read_exception(in);
     EXPECT_EQ(in.left(), 0U);
     return back;
 }
@@ -132,7 +137,7 @@ TEST(Outcome, system_error_of_an_unknown_category_keeps_its_text) {
     const auto bytes = out.take();
     message::Reader in(bytes);
     try {
-        std::rethrow_exception(message::read_exception(in, ""));
+        std::rethrow_exception(message::read_exception(in));
     } catch (const std::exception& arrived) {
         EXPECT_THAT(arrived.what(), HasSubstr("doing it"));
         EXPECT_THAT(arrived.what(), HasSubstr("strange things"))
@@ -258,7 +263,7 @@ struct Odd {};
 
 chorus::RemoteError remote(const std::exception_ptr& thrown) {
     try {
-        std::rethrow_exception(there_and_back(thrown, false));
+        std::rethrow_exception(there_and_back(thrown));
     } catch (const chorus::RemoteError& error) {
         return error;
     }
@@ -268,13 +273,65 @@ TEST(Outcome, unknown_types_arrive_as_remote_error) {
     const auto derived = remote(std::make_exception_ptr(Unregistered("index 5")));
     EXPECT_THAT(derived.type(), HasSubstr("Unregistered"));
     EXPECT_EQ(derived.message(), "index 5");
-    EXPECT_EQ(derived.stack(), "the stack");
+    EXPECT_EQ(derived.stack(), "") << "it was not thrown in a call";
     EXPECT_THAT(derived.what(), HasSubstr("index 5"));
     EXPECT_THAT(remote(std::make_exception_ptr(Odd{})).type(), HasSubstr("Odd"));
     EXPECT_EQ(remote(std::make_exception_ptr(7)).type(), "int");
     EXPECT_EQ(remote(std::make_exception_ptr(7)).message(), "7");
     EXPECT_EQ(remote(std::make_exception_ptr("literal")).message(), "literal");
     EXPECT_EQ(remote(std::make_exception_ptr(std::string("text"))).message(), "text");
+}
+
+[[gnu::noinline]] void throw_odd(void*) { throw Odd{}; }
+
+// As in a worker.
+std::exception_ptr thrown_in_a_call() {
+    try {
+        platform::watch_exceptions(throw_odd, nullptr);
+    } catch (...) {
+        return std::current_exception();
+    }
+    return nullptr;
+}
+
+TEST(Outcome, the_stack_of_an_unknown_type_is_named_when_it_is_asked_for) {
+    const auto before = platform::debug_info_sessions_opened();
+    const auto error = remote(thrown_in_a_call());
+    const auto copy = error;
+    const auto passed_on = arriving(error);
+    EXPECT_EQ(platform::debug_info_sessions_opened(), before) << "named before anything asked for it";
+    EXPECT_THAT(error.stack(), HasSubstr("#0 "));
+    EXPECT_THAT(error.stack(), HasSubstr("throw_odd"));
+    EXPECT_THAT(error.stack(), HasSubstr("outcome_test.cpp:"));
+    EXPECT_THAT(error.stack(), Not(HasSubstr("watch_exceptions")));
+    EXPECT_EQ(&copy.stack(), &error.stack()) << "named once more for a copy";
+    EXPECT_EQ(passed_on.stack(), error.stack());
+}
+
+TEST(Outcome, a_remote_error_that_was_moved_from_has_no_stack) {
+    auto error = remote(thrown_in_a_call());
+    const auto other = std::move(error);
+    EXPECT_THAT(other.stack(), HasSubstr("throw_odd"));
+    EXPECT_EQ(error.stack(), "");  // NOLINT: that is what is tested
+    EXPECT_FALSE(written(std::make_exception_ptr(error)).empty());
+}
+
+TEST(Outcome, an_unnamed_stack_is_small) { EXPECT_LT(written(thrown_in_a_call()).size(), 4096U); }
+
+TEST(Outcome, the_stack_of_an_earlier_throw_is_not_taken_for_this_one) {
+    EXPECT_NE(thrown_in_a_call(), nullptr);
+    platform::watch_exceptions([](void*) {}, nullptr);
+    EXPECT_EQ(remote(std::make_exception_ptr(Odd{})).stack(), "");
+}
+
+TEST(Outcome, all_threads_that_ask_for_a_stack_get_the_same) {
+    const auto error = remote(thrown_in_a_call());
+    std::vector<std::string> stacks(4);
+    {
+        std::vector<std::jthread> threads;
+        for (auto& stack : stacks) threads.emplace_back([&] { stack = error.stack(); });
+    }
+    for (const auto& stack : stacks) EXPECT_EQ(stack, error.stack());
 }
 
 TEST(Outcome, nested_exceptions_are_told_in_the_message) {
@@ -312,11 +369,11 @@ TEST(Outcome, describe_names_types_as_people_write_them) {
 
 // ---- damage -----------------------------------------------------------------------------------
 
-void survives_damage(const std::exception_ptr& thrown, bool is_known = true) {
-    const auto bytes = written(thrown, is_known);
+void survives_damage(const std::exception_ptr& thrown) {
+    const auto bytes = written(thrown);
     for (std::size_t size = 0; size < bytes.size(); ++size) {
         message::Reader in(std::span<const std::byte>(bytes).first(size));
-        EXPECT_THROW(std::rethrow_exception(message::read_exception(in, "")), chorus::DecodeError)
+        EXPECT_THROW(std::rethrow_exception(message::read_exception(in)), chorus::DecodeError)
             << "of " << bytes.size() << " bytes only " << size;
     }
     for (std::size_t i = 0; i < bytes.size(); ++i) {
@@ -324,7 +381,7 @@ void survives_damage(const std::exception_ptr& thrown, bool is_known = true) {
             auto damaged = bytes;
             damaged[i] ^= flip;
             message::Reader in(damaged);
-            EXPECT_NE(message::read_exception(in, ""), nullptr) << "byte " << i;
+            EXPECT_NE(message::read_exception(in), nullptr) << "byte " << i;
         }
     }
 }
@@ -337,7 +394,9 @@ TEST(Outcome, damaged_bytes_become_some_exception) {
     survives_damage(std::make_exception_ptr(std::future_error(std::future_errc::no_state)));
     survives_damage(std::make_exception_ptr(chorus::WorkerDied("text", -9, "stack")));
     survives_damage(std::make_exception_ptr(WithLine(5)));
-    survives_damage(std::make_exception_ptr(Odd{}), false);
+    survives_damage(std::make_exception_ptr(Odd{}));
+    survives_damage(thrown_in_a_call());
+    survives_damage(std::make_exception_ptr(remote(thrown_in_a_call())));
 }
 
 TEST(Outcome, a_type_that_only_the_sender_knows_arrives_as_remote_error) {
@@ -348,10 +407,10 @@ TEST(Outcome, a_type_that_only_the_sender_knows_arrives_as_remote_error) {
     const auto bytes = out.take();
     message::Reader in(bytes);
     try {
-        std::rethrow_exception(message::read_exception(in, "the stack"));
+        std::rethrow_exception(message::read_exception(in));
     } catch (const chorus::RemoteError& error) {
         EXPECT_EQ(error.type(), "ParseFail");
-        EXPECT_EQ(error.stack(), "the stack");
+        EXPECT_EQ(error.stack(), "");
     }
 }
 

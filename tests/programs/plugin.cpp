@@ -10,7 +10,10 @@ int amount() { return PLUGIN_AMOUNT; }
 
 int transform(int number) { return number + amount(); }
 
+struct Refused {};
+
 extern "C" {
+int refuse(int) { throw Refused(); }
 int entry(int number) { return transform(number); }
 const char* where(int) {
     Dl_info info{};

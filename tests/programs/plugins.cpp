@@ -1,5 +1,5 @@
 // A host of plug-ins, which it loads by paths relative to its directory, and then goes elsewhere.
-// plugins METHOD local|moved|gone|global|copies|runs
+// plugins METHOD local|moved|gone|global|copies|runs|refuses
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -25,6 +25,8 @@ Function* load(const char* path, const char* name, int names_seen = RTLD_LOCAL) 
 }
 
 std::string text_of(const char* (*function)(int), int number) { return function(number); }
+
+int load_and_refuse(const std::string& path) { return load<int(int)>(path.c_str(), "refuse")(1); }
 
 void go(const std::string& what) {
     const auto leave_directory = [] { std::filesystem::current_path("/"); };
@@ -58,6 +60,15 @@ void go(const std::string& what) {
         auto* const run_square = load<int(int)>("./plugin_runs.so", "run_square");
         leave_directory();
         chorus::print(run_square(7));
+    } else if (what == "refuses") {  // only the child has the plug-in
+        const std::string path = std::filesystem::absolute("plugin_a.so");
+        leave_directory();
+        try {
+            mp::run(load_and_refuse, path);
+        } catch (const chorus::RemoteError& error) {
+            chorus::print(error.type());
+            chorus::print(error.stack());
+        }
     }
 }
 

@@ -35,6 +35,7 @@ struct Trace {
     std::size_t count;
     std::size_t most;
     std::uintptr_t from;  ///< skip frames until this one is met; 0 for none
+    std::uintptr_t last;  ///< none behind this one; 0 for all
 };
 
 _Unwind_Reason_Code add_frame(_Unwind_Context* context, void* argument) {
@@ -47,7 +48,7 @@ _Unwind_Reason_Code add_frame(_Unwind_Context* context, void* argument) {
     }
     if (trace.count == trace.most) return _URC_END_OF_STACK;
     trace.frames[trace.count++] = address;
-    return _URC_NO_REASON;
+    return address == trace.last ? _URC_END_OF_STACK : _URC_NO_REASON;
 }
 
 std::uintptr_t instruction(const ucontext_t& context) {
@@ -82,10 +83,10 @@ void record_crash(int signal, const siginfo_t* info, const void* raw) {
     // First what cannot fail: if walking a broken stack crashes too, this much is told.
     [[maybe_unused]] auto written = ::pwrite(record_file, &record, sizeof record, record_offset);
     copy_memory_map(record_offset + static_cast<off_t>(sizeof record));
-    Trace trace{record.frames.data(), 0, most_frames, record.frames[0]};
+    Trace trace{record.frames.data(), 0, most_frames, record.frames[0], 0};
     _Unwind_Backtrace(add_frame, &trace);
     if (trace.count == 0) {  // the fault was a jump into nowhere: no frame matches it
-        trace = {record.frames.data() + 1, 0, most_frames - 1, 0};
+        trace = {record.frames.data() + 1, 0, most_frames - 1, 0, 0};
         _Unwind_Backtrace(add_frame, &trace);
         ++trace.count;
     }
@@ -166,9 +167,9 @@ thread_local std::size_t thrown_count = 0;
 }  // namespace
 
 extern "C" __attribute__((visibility("hidden"), used)) _Unwind_Reason_Code chorus_leaving_exception(
-    int, _Unwind_Action actions, _Unwind_Exception_Class, _Unwind_Exception*, _Unwind_Context*) {
+    int, _Unwind_Action actions, _Unwind_Exception_Class, _Unwind_Exception*, _Unwind_Context* here) {
     if ((actions & _UA_SEARCH_PHASE) != 0) {
-        Trace trace{thrown_frames.data(), 0, most_frames, 0};
+        Trace trace{thrown_frames.data(), 0, most_frames, 0, _Unwind_GetIP(here)};
         _Unwind_Backtrace(add_frame, &trace);
         thrown_count = trace.count;
     }
@@ -177,18 +178,9 @@ extern "C" __attribute__((visibility("hidden"), used)) _Unwind_Reason_Code choru
 
 __attribute__((noinline, hot)) void watch_exceptions(void (*body)(void*), void* argument) {
     asm volatile(".cfi_personality 0x1b, chorus_leaving_exception");  // 0x1b: relative, 4 bytes
+    thrown_count = 0;
     body(argument);
     asm volatile("");  // no tail call: the frame must be there
-}
-
-void record_last_throw(int descriptor, std::size_t offset) {
-    CrashRecord record;
-    record.frame_count = static_cast<std::int32_t>(thrown_count);
-    record.frames = thrown_frames;
-    record_file = descriptor;
-    [[maybe_unused]] const auto written =
-        ::pwrite(descriptor, &record, sizeof record, static_cast<off_t>(offset));
-    copy_memory_map(static_cast<off_t>(offset + sizeof record));
 }
 
 std::span<const std::uintptr_t> last_throw() {

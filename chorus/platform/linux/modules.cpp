@@ -1,13 +1,18 @@
 #include <chorus/platform/modules.hpp>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <functional>
+#include <mutex>
 #include <span>
 #include <string_view>
 #include <utility>
+
+#include <chorus/platform/fork_mutex.hpp>
+#include <chorus/platform/os_thread.hpp>
 
 #include <dlfcn.h>
 #include <elf.h>
@@ -189,6 +194,133 @@ const Module& main_module() {
     static const auto* const program =
         new Module(*first_module([](const dl_phdr_info&) { return true; }));  // it comes first
     return *program;
+}
+
+namespace {
+
+constexpr std::string_view mark_of_deleted = " (deleted)";
+
+// What was found of this process, as long as no module comes or goes.
+class KnownCode {
+public:
+    std::vector<MappedCode> at(std::span<const std::uintptr_t> addresses) {
+        const NotHalted whole;
+        const std::lock_guard guard(mutex_);
+        forget_if_changed();
+        std::vector<std::size_t> wanted;
+        for (const std::uintptr_t address : addresses) {
+            const auto found = find(address);
+            if (found && std::find(wanted.begin(), wanted.end(), *found) == wanted.end())
+                wanted.push_back(*found);
+        }
+        std::vector<MappedCode> code;
+        for (const std::size_t each : wanted) code.push_back(known_[each]);
+        return code;
+    }
+
+private:
+    void forget_if_changed() {
+        std::uint64_t changes = 0;
+        dl_iterate_phdr(
+            [](dl_phdr_info* info, std::size_t, void* context) {
+                *static_cast<std::uint64_t*>(context) = info->dlpi_adds + info->dlpi_subs;
+                return 1;
+            },
+            &changes);
+        if (changes == changes_) return;
+        known_.clear();
+        changes_ = changes;
+    }
+
+    std::optional<std::size_t> find(std::uintptr_t address) {
+        for (std::size_t i = 0; i < known_.size(); ++i) {
+            if (known_[i].holds(address)) return i;
+        }
+        struct Search {
+            std::uintptr_t address;
+            std::optional<MappedCode> found;
+        } search{address, {}};
+        dl_iterate_phdr(
+            [](dl_phdr_info* info, std::size_t, void* context) {
+                auto& here = *static_cast<Search*>(context);
+                here.found = describe(*info, here.address);
+                return here.found ? 1 : 0;
+            },
+            &search);
+        if (!search.found) return std::nullopt;
+        known_.push_back(std::move(*search.found));
+        return known_.size() - 1;
+    }
+
+    static std::optional<MappedCode> describe(const dl_phdr_info& info, std::uintptr_t address) {
+        for (const ElfW(Phdr) & header : std::span(info.dlpi_phdr, info.dlpi_phnum)) {
+            const std::uintptr_t begin = info.dlpi_addr + header.p_vaddr;
+            if (header.p_type == PT_LOAD && address - begin < header.p_memsz)
+                return MappedCode{begin, begin + header.p_memsz, header.p_offset, path_of(info),
+                                  hexadecimal(build_id_of(info))};
+        }
+        return std::nullopt;
+    }
+
+    ForkMutex mutex_;
+    std::uint64_t changes_ = 0;
+    std::vector<MappedCode> known_;
+};
+KnownCode& known_code() {
+    static auto* const instance = new KnownCode;
+    return *instance;
+}
+// Created before main: a fork while another thread creates it would leave the child blocked indefinitely.
+[[maybe_unused]] auto& known_code_made = known_code();
+
+// "begin-end rights offset device inode   path"; numbers are hexadecimal.
+std::optional<MappedCode> code_in_line(std::string_view line) {
+    const auto path = line.find('/');
+    if (path == std::string_view::npos) return std::nullopt;
+    MappedCode code;
+    const char* at = line.data();
+    const char* const end = line.data() + path;
+    const auto take = [&](std::uint64_t& number) {
+        const auto taken = std::from_chars(at, end, number, 16);
+        at = taken.ptr + (taken.ptr != end ? 1 : 0);
+        return taken.ec == std::errc();
+    };
+    if (!take(code.begin) || !take(code.end)) return std::nullopt;
+    while (at != end && *at != ' ') ++at;  // the rights
+    if (at != end) ++at;
+    if (at == end || !take(code.offset)) return std::nullopt;
+    code.path = line.substr(path);
+    return code;
+}
+
+}  // namespace
+
+std::vector<MappedCode> code_at(std::span<const std::uintptr_t> addresses) {
+    return known_code().at(addresses);
+}
+
+std::vector<MappedCode> code_in_map(std::string_view map, std::span<const std::uintptr_t> addresses) {
+    std::vector<MappedCode> found;
+    while (!map.empty()) {
+        const std::string_view line = map.substr(0, map.find('\n'));
+        map.remove_prefix(std::min(line.size() + 1, map.size()));
+        auto code = code_in_line(line);
+        if (!code || std::ranges::none_of(addresses, [&](auto each) { return code->holds(each); })) continue;
+        // A child runs the very file that its parent runs, whatever lies at its path by now.
+        if (without_deleted(code->path) == without_deleted(main_module().path))
+            code->build_id = main_module().build_id;
+        found.push_back(std::move(*code));
+    }
+    return found;
+}
+
+std::string without_deleted(std::string_view path) {
+    if (path.ends_with(mark_of_deleted)) path.remove_suffix(mark_of_deleted.size());
+    return std::string(path);
+}
+
+std::string build_id_in(std::span<const unsigned char> notes) {
+    return hexadecimal(build_id_in_notes(notes.data(), notes.size()));
 }
 
 bool is_statically_linked() noexcept {

@@ -38,7 +38,23 @@ std::uintptr_t start_thread(void* (*body)(void*), void* argument, std::size_t st
     return thread;
 }
 
-void run_on_large_stack(void (*function)(void*), void* argument) {
+namespace {
+
+constexpr std::size_t usual_stack = std::size_t{1} << 20;
+
+bool has_small_stack() noexcept {
+    pthread_attr_t attributes;
+    if (::pthread_getattr_np(::pthread_self(), &attributes) != 0) return false;
+    std::size_t size = 0;
+    ::pthread_attr_getstacksize(&attributes, &size);
+    ::pthread_attr_destroy(&attributes);
+    return size < usual_stack;
+}
+
+}  // namespace
+
+void run_with_usual_stack(void (*function)(void*), void* argument) {
+    if (!has_small_stack()) return function(argument);
     struct Errand {
         void (*function)(void*);
         void* argument;

@@ -102,8 +102,7 @@ void ProcessCrew::heed(Heard& heard) {
         case AnswerHeader::begun: return heed_begun(header);
         case AnswerHeader::not_initialised: {
             message::Reader in(heard.rest);
-            const std::string stack = in.read_text();
-            const auto failure = message::describe(message::read_exception(in, stack));
+            const auto failure = message::describe(message::read_exception(in));
             return break_down("the initializer of the pool's workers failed: " + failure.type + ": " +
                               failure.message);
         }
@@ -132,12 +131,11 @@ void ProcessCrew::heed_outcome(Heard& heard) {
     try {
         if (heard.error) std::rethrow_exception(heard.error);
         message::Reader in(heard.rest, &heard.attachments);
-        const std::string stack = in.read_text();
         message::Reader from_ending = in;
         if (in.read_raw<message::Ending>() == message::Ending::value) {
             task->take_value(in);
         } else {
-            task->future().set_error(message::read_exception(from_ending, stack));
+            task->future().set_error(message::read_exception(from_ending));
         }
     } catch (...) {
         task->future().set_error(std::current_exception());

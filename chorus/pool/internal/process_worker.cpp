@@ -9,7 +9,6 @@
 #include <chorus/message/outcome.hpp>
 #include <chorus/platform/crash.hpp>
 #include <chorus/platform/os_process.hpp>
-#include <chorus/platform/symbols.hpp>
 #include <chorus/pool/internal/task_trace.hpp>
 #include <chorus/sync/internal/lives.hpp>
 
@@ -28,7 +27,6 @@ public:
             message::Writer& out;
         } errand{call, message_.out()};
         message_.out().keep_attachments();  // the value that they lead to is gone before they are sent
-        message_.out().write_text("");
         message_.out().write_raw(message::Ending::value);
         platform::watch_exceptions(
             [](void* context) {
@@ -41,10 +39,8 @@ public:
     // Instead of what was written.
     void say(std::exception_ptr thrown) {
         message::Writer exception;
-        const bool known = message::write_exception(exception, std::move(thrown));
+        message::write_exception(exception, std::move(thrown));
         message_.clear();
-        message_.out().write_text(
-            known ? "" : platform::symbolize(platform::last_throw(), platform::memory_map(), false).text);
         const auto bytes = exception.buffered();
         message_.out().write(bytes.data(), bytes.size());
     }

@@ -28,7 +28,7 @@ void tell_on_stderr(const std::string& text) {
 
 void tell_of_exception(std::exception_ptr thrown) {
     const auto described = message::describe(thrown);
-    const auto stack = platform::symbolize(platform::last_throw(), platform::memory_map(), false);
+    const auto stack = platform::symbolize(platform::stack_of_last_throw());
     tell_on_stderr("Process " + identity().name + ":\n" + stack.text + (stack.text.empty() ? "" : "\n") +
                    described.type + ": " + described.message + "\n");
 }

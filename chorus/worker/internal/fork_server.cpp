@@ -102,7 +102,7 @@ void launch(Server& here) {
         platform::receive_message(here.socket.get(), outcome).size));
     if (failure.left() > 1) {
         drop(here);
-        std::rethrow_exception(message::read_exception(failure, ""));
+        std::rethrow_exception(message::read_exception(failure));
     }
 }
 

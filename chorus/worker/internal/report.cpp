@@ -37,7 +37,7 @@ void report_exception(int report, std::exception_ptr thrown, std::size_t memory_
     }
     memory::SegmentSink sink(report, outcome_offset);
     message::Writer out(sink, 64 * 1024);
-    if (!message::write_exception(out, thrown)) platform::record_last_throw(report, crash_offset);
+    message::write_exception(out, thrown);
     out.flush();
     commit(report, out.size());
 }
@@ -87,7 +87,7 @@ Report::Report(const platform::FileDescriptor& file) {
         const char* text = reinterpret_cast<const char*>(bytes.data()) + crash_offset + sizeof record_;
         const std::size_t most =
             std::min(size - crash_offset - sizeof record_, platform::longest_memory_map + 4096);
-        memory_map_.assign(text, ::strnlen(text, most));
+        memory_map_ = {text, ::strnlen(text, most)};
     }
     if (header.complete == 1 && size >= outcome_offset && header.size <= size - outcome_offset) {
         outcome_ = bytes.subspan(outcome_offset, header.size);
@@ -104,8 +104,7 @@ std::exception_ptr Report::exception() {
     if (outcome_.empty() || static_cast<message::Ending>(outcome_.front()) == message::Ending::value)
         return nullptr;
     message::Reader in(outcome_);
-    const bool unknown = static_cast<message::Ending>(outcome_.front()) == message::Ending::unknown_exception;
-    return message::read_exception(in, unknown ? stack().text : "");
+    return message::read_exception(in);
 }
 
 Death death_of(std::optional<int> exitcode, const Report& report, std::size_t memory_limit) {
@@ -132,9 +131,11 @@ platform::SymbolizedStack Report::stack() const {
     const auto count = std::min<std::size_t>(
         record_.frame_count > 0 ? static_cast<std::size_t>(record_.frame_count) : 0, platform::most_frames);
     if (count == 0) return {};
-    std::vector<std::uintptr_t> frames(record_.frames.begin(),
-                                       record_.frames.begin() + static_cast<std::ptrdiff_t>(count));
-    return platform::symbolize(frames, memory_map_, record_.signal != 0);
+    platform::AddressStack stack;
+    stack.frames.assign(record_.frames.begin(), record_.frames.begin() + static_cast<std::ptrdiff_t>(count));
+    stack.first_is_exact = true;
+    stack.code = platform::code_in_map(memory_map_, stack.instructions());
+    return platform::symbolize(stack);
 }
 
 }  // namespace chorus::worker

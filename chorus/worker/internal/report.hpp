@@ -3,8 +3,7 @@
 // Layout of the file (anonymous, sparse; only what is written takes memory):
 //
 //     0           Header; `size` is written last and commits the outcome
-//     64          platform::CrashRecord, then the child's memory map; written when it crashes, or when
-//                 an exception that cannot be rebuilt elsewhere leaves its function
+//     64          platform::CrashRecord, then the child's memory map; written when it crashes
 //     2 MiB       the outcome, as message/outcome writes it
 //
 // The child writes, the parent reads once the child is dead. So nothing is shared while it changes,
@@ -16,6 +15,7 @@
 #include <exception>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include <chorus/message/callable.hpp>
 #include <chorus/message/outcome.hpp>
@@ -47,12 +47,13 @@ public:
     std::optional<message::Reader> value();
     /// What the function threw; null if it did not.
     std::exception_ptr exception();
+    /// Where it crashed; empty if it does not say.
     platform::SymbolizedStack stack() const;
 
 private:
     platform::CrashRecord record_;
-    std::string memory_map_;
     platform::Mapping mapping_;
+    std::string_view memory_map_;         ///< in the mapping
     std::span<const std::byte> outcome_;  ///< empty if there is none
 };
 
