@@ -11,6 +11,7 @@
 
 namespace chorus::platform {
 
+/// It can grow and never shrink, so that no part that somebody has mapped goes away.
 FileDescriptor make_anonymous_file(const char* label);
 
 /// A file that give_memory_name() can give a name, where POSIX keeps named shared memory (shm_open). Until
@@ -39,6 +40,11 @@ std::size_t file_size(int descriptor);
 /// Throws: OsError when there is no memory left for it.
 void write_at(int descriptor, std::size_t offset, std::span<const std::byte> bytes);
 
+/// One process at a time, by the system's own lock on a byte of the file that nobody can write over. It goes
+/// with the process, not with the thread: threads of one process agree by other means. Never taken twice.
+void lock_byte(int descriptor, std::size_t offset) noexcept;
+void unlock_byte(int descriptor, std::size_t offset) noexcept;
+
 /// A hint for memory of this process alone.
 void prefer_large_pages(void* memory, std::size_t bytes) noexcept;
 
@@ -51,6 +57,10 @@ public:
     Mapping(int descriptor, std::size_t size, Access access) : Mapping(descriptor, 0, size, access) {}
     /// A part; the offset is a multiple of the page size.
     Mapping(int descriptor, std::size_t offset, std::size_t size, Access access);
+    /// A part of one that was made to be read. The offset and the size are multiples of the page size.
+    void make_writable(std::size_t offset, std::size_t size);
+    /// The beginning is no longer mapped; bytes() is the rest. A multiple of the page size.
+    void unmap_beginning(std::size_t size) noexcept;
     /// All pages are looked up at once, which is several times quicker than each when it is touched.
     /// Requires: reserved.
     void look_up_all() noexcept;

@@ -202,6 +202,9 @@ void limit_cpu_time(std::chrono::nanoseconds more);
 void lift_cpu_time_limit() noexcept;
 /// Whether it was SIGXCPU that ended a process.
 bool is_cpu_time_signal(int exitcode) noexcept;
+/// Whether a process that ended so has done what no correct program does, and may have written anywhere
+/// before.
+bool may_have_written_anywhere(int exitcode) noexcept;
 
 /// What a process is to the system and cannot hand on to one that exists already: its users, groups and
 /// capabilities, its process group and session, its root directory, and what it has renounced.

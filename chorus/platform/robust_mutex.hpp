@@ -4,41 +4,29 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 
 #include <chorus/deadline.hpp>
 
 namespace chorus::platform {
 
 /// A lock in shared memory that the system takes back from the dead, and in which no death leaves a sleeper
-/// asleep.
+/// asleep. Nothing is believed that lies there: a holder that does not exist counts as dead.
 ///
-/// Layout: the system's own mutex object. Writers: whoever locks it; the kernel marks the owner dead.
+/// Layout: a word, and at the system's distance from it what the system needs to find it; all zero: free.
+/// Writers: whoever locks it; the kernel marks the owner dead.
 class RobustMutex {
 public:
-    /// Call once, before anybody else can see the memory.
-    void initialise();
-
     /// Also from the dead. Returns false if the deadline passed first.
     bool lock(Deadline deadline = {}) noexcept;
-    /// The same, only if it is free. Requires: nobody ever waits for this one.
-    bool try_lock() noexcept;
     void unlock() noexcept;
 
-    /// Changes when the thread that holds the lock lets go or dies, and then wakes one sleeper if somebody
-    /// watches.
-    const std::atomic<std::uint32_t>& word() const noexcept;
-    bool is_held() const noexcept;
-    /// Asks for that wake. Returns the word's value to sleep on, or nothing if nobody alive holds the lock.
-    std::optional<std::uint32_t> watch() noexcept;
-    /// The holder's answer to watchers of somebody before it: they are woken and look again.
-    void dismiss_watchers() noexcept;
-
 private:
-    std::atomic<std::uint32_t>& own_word() noexcept;
+    bool take_if_free(std::uint32_t self) noexcept;
 
-    alignas(8) std::byte state_[40];
+    alignas(8) std::atomic<std::uint32_t> word_{0};
+    [[maybe_unused]] std::byte for_the_system_[36]{};  ///< written, never read
 };
+static_assert(sizeof(RobustMutex) == 40);
 
 /// While one lives in a thread, the death of that thread wakes one sleeper on the word: it can hand on, even
 /// in death, what it was about to tell. Requires: once there is something to tell, the low 30 bits of the

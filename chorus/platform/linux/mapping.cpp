@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -51,7 +52,10 @@ OsError no_room(std::size_t size, int code, const struct statvfs& volume) {
 }  // namespace
 
 FileDescriptor make_anonymous_file(const char* label) {
-    return above_standard_streams(check(::memfd_create(label, MFD_CLOEXEC), "make a shared memory file"));
+    auto file = above_standard_streams(
+        check(::memfd_create(label, MFD_CLOEXEC | MFD_ALLOW_SEALING), "make a shared memory file"));
+    check(::fcntl(file.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_SEAL), "seal a shared memory file");
+    return file;
 }
 
 FileDescriptor make_nameable_file() {
@@ -135,6 +139,34 @@ Mapping::Mapping(int descriptor, std::size_t offset, std::size_t size, Access ac
         throw os_error("map " + std::to_string(size) + " bytes of shared memory", errno);
     bytes_ = {static_cast<std::byte*>(address), size};
 }
+
+void Mapping::make_writable(std::size_t offset, std::size_t size) {
+    check(::mprotect(bytes_.data() + offset, size, PROT_READ | PROT_WRITE), "make shared memory writable");
+}
+
+void Mapping::unmap_beginning(std::size_t size) noexcept {
+    ::munmap(bytes_.data(), size);
+    bytes_ = bytes_.subspan(size);
+}
+
+namespace {
+
+void set_lock(int descriptor, std::size_t offset, short type) noexcept {
+    struct flock lock {};
+    lock.l_type = type;
+    lock.l_whence = SEEK_SET;
+    lock.l_start = static_cast<off_t>(offset);
+    lock.l_len = 1;
+    // EDEADLK takes the threads of a process for one, which waits for itself: the next look finds it
+    // otherwise.
+    while (retry([&] { return ::fcntl(descriptor, F_SETLKW, &lock); }) < 0 && errno == EDEADLK)
+        ::sched_yield();
+}
+
+}  // namespace
+
+void lock_byte(int descriptor, std::size_t offset) noexcept { set_lock(descriptor, offset, F_WRLCK); }
+void unlock_byte(int descriptor, std::size_t offset) noexcept { set_lock(descriptor, offset, F_UNLCK); }
 
 void Mapping::look_up_all() noexcept {
     // Since Linux 5.14; before, each is looked up when it is touched.

@@ -661,6 +661,10 @@ void lift_cpu_time_limit() noexcept {
 }
 
 bool is_cpu_time_signal(int exitcode) noexcept { return exitcode == -SIGXCPU; }
+bool may_have_written_anywhere(int exitcode) noexcept {
+    return exitcode == -SIGSEGV || exitcode == -SIGBUS || exitcode == -SIGILL || exitcode == -SIGFPE ||
+           exitcode == -SIGABRT;
+}
 
 void lift_memory_limit() noexcept {
     struct rlimit bound {};

@@ -1,47 +1,31 @@
 #include <chorus/platform/robust_mutex.hpp>
 
-#include <new>
-
 #include <chorus/platform/futex.hpp>
+#include <chorus/platform/linux/robust_list.hpp>
+#include <chorus/platform/os_process.hpp>
+#include <chorus/platform/os_thread.hpp>
 #include <chorus/platform/syscall.hpp>
 
 #include <linux/futex.h>
-#include <pthread.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 namespace chorus::platform {
-namespace {
-
-static_assert(sizeof(pthread_mutex_t) <= sizeof(RobustMutex));
-
-pthread_mutex_t* system_mutex(std::byte* state) {
-    return std::launder(reinterpret_cast<pthread_mutex_t*>(state));
+bool RobustMutex::take_if_free(std::uint32_t self) noexcept {
+    std::uint32_t value = word_.load();
+    while ((value & FUTEX_TID_MASK) == 0) {
+        if (!word_.compare_exchange_weak(value, self | (value & FUTEX_WAITERS))) continue;
+        list_as_shared(word_);
+        return true;
+    }
+    return false;
 }
 
-}  // namespace
-
-void RobustMutex::initialise() {
-    pthread_mutexattr_t attributes;
-    ::pthread_mutexattr_init(&attributes);
-    ::pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
-    ::pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
-    const int code = ::pthread_mutex_init(new (state_) pthread_mutex_t, &attributes);
-    ::pthread_mutexattr_destroy(&attributes);
-    if (code != 0) throw os_error("make a shared lock", code);
-}
-
-bool RobustMutex::try_lock() noexcept {
-    auto* const mutex = system_mutex(state_);
-    const int code = ::pthread_mutex_trylock(mutex);
-    if (code == EOWNERDEAD) ::pthread_mutex_consistent(mutex);
-    return code == 0 || code == EOWNERDEAD;
-}
-
-// The C library's own way of waiting can leave a sleeper asleep for ever. It lets go of the lock by clearing
-// the word, the flag for sleepers too, and wakes one of them, who is to set the flag again for the rest. If
-// that one is killed before, and a third takes the lock meanwhile, the third finds no flag and wakes nobody
-// when it lets go or dies; the kernel helps only where nobody holds the lock.
+// The C library's robust mutex keeps pointers in the shared memory and follows them, and its way of waiting
+// can leave a sleeper asleep for ever. It lets go of the lock by clearing the word, the flag for sleepers
+// too, and wakes one of them, who is to set the flag again for the rest. If that one is killed before, and a
+// third takes the lock meanwhile, the third finds no flag and wakes nobody when it lets go or dies; the
+// kernel helps only where nobody holds the lock.
 //
 // So here the flag is never lost: a free lock is first marked as one whose owner has died and that has
 // sleepers, which whoever takes it takes over with the flag. Each who lets go, or dies, has one sleeper
@@ -49,49 +33,33 @@ bool RobustMutex::try_lock() noexcept {
 // wakes the next, or somebody holds it who will.
 bool RobustMutex::lock(Deadline deadline) noexcept {
     constexpr std::uint32_t free_with_sleepers = FUTEX_OWNER_DIED | FUTEX_WAITERS;
-    auto& word = own_word();
+    const auto self = static_cast<std::uint32_t>(thread_id());
     for (;;) {
         std::uint32_t value = 0;
         {
-            const WakesAtDeath the_next(word);
-            word.compare_exchange_strong(value, free_with_sleepers);
-            if (try_lock()) return true;
+            const WakesAtDeath the_next(word_);
+            word_.compare_exchange_strong(value, free_with_sleepers);
+            if (take_if_free(self)) return true;
         }
-        value = word.load();
-        if ((value & FUTEX_TID_MASK) == 0) continue;
-        if ((value & FUTEX_WAITERS) == 0 && !word.compare_exchange_strong(value, value | FUTEX_WAITERS))
+        value = word_.load();
+        const std::uint32_t holder = value & FUTEX_TID_MASK;
+        if (holder == 0) continue;
+        // The system would have said so of who held it: somebody has written there.
+        if (holder == self || !process_exists(static_cast<int>(holder))) {
+            word_.compare_exchange_strong(value, free_with_sleepers);
             continue;
-        const WakesAtDeath the_next(word);  // anew: the C library has made its own use of the same record
-        if (!shared_futex_wait(word, value | FUTEX_WAITERS, deadline) && deadline.has_passed()) return false;
+        }
+        if ((value & FUTEX_WAITERS) == 0 && !word_.compare_exchange_strong(value, value | FUTEX_WAITERS))
+            continue;
+        const WakesAtDeath the_next(word_);
+        if (!shared_futex_wait(word_, value | FUTEX_WAITERS, deadline) && deadline.has_passed()) return false;
     }
 }
 
-void RobustMutex::unlock() noexcept { ::pthread_mutex_unlock(system_mutex(state_)); }
-
-// The first member of the C library's mutex is the word that it shares with the kernel: the number of the
-// thread that holds it, and two flags.
-std::atomic<std::uint32_t>& RobustMutex::own_word() noexcept {
-    return *std::launder(reinterpret_cast<std::atomic<std::uint32_t>*>(state_));
-}
-const std::atomic<std::uint32_t>& RobustMutex::word() const noexcept {
-    return const_cast<RobustMutex*>(this)->own_word();
-}
-
-bool RobustMutex::is_held() const noexcept { return (word().load() & FUTEX_TID_MASK) != 0; }
-
-std::optional<std::uint32_t> RobustMutex::watch() noexcept {
-    auto& word = own_word();
-    std::uint32_t value = word.load();
-    for (;;) {
-        if ((value & FUTEX_TID_MASK) == 0) return std::nullopt;
-        if ((value & FUTEX_WAITERS) != 0) return value;
-        if (word.compare_exchange_weak(value, value | FUTEX_WAITERS)) return value | FUTEX_WAITERS;
-    }
-}
-
-void RobustMutex::dismiss_watchers() noexcept {
-    if ((own_word().fetch_and(~static_cast<std::uint32_t>(FUTEX_WAITERS)) & FUTEX_WAITERS) != 0)
-        shared_futex_wake_all(own_word());
+void RobustMutex::unlock() noexcept {
+    const WakesAtDeath the_next(word_);
+    unlist_shared(word_);
+    if ((word_.exchange(0) & FUTEX_WAITERS) != 0) shared_futex_wake(word_, 1);
 }
 
 constinit thread_local WakesAtDeath::Promise WakesAtDeath::promise{};
