@@ -169,6 +169,15 @@ public:
     using Error::Error;
 };
 
+/// Memory that processes share holds what nobody of Chorus has put there: one of them has written where
+/// nothing of its own lies. Thrown by whatever finds it, and again by whoever uses the object then: it cannot
+/// be repaired, only made anew. A pool does that itself: tasks whose messages were lost that way fail with
+/// this, and it goes on. what() says which object, and what was found.
+class Damaged : public Error {
+public:
+    using Error::Error;
+};
+
 /// A barrier is broken: a party left early, was late, or died in it (what() says which). Python's name.
 class BrokenBarrierError : public Error {
 public:

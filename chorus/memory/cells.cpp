@@ -43,8 +43,7 @@ Cells cells_at(std::shared_ptr<CellsHeader> header, const CellKind& kind, std::s
 
 // A small one among others, so that it takes no descriptor of its own.
 Place shared_place(std::size_t bytes) {
-    if (bytes <= largest_small) return allocate(bytes);
-    return {Region::create("chorus-array", bytes), sizeof(RegionHeader)};
+    return bytes <= largest_small ? allocate(bytes) : allocate_alone("chorus-array", bytes);
 }
 
 // By calloc, which gets large memory zeroed from the system and touches none of it.
@@ -97,7 +96,7 @@ Cells read_cells(message::Reader& in, const CellKind& kind) {
             (found.is_array != 0 ? "an array: " : "a value: ") + elements(found.count, found.element_size) +
             (found.element_size == kind.size ? " of another type" : ""));
     }
-    const std::size_t room = place.region->size() - place.offset;
+    const std::size_t room = place.room();
     if (first_offset(kind) > room || found.count > (room - first_offset(kind)) / kind.size) {
         throw DecodeError("shared memory damaged: " + elements(found.count, kind.size) + " (" + wanted +
                           ") are said to lie in " + std::to_string(room) + " bytes");

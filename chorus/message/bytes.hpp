@@ -155,6 +155,8 @@ public:
     ~Attachments() { close(); }
 
     bool empty() const noexcept { return descriptors_.empty(); }
+    /// Those that are still in here. They stay.
+    std::span<const int> all() const noexcept { return descriptors_; }
     /// It is closed with the others.
     void add(int descriptor) { descriptors_.push_back(descriptor); }
     /// The caller owns it from now on; -1 if it was taken before. Throws: DecodeError if it did not come.

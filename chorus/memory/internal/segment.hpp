@@ -23,6 +23,8 @@ public:
     /// The memory stays; it can no longer be handed on.
     void close_file() noexcept { file_.reset(); }
     std::span<std::byte> bytes() const noexcept { return mapping_.bytes(); }
+    /// Of whole pages: what this process is not to write to any more. The rest stays where it is.
+    void unmap_beginning(std::size_t size) noexcept { mapping_.unmap_beginning(size); }
 
     template <class T>
     T& as() const noexcept {
