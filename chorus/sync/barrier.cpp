@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <chorus/errors.hpp>
+#include <chorus/memory/internal/damage.hpp>
 #include <chorus/sync/internal/lock_state.hpp>
 #include <chorus/sync/internal/make.hpp>
 
@@ -18,13 +19,16 @@ struct BarrierState {
     LockState guard;
     Word word{0};
     Bell bell;
-    Home home = Home::thread;
-    std::uint32_t parties = 0;
+    memory::Fixed<Home> fixed_home{Home::thread};
+    memory::Fixed<std::uint32_t> fixed_parties;
     std::uint32_t reason = aborted;
     LifeId who = nobody;
     /// One bit for each of the last 64 generations: it did not end by all having come.
     std::atomic<std::uint64_t> failed{0};
 
+    // Throw: Damaged.
+    Home home() const { return fixed_home.get("the barrier"); }
+    std::uint32_t parties() const { return fixed_parties.get("the barrier"); }
     LifeId* arrivals() noexcept { return reinterpret_cast<LifeId*>(this + 1); }
 };
 
@@ -56,14 +60,14 @@ std::string why_broken(const BarrierState& state) {
 // All of the following require: the guard is held.
 
 void change(BarrierState& state, std::uint32_t word) {
-    const TellsInDeath pending(state.home, state.bell.word());
+    const TellsInDeath pending(state.home(), state.bell.word());
     state.word = word;
-    state.bell.ring_all(state.home);
+    state.bell.ring_all(state.home());
 }
 
 // Among processes the others look again, to watch this one too.
 void arrive(BarrierState& state) {
-    if (state.home == Home::process) return change(state, state.word + 1);
+    if (state.home() == Home::process) return change(state, state.word + 1);
     state.word = state.word + 1;
 }
 
@@ -82,8 +86,9 @@ void break_it(BarrierState& state, BarrierState::Reason reason, LifeId who = nob
 }
 
 LifeId find_dead(BarrierState& state) {
-    if (state.home == Home::thread) return nobody;
-    for (std::uint32_t i = 0; i < arrived(state.word); ++i) {
+    if (state.home() == Home::thread) return nobody;
+    const std::uint32_t count = std::min<std::uint32_t>(arrived(state.word), state.parties());
+    for (std::uint32_t i = 0; i < count; ++i) {
         if (is_dead(state.arrivals()[i])) return state.arrivals()[i];
     }
     return nobody;
@@ -97,9 +102,9 @@ void break_for_the_dead(BarrierState& state) {
 // writing: a wrong id costs one more look.
 std::vector<LifeId> others(BarrierState& state, std::uint32_t word, std::uint32_t first) {
     std::vector<LifeId> ids;
-    if (state.home == Home::thread) return ids;
+    if (state.home() == Home::thread) return ids;
     const LifeId self = my_life();
-    const std::uint32_t count = std::min(arrived(word), state.parties);
+    const std::uint32_t count = std::min(arrived(word), state.parties());
     const std::size_t most = platform::most_words_to_wait_on - 2;
     for (std::uint32_t i = 0; i < count && ids.size() < most; ++i) {
         const LifeId id = std::atomic_ref(state.arrivals()[(first + i) % count]).load();
@@ -112,7 +117,7 @@ std::vector<LifeId> others(BarrierState& state, std::uint32_t word, std::uint32_
 template <class Over>
 void sleep_until(BarrierState& state, Over over, std::uint32_t first_watched, Deadline deadline) {
     trace::Wait wait("Barrier.wait");
-    const TellsInDeath pending(state.home, state.bell.word());
+    const TellsInDeath pending(state.home(), state.bell.word());
     for (;;) {
         const std::uint32_t seen = state.word;
         state.bell.mark();
@@ -120,9 +125,9 @@ void sleep_until(BarrierState& state, Over over, std::uint32_t first_watched, De
         const auto watched = others(state, seen, first_watched);
         if (std::any_of(watched.begin(), watched.end(), is_dead)) break;
         wait.begins();
-        if (!sleep(state.home, state.word, seen, state.bell, deadline, watched)) break;
+        if (!sleep(state.home(), state.word, seen, state.bell, deadline, watched)) break;
     }
-    state.bell.ring_all(state.home);
+    state.bell.ring_all(state.home());
 }
 
 }  // namespace
@@ -135,8 +140,8 @@ BasicBarrier::BasicBarrier(Home home, int parties, std::function<void()> run_by_
     }
     state_ = make_state<BarrierState>(home, static_cast<std::size_t>(parties) * sizeof(LifeId));
     state_->guard.initialise(home, false);
-    state_->home = home;
-    state_->parties = static_cast<std::uint32_t>(parties);
+    state_->fixed_home = memory::Fixed(home);
+    state_->fixed_parties = memory::Fixed(static_cast<std::uint32_t>(parties));
 }
 
 int BasicBarrier::wait() { return wait(timeout_ ? Deadline(*timeout_) : Deadline()); }
@@ -152,9 +157,13 @@ int BasicBarrier::wait(Deadline deadline) {
             word = state.word;
             if (is_broken(word)) throw_broken(state);
             const std::uint32_t index = arrived(word);
-            if (index < state.parties) {
-                std::atomic_ref(state.arrivals()[index]).store(me(state.home));
-                if (index + 1 == state.parties && !run_by_last_) {
+            if (index > state.parties())
+                memory::throw_damaged("the barrier", std::to_string(index) + " of " +
+                                                         std::to_string(state.parties()) +
+                                                         " parties are said to have come");
+            if (index < state.parties()) {
+                std::atomic_ref(state.arrivals()[index]).store(me(state.home()));
+                if (index + 1 == state.parties() && !run_by_last_) {
                     begin_generation(state);
                     return static_cast<int>(index);
                 }
@@ -162,12 +171,12 @@ int BasicBarrier::wait(Deadline deadline) {
                 mine = index;
             }
         }
-        if (mine && *mine + 1 == state.parties) return run_action_and_open(generation_of(word), *mine);
+        if (mine && *mine + 1 == state.parties()) return run_action_and_open(generation_of(word), *mine);
         if (mine) return wait_for_others(generation_of(word), *mine, deadline);
         // The last party is at its action: this one belongs to the next round.
         const auto opened = [&] { return state.word != word; };
         if (look_for(opened)) continue;
-        sleep_until(state, opened, state.parties - 1, deadline);
+        sleep_until(state, opened, state.parties() - 1, deadline);
         if (!deadline.has_passed()) continue;
         const Guard guard(state.guard);
         if (!opened()) break_it(state, BarrierState::late);
@@ -219,7 +228,7 @@ void BasicBarrier::abort() {
     break_it(*state_, BarrierState::aborted);
 }
 
-int BasicBarrier::parties() const noexcept { return static_cast<int>(state_->parties); }
+int BasicBarrier::parties() const noexcept { return static_cast<int>(state_->fixed_parties.get_or(0)); }
 
 int BasicBarrier::n_waiting() const noexcept {
     const std::uint32_t word = state_->word;
@@ -238,8 +247,9 @@ void write_barrier(message::Writer& out, const BasicBarrier& barrier) { write_st
 std::shared_ptr<BarrierState> read_barrier(message::Reader& in) {
     const auto place = memory::read_place(in, sizeof(BarrierState));
     auto state = memory::object_at<BarrierState>(place);
-    const std::size_t room = (place.region->size() - place.offset - sizeof(BarrierState)) / sizeof(LifeId);
-    if (state->home != Home::process || state->parties == 0 || state->parties > room)
+    const std::size_t room = (place.room() - sizeof(BarrierState)) / sizeof(LifeId);
+    const std::uint32_t parties = state->fixed_parties.get_or(0);
+    if (state->fixed_home.get_or(Home::thread) != Home::process || parties == 0 || parties > room)
         throw DecodeError("message damaged: no barrier lies where it says");
     return state;
 }

@@ -26,10 +26,11 @@ void require_lock(const LockState& lock, const char* what) {
 
 BasicCondition::BasicCondition(Home home, std::shared_ptr<LockState> lock)
     : lock_(std::move(lock)), state_(make_state<ConditionState>(home)) {
-    state_->list.home = home;
+    state_->list.home = memory::Fixed(home);
     if (home == Home::thread) return;
     const auto place = memory::place_of(state_);
-    state_->list.name = place.region->name() + (static_cast<std::uint64_t>(place.offset) << 32);
+    state_->list.name =
+        place.region->name() + (static_cast<std::uint64_t>(place.region->begin() + place.offset) << 32);
     if (state_->list.name == 0) state_->list.name = 1;
 }
 
@@ -39,7 +40,7 @@ bool BasicCondition::wait(Deadline deadline) {
     const std::uint32_t depth = lock.depth;
     bool notified_in_time = false;
     auto taken = LockState::Taken::cleanly;
-    require_somebody_else(state_->list.home, deadline);
+    require_somebody_else(state_->list.home.get("the condition"), deadline);
     {
         Waiter waiter(state_->list);
         lock.give_back();
@@ -47,6 +48,7 @@ bool BasicCondition::wait(Deadline deadline) {
         taken = lock.take({}, "Condition.wait");
         lock.depth = depth;
     }
+    if (taken == LockState::Taken::damaged) tell_of_damage(lock);
     if (taken == LockState::Taken::after_owner_died) {
         throw OwnerDied(
             "while this thread waited, the condition's lock was held by " + describe(lock.died()) +
@@ -93,7 +95,7 @@ std::shared_ptr<LockState> read_any_lock(message::Reader& in) {
 
 std::shared_ptr<ConditionState> read_condition(message::Reader& in) {
     auto state = read_state<ConditionState>(in);
-    if (state->list.home != Home::process)
+    if (state->list.home.get_or(Home::thread) != Home::process)
         throw DecodeError("message damaged: no condition lies where it says");
     return state;
 }

@@ -1,6 +1,7 @@
 #include <chorus/sync/event.hpp>
 
 #include <chorus/errors.hpp>
+#include <chorus/memory/internal/damage.hpp>
 #include <chorus/sync/internal/make.hpp>
 #include <chorus/sync/internal/waiting.hpp>
 
@@ -14,21 +15,24 @@ struct EventState {
 
     Word word{0};
     Bell bell;
-    Home home = Home::thread;
+    memory::Fixed<Home> home{Home::thread};
 };
 
-BasicEvent::BasicEvent(Home home) : state_(make_state<EventState>(home)) { state_->home = home; }
+BasicEvent::BasicEvent(Home home) : state_(make_state<EventState>(home)) {
+    state_->home = memory::Fixed(home);
+}
 
 bool BasicEvent::is_set() const noexcept { return (state_->word.load() & EventState::is_set) != 0; }
 
 void BasicEvent::set() {
     auto& state = *state_;
-    const TellsInDeath pending(state.home, state.bell.word());
+    const Home home = state.home.get("the event");
+    const TellsInDeath pending(home, state.bell.word());
     std::uint32_t word = state.word.load();
     while ((word & EventState::is_set) == 0) {
         if (!state.word.compare_exchange_weak(word, (word + EventState::one_setting) | EventState::is_set))
             continue;
-        state.bell.ring_all(state.home);
+        state.bell.ring_all(home);
         return;
     }
 }
@@ -37,13 +41,14 @@ void BasicEvent::clear() { state_->word.fetch_and(~EventState::is_set); }
 
 bool BasicEvent::wait(Deadline deadline) const {
     auto& state = *state_;
+    const Home home = state.home.get("the event");
     const std::uint32_t before = state.word.load() & ~EventState::is_set;
     const auto was_set = [&] {
         const std::uint32_t word = state.word.load();
         return (word & EventState::is_set) != 0 || word != before;
     };
-    return wait_until("Event.wait", state.home, state.word, state.bell, deadline, was_set,
-                      [&] { state.bell.ring_all(state.home); });
+    return wait_until("Event.wait", home, state.word, state.bell, deadline, was_set,
+                      [&] { state.bell.ring_all(home); });
 }
 
 std::ostream& operator<<(std::ostream& out, const BasicEvent& event) {
@@ -54,7 +59,8 @@ void write_event(message::Writer& out, const BasicEvent& event) { write_state(ou
 
 std::shared_ptr<EventState> read_event(message::Reader& in) {
     auto state = read_state<EventState>(in);
-    if (state->home != Home::process) throw DecodeError("message damaged: no event lies where it says");
+    if (state->home.get_or(Home::thread) != Home::process)
+        throw DecodeError("message damaged: no event lies where it says");
     return state;
 }
 

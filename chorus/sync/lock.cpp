@@ -17,6 +17,13 @@ namespace {
                     "release() it to leave that to the next one");
 }
 
+// Of a recursive lock that this thread holds.
+void expect_depth(const LockState& state) {
+    constexpr std::uint32_t more_than_anybody = 1U << 30;
+    if (state.depth == 0 || state.depth > more_than_anybody)
+        memory::throw_damaged("the lock", "this thread holds it, " + std::to_string(state.depth) + " times");
+}
+
 const char* type_name(const LockState& state) { return state.is_recursive() ? "RLock" : "Lock"; }
 
 }  // namespace
@@ -30,11 +37,13 @@ BasicLock::BasicLock(Home home, bool recursive) : BasicLock(make_state<LockState
 bool BasicLock::acquire(Deadline deadline) {
     auto& state = *state_;
     if (state.is_recursive() && state.is_mine()) {
+        expect_depth(state);
         ++state.depth;
         return true;
     }
     const auto taken = state.take(deadline, state.is_recursive() ? "RLock.acquire" : "Lock.acquire");
     if (taken == LockState::Taken::not_in_time) return false;
+    if (taken == LockState::Taken::damaged) tell_of_damage(state);
     if (state.is_recursive()) state.depth = 1;
     if (taken == LockState::Taken::after_owner_died) tell_of_owners_death(state);
     return true;
@@ -44,6 +53,7 @@ void BasicLock::release() {
     auto& state = *state_;
     if (state.is_recursive()) {
         if (!state.is_mine()) throw UsageError("cannot release an RLock that this thread does not hold");
+        expect_depth(state);
         if (--state.depth > 0) return;
     }
     if (!state.give_back())

@@ -12,30 +12,12 @@ namespace {
 
 constexpr int standard_output = 1;
 
-class PrintLock {
-public:
-    PrintLock() : commons_(sync::commons()) {
-        commons_.print_lock.lock();
-        const bool died_in_a_line = commons_.line_begun != 0;
-        commons_.line_begun = 1;
-        if (died_in_a_line) platform::write_all(standard_output, "\n", 1);
-    }
-    ~PrintLock() {
-        commons_.line_begun = 0;
-        commons_.print_lock.unlock();
-    }
-    PrintLock(const PrintLock&) = delete;
-    PrintLock& operator=(const PrintLock&) = delete;
-
-private:
-    const platform::NotHalted whole_;  // a thread halted in here would keep the lock
-    sync::Commons& commons_;
-};
-
 }  // namespace
 
 void print_whole(const std::string& text) {
-    const PrintLock lock;
+    const platform::NotHalted whole;  // a thread halted in here would keep the lock
+    const sync::PrintLock lock;
+    if (lock.has_died_in_a_line()) platform::write_all(standard_output, "\n", 1);
     std::cout.flush();
     std::fflush(stdout);
     platform::write_line(standard_output, text);

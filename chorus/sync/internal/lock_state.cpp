@@ -1,37 +1,43 @@
 #include <chorus/sync/internal/lock_state.hpp>
 
 #include <array>
+#include <string>
 
 #include <chorus/platform/os_process.hpp>
 
 namespace chorus::sync {
 
 void LockState::initialise(Home home, bool recursive) {
-    home_ = home;
-    recursive_ = recursive ? 1 : 0;
-    if (home == Home::process) queue_.initialise();
+    home_ = memory::Fixed(home);
+    recursive_ = memory::Fixed<std::uint32_t>(recursive ? 1 : 0);
 }
 
 LockState::Taken LockState::take_slowly(Deadline deadline, const char* call) {
-    const std::uint32_t self = me(home_);
+    if (!home_.is_whole()) return Taken::damaged;
+    const Home home = this->home();
+    const std::uint32_t self = me(home);
     Taken how{};
-    if (take_at_once(self, 0, how)) return how;
+    if (take_at_once(home, self, 0, how)) return how;
     if (deadline.has_passed()) return Taken::not_in_time;
     // Long enough to catch somebody who holds it for a moment on another CPU.
-    for (int i = 0; i < pauses; ++i) {
-        pause();
-        if ((word_.load(std::memory_order_relaxed) & owner_mask) == nobody && take_at_once(self, 0, how))
+    for (platform::Look look(std::chrono::microseconds(2)); look.again();) {
+        if ((word_.load(std::memory_order_relaxed) & owner_mask) == nobody &&
+            take_at_once(home, self, 0, how))
             return how;
     }
-    return take_after_sleep(self, deadline, call);
+    return take_after_sleep(home, self, deadline, call);
 }
 
 // From nobody, or from the dead.
-bool LockState::take_at_once(std::uint32_t self, std::uint32_t flags, Taken& how) noexcept {
+bool LockState::take_at_once(Home home, std::uint32_t self, std::uint32_t flags, Taken& how) noexcept {
     std::uint32_t value = word_.load();
     for (;;) {
         const std::uint32_t owner = value & owner_mask;
-        const bool inherited = owner != nobody && home_ == Home::process && is_dead(owner);
+        if (owner != nobody && home == Home::process && !is_a_life(owner)) {
+            how = Taken::damaged;
+            return true;
+        }
+        const bool inherited = owner != nobody && home == Home::process && is_dead(owner);
         if (owner != nobody && !inherited) return false;
         const std::uint32_t taken =
             self | flags | (value & (suspect | waited_for)) | (inherited ? suspect : 0);
@@ -70,30 +76,31 @@ private:
 }  // namespace
 
 // By a thread of this process.
-bool LockState::is_held_here() const noexcept {
+bool LockState::is_held_here(Home home) const noexcept {
     const std::uint32_t owner = word_.load() & owner_mask;
-    return home_ == Home::process && owner != nobody && !is_dead(owner) &&
+    return home == Home::process && owner != nobody && !is_dead(owner) &&
            life_of(owner).pid == platform::process_id();
 }
 
-LockState::Taken LockState::take_after_sleep(std::uint32_t self, Deadline deadline, const char* call) {
-    require_somebody_else(is_held_here() ? Home::thread : home_, deadline);
+LockState::Taken LockState::take_after_sleep(Home home, std::uint32_t self, Deadline deadline,
+                                             const char* call) {
+    require_somebody_else(is_held_here(home) ? Home::thread : home, deadline);
     trace::Wait wait(call);
     wait.begins();
-    const Head head(home_, queue_, deadline);
+    const Head head(home, queue_, deadline);
     if (!head.in_time()) return Taken::not_in_time;
     // Among threads others may sleep on the word too, so who takes it must wake them later.
-    const std::uint32_t flags = home_ == Home::thread ? waited_for : 0;
+    const std::uint32_t flags = home == Home::thread ? waited_for : 0;
     Taken how{};
     for (;;) {
-        if (take_at_once(self, flags, how)) return how;
+        if (take_at_once(home, self, flags, how)) return how;
         std::uint32_t value = word_.load();
         if ((value & owner_mask) == nobody) continue;
         if ((value & waited_for) == 0 && !word_.compare_exchange_weak(value, value | waited_for)) continue;
         value |= waited_for;
-        if (home_ == Home::thread) {
+        if (home == Home::thread) {
             if (!platform::futex_wait(word_, value, deadline))
-                return take_at_once(self, flags, how) ? how : Taken::not_in_time;
+                return take_at_once(home, self, flags, how) ? how : Taken::not_in_time;
             continue;
         }
         const auto holder = watch(value & owner_mask, As::holder);
@@ -104,13 +111,13 @@ LockState::Taken LockState::take_after_sleep(std::uint32_t self, Deadline deadli
         const std::array<platform::WordHolds, 2> words{{{&word_, value}, *holder}};
         const bool in_time = platform::shared_futex_wait_on_all(words, deadline);
         if (holder->word->load() != holder->value) platform::shared_futex_wake_all(*holder->word);
-        if (!in_time) return take_at_once(self, flags, how) ? how : Taken::not_in_time;
+        if (!in_time) return take_at_once(home, self, flags, how) ? how : Taken::not_in_time;
     }
 }
 
 bool LockState::give_back_slowly() noexcept {
     std::uint32_t value = word_.load(std::memory_order_relaxed);
-    if (home_ == Home::thread) {
+    if (home_.get_or(Home::process) == Home::thread) {
         do {
             if ((value & owner_mask) == nobody) return false;
         } while (!word_.compare_exchange_weak(value, value & suspect, std::memory_order_release,
@@ -129,6 +136,12 @@ bool LockState::give_back_slowly() noexcept {
     word_.compare_exchange_strong(
         value, value & suspect);  // nobody did; if it is taken by now, who took it will find out
     return true;
+}
+
+void tell_of_damage(const LockState& lock) {
+    lock.home();
+    memory::throw_damaged("the lock", "it is said to be held by number " + std::to_string(lock.owner()) +
+                                          ", which nobody ever had");
 }
 
 }  // namespace chorus::sync

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 
+#include <chorus/memory/internal/damage.hpp>
 #include <chorus/sync/internal/waiting.hpp>
 #include <chorus/sync/lock_word.hpp>
 
@@ -22,7 +23,8 @@ public:
     /// Before anybody else sees it.
     void initialise(Home home, bool recursive);
 
-    enum class Taken { cleanly, after_owner_died, not_in_time };
+    /// damaged: it is not taken, and nobody can take it.
+    enum class Taken { cleanly, after_owner_died, not_in_time, damaged };
     /// Not recursive: one who holds it waits for itself. `call` is what a trace names the wait by; without
     /// one it is not told.
     Taken take(Deadline deadline, const char* call = nullptr) {
@@ -34,15 +36,16 @@ public:
     bool give_back() noexcept { return give_back_if_unwanted(known_self()) || give_back_slowly(); }
 
     bool is_taken() const noexcept { return owner() != nobody; }
-    bool is_mine() const { return owner() == me(home_); }
+    bool is_mine() const { return owner() == me(home()); }
     std::uint32_t owner() const noexcept { return word_.load() & owner_mask; }
     bool is_suspect() const noexcept { return (word_.load() & suspect) != 0; }
     /// Who died with it last.
     LifeId died() const noexcept { return died_.load(); }
     void trust_again() noexcept { word_.fetch_and(~suspect); }
 
-    Home home() const noexcept { return home_; }
-    bool is_recursive() const noexcept { return recursive_ != 0; }
+    /// Throws: Damaged.
+    Home home() const { return home_.get("the lock"); }
+    bool is_recursive() const { return recursive_.get("the lock") != 0; }
     std::uint32_t depth = 0;  ///< of a recursive one
 
 private:
@@ -51,25 +54,32 @@ private:
     static constexpr std::uint32_t waited_for = 1U << 31;
 
     std::uint32_t known_self() const noexcept {
-        return home_ == Home::thread ? known_name<Home::thread>() : known_name<Home::process>();
+        return home_.get_or(Home::process) == Home::thread ? known_name<Home::thread>()
+                                                           : known_name<Home::process>();
     }
     Taken take_slowly(Deadline deadline, const char* call);
     bool give_back_slowly() noexcept;
-    bool take_at_once(std::uint32_t self, std::uint32_t flags, Taken& how) noexcept;
-    bool is_held_here() const noexcept;
-    Taken take_after_sleep(std::uint32_t self, Deadline deadline, const char* call);
+    bool take_at_once(Home home, std::uint32_t self, std::uint32_t flags, Taken& how) noexcept;
+    bool is_held_here(Home home) const noexcept;
+    Taken take_after_sleep(Home home, std::uint32_t self, Deadline deadline, const char* call);
 
-    Home home_ = Home::thread;
-    std::uint8_t recursive_ = 0;  ///< no bool: any byte may be there, written by a wild store
+    memory::Fixed<Home> home_{Home::thread};
+    memory::Fixed<std::uint32_t> recursive_;
     std::atomic<LifeId> died_{nobody};
     platform::RobustMutex queue_;
 };
+
+/// Throws: Damaged. Requires: it cannot be taken for that.
+[[noreturn]] void tell_of_damage(const LockState& lock);
 
 /// Holds an inner lock for a scope: of what is whole at every instant, so that it does not matter whether the
 /// last holder died.
 class Guard {
 public:
-    explicit Guard(LockState& lock) : lock_(lock) { lock_.take({}); }
+    /// Throws: Damaged.
+    explicit Guard(LockState& lock) : lock_(lock) {
+        if (lock_.take({}) == LockState::Taken::damaged) tell_of_damage(lock_);
+    }
     ~Guard() { lock_.give_back(); }
     Guard(const Guard&) = delete;
     Guard& operator=(const Guard&) = delete;

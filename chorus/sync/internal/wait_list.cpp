@@ -45,14 +45,14 @@ void notify_processes(WaitList& list, std::uint32_t most) {
         if (is_dead(waiter.id)) continue;
         anybody = true;
         if (most == 0) break;
-        if (tell(Home::process, life_of(waiter.id).signal)) --most;
+        if (tell(Home::process, signal_of(waiter.id))) --most;
     }
     if (!anybody) list.waiters = 0;  // what the dead have left
 }
 
 void tell_first(const std::vector<Found>& found) {
     for (const Found& waiter : found) {
-        if (!is_dead(waiter.id) && tell(Home::process, life_of(waiter.id).signal)) return;
+        if (!is_dead(waiter.id) && tell(Home::process, signal_of(waiter.id))) return;
     }
 }
 
@@ -60,31 +60,31 @@ void tell_first(const std::vector<Found>& found) {
 // the mark that it was done: who is killed in between has it done twice, not never.
 void pass_on(const std::vector<Found>& found) {
     for (const Found& waiter : found) {
-        Life& life = life_of(waiter.id);
-        std::uint32_t told = life.signal.load();
+        Word& signal = signal_of(waiter.id);
+        std::uint32_t told = signal.load();
         if (told != notified || !is_dead(waiter.id)) continue;
         tell_first(found);
-        life.signal.compare_exchange_strong(told, none);
+        signal.compare_exchange_strong(told, none);
     }
 }
 
 Word& signal_of_this_thread(Home home, WaitingThread& thread) {
-    return home == Home::thread ? thread.signal : life_of(my_life()).signal;
+    return home == Home::thread ? thread.signal : signal_of(my_life());
 }
 
 }  // namespace
 
-void hand_on_what_was_told(Life& life) {
-    std::uint32_t told = life.signal.load();
+void hand_on_what_was_told(Life& life, Word& signal) {
+    std::uint32_t told = signal.load();
     do {
         const std::uint64_t name = life.waits_for;
         if (told == notified && name != 0) tell_first(find_waiters(name));
-    } while (!life.signal.compare_exchange_weak(told, none));  // told just now, by who had not seen it die
+    } while (!signal.compare_exchange_weak(told, none));  // told just now, by who had not seen it die
     life.waits_for = 0;
 }
 
 void WaitList::notify(std::uint32_t most) {
-    if (home == Home::process) return notify_processes(*this, most);
+    if (home.get("the condition") == Home::process) return notify_processes(*this, most);
     for (WaitingThread* thread = first; thread != nullptr && most > 0;) {
         WaitingThread* const next = thread->next;  // a thread that was told may be gone
         if (thread->signal.load() == waiting && tell(Home::thread, thread->signal)) --most;
@@ -94,7 +94,7 @@ void WaitList::notify(std::uint32_t most) {
 
 std::uint32_t WaitList::count() const noexcept {
     std::uint32_t waiters_now = 0;
-    if (home == Home::process) {
+    if (home.get_or(Home::process) == Home::process) {
         for (const Found& waiter : find_waiters(name)) waiters_now += is_dead(waiter.id) ? 0U : 1U;
     } else {
         for (const WaitingThread* thread = first; thread != nullptr; thread = thread->next) ++waiters_now;
@@ -102,10 +102,11 @@ std::uint32_t WaitList::count() const noexcept {
     return waiters_now;
 }
 
-Waiter::Waiter(WaitList& list) : list_(list), signal_(signal_of_this_thread(list.home, thread_)) {
-    if (list.home == Home::process) {
-        Life& life = life_of(my_life());
-        life.signal = waiting;
+Waiter::Waiter(WaitList& list)
+    : list_(list), home_(list.home.get("the condition")), signal_(signal_of_this_thread(home_, thread_)) {
+    if (home_ == Home::process) {
+        Life& life = own_life();
+        signal_ = waiting;
         life.ticket = list.next_ticket++;
         ++list.waiters;
         life.waits_for = list.name;
@@ -118,8 +119,8 @@ Waiter::Waiter(WaitList& list) : list_(list), signal_(signal_of_this_thread(list
 
 // The lock is held again.
 Waiter::~Waiter() {
-    if (list_.home == Home::process) {
-        life_of(my_life()).waits_for = 0;
+    if (home_ == Home::process) {
+        own_life().waits_for = 0;
         std::uint32_t left = list_.waiters;
         if (left > 0) list_.waiters = left - 1;
         return;
@@ -133,7 +134,7 @@ bool Waiter::sleep(Deadline deadline) {
     trace::Wait wait("Condition.wait");
     while (!told() && !deadline.has_passed()) {
         wait.begins();
-        if (list_.home == Home::thread) {
+        if (home_ == Home::thread) {
             platform::futex_wait(signal_, waiting, deadline);
         } else {
             sleep_among_processes(deadline);

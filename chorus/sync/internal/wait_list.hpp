@@ -5,6 +5,7 @@
 // who looks for them reads all lives.
 #pragma once
 
+#include <chorus/memory/internal/damage.hpp>
 #include <chorus/sync/internal/waiting.hpp>
 
 namespace chorus::sync {
@@ -22,7 +23,7 @@ struct WaitingThread {
 
 /// Layout: as below. Writers: who holds the condition's lock.
 struct WaitList {
-    Home home = Home::thread;
+    memory::Fixed<Home> home{Home::thread};
     std::uint64_t name = 0;          ///< of processes: what their lives say they wait for; never 0
     std::uint32_t next_ticket = 0;   ///< of processes
     Word waiters{0};                 ///< of processes: too high when some have died
@@ -36,7 +37,7 @@ struct WaitList {
 
 /// For who takes a life's place: if the one before was notified and died before it acted on it, the next in
 /// line is told instead. Then that place waits for nothing.
-void hand_on_what_was_told(Life& life);
+void hand_on_what_was_told(Life& life, Word& signal);
 
 /// The calling thread's place in a list, from the moment when it holds the lock to wait.
 class Waiter {
@@ -54,6 +55,7 @@ private:
     void sleep_among_processes(Deadline deadline);
 
     WaitList& list_;
+    const Home home_;
     WaitingThread thread_;
     Word& signal_;
 };

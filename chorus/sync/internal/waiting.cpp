@@ -85,14 +85,4 @@ bool sleep(Home home, const Word& watched, std::uint32_t seen, const Bell& bell,
                                  : platform::futex_wait_on_all(waited, deadline);
 }
 
-void pause() noexcept {
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    asm volatile("isb");
-#endif
-}
-
-void give_way() noexcept { platform::give_way(); }
-
 }  // namespace chorus::sync

@@ -16,6 +16,7 @@
 #include <span>
 
 #include <chorus/deadline.hpp>
+#include <chorus/platform/look.hpp>
 #include <chorus/platform/robust_mutex.hpp>
 #include <chorus/sync/home.hpp>
 #include <chorus/sync/internal/lives.hpp>
@@ -49,8 +50,9 @@ public:
         if (is_marked()) wake_sleepers(home, most);
     }
     bool is_marked() const noexcept { return (word_.load() & marked) != 0; }
+    /// Exactly so, whatever stood there: who sleeps on the bell sleeps on this value.
     void mark() noexcept {
-        if (!is_marked()) word_.fetch_or(marked);
+        if (word_.load() != marked) word_.exchange(marked);
     }
     const Word& word() const noexcept { return word_; }
 
@@ -65,23 +67,13 @@ private:
 bool sleep(Home home, const Word& watched, std::uint32_t seen, const Bell& bell, Deadline deadline,
            std::span<const LifeId> watched_lives = {});
 
-/// Looks for a while, in a way that lets others get on: a few pauses catch somebody on another CPU, a few
-/// yields let somebody on this one run. What a wake-up costs is more than all of it.
-constexpr int pauses = 40;
-constexpr int yields = 12;
-void pause() noexcept;
-void give_way() noexcept;
-
+/// Before going to sleep.
 template <class Attempt>
 bool look_for(Attempt&& attempt) {
-    for (int i = 0; i < pauses; ++i) {
+    platform::Look look;
+    do {
         if (attempt()) return true;
-        pause();
-    }
-    for (int i = 0; i < yields; ++i) {
-        if (attempt()) return true;
-        give_way();
-    }
+    } while (look.again());
     return false;
 }
 
