@@ -29,7 +29,7 @@ LongMessage::LongMessage(QueuePointer core, std::size_t bytes, Deadline deadline
     : core_(std::move(core)),
       block_(core_->take_block(bytes, deadline)),
       copy_(memory::copy_number()),
-      bytes_(core_->address(block_), bytes) {}
+      bytes_(core_->address(block_, bytes), bytes) {}
 LongMessage::LongMessage(LongMessage&& other) noexcept
     : core_(std::move(other.core_)),
       block_(other.block_),
@@ -166,6 +166,8 @@ void task_done(QueueCore& core) { core.task_done(); }
 bool join(QueueCore& core, Deadline deadline) { return core.join(deadline); }
 void shut_down(QueueCore& core, bool immediately) { core.shut_down(immediately); }
 bool is_shut_down(const QueueCore& core) noexcept { return core.is_shut_down(); }
+void give_up(QueueCore& core) noexcept { core.give_up(); }
+bool has_some(const QueueCore& core) noexcept { return core.is_something(); }
 
 bool is_ready_or_will_ring(QueueCore& core) { return core.is_ready_or_will_ring({}); }
 void stop_ringing(QueueCore& core) { core.stop_ringing(); }

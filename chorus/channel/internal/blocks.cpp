@@ -3,8 +3,10 @@
 #include <bit>
 #include <cstddef>
 #include <mutex>
+#include <string>
 
 #include <chorus/errors.hpp>
+#include <chorus/memory/internal/damage.hpp>
 #include <chorus/platform/fork_mutex.hpp>
 #include <chorus/platform/os_process.hpp>
 
@@ -43,23 +45,37 @@ Blocks::Blocks(std::shared_ptr<memory::Region> region, std::size_t table_offset)
     : region_(std::move(region)),
       table_(std::launder(reinterpret_cast<BlockTable*>(region_->data() + table_offset))) {}
 
-std::byte* Blocks::address(std::uint32_t number) {
-    const Block& block = (*this)[number];
-    if (block.offset + block.size <= region_->size()) return region_->data() + block.offset;
+std::span<std::byte> Blocks::bytes(std::uint32_t number, std::uint64_t needed) {
     const std::lock_guard guard(mapping_mutex());
+    if (number >= count())
+        memory::throw_damaged(
+            "a queue", "it speaks of block " + std::to_string(number) + " of " + std::to_string(count()));
     if (mappings_.size() <= number) mappings_.resize(number + 1);
     if (mappings_[number].bytes().empty()) {
-        mappings_[number] = platform::Mapping(region_->descriptor(), block.offset, block.size,
-                                              platform::Mapping::Access::read_write);
+        const std::uint64_t offset = (*this)[number].offset;
+        const std::uint64_t size = (*this)[number].size;
+        const std::uint64_t end = platform::file_size(region_->descriptor());
+        if (offset % page_size != 0 || offset < region_->size() || size == 0 || offset > end ||
+            size > end - offset)
+            memory::throw_damaged("a queue", "block " + std::to_string(number) + " is said to lie at " +
+                                                 std::to_string(offset) + ", with " + std::to_string(size) +
+                                                 " bytes, in memory of " + std::to_string(end));
+        mappings_[number] =
+            platform::Mapping(region_->descriptor(), offset, size, platform::Mapping::Access::read_write);
         mappings_[number].look_up_all();
     }
-    return mappings_[number].bytes().data();
+    const auto bytes = mappings_[number].bytes();
+    if (bytes.size() < needed)
+        memory::throw_damaged("a queue", std::to_string(needed) + " bytes are said to lie in a block of " +
+                                             std::to_string(bytes.size()));
+    return bytes;
 }
 
 std::uint32_t Blocks::find_free(std::uint64_t size, bool however_large) const noexcept {
     size = rounded(size);
     std::uint32_t best = none;
-    for (std::uint32_t i = 0; i < table_->count; ++i) {
+    const std::uint32_t end = count();
+    for (std::uint32_t i = 0; i < end; ++i) {
         const Block& block = (*this)[i];
         if (block.owner.load() != Block::nobody || block.size < size ||
             (!however_large && block.size / 8 > size))
@@ -70,19 +86,18 @@ std::uint32_t Blocks::find_free(std::uint64_t size, bool however_large) const no
 }
 
 std::uint32_t Blocks::make(std::uint64_t size, std::uint32_t owner) {
-    const std::uint32_t number = table_->count;
+    const std::uint32_t number = count();
     if (number == BlockTable::most) return none;
     const std::uint64_t needed = (number + 1) * sizeof(Block);
-    if (needed > table_->table_ready) {
+    if (const std::uint64_t ready = std::min<std::uint64_t>(table_->table_ready, sizeof table_->blocks);
+        needed > ready) {
         const auto table =
             static_cast<std::uint64_t>(reinterpret_cast<std::byte*>(table_->blocks) - region_->data());
-        platform::reserve(region_->descriptor(), table + table_->table_ready, page_size);
-        table_->table_ready += page_size;
+        platform::reserve(region_->descriptor(), table + ready, page_size);
+        table_->table_ready = ready + page_size;
     }
     const std::uint64_t end =
-        number == 0
-            ? region_->size()
-            : std::max<std::uint64_t>(region_->size(), (*this)[number - 1].offset + (*this)[number - 1].size);
+        std::max<std::uint64_t>(region_->size(), platform::file_size(region_->descriptor()));
     const std::uint64_t offset = (end + page_size - 1) / page_size * page_size;
     Block& block = (*this)[number];
     block.offset = offset;

@@ -7,9 +7,11 @@
 // and never too early.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include <chorus/memory/internal/region.hpp>
@@ -43,16 +45,20 @@ struct BlockTable {
     Block blocks[most];
 };
 
-/// One process's view of the blocks.
+/// One process's view of the blocks. Where one lies never changes, and is looked up once: then this process
+/// knows it, and does not read it again.
 class Blocks {
 public:
     /// The table lies at this offset of the region.
     Blocks(std::shared_ptr<memory::Region> region, std::size_t table_offset);
 
-    BlockTable& table() const noexcept { return *table_; }
+    /// How many there are.
+    std::uint32_t count() const noexcept { return std::min(table_->count.load(), BlockTable::most); }
+    /// Requires: number < BlockTable::most.
     Block& operator[](std::uint32_t number) const noexcept { return table_->blocks[number]; }
-    /// Where it lies in this process. May be called by several threads. Throws: OsError.
-    std::byte* address(std::uint32_t number);
+    /// Where it lies in this process. May be called by several threads. Throws: OsError; Damaged if there is
+    /// no such block, or not with this many bytes.
+    std::span<std::byte> bytes(std::uint32_t number, std::uint64_t needed);
 
     static constexpr std::uint32_t none = ~0U;
     /// A free block of this size or somewhat more, or none. Requires: the lock of the puts is held.

@@ -9,6 +9,7 @@
 #include <mutex>
 
 #include <chorus/errors.hpp>
+#include <chorus/memory/internal/damage.hpp>
 #include <chorus/message/serialize.hpp>
 #include <chorus/platform/fork_mutex.hpp>
 #include <chorus/trace/trace.hpp>
@@ -24,22 +25,32 @@ struct alignas(64) QueueCore::Ring {
     sync::Word next{0};  ///< the block of the ring that took over, plus 1
 };
 
-namespace {
-
-using sync::Home;
-
-/// In front of each message in a ring.
-struct Record {
+/// In front of each message in a ring. It bears the number of its message: so what was left there from an
+/// earlier round, or written over, is not taken for the next one.
+struct QueueCore::Record {
     enum Kind : std::uint32_t {
         message,
         message_with_parcel,
         block,
         padding,
-        retracted = 8 /* may be added to each */
+        retracted = 8, /* may be added to each */
+        kind_mask = 7,
+        flags_mask = 0xff
     };
-    std::uint32_t bytes = 0;
-    Kind kind = message;
+    static constexpr std::uint32_t said(Kind kind, std::uint32_t number) noexcept {
+        return kind | number << 8;
+    }
+
+    std::uint32_t bytes = 0;  ///< of padding: units
+    std::uint32_t what = message;
+
+    Kind kind() const noexcept { return static_cast<Kind>(what & kind_mask); }
+    bool is_retracted() const noexcept { return (what & retracted) != 0; }
 };
+
+namespace {
+
+using sync::Home;
 
 /// What a record of the kind `block` says.
 struct BlockRecord {
@@ -49,6 +60,7 @@ struct BlockRecord {
     std::uint64_t parcel = 0;
 };
 
+constexpr std::uint64_t record_size = 8;  // of a Record
 constexpr std::size_t page = 4096;
 constexpr std::size_t table_offset = page;
 static_assert(state_offset + sizeof(QueueState) <= table_offset && table_offset <= bytes_in_sight);
@@ -146,7 +158,6 @@ std::shared_ptr<memory::Region> make_region(std::uint64_t type, std::uint64_t ma
     state->max_bytes = max_bytes;
     for (Side* side : {&state->puts, &state->gets}) {
         side->lock.initialise(Home::process, false);
-        side->line.initialise();
     }
     // All zero already, and most of it has no memory yet.
     auto* const table = std::launder(reinterpret_cast<BlockTable*>(region->data() + table_offset));
@@ -181,7 +192,7 @@ QueueCore::Ends QueueCore::create_pipe(std::uint64_t max_bytes) {
 void QueueCore::make_first_ring(std::uint64_t wanted) {
     const std::uint64_t bytes = std::clamp(wanted, smallest_ring, usual_ring);
     const std::uint32_t first = blocks_.make(sizeof(Ring) + bytes, Block::a_ring);
-    auto* const ring = new (blocks_.address(first)) Ring;
+    auto* const ring = new (blocks_.bytes(first, sizeof(Ring) + bytes).data()) Ring;
     ring->capacity = static_cast<std::uint32_t>(bytes / unit);
 }
 
@@ -196,6 +207,8 @@ QueueCore::QueueCore(std::shared_ptr<memory::Region> region, Sockets sockets, st
       sockets_(std::move(sockets)),
       state_(*std::launder(reinterpret_cast<QueueState*>(region_->data() + state_offset))),
       is_pipe_(state_.type == 0),
+      max_items_(state_.max_items),
+      max_bytes_(state_.max_bytes),
       type_name_(std::move(type_name)),
       is_of_a_pool_(type_name_.starts_with("chorus::pool::")),
       blocks_(region_, table_offset) {}
@@ -257,7 +270,7 @@ std::uint64_t QueueCore::size() const noexcept {
     }
 }
 
-bool QueueCore::full() const noexcept { return state_.max_items != 0 && size() >= state_.max_items; }
+bool QueueCore::full() const noexcept { return max_items_ != 0 && size() >= max_items_; }
 
 // `done` was looked at first: both counts only grow, so nothing is taken for done that was put since. Where
 // it has not changed afterwards, it was so when the other count was read.
@@ -308,9 +321,37 @@ void QueueCore::shut_down(bool immediately) {
     state_.puts.lock.give_back();
 }
 
+void QueueCore::give_up() noexcept {
+    const platform::WakesAtDeath pending(state_.phase);
+    state_.phase = QueueState::immediate;
+    platform::shared_futex_wake_all(state_.phase);
+    // Who has come to sleep on the bells hears it too.
+    state_.puts.bell.ring_all(Home::process);
+    state_.gets.bell.ring_all(Home::process);
+}
+
+void QueueCore::tell_of_damage(const std::string& found) const {
+    memory::throw_damaged(is_pipe_ ? "a pipe" : "a queue of " + type_name_, found);
+}
+
+std::uint32_t QueueCore::phase() const {
+    const std::uint32_t phase = state_.phase.load();
+    if (phase != QueueState::open && phase != QueueState::draining && phase != QueueState::immediate)
+        tell_of_damage("it is neither open nor shut down, but " + std::to_string(phase));
+    return phase;
+}
+
+// Throws: Damaged if what was got was never put, or more is there than there can be.
+void QueueCore::expect_order(Index puts, Index gets) const {
+    const std::uint32_t units = puts.position - gets.position;
+    const std::uint32_t items = puts.items - gets.items;
+    if (units <= largest_distance && items <= units) return;
+    tell_of_damage(std::to_string(items) + " items in " + std::to_string(units) +
+                   " units are said to be in it");
+}
+
 void QueueCore::require_open() const {
-    if (state_.phase.load() != QueueState::open)
-        throw ShutDown("the queue was shut down: nothing more can be put");
+    if (phase() != QueueState::open) throw ShutDown("the queue was shut down: nothing more can be put");
 }
 
 // ---- the sides -----------------------------------------------------------------------------------
@@ -319,6 +360,8 @@ bool QueueCore::take_side(Side& side, Deadline deadline) {
     const auto taken = side.lock.take(deadline);
     if (taken == sync::LockState::Taken::cleanly) [[likely]]
         return true;
+    if (taken == sync::LockState::Taken::damaged)
+        tell_of_damage("nobody ever had the number that holds its lock");
     if (taken == sync::LockState::Taken::after_owner_died) recover_side(side);
     return taken != sync::LockState::Taken::not_in_time;
 }
@@ -365,21 +408,19 @@ const char* QueueCore::name_of(Call call) const noexcept {
 }
 
 // What is about to be committed. Requires: the side's lock is held; it all lies in this ring.
-void QueueCore::trace_messages(Call call, const View& view, Index from, Index to) const noexcept {
+void QueueCore::trace_messages(Call call, const View& view, Index from, Index to) const {
     if (is_of_a_pool_) return;  // a trace tells of its tasks
     std::uint64_t bytes = 0;
-    for (std::uint32_t at = from.position; at != to.position;) {
-        const auto* const place =
-            view.data + std::size_t{(at - view.ring->start) & (view.capacity - 1)} * unit;
-        const auto record = *reinterpret_cast<const Record*>(place);
-        if (record.kind == Record::padding) {
-            at += record.bytes;
-            continue;
-        }
-        const bool is_block = (record.kind & ~std::uint32_t{Record::retracted}) == Record::block;
-        bytes +=
-            is_block ? reinterpret_cast<const BlockRecord*>(place + sizeof(Record))->bytes : record.bytes;
-        at += units_for(record.bytes);
+    for (Index at = from; at.position != to.position;) {
+        const auto record = record_at(view, at, to.position);
+        at.position += units_of(record);
+        if (record.kind() == Record::padding) continue;
+        ++at.items;
+        bytes += record.kind() == Record::block
+                     ? reinterpret_cast<const BlockRecord*>(place_of(view, at.position - units_of(record)) +
+                                                            record_size)
+                           ->bytes
+                     : record.bytes;
     }
     trace::instant(trace::Kind::message, call == Call::put ? "put" : "got",
                    {{"queue", static_cast<std::int64_t>(region_->name() & ((std::uint64_t{1} << 52) - 1))},
@@ -389,14 +430,55 @@ void QueueCore::trace_messages(Call call, const View& view, Index from, Index to
 }
 
 void QueueCore::look_at(View& view, std::uint32_t block) {
-    if (view.block == block && view.copy == memory::copy_number()) [[likely]] {
-        view.capacity =
-            view.ring->capacity;  // since we looked it may have been free, and become a larger ring
+    // Since we looked it may have been free, and become a larger ring.
+    if (view.ring != nullptr && view.block == block && view.copy == memory::copy_number() &&
+        view.capacity == view.ring->capacity) [[likely]]
         return;
-    }
-    std::byte* const address = blocks_.address(block);
-    auto* const ring = reinterpret_cast<Ring*>(address);
-    view = {block, ring, address + sizeof(Ring), ring->capacity, memory::copy_number()};
+    const auto bytes = blocks_.bytes(block, sizeof(Ring));
+    auto* const ring = reinterpret_cast<Ring*>(bytes.data());
+    const std::uint32_t capacity = ring->capacity;
+    if (!std::has_single_bit(capacity) || std::uint64_t{capacity} * unit > bytes.size() - sizeof(Ring))
+        tell_of_damage("a ring of " + std::to_string(capacity) + " units is said to lie in " +
+                       std::to_string(bytes.size()) + " bytes");
+    view = {block, ring, bytes.data() + sizeof(Ring), capacity, memory::copy_number()};
+}
+
+// The ring that took over from this one, if one did.
+std::optional<QueueCore::View> QueueCore::after(const View& view) {
+    const std::uint32_t next = view.ring->next.load();
+    if (next == 0) return std::nullopt;
+    if (next - 1 == view.block) tell_of_damage("a ring is said to follow itself");
+    View found;
+    look_at(found, next - 1);
+    return found;
+}
+
+const std::byte* QueueCore::place_of(const View& view, std::uint32_t position) const noexcept {
+    return view.data + std::size_t{(position - view.ring->start) & (view.capacity - 1)} * unit;
+}
+
+std::uint32_t QueueCore::units_of(const Record& record) noexcept {
+    return record.kind() == Record::padding ? record.bytes : units_for(record.bytes);
+}
+
+// What lies there, or Damaged. `at` counts the items before it; nothing was put behind `end`.
+QueueCore::Record QueueCore::record_at(const View& view, Index at, std::uint32_t end) const {
+    const std::uint32_t first = (at.position - view.ring->start) & (view.capacity - 1);
+    const auto record = *reinterpret_cast<const Record*>(view.data + std::size_t{first} * unit);
+    const std::uint32_t units = units_of(record);
+    const std::uint32_t known = record.what & ~std::uint32_t{Record::retracted};
+    const bool is_known =
+        record.kind() <= Record::padding && known == Record::said(record.kind(), at.items + 1);
+    const bool is_long_enough = record.kind() == Record::block ? record.bytes == sizeof(BlockRecord)
+                                : record.kind() == Record::message_with_parcel
+                                    ? record.bytes >= sizeof(std::uint64_t)
+                                    : true;
+    if (is_known && is_long_enough && units != 0 && units <= view.capacity - first &&
+        units <= end - at.position) [[likely]]
+        return record;
+    tell_of_damage("at position " + std::to_string(at.position) + " message " + std::to_string(at.items + 1) +
+                   " is expected, of at most " + std::to_string(end - at.position) + " units, and " +
+                   std::to_string(record.what) + " is there, of " + std::to_string(units));
 }
 
 // Waits in line until the attempt, which takes the side's lock, succeeds.
@@ -453,23 +535,25 @@ std::byte* QueueCore::begin_put_quickly(std::uint64_t bytes) noexcept {
     if (is_long(bytes) || !side.lock.take_if_free(sync::life_of_this_thread)) return nullptr;
     if (is_in_view(put_view_, side) && state_.phase.load() == QueueState::open &&
         (!is_pipe_ || has_receiver())) [[likely]] {
-        const Ring& ring = *put_view_.ring;
+        const std::uint32_t start = put_view_.ring->start;
+        const std::uint32_t capacity = put_view_.capacity;
         const std::uint32_t units = units_for(bytes);
-        Index index = side.index.load(std::memory_order_relaxed);
-        const std::uint32_t at = (index.position - ring.start) & (ring.capacity - 1);
+        const Index index = side.index.load(std::memory_order_relaxed);
+        const std::uint32_t at = (index.position - start) & (capacity - 1);
         // What was seen of the gets may be out of date: then it is the long way that looks again.
-        const bool is_room = static_cast<std::int32_t>(side.other.position - ring.start) >= 0 &&
-                             index.position - side.other.position + units <= ring.capacity &&
-                             units <= ring.capacity - at &&
-                             (state_.max_items == 0 || index.items - side.other.items < state_.max_items) &&
-                             (state_.max_bytes == 0 || is_within_bytes(index, bytes));
+        const bool is_room = static_cast<std::int32_t>(side.other.position - start) >= 0 &&
+                             index.position - side.other.position + units <= capacity &&
+                             units <= capacity - at &&
+                             (max_items_ == 0 || index.items - side.other.items < max_items_) &&
+                             (max_bytes_ == 0 || is_within_bytes(index, bytes));
         if (is_room) [[likely]] {
             parcel_ = 0;
             put_at_ = index.position;
             put_index_ = {index.position + units, index.items + 1};
             std::byte* const place = put_view_.data + std::size_t{at} * unit;
-            *reinterpret_cast<Record*>(place) = {static_cast<std::uint32_t>(bytes), Record::message};
-            return place + sizeof(Record);
+            *reinterpret_cast<Record*>(place) = {static_cast<std::uint32_t>(bytes),
+                                                 Record::said(Record::message, put_index_.items)};
+            return place + record_size;
         }
     }
     end_put();
@@ -478,9 +562,9 @@ std::byte* QueueCore::begin_put_quickly(std::uint64_t bytes) noexcept {
 
 void QueueCore::begin_put(std::uint64_t bytes, Deadline deadline,
                           std::span<const message::Attachment> attachments) {
-    if (!is_pipe() && state_.max_bytes != 0 && bytes > state_.max_bytes) {  // through a pipe it goes alone
+    if (!is_pipe() && max_bytes_ != 0 && bytes > max_bytes_) {  // through a pipe it goes alone
         throw UsageError("an item of " + std::to_string(bytes) +
-                         " bytes never fits into a queue of at most " + std::to_string(state_.max_bytes) +
+                         " bytes never fits into a queue of at most " + std::to_string(max_bytes_) +
                          " bytes");
     }
     const Deadline lock_deadline = for_the_lock(deadline);
@@ -500,7 +584,7 @@ void QueueCore::begin_put(std::uint64_t bytes, Deadline deadline,
     if (is_pipe())
         throw Full("the pipe holds " + std::to_string(size()) + " messages, and none was received in time");
     throw Full("the queue is full: " + std::to_string(size()) + " items are in it" +
-               (state_.max_items != 0 ? " of at most " + std::to_string(state_.max_items) : std::string()) +
+               (max_items_ != 0 ? " of at most " + std::to_string(max_items_) : std::string()) +
                ", and none was taken in time");
 }
 
@@ -514,6 +598,7 @@ bool QueueCore::try_begin_put(std::uint64_t bytes, Deadline deadline,
         if (is_pipe()) require_receiver();
         follow_puts();
         put_index_ = side.index.load(std::memory_order_relaxed);
+        expect_order(put_index_, state_.gets.index.load());
         if (is_within_limits(bytes)) {
             const std::uint32_t units =
                 units_for(is_long(bytes) ? sizeof(BlockRecord) : bytes + sizeof(parcel_));
@@ -536,19 +621,21 @@ void QueueCore::follow_puts() {
     auto& side = state_.puts;
     look_at(put_view_, side.ring.load(std::memory_order_relaxed));
     // Somebody was killed between making a ring and moving on to it.
-    while (const std::uint32_t next = put_view_.ring->next.load()) {
-        side.ring = next - 1;
-        look_at(put_view_, next - 1);
+    std::uint32_t moves = 0;
+    while (const auto next = after(put_view_)) {
+        if (++moves > BlockTable::most) tell_of_damage("its rings follow each other round and round");
+        side.ring = next->block;
+        put_view_ = *next;
     }
 }
 
 bool QueueCore::is_within_limits(std::uint64_t bytes) {
     auto& side = state_.puts;
-    if (state_.max_items != 0 && put_index_.items - side.other.items >= state_.max_items) {
+    if (max_items_ != 0 && put_index_.items - side.other.items >= max_items_) {
         side.other = state_.gets.index.load(std::memory_order_acquire);
-        if (put_index_.items - side.other.items >= state_.max_items) return false;
+        if (put_index_.items - side.other.items >= max_items_) return false;
     }
-    if (state_.max_bytes == 0) return true;
+    if (max_bytes_ == 0) return true;
     side.other = state_.gets.index.load(std::memory_order_acquire);
     if (put_index_ == side.other) return true;
     if (is_within_bytes(put_index_, bytes)) return true;
@@ -559,12 +646,13 @@ bool QueueCore::is_within_limits(std::uint64_t bytes) {
 
 bool QueueCore::is_within_bytes(Index index, std::uint64_t bytes) const noexcept {
     const std::uint64_t in_ring = std::uint64_t{index.position - state_.puts.other.position} * unit;
-    return in_ring + bytes_in_blocks() + bytes <= state_.max_bytes;
+    return in_ring + bytes_in_blocks() + bytes <= max_bytes_;
 }
 
 std::uint64_t QueueCore::bytes_in_blocks() const noexcept {
     std::uint64_t bytes = 0;
-    for (std::uint32_t i = 0; i < blocks_.table().count; ++i) {
+    const std::uint32_t count = blocks_.count();
+    for (std::uint32_t i = 0; i < count; ++i) {
         if (blocks_[i].owner == Block::the_queue) bytes += blocks_[i].size;
     }
     return bytes;
@@ -617,7 +705,7 @@ void QueueCore::grow(std::uint32_t units) {
     if (block == Blocks::none)
         throw Error("the queue has " + std::to_string(BlockTable::most) +
                     " blocks of memory in use: take items out first");
-    auto* const ring = new (blocks_.address(block)) Ring;
+    auto* const ring = new (blocks_.bytes(block, sizeof(Ring) + wanted * unit).data()) Ring;
     ring->capacity = static_cast<std::uint32_t>(wanted);
     ring->start = put_index_.position;
     put_view_.ring->next = block + 1;
@@ -629,7 +717,8 @@ std::byte* QueueCore::reserve(std::uint32_t units) {
     std::uint32_t at = (put_index_.position - put_view_.ring->start) & (put_view_.capacity - 1);
     const std::uint32_t to_end = put_view_.capacity - at;
     if (units > to_end) {
-        *reinterpret_cast<Record*>(put_view_.data + std::size_t{at} * unit) = {to_end, Record::padding};
+        *reinterpret_cast<Record*>(put_view_.data + std::size_t{at} * unit) = {
+            to_end, Record::said(Record::padding, put_index_.items + 1)};
         put_index_.position += to_end;
         at = 0;
     }
@@ -644,18 +733,19 @@ std::byte* QueueCore::add(std::uint64_t bytes) {
     const std::uint32_t units = units_for(in_front + bytes);
     if (!is_within_limits(bytes) || !has_room(units)) return nullptr;
     std::byte* const place = reserve(units);
-    *reinterpret_cast<Record*>(place) = {static_cast<std::uint32_t>(in_front + bytes),
-                                         parcel_ == 0 ? Record::message : Record::message_with_parcel};
-    if (parcel_ != 0) std::memcpy(place + sizeof(Record), &parcel_, sizeof parcel_);
-    return place + sizeof(Record) + in_front;
+    *reinterpret_cast<Record*>(place) = {
+        static_cast<std::uint32_t>(in_front + bytes),
+        Record::said(parcel_ == 0 ? Record::message : Record::message_with_parcel, put_index_.items)};
+    if (parcel_ != 0) std::memcpy(place + record_size, &parcel_, sizeof parcel_);
+    return place + record_size + in_front;
 }
 
 bool QueueCore::add_block(std::uint32_t block, std::uint64_t bytes) {
     const std::uint32_t units = units_for(sizeof(BlockRecord));
     if (!has_room(units)) return false;
     std::byte* const place = reserve(units);
-    *reinterpret_cast<Record*>(place) = {sizeof(BlockRecord), Record::block};
-    *reinterpret_cast<BlockRecord*>(place + sizeof(Record)) = {bytes, block, 0, parcel_};
+    *reinterpret_cast<Record*>(place) = {sizeof(BlockRecord), Record::said(Record::block, put_index_.items)};
+    *reinterpret_cast<BlockRecord*>(place + record_size) = {bytes, block, 0, parcel_};
     blocks_[block].owner = Block::the_queue;
     return true;
 }
@@ -709,41 +799,41 @@ std::uint32_t QueueCore::find_block(std::uint64_t bytes, std::uint32_t owner) {
 // Frees what the dead have left: blocks that they owned, or that they had given to the queue before they came
 // to commit. Requires: the lock of the puts is held.
 void QueueCore::sweep() {
-    auto& table = blocks_.table();
+    const std::uint32_t count = blocks_.count();
     bool needed = state_.sweep != 0;
-    for (std::uint32_t i = 0; i < table.count && !needed; ++i) {
+    for (std::uint32_t i = 0; i < count && !needed; ++i) {
         const std::uint32_t owner = blocks_[i].owner;
         needed = Block::is_of_a_dead_process(owner);
     }
-    std::vector<bool> used(table.count);
+    std::vector<bool> used(count);
     if (!needed || !take_side(state_.gets, Deadline(grace))) return;
     const TakenSide taken(state_.gets);
-    std::uint32_t ring = state_.gets.ring;
     Index at = state_.gets.index;
     const Index end = state_.puts.index;
+    expect_order(end, at);
     View view;
-    look_at(view, ring);
-    used[ring] = true;
+    look_at(view, state_.gets.ring);
+    used.at(view.block) = true;
     for (;;) {
-        if (const std::uint32_t next = view.ring->next; next != 0) {
-            View next_view;
-            look_at(next_view, next - 1);
-            if (at.position == next_view.ring->start) {
-                view = next_view;
-                used[next - 1] = true;
-                continue;
-            }
+        if (const auto next = after(view);
+            next && at.position == next->ring->start && !used.at(next->block)) {
+            view = *next;
+            used[view.block] = true;
+            continue;
         }
         if (at.position == end.position) break;
-        const auto* const place =
-            view.data + std::size_t{(at.position - view.ring->start) & (view.capacity - 1)} * unit;
-        const auto record = *reinterpret_cast<const Record*>(place);
-        if ((record.kind & ~std::uint32_t{Record::retracted}) == Record::block)
-            used[reinterpret_cast<const BlockRecord*>(place + sizeof(Record))->block] = true;
-        at.position += record.kind == Record::padding ? record.bytes : units_for(record.bytes);
+        const auto record = record_at(view, at, end.position);
+        if (record.kind() == Record::block) {
+            const auto block =
+                reinterpret_cast<const BlockRecord*>(place_of(view, at.position) + record_size)->block;
+            if (block >= count) tell_of_damage("an item is said to lie in block " + std::to_string(block));
+            used[block] = true;
+        }
+        at.position += units_of(record);
+        if (record.kind() != Record::padding) ++at.items;
     }
     state_.puts.ring = view.block;
-    for (std::uint32_t i = 0; i < table.count; ++i) {
+    for (std::uint32_t i = 0; i < count; ++i) {
         const std::uint32_t owner = blocks_[i].owner;
         if (!used[i] &&
             (owner == Block::the_queue || owner == Block::a_ring || Block::is_of_a_dead_process(owner)))
@@ -777,7 +867,7 @@ bool QueueCore::enclose(std::span<const message::Attachment> attachments) {
     if (attachments.empty()) return true;
     auto& parcels = state_.parcels;
     const auto same = [&] {
-        if (parcels.count != attachments.size()) return false;
+        if (parcels.count != attachments.size() || attachments.size() > Parcels::most_names) return false;
         for (std::size_t i = 0; i < attachments.size(); ++i) {
             if (parcels.names[i] != attachments[i].name) return false;
         }
@@ -951,18 +1041,20 @@ bool QueueCore::begin_get_quickly(Message& message) noexcept {
         (!is_pipe_ || state_.last_getter.load(std::memory_order_relaxed) == sync::life_of_this_thread))
         [[likely]] {
         const Ring& ring = *get_view_.ring;
+        const std::uint32_t capacity = get_view_.capacity;
         const Index index = side.index.load(std::memory_order_relaxed);
         if (index.position == side.other.position)
             side.other = state_.puts.index.load(std::memory_order_acquire);
         // A ring that took over meanwhile is for the long way: looked for after the index, which may have
         // moved there.
         if (index.position != side.other.position && ring.next.load(std::memory_order_acquire) == 0) {
-            const std::uint32_t at = (index.position - ring.start) & (ring.capacity - 1);
+            const std::uint32_t at = (index.position - ring.start) & (capacity - 1);
             const std::byte* const place = get_view_.data + std::size_t{at} * unit;
-            if (const auto record = *reinterpret_cast<const Record*>(place); record.kind == Record::message)
-                [[likely]] {
+            if (const auto record = *reinterpret_cast<const Record*>(place);
+                record.what == Record::said(Record::message, index.items + 1) &&
+                units_for(record.bytes) <= capacity - at) [[likely]] {
                 get_index_ = {index.position + units_for(record.bytes), index.items + 1};
-                message = {{place + sizeof(Record), record.bytes}, Blocks::none, 0};
+                message = {{place + record_size, record.bytes}, Blocks::none, 0};
                 return true;
             }
         }
@@ -1003,7 +1095,15 @@ bool QueueCore::try_begin_get(Deadline deadline) {
         end_get();
         throw;
     }
-    const std::uint32_t phase = state_.phase.load();
+    std::uint32_t phase = QueueState::open;
+    try {
+        phase = this->phase();
+        side.other = state_.puts.index.load();
+        expect_order(side.other, get_index_);
+    } catch (...) {
+        end_get();
+        throw;
+    }
     if (has_parcels()) throw_away_parcels();  // of who was killed after it had taken the last item
     const bool something = get_index_.position != side.other.position ||
                            get_index_.position != (side.other = state_.puts.index.load()).position;
@@ -1021,13 +1121,13 @@ bool QueueCore::try_begin_get(Deadline deadline) {
 void QueueCore::follow_gets() {
     auto& side = state_.gets;
     look_at(get_view_, side.ring.load(std::memory_order_relaxed));
-    while (const std::uint32_t next = get_view_.ring->next.load(std::memory_order_acquire)) {
-        View next_view;
-        look_at(next_view, next - 1);
-        if (get_index_.position != next_view.ring->start) return;
+    std::uint32_t moves = 0;
+    while (const auto next = after(get_view_)) {
+        if (get_index_.position != next->ring->start) return;
+        if (++moves > BlockTable::most) tell_of_damage("its rings follow each other round and round");
         const std::uint32_t old = get_view_.block;
-        side.ring = next - 1;
-        get_view_ = next_view;
+        side.ring = next->block;
+        get_view_ = *next;
         // If the puts have not moved on, somebody was killed there; who comes next still looks at the old
         // one.
         if (state_.puts.ring.load() != old) {
@@ -1045,35 +1145,29 @@ bool QueueCore::next(Message& message) {
             side.other = state_.puts.index.load(std::memory_order_acquire);
             if (get_index_.position == side.other.position) return false;
         }
-        if (const std::uint32_t next_block = get_view_.ring->next.load(std::memory_order_acquire)) {
-            View next_view;
-            look_at(next_view, next_block - 1);
-            if (get_index_.position == next_view.ring->start) {
-                if (get_index_ != side.index.load(std::memory_order_relaxed))
-                    return false;  // first commit what was taken from the old one
-                follow_gets();
-            }
+        if (const auto next = after(get_view_); next && get_index_.position == next->ring->start) {
+            if (get_index_ != side.index.load(std::memory_order_relaxed))
+                return false;  // first commit what was taken from the old one
+            follow_gets();
         }
-        const std::uint32_t at = (get_index_.position - get_view_.ring->start) & (get_view_.capacity - 1);
-        const std::byte* const place = get_view_.data + std::size_t{at} * unit;
-        const auto record = *reinterpret_cast<const Record*>(place);
-        const std::uint32_t kind = record.kind & ~std::uint32_t{Record::retracted};
-        if (kind == Record::padding) {
+        const std::byte* const place = place_of(get_view_, get_index_.position);
+        const auto record = record_at(get_view_, get_index_, side.other.position);
+        if (record.kind() == Record::padding) {
             get_index_.position += record.bytes;
             continue;
         }
-        get_index_.position += units_for(record.bytes);
-        ++get_index_.items;
-        message = {{place + sizeof(Record), record.bytes}, Blocks::none, 0, kind != record.kind};
-        if (kind == Record::message_with_parcel) {
+        message = {{place + record_size, record.bytes}, Blocks::none, 0, record.is_retracted()};
+        if (record.kind() == Record::message_with_parcel) {
             std::memcpy(&message.parcel, message.bytes.data(), sizeof message.parcel);
             message.bytes = message.bytes.subspan(sizeof message.parcel);
-        } else if (kind == Record::block) {
-            const auto found = *reinterpret_cast<const BlockRecord*>(place + sizeof(Record));
+        } else if (record.kind() == Record::block) {
+            const auto found = *reinterpret_cast<const BlockRecord*>(place + record_size);
+            message = {blocks_.bytes(found.block, found.bytes).first(found.bytes), found.block, found.parcel,
+                       message.retracted};
             blocks_[found.block].owner = Block::this_process();
-            message = {
-                {blocks_.address(found.block), found.bytes}, found.block, found.parcel, message.retracted};
         }
+        get_index_.position += units_of(record);
+        ++get_index_.items;
         return true;
     }
 }
@@ -1086,15 +1180,14 @@ bool QueueCore::retract(std::uint32_t position) {
     if (position - index.position >= waiting || state_.phase.load() == QueueState::immediate) return false;
     View view;
     look_at(view, state_.gets.ring.load(std::memory_order_relaxed));
-    while (const std::uint32_t next = view.ring->next.load(std::memory_order_acquire)) {
-        View next_view;
-        look_at(next_view, next - 1);
-        if (static_cast<std::int32_t>(position - next_view.ring->start) < 0) break;
-        view = next_view;
+    std::uint32_t moves = 0;
+    while (const auto next = after(view)) {
+        if (static_cast<std::int32_t>(position - next->ring->start) < 0) break;
+        if (++moves > BlockTable::most) tell_of_damage("its rings follow each other round and round");
+        view = *next;
     }
-    auto& record = *reinterpret_cast<Record*>(
-        view.data + std::size_t{(position - view.ring->start) & (view.capacity - 1)} * unit);
-    record.kind = static_cast<Record::Kind>(record.kind | Record::retracted);
+    auto& record = *reinterpret_cast<Record*>(const_cast<std::byte*>(place_of(view, position)));
+    record.what |= Record::retracted;
     return true;
 }
 

@@ -81,7 +81,7 @@ struct Sockets {
 /// Layout: as below. Written once, but for `phase`, `done`, `departures` (anybody), `sweep` (either side) and
 /// `last_getter` (the side of the gets).
 struct QueueState {
-    static constexpr std::uint64_t current_layout = 1;
+    static constexpr std::uint64_t current_layout = 2;
 
     std::uint64_t layout = current_layout;
     std::uint64_t type = 0;  ///< of its items
@@ -159,7 +159,7 @@ public:
 
     std::uint64_t size() const noexcept;
     bool full() const noexcept;
-    std::uint64_t max_items() const noexcept { return state_.max_items; }
+    std::uint64_t max_items() const noexcept { return max_items_; }
 
     /// Takes the lock of the puts, with room for a message of this many bytes. Throws: Full, ShutDown,
     /// OsError, UsageError.
@@ -178,7 +178,9 @@ public:
 
     /// A block to write a message in, without the lock. Throws: OsError, Full, ShutDown.
     std::uint32_t take_block(std::uint64_t bytes, Deadline deadline);
-    std::byte* address(std::uint32_t block) { return blocks_.address(block); }
+    std::byte* address(std::uint32_t block, std::uint64_t bytes) {
+        return blocks_.bytes(block, bytes).data();
+    }
     void give_block(std::uint32_t block) noexcept { blocks_[block].owner.store(Block::nobody); }
     /// Whether a message of this size goes into a block.
     static constexpr std::uint64_t longest_in_ring = 128 * 1024;
@@ -238,6 +240,9 @@ public:
     void task_done();
     bool join(Deadline deadline);
     void shut_down(bool immediately);
+    /// The same at once, whatever state the queue is in; without any lock. For one that is damaged, or that
+    /// nobody is to use any more.
+    void give_up() noexcept;
     bool is_shut_down() const noexcept { return state_.phase.load() != QueueState::open; }
 
     const std::shared_ptr<memory::Region>& region() const noexcept { return region_; }
@@ -245,6 +250,7 @@ public:
 private:
     static constexpr std::uint64_t unit = 8;
     struct Ring;
+    struct Record;
     /// Where a ring lies in this process.
     struct View {
         std::uint32_t block = Blocks::none;
@@ -260,6 +266,13 @@ private:
     static void remember(const std::shared_ptr<QueueCore>& core);
     std::uint32_t unfinished(std::uint32_t done) const noexcept;
     void look_at(View& view, std::uint32_t block);
+    std::optional<View> after(const View& view);
+    Record record_at(const View& view, Index at, std::uint32_t end) const;
+    const std::byte* place_of(const View& view, std::uint32_t position) const noexcept;
+    static std::uint32_t units_of(const Record& record) noexcept;
+    [[noreturn]] void tell_of_damage(const std::string& found) const;
+    std::uint32_t phase() const;
+    void expect_order(Index puts, Index gets) const;
     bool is_in_view(const View& view, const Side& side) const noexcept;
     void follow_puts();
     void follow_gets();
@@ -268,7 +281,7 @@ private:
     void finish(Side& side, Side& other, Index index);
     enum class Call { put, get, join, poll };
     const char* name_of(Call call) const noexcept;
-    void trace_messages(Call call, const View& view, Index from, Index to) const noexcept;
+    void trace_messages(Call call, const View& view, Index from, Index to) const;
     bool has_room(std::uint32_t units);
     void renew_start() noexcept;
     bool may_grow() const noexcept;
@@ -300,7 +313,10 @@ private:
     std::shared_ptr<memory::Region> region_;
     Sockets sockets_;
     QueueState& state_;
-    bool is_pipe_;
+    // Written once into the state too; here nobody else can change it.
+    const bool is_pipe_;
+    const std::uint64_t max_items_;
+    const std::uint64_t max_bytes_;
     std::string type_name_;
     bool is_of_a_pool_;
     Blocks blocks_;
