@@ -5,6 +5,8 @@
 #include <chorus/message/callable.hpp>
 #include <chorus/message/outcome.hpp>
 #include <chorus/platform/futex.hpp>
+#include <chorus/platform/look.hpp>
+#include <chorus/platform/os_thread.hpp>
 #include <chorus/sync/internal/waiting.hpp>
 #include <chorus/trace/trace.hpp>
 
@@ -45,10 +47,11 @@ FutureState::~FutureState() {
 // Returns the list, which is the caller's until it stores one; null also when it is closed, and then it is
 // not locked.
 FutureState::Callback* FutureState::lock_callbacks() const noexcept {
+    platform::Look look;
     for (std::uintptr_t seen = callbacks_.load();;) {
         if (seen == closed) return nullptr;
         if ((seen & locked) != 0) {
-            sync::give_way();
+            if (!look.again()) platform::give_way();
             seen = callbacks_.load();
         } else if (callbacks_.compare_exchange_weak(seen, seen | locked)) {
             return reinterpret_cast<Callback*>(seen);
@@ -118,8 +121,10 @@ bool FutureState::move_to_ending(bool from_running) noexcept {
 // work's violent end might be heard of in between, and be taken for the result.
 bool FutureState::cancel() {
     if (!move_to_ending(can_stop())) {
-        while ((word_.load() & step_mask) == ending)
-            sync::give_way();  // somebody is about to say how it ended
+        platform::Look look;
+        while ((word_.load() & step_mask) == ending) {  // somebody is about to say how it ended
+            if (!look.again()) platform::give_way();
+        }
         return phase() == Phase::cancelled;
     }
     error_ = std::make_exception_ptr(Cancelled("the work was cancelled"));

@@ -5,6 +5,7 @@
 #include <map>
 
 #include <chorus/platform/fork_mutex.hpp>
+#include <chorus/platform/look.hpp>
 #include <chorus/platform/os_process.hpp>
 #include <chorus/platform/os_thread.hpp>
 #include <chorus/sync/internal/name_tags.hpp>
@@ -223,15 +224,15 @@ bool poll(ProcessState& state) {
 namespace {
 
 // To be woken takes about as long as a short-lived child lives: so who joins a newborn looks on for that
-// long, and gives way to it, before it sleeps.
+// long, before it sleeps.
 constexpr auto childhood = std::chrono::microseconds(300);
 
 bool ends_young(int process, Deadline::Clock::time_point born) {
-    while (!platform::process_has_ended(process)) {
-        if (Deadline::Clock::now() - born > childhood) return false;
-        platform::give_way();
-    }
-    return true;
+    platform::Look look(born + childhood - Deadline::Clock::now());
+    do {
+        if (platform::process_has_ended(process)) return true;
+    } while (look.again());
+    return false;
 }
 
 // `wait` waits for the descriptor it is given.

@@ -2,9 +2,9 @@
 // the parent has collected the status (`waitpid(-1)`, SIGCHLD ignored, SA_NOCLDWAIT), and the kernel is older
 // than Linux 6.15.
 //
-// The words lie in the page at which parent and child meet anyway (the gate's, the hand-over's), so that no
-// child touches a page more for its own. platform::tell_end() writes them; they are read only when the kernel
-// has said that the child is dead and cannot say how.
+// The words lie behind the page at which parent and child meet (the gate's, the hand-over's), in one of their
+// own: a child can write to no other part of what all births go by. platform::tell_end() writes them; they
+// are read only when the kernel has said that the child is dead and cannot say how.
 //
 // A child killed between its word and _exit is told by the exit code that it had decided on. A child that was
 // killed before has written nothing.
@@ -25,9 +25,10 @@
 
 namespace chorus::worker {
 
+inline constexpr std::size_t page_size = 4096;
 inline constexpr std::size_t most_exit_words = 1000;
 
-/// Layout: part of a page shared with children. Writers: the parent before a birth; then the child.
+/// Layout: a page shared with children. Writers: the parent before a birth; then the child.
 using ExitWords = std::array<std::atomic<std::uint32_t>, most_exit_words>;
 inline constexpr std::uint32_t no_exit_word = most_exit_words;
 

@@ -7,6 +7,7 @@
 #include <chorus/memory/internal/segment.hpp>
 #include <chorus/message/outcome.hpp>
 #include <chorus/platform/fork_mutex.hpp>
+#include <chorus/platform/look.hpp>
 #include <chorus/platform/os_thread.hpp>
 #include <chorus/platform/syscall.hpp>
 #include <chorus/sync/internal/lives.hpp>
@@ -19,7 +20,8 @@
 namespace chorus::worker {
 namespace {
 
-/// Layout of the hand-over page.
+/// Layout of the hand-over pages. The first is not for those who have been handed over: once it is through
+/// the gate, a child unmaps it.
 struct HandOver {
     /// Client: 0; kernel: the child's pid; server: -errno, or that it has threads.
     std::atomic<std::int32_t> born{0};
@@ -27,16 +29,16 @@ struct HandOver {
     /// second finds what the first did.
     std::atomic<std::uint32_t> turn{0};
     Gate gate;
-    ExitWords exit_words{};
+    alignas(page_size) ExitWords exit_words{};
 };
-static_assert(sizeof(HandOver) <= 4096, "a page: each more costs a child more");
+static_assert(sizeof(HandOver) == 2 * page_size, "two pages: each more costs a child more");
 enum Turn : std::uint32_t { asked, asleep, answered };
 
 /// In place of an error: no errno is that large.
 constexpr std::int32_t has_threads = -1'000'000;
 
 // About twice the time of a start on an unloaded machine.
-constexpr int looks_before_sleep = 400;
+constexpr auto while_one_starts = std::chrono::microseconds(200);
 
 // Sent ahead, and nothing more than a hint: the server wakes while the client still writes its request.
 constexpr std::byte request_follows{1};
@@ -115,12 +117,12 @@ int ask(Server& here, std::span<const std::byte> message, std::span<const int> d
     page.turn.store(request + asked);
     page.gate.close(here.requests);
     if (!platform::send_message(here.socket.get(), message, descriptors)) return 0;
-    for (int look = 0; look < looks_before_sleep; ++look) {
+    platform::Look look(while_one_starts);
+    do {
         if (const int answer = page.born.load();
             answer != 0 && (!to_the_end || page.turn.load() == request + answered))
             return answer;
-        platform::give_way();
-    }
+    } while (look.again());
     std::uint32_t expected = request + asked;
     if (page.turn.compare_exchange_strong(expected, request + asleep)) {
         std::byte call{};  // from the server, or the end of the socket with it
@@ -237,7 +239,6 @@ void preload(int socket, message::Reader loads) {
 [[gnu::hot]] std::unique_ptr<Cradle> serve(platform::FileDescriptor socket,
                                            platform::FileDescriptor hand_over_file, int life_line,
                                            bool has_preloads) {
-    // Never unmapped: in a child that would cost more than the page it takes.
     static auto* const page =
         new memory::Segment(memory::Segment::attach(std::move(hand_over_file), sizeof(HandOver)));
     page->close_file();
@@ -246,9 +247,9 @@ void preload(int socket, message::Reader loads) {
     const auto receive = [&] {
         auto received = platform::receive_message(socket.get(), buffer);
         while (received.size == sizeof request_follows) {
-            for (int look = 0; look < looks_before_sleep && !platform::wait_readable(socket.get(), now);
-                 ++look)
-                platform::give_way();
+            platform::Look look(while_one_starts);
+            while (!platform::wait_readable(socket.get(), now) && look.again()) {
+            }
             received = platform::receive_message(socket.get(), buffer);
         }
         if (received.size == 0) platform::leave_at_once(0);
@@ -270,10 +271,10 @@ void preload(int socket, message::Reader loads) {
             if (pid == 0) {
                 socket.reset();
                 trace::begin_in_copy();
-                sync::forget_my_life();  // a preload may have begun one, and made objects
-                memory::leave_arena_to_its_maker();
+                sync::begin_as_copy();  // a preload may have begun a life, and made objects
                 hand_over.gate.wait(request / 4, life_line);
                 tell_end_at(hand_over.exit_words, cradle->birth().exit_word);
+                page->unmap_beginning(page_size);
                 return cradle;
             }
             if (pid < 0) {

@@ -3,15 +3,9 @@
 #include <chrono>
 
 #include <chorus/platform/futex.hpp>
-#include <chorus/platform/os_thread.hpp>
+#include <chorus/platform/look.hpp>
 
 namespace chorus::worker {
-namespace {
-
-// A parent that just learnt the pid needs two system calls more.
-constexpr int spins_before_sleep = 12;
-
-}  // namespace
 
 void Gate::close(std::uint32_t birth) noexcept { word_.store(4 * birth + closed); }
 
@@ -32,19 +26,16 @@ void Gate::answer(std::uint32_t birth, State state) noexcept {
 }
 
 [[gnu::hot]] void Gate::wait(std::uint32_t birth, int parent_life_line) noexcept {
-    for (int look = 0;; ++look) {
+    platform::Look look;  // a parent that just learnt the pid needs two system calls more
+    for (bool looks = true;;) {
         const std::uint32_t word = word_.load();
         if (word == 4 * birth + open) return;
         // Another number: the parent has gone on, which it does not before it answered.
         if (word / 4 != birth) return;
-        if (word == 4 * birth + refused ||
-            (look > spins_before_sleep && platform::life_line_is_cut(parent_life_line))) {
+        if (word == 4 * birth + refused || (!looks && platform::life_line_is_cut(parent_life_line))) {
             platform::leave_at_once(1);
         }
-        if (look < spins_before_sleep) {
-            platform::give_way();
-            continue;
-        }
+        if (looks && (looks = look.again())) continue;
         std::uint32_t expected = 4 * birth + closed;
         if (!word_.compare_exchange_strong(expected, 4 * birth + asleep) && expected != 4 * birth + asleep)
             continue;

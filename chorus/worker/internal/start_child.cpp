@@ -40,12 +40,13 @@ Birth birth_of(const ProcessState& state, StartMethod method) {
 
 namespace {
 
-/// Layout of the page that this process shares with its children by fork and spawn.
-struct BirthPage {
+/// Layout of what this process shares with its children by fork and spawn. A child keeps the second page
+/// alone.
+struct BirthPages {
     Gate gate;  ///< of fork
-    ExitWords exit_words{};
+    alignas(page_size) ExitWords exit_words{};
 };
-static_assert(sizeof(BirthPage) <= 4096);
+static_assert(sizeof(BirthPages) == 2 * page_size);
 
 // Where children by fork wait; one birth at a time.
 struct ForkGate {
@@ -64,10 +65,11 @@ ForkGate& fork_gate() {
 [[maybe_unused]] auto& fork_gate_made = fork_gate();
 
 // Requires: the gate's mutex.
-BirthPage& birth_page(ForkGate& place) {
-    if (place.page) return place.page->as<BirthPage>();
-    place.page = std::make_shared<memory::Segment>(memory::Segment::create("chorus-gate", sizeof(BirthPage)));
-    auto* const page = new (place.page->bytes().data()) BirthPage;
+BirthPages& birth_pages(ForkGate& place) {
+    if (place.page) return place.page->as<BirthPages>();
+    place.page =
+        std::make_shared<memory::Segment>(memory::Segment::create("chorus-gate", sizeof(BirthPages)));
+    auto* const page = new (place.page->bytes().data()) BirthPages;
     place.exits = std::make_shared<ExitSlots>(place.page, page->exit_words);
     return *page;
 }
@@ -78,7 +80,7 @@ Newborn spawn(Birth birth, const message::Call& call, int report) {
     int page = -1;
     {
         const std::lock_guard guard(place.mutex);
-        birth_page(place);
+        birth_pages(place);
         exit = ExitSlot(place.exits);
         page = place.page->descriptor();
     }
@@ -99,7 +101,7 @@ Newborn fork(Birth birth, message::Call& call, int report) {
     const auto life_line = platform::duplicate(life_line_descriptor());
     auto& place = fork_gate();
     const std::lock_guard guard(place.mutex);
-    auto& page = birth_page(place);
+    auto& page = birth_pages(place);
     auto& gate = page.gate;
     ExitSlot exit(place.exits);
     const std::uint32_t birth_number = ++place.births;
@@ -108,6 +110,7 @@ Newborn fork(Birth birth, message::Call& call, int report) {
     if (pid == 0) {
         gate.wait(birth_number, life_line.get());
         tell_end_at(page.exit_words, exit.number());
+        if (place.birthplace) place.birthplace->unmap_beginning(page_size);
         identity() = std::move(birth.identity);
         leave_statics_to_their_maker();
         child_main(birth, call, report, life_line.get());
@@ -130,9 +133,11 @@ void tell_end_in_birth_page(platform::FileDescriptor page, std::uint32_t exit_wo
     if (!page) return;
     // Never unmapped: this process tells of its end there.
     static auto* const kept =
-        new memory::Segment(memory::Segment::attach(std::move(page), sizeof(BirthPage)));
+        new memory::Segment(memory::Segment::attach(std::move(page), sizeof(BirthPages)));
     kept->close_file();
-    tell_end_at(kept->as<BirthPage>().exit_words, exit_word);
+    auto& words = kept->as<BirthPages>().exit_words;
+    kept->unmap_beginning(page_size);
+    tell_end_at(words, exit_word);
 }
 
 Newborn start_child(StartMethod method, Birth birth, message::Call& call, int report) {
