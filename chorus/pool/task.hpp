@@ -22,6 +22,8 @@
 
 namespace chorus::pool {
 
+struct Channels;
+
 /// What a crew sees of it.
 class Task {
 public:
@@ -45,6 +47,8 @@ public:
     // The crew's own.
     std::uint64_t id = 0;
     std::atomic<std::size_t> bytes = 0;  ///< of the written call, and then of the written value
+    std::weak_ptr<Channels> channels;    ///< through which it was given out last, of this generation
+    std::uint32_t generation = 0;
     std::uint32_t position = 0;
     bool is_placed = false;  ///< `position` is known
     bool is_encoding = false;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <chorus/errors.hpp>
+#include <chorus/memory/internal/damage.hpp>
 
 namespace chorus::pool {
 
@@ -37,8 +38,10 @@ bool Inbox::take_what_came(Deadline deadline) {
             auto& [heard, begin, size, block] = came.emplace_back();
             const auto bytes = getting.bytes();
             if (bytes.size() < sizeof heard.header)
-                throw DecodeError("message cut short: an answer without its number");
+                memory::throw_damaged("a pool's queue of answers", "a message is shorter than its header");
             std::memcpy(&heard.header, bytes.data(), sizeof heard.header);
+            if (!heard.header.is_whole())
+                memory::throw_damaged("a pool's queue of answers", "a header was written over");
             const auto rest = bytes.subspan(sizeof heard.header);
             try {
                 heard.attachments = getting.attachments();

@@ -40,6 +40,11 @@ std::optional<Member> Members::take_out(std::uint32_t number) noexcept {
     return std::move(found.mapped());
 }
 
+bool Members::use(const Channels& channels) const noexcept {
+    return std::ranges::any_of(all_,
+                               [&](const auto& each) { return each.second.channels.get() == &channels; });
+}
+
 bool Members::have_begun(std::uint64_t task) const noexcept {
     return std::ranges::any_of(all_, [&](const auto& each) {
         const auto doing = each.second.note->doing.load();

@@ -10,6 +10,7 @@
 #include <optional>
 #include <vector>
 
+#include <chorus/pool/internal/channels.hpp>
 #include <chorus/pool/internal/last_words.hpp>
 #include <chorus/pool/internal/note.hpp>
 #include <chorus/worker/internal/process_state.hpp>
@@ -20,6 +21,9 @@ struct Member {
     std::uint32_t number = 0;
     worker::ProcessPointer process;
     std::shared_ptr<Note> note;
+    ChannelsPointer channels;
+    bool is_ready = false;
+    bool is_told_dead = false;         ///< what says so may not be heard yet
     std::shared_ptr<LastWords> words;  ///< null if none are kept
     bool is_late = false;              ///< it was not ready in time, and killed for it
     // It takes tasks before whoever starts it knows that it is there: then it is killed a moment later.
@@ -47,6 +51,8 @@ public:
         for (auto& [number, member] : all_) visit(member);
     }
 
+    /// Whether one of them has these channels.
+    bool use(const Channels& channels) const noexcept;
     /// Whether one of them is past the taking of this task.
     bool have_begun(std::uint64_t task) const noexcept;
     /// Whether one of them notes that it is at this task, which it takes or took as this message of the

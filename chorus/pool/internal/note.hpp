@@ -29,10 +29,12 @@ struct alignas(64) Note {
 
     std::atomic<std::uint32_t> at_queue{
         0};  ///< it makes room for an answer, with a lock of the queue's in its hands
-
-    enum Stage : std::uint32_t { starting, ready, leaving };
-    std::atomic<std::uint32_t> stage{starting};
 };
+
+/// The last word of a header: so one that was written over on its way is not believed.
+constexpr std::uint64_t seal_of(std::uint64_t first, std::uint64_t second) noexcept {
+    return (first ^ 0x9e3779b97f4a7c15) * 0xff51afd7ed558ccd + second * 0xc4ceb9fe1a85ec53;
+}
 
 /// In front of a task's call.
 struct TaskHeader {
@@ -40,6 +42,9 @@ struct TaskHeader {
     enum Flags : std::uint64_t { none, tell_when_begun = 1, has_limits = 2, is_traced = 4 };
     std::uint64_t id = 0;        ///< 0: no task; who takes it leaves
     std::uint64_t flags = none;  ///< above their byte, if it is traced: its number among the pool's tasks
+    std::uint64_t seal = 0;
+    void close() noexcept { seal = seal_of(id, flags); }
+    bool is_whole() const noexcept { return seal == seal_of(id, flags); }
     static constexpr int bits_of_flags = 8;
 };
 struct TaskLimits {
@@ -56,11 +61,15 @@ struct AnswerHeader {
         not_initialised,  ///< then the exception
         died,             ///< a worker
         look_again,       ///< for a task that may have gone with a worker
+        generation_over,  ///< of channels, whose number stands for the worker: nothing more comes from them
         wake_up           ///< nothing more
     };
     std::uint64_t id = 0;  ///< of the task
     std::uint32_t worker = 0;
     Kind kind = outcome;
+    std::uint64_t seal = 0;
+    void close() noexcept { seal = seal_of(id, worker | std::uint64_t{kind} << 32); }
+    bool is_whole() const noexcept { return seal == seal_of(id, worker | std::uint64_t{kind} << 32); }
 };
 
 }  // namespace chorus::pool

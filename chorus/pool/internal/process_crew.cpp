@@ -61,11 +61,14 @@ void ProcessCrew::require_open() const {
 
 void ProcessCrew::begin() {
     if (begun_) return;
-    tasks_ = channel::make_queue(typeid(TaskItem), {});
-    answers_ = channel::make_queue(typeid(AnswerItem), {});
-    inbox_.open(answers_);
+    auto channels = make_channels(1);
     ready_.add(bell_.descriptor(), bell_tag);
-    ready_.add(channel::descriptor_of(*answers_), answers_tag);
+    ready_.add(channel::descriptor_of(*channels->answers), answers_tag);
+    {
+        const std::lock_guard guard(channels_mutex_);
+        channels_ = channels;
+    }
+    generation_ = channels->generation;
     auto self = std::make_unique<std::shared_ptr<ProcessCrew>>(shared_from_this());
     try {
         const platform::SignalsBlocked blocked;  // the program's handlers run in the program's threads
@@ -84,7 +87,7 @@ void ProcessCrew::begin() {
             self.get(), 0);
     } catch (const std::exception& error) {  // the next task may find room for one
         ready_.remove(bell_.descriptor());
-        ready_.remove(channel::descriptor_of(*answers_));
+        ready_.remove(channel::descriptor_of(*channels->answers));
         throw BrokenPool(std::string("the pool can start no thread: ") + error.what());
     }
     self.release();
@@ -92,8 +95,8 @@ void ProcessCrew::begin() {
     sign_.emplace(options_.name.empty() ? "Pool" : options_.name);
     show(PoolSign::kind, PoolSign::processes);
     show(PoolSign::workers, wanted_);
-    show(PoolSign::tasks, tasks_->region()->name());
-    show(PoolSign::answers, answers_->region()->name());
+    show(PoolSign::tasks, channels->tasks->region()->name());
+    show(PoolSign::answers, channels->answers->region()->name());
     finish_at_the_end(shared_from_this());
 }
 
@@ -135,14 +138,23 @@ void ProcessCrew::submit(TaskPointer task) {
         begin();
     }
     if (trace::is_on()) task->arrow = trace::new_arrow();
-    TaskMessage message(tasks_, scratch());
+    const auto channels = this->channels();
+    TaskMessage message(channels->tasks, scratch());
     std::exception_ptr error;
+    bool elsewhere = false;
     try {
         write_task(message.out(), *task);
+    } catch (const ShutDown&) {  // a long one, in channels that were given up meanwhile
+        elsewhere = !are_today_s(*channels);
+        error = std::current_exception();
+    } catch (const Damaged& damage) {
+        lose_channels(channels, damage.what());
+        elsewhere = true;
     } catch (...) {
         error = std::current_exception();
     }
-    if (!error) return give_out(task, message, true);
+    if (elsewhere) return submit(std::move(task));
+    if (!error) return give_out(task, channels, message, true);
     {
         const std::lock_guard guard(mutex_);
         require_open();
@@ -170,7 +182,8 @@ bool ProcessCrew::enter(const TaskPointer& task) {
 // Nothing is put under the ledger's lock, for the reason that take_back() gives.
 // Throws, the first time: UsageError after close(), BrokenPool, OsError. That it cannot be put is the task's
 // error.
-void ProcessCrew::give_out(const TaskPointer& task, TaskMessage& message, bool first_time) {
+void ProcessCrew::give_out(const TaskPointer& task, const ChannelsPointer& channels, TaskMessage& message,
+                           bool first_time) {
     TaskHeader header;
     bool ring = false;
     {
@@ -188,6 +201,7 @@ void ProcessCrew::give_out(const TaskPointer& task, TaskMessage& message, bool f
     if (message.is_long() && std::exchange(ring, false))
         bell_.ring();  // if there is no room, who makes some has to be there
     std::exception_ptr error;
+    bool elsewhere = false;
     try {
         const auto position = message.put(header);
         bool gone = false;
@@ -195,30 +209,81 @@ void ProcessCrew::give_out(const TaskPointer& task, TaskMessage& message, bool f
             const std::lock_guard guard(mutex_);
             gone = ledger_.find(header.id) != task;  // it was cancelled meanwhile, or is done
             if (!gone) {
+                task->channels = channels;
+                task->generation = channels->generation;
                 task->position = position;
                 task->is_placed = true;
             }
         }
-        if (gone && !channel::retract(*tasks_, position)) {
+        if (gone && !channel::retract(*channels->tasks, position)) {
             const std::lock_guard guard(mutex_);
             members_.doom(header.id);
         }
+        elsewhere = !gone && !are_today_s(*channels);
+    } catch (const ShutDown&) {
+        elsewhere = !are_today_s(*channels);
+        if (!elsewhere) error = std::current_exception();
+    } catch (const Damaged& damage) {
+        lose_channels(channels, damage.what());
+        elsewhere = true;
     } catch (...) {
         error = std::current_exception();
+    }
+    if (error) {
         const std::lock_guard guard(mutex_);
         remove(header.id);
     }
     if (ring) bell_.ring();
-    if (error) task->future().set_error(error);
+    if (error) return static_cast<void>(task->future().set_error(error));
+    if (elsewhere) give_out_elsewhere(task, header.id);
+}
+
+// Of a task that was given out through channels that are not those of today. One that a worker has taken is
+// answered all the same.
+void ProcessCrew::give_out_elsewhere(const TaskPointer& task, std::uint64_t id) {
+    ChannelsPointer given_through;
+    bool is_placed = false;
+    {
+        const std::lock_guard guard(mutex_);
+        if (ledger_.find(id) != task) return;
+        is_placed = task->is_placed;
+        given_through = task->channels.lock();
+    }
+    const bool is_lost = is_placed && (!given_through || given_through->is_lost);
+    if (is_placed && !is_lost && !take_back(*task, id)) return;
+    {
+        const std::lock_guard guard(mutex_);
+        if (ledger_.find(id) != task) return;  // somebody else has done it, or it was cancelled
+        if (is_lost) {
+            remove(id);
+        } else {
+            renew(*task);
+        }
+    }
+    if (!is_lost) return give_out_again(task);
+    task->future().set_error(
+        std::make_exception_ptr(Damaged("the pool's channels were damaged, and this task was lost "
+                                        "with them")));
+    task->drop_call();
 }
 
 void ProcessCrew::give_out_again(const TaskPointer& task) {
     try {
-        std::vector<std::byte> memory;
-        TaskMessage message(tasks_, memory);
-        write_task(message.out(), *task);
-        task->future().set_pending();
-        give_out(task, message, false);
+        for (;;) {
+            const auto channels = this->channels();
+            try {
+                std::vector<std::byte> memory;
+                TaskMessage message(channels->tasks, memory);
+                write_task(message.out(), *task);
+                task->future().set_pending();
+                give_out(task, channels, message, false);
+                break;
+            } catch (const ShutDown&) {
+                if (are_today_s(*channels)) throw;
+            } catch (const Damaged& damage) {
+                lose_channels(channels, damage.what());
+            }
+        }
     } catch (...) {
         task->future().set_error(std::current_exception());
     }
@@ -237,12 +302,21 @@ void ProcessCrew::give_out_again(const TaskPointer& task) {
 // for so long that its position means another message by now is begun.
 bool ProcessCrew::take_back(const Task& task, std::uint64_t id) noexcept {
     std::uint32_t position = 0;
+    ChannelsPointer given_through;
     {
         const std::lock_guard guard(mutex_);
         if (!task.is_placed || members_.have_begun(id)) return false;
         position = task.position;
+        given_through = task.channels.lock();
     }
-    return channel::retract(*tasks_, position);
+    if (!given_through) return false;
+    try {
+        return channel::retract(*given_through->tasks, position);
+    } catch (const Damaged& damage) {
+        lose_channels(given_through, damage.what());
+    } catch (const std::exception&) {  // it cannot be looked at: whoever has it has it
+    }
+    return false;
 }
 
 void ProcessCrew::cancelled(Task& task) noexcept {
@@ -309,7 +383,7 @@ void ProcessCrew::resize(std::size_t workers) {
     }
     // As many shall leave when they come to it. If one dies before, another may leave for it, and will be
     // replaced.
-    for (; too_many > 0; --too_many) post_header(tasks_, TaskHeader{});
+    for (; too_many > 0; --too_many) post_header(channels()->tasks, TaskHeader{});
     bell_.ring();
 }
 
@@ -359,11 +433,11 @@ void ProcessCrew::terminate() noexcept {
         all = take_all();
         sent_home_ = true;
         members_.for_each([](Member& member) {
-            if (member.note->stage == Note::starting) member.note->stage = Note::leaving;
+            member.is_ready = true;  // one that dies now says nothing of the others
             member.kill();
         });
     }
-    channel::shut_down(*tasks_, true);
+    channel::give_up(*channels()->tasks);
     for (const auto& task : all) task->future().cancel();
     bell_.ring();
 }

@@ -11,9 +11,14 @@
 // The ledger of tasks is private memory of this process: a task that a worker took with it is still known
 // here. Its id changes whenever it is given out again or done, and whatever comes under an old id is ignored.
 //
-// Where what is: tasks and their end in process_crew.cpp, what is heard of them in process_crew_hearing.cpp,
-// the crew's own thread, which starts workers, and the clock, which ends them, in
-// process_crew_supervision.cpp.
+// A worker that crashes may have written anywhere, and the queues are memory that it could write to. So after
+// such a death there are new ones (replace_after_crash): tasks that nobody had taken go there, those that
+// other workers hold are answered through the old ones, whose messages are passed on. What was in a queue
+// that is found damaged is lost, and its tasks fail.
+//
+// Where what is: the two queues in process_crew_channels.cpp, tasks and their end in process_crew.cpp, what
+// is heard of them in process_crew_hearing.cpp, the crew's own thread, which starts workers, and the clock,
+// which ends them, in process_crew_supervision.cpp.
 #pragma once
 
 #include <atomic>
@@ -31,6 +36,7 @@
 #include <chorus/memory/internal/region.hpp>
 #include <chorus/platform/os_process.hpp>
 #include <chorus/pool/internal/budget.hpp>
+#include <chorus/pool/internal/channels.hpp>
 #include <chorus/pool/internal/clock.hpp>
 #include <chorus/pool/internal/inbox.hpp>
 #include <chorus/pool/internal/ledger.hpp>
@@ -119,7 +125,8 @@ public:
 private:
     static constexpr std::uint64_t bell_tag = 0;
     static constexpr std::uint64_t answers_tag = 1;
-    static constexpr std::uint64_t first_member_tag = 2;
+    static constexpr std::uint64_t older_answers_tag = 2;
+    static constexpr std::uint64_t first_member_tag = 3;
     static constexpr std::uint64_t start_of_member = std::uint64_t{1}
                                                      << 63;  ///< among what is due, besides tasks' ids
 
@@ -144,7 +151,9 @@ private:
     }
     bool take_back(const Task& task, std::uint64_t id) noexcept;
 
-    void give_out(const TaskPointer& task, TaskMessage& message, bool first_time);
+    void give_out(const TaskPointer& task, const ChannelsPointer& channels, TaskMessage& message,
+                  bool first_time);
+    void give_out_elsewhere(const TaskPointer& task, std::uint64_t id);
     void give_out_again(const TaskPointer& task);
     std::vector<TaskPointer> take_all();
     void break_down(const std::string& why);
@@ -161,6 +170,7 @@ private:
     void heed_begun(const AnswerHeader& header);
     void heed_death(std::uint32_t number);
     void heed_lost(std::uint64_t id);
+    void heed_generation_over(std::uint32_t generation);
     TaskPointer lose(std::uint64_t id, int Task::*times, int TaskOptions::*retries);
     using Limit = std::optional<Timeout> TaskOptions::*;
     bool has_limit(std::uint64_t id, Limit limit) const;
@@ -176,21 +186,39 @@ private:
 
     // ---- the crew's thread ----
     void supervise() noexcept;
+    void leave_ringing_to_the_leader();
     void let_in();
     void start_missing();
     void start_one();
     void send_home();
     bool is_over() const;
     void tell_of_death(std::uint32_t number);
-    void say(AnswerHeader header) { post_header(answers_, header); }
+    void say_through(ChannelsPointer through, AnswerHeader header);
+
+    // ---- channels ----
+    bool are_today_s(const Channels& channels) const noexcept { return channels.generation == generation_; }
+    ChannelsPointer channels() const {
+        const std::lock_guard guard(channels_mutex_);
+        return channels_;
+    }
+    static ChannelsPointer make_channels(std::uint32_t generation);
+    ChannelsPointer exchange_channels();
+    void open_inbox();
+    void lose_channels(const ChannelsPointer& lost, const std::string& what) noexcept;
+    void replace_after_crash();
+    void move_tasks(const ChannelsPointer& from);
+    void hear_older();
+    bool relay(const ChannelsPointer& older);
 
     const CrewOptions options_;
     std::size_t wanted_;
     const std::uint32_t copy_;  ///< of the process that has made it
     // Made with the first task: a pool that is a static object begins nothing in the images that only start
     // workers.
-    channel::QueuePointer tasks_;
-    channel::QueuePointer answers_;
+    std::mutex replacing_;               ///< outer to all others: one has them exchanged at a time
+    mutable std::mutex channels_mutex_;  ///< inner to all others
+    ChannelsPointer channels_;
+    std::atomic<std::uint32_t> generation_{0};  ///< theirs
     platform::SignalMask signals_{};
     platform::ReadySet ready_;
     platform::Doorbell bell_;
@@ -222,11 +250,15 @@ private:
     int deaths_in_hand_ = 0;  ///< whose worker is out of the list, and whose task may not have failed yet
     const std::shared_ptr<Gone> gone_ = std::make_shared<Gone>();
     std::optional<std::string> broken_;
+    bool has_crashed_ = false;  ///< a worker that uses the channels of today, and may have written to them
+    std::vector<ChannelsPointer> older_;  ///< of which workers are left, or answers
 
     std::atomic<const void*> leader_{nullptr};
     std::atomic<bool> leader_waits_{false};  ///< for a future, which somebody else may end
     std::atomic<std::uint64_t> heard_so_far_{0};
-    Inbox inbox_;  ///< the leader's
+    Inbox inbox_;            ///< the leader's
+    ChannelsPointer heard_;  ///< the leader's
+    std::atomic<std::uint32_t> hears_generation_{0};
 };
 
 }  // namespace chorus::pool

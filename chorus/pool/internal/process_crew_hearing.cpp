@@ -50,7 +50,13 @@ void ProcessCrew::stop_leading() {
     leader_waits_ = false;
     const bool something_left = inbox_.has_some();
     leader_ = nullptr;
-    if (something_left || channel::is_ready_or_will_ring(*answers_)) bell_.ring();
+    const auto channels = this->channels();
+    try {
+        const bool has_older = hears_generation_ != generation_;
+        if (something_left || channel::is_ready_or_will_ring(*channels->answers) || has_older) bell_.ring();
+    } catch (const Damaged& damage) {
+        lose_channels(channels, damage.what());
+    }
 }
 
 // Requires: the caller is the leader.
@@ -70,7 +76,7 @@ bool ProcessCrew::wait_for(const worker::FutureState& future, Deadline deadline)
         if (!lead()) return future.sleep_until_done(deadline);
         bool done = false;
         try {
-            channel::stop_ringing(*answers_);
+            leave_ringing_to_the_leader();
             done = lead_until(future, deadline);
         } catch (...) {
             stop_leading();
@@ -84,15 +90,35 @@ bool ProcessCrew::wait_for(const worker::FutureState& future, Deadline deadline)
 
 void ProcessCrew::wake_waiting() noexcept {
     if (!leader_waits_.load() || leads_here() || is_a_copy()) return;
-    if (leader_waits_.exchange(false)) say({0, 0, AnswerHeader::wake_up});
+    try {
+        if (leader_waits_.exchange(false)) say_through(channels(), {0, 0, AnswerHeader::wake_up});
+    } catch (const std::exception& error) {  // no memory; who waits looks again when anything comes
+        std::fprintf(stderr, "chorus: in a pool: %s\n", error.what());
+    }
 }
 
-// Returns false when nothing came in time.
+// Requires: the caller is the leader.
+void ProcessCrew::open_inbox() {
+    heard_ = channels();
+    inbox_.open(heard_->answers);
+    if (hears_generation_.exchange(heard_->generation) != 0)
+        bell_.ring();  // what comes through the older ones is the crew's thread's from now on
+}
+
+// Returns false when nothing came in time, or there are other channels now.
 bool ProcessCrew::hear_one(Deadline deadline) {
-    return inbox_.hear(deadline, [this](Heard& heard) {
-        heard_so_far_.fetch_add(1, std::memory_order_relaxed);
-        heed(heard);
-    });
+    if (hears_generation_ != generation_) open_inbox();
+    try {
+        return inbox_.hear(deadline, [this](Heard& heard) {
+            heard_so_far_.fetch_add(1, std::memory_order_relaxed);
+            heed(heard);
+        });
+    } catch (const ShutDown&) {
+        if (are_today_s(*heard_)) throw;
+    } catch (const Damaged& damage) {
+        lose_channels(heard_, damage.what());
+    }
+    return false;
 }
 
 void ProcessCrew::heed(Heard& heard) {
@@ -111,9 +137,11 @@ void ProcessCrew::heed(Heard& heard) {
         case AnswerHeader::ready: {
             const std::lock_guard guard(mutex_);
             died_unready_ = 0;
+            if (Member* const member = members_.find(header.worker)) member->is_ready = true;
             not_due(start_of_member | header.worker);
             return;
         }
+        case AnswerHeader::generation_over: return heed_generation_over(header.worker);
         case AnswerHeader::wake_up: return;
     }
 }
@@ -183,7 +211,11 @@ void ProcessCrew::heed_death(std::uint32_t number) {
     };
     if (member.words)
         member.words->catch_up();  // all it has written comes out before the world hears of its end
-    if (member.note->stage == Note::starting) {
+    if (exitcode && platform::may_have_written_anywhere(*exitcode)) {
+        const std::lock_guard guard(mutex_);
+        has_crashed_ = has_crashed_ || member.channels == channels();
+    }
+    if (!member.is_ready) {
         // Some may be killed by somebody; so many, one after the other, mean that none will ever be ready.
         const int enough = exitcode == -SIGKILL && !member.is_late ? 100 : 3;
         int times = 0;
@@ -202,7 +234,11 @@ void ProcessCrew::heed_death(std::uint32_t number) {
     }
     const std::uint64_t doing = member.note->doing;
     const auto id = Note::task_of(doing);
-    const auto step = Note::step_of(doing);
+    // Its note is what the worker could write to: after a crash it is believed only where that costs nothing.
+    const bool crashed = exitcode && platform::may_have_written_anywhere(*exitcode);
+    const auto noted = Note::step_of(doing);
+    const bool is_pool_s = noted == Note::doomed || noted == Note::recalled;  // who kills it
+    const auto step = is_pool_s && !member.is_killed ? Note::running : noted;
     if (id == 0) return;
     if (step == Note::doomed) {
         if (has_limit(id, &TaskOptions::timeout)) return fail_late(id, &TaskOptions::timeout);
@@ -216,7 +252,7 @@ void ProcessCrew::heed_death(std::uint32_t number) {
         return late ? fail_late(id, &TaskOptions::cpu_time) : fail_dead(id, death(), member);
     }
     const std::uint32_t item = member.note->item;
-    if (static_cast<std::int32_t>(channel::taken_from(*tasks_) - item) < 0)
+    if (static_cast<std::int32_t>(channel::taken_from(*member.channels->tasks) - item) < 0)
         return;  // it is still in the queue
     {
         // One that noted the message and died before it noted the task had not taken it: its death will not
@@ -224,9 +260,10 @@ void ProcessCrew::heed_death(std::uint32_t number) {
         const std::lock_guard guard(mutex_);
         if (members_.are_at(id, item)) return;
     }
+    if (crashed) return fail_dead(id, death(), member);  // it may have begun it, and must not do it twice
     // Another may have taken it and be done with it already: then its answer is in the queue before what is
     // said now.
-    say({id, number, AnswerHeader::look_again});
+    say_through(member.channels, {id, number, AnswerHeader::look_again});
 }
 
 bool ProcessCrew::has_limit(std::uint64_t id, Limit limit) const {

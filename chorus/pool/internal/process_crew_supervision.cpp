@@ -22,7 +22,7 @@ void ProcessCrew::supervise() noexcept {
                     bell_.silence();
                 } else if (tag == answers_tag) {
                     answers = true;
-                } else {
+                } else if (tag >= first_member_tag) {
                     tell_of_death(static_cast<std::uint32_t>(tag - first_member_tag));
                 }
             }
@@ -30,13 +30,15 @@ void ProcessCrew::supervise() noexcept {
                 do {
                     while (hear_one(now)) {
                     }
-                } while (sync::look_for([&] { return channel::size_of(*answers_) != 0; }));
+                } while (sync::look_for([&] { return channel::has_some(*channels()->answers); }));
                 stop_leading();
             } else if (answers) {
-                channel::stop_ringing(*answers_);  // the leader hears it
+                leave_ringing_to_the_leader();
                 // Unless it has gone meanwhile: then it had asked for the ringing that was just stopped.
                 if (leader_.load() == nullptr) bell_.ring();
             }
+            replace_after_crash();
+            hear_older();
             let_in();
             start_missing();
             send_home();
@@ -48,14 +50,26 @@ void ProcessCrew::supervise() noexcept {
     clock_.stop();
 }
 
+void ProcessCrew::leave_ringing_to_the_leader() {
+    const auto channels = this->channels();
+    try {
+        channel::stop_ringing(*channels->answers);  // the leader hears it
+    } catch (const Damaged& damage) {
+        lose_channels(channels, damage.what());
+    }
+}
+
 void ProcessCrew::tell_of_death(std::uint32_t number) {
+    ChannelsPointer channels;
     {
         const std::lock_guard guard(mutex_);
-        const Member* const member = members_.find(number);
+        Member* const member = members_.find(number);
         if (member == nullptr) return;
         ready_.remove(member->process->process->get());
+        member->is_told_dead = true;
+        channels = member->channels;
     }
-    say({0, number, AnswerHeader::died});
+    say_through(channels, {0, number, AnswerHeader::died});  // behind all that it has said
 }
 
 // Tasks that the budget held back.
@@ -101,8 +115,9 @@ void ProcessCrew::start_one() {
         const std::lock_guard guard(mutex_);
         member.number = members_.new_number();
     }
-    WorkerKit kit{tasks_,
-                  answers_,
+    member.channels = channels();
+    WorkerKit kit{member.channels->tasks,
+                  member.channels->answers,
                   member.note,
                   member.number,
                   options_.max_tasks_per_child,
@@ -150,7 +165,7 @@ void ProcessCrew::start_one() {
     } catch (...) {  // nobody would hear of its end
         worker::send_signal(process, SIGKILL);
         worker::join(process, {});
-        say({0, number, AnswerHeader::died});
+        say_through(channels(), {0, number, AnswerHeader::died});
         throw;
     }
 }
@@ -165,7 +180,12 @@ void ProcessCrew::send_home() {
                 if (member.is_started) worker::send_signal(member.process, SIGCONT);
             });
     }
-    channel::shut_down(*tasks_, false);
+    const auto channels = this->channels();
+    try {
+        channel::shut_down(*channels->tasks, false);
+    } catch (const Damaged&) {
+        channel::give_up(*channels->tasks);
+    }
 }
 
 bool ProcessCrew::is_over() const {
@@ -200,7 +220,7 @@ void ProcessCrew::end_what_is_late(Clock::TimePoint time) noexcept {
         due_.erase(due_.begin());
         if ((id & start_of_member) != 0) {
             Member* const member = members_.find(static_cast<std::uint32_t>(id));
-            if (member == nullptr || member->note->stage != Note::starting) continue;
+            if (member == nullptr || member->is_ready) continue;
             member->is_late = true;
             member->kill();
             continue;
@@ -221,7 +241,7 @@ void ProcessCrew::end_who_does_nothing(Clock::TimePoint time) noexcept {
         watched_.reset();
         return;
     }
-    const Watched seen{channel::taken_from(*tasks_), heard_so_far_.load(), time};
+    const Watched seen{channel::taken_from(*channels()->tasks), heard_so_far_.load(), time};
     if (!watched_ || watched_->taken != seen.taken || watched_->heard != seen.heard) {
         watched_ = seen;
         return;

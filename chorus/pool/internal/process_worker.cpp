@@ -1,10 +1,14 @@
 #include <chorus/pool/internal/process_worker.hpp>
 
 #include <csignal>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <optional>
+#include <string>
 #include <vector>
 
+#include <chorus/memory/internal/damage.hpp>
 #include <chorus/memory/internal/region.hpp>
 #include <chorus/message/outcome.hpp>
 #include <chorus/platform/crash.hpp>
@@ -51,6 +55,12 @@ private:
     Message<AnswerHeader> message_;
 };
 
+// Its pool sees by the signal what it is to do: as if this one had crashed, which it may be about to.
+[[noreturn]] void end_as_crashed(const Error& damage) {
+    std::fprintf(stderr, "chorus: a worker of a pool ends itself: %s\n", damage.what());
+    std::abort();
+}
+
 class Worker {
 public:
     explicit Worker(WorkerKit kit) : kit_(std::move(kit)) {}
@@ -68,15 +78,18 @@ public:
         if (kit_.memory != 0) platform::limit_memory(kit_.memory);
         if (initializer != nullptr && !initialise(*initializer)) return;
         memory::keep_places();
-        kit_.note->stage = Note::ready;
-        say({0, kit_.number, AnswerHeader::ready});
         try {
+            say({0, kit_.number, AnswerHeader::ready});
             for (std::uint64_t done = 0; kit_.max_tasks == 0 || done < kit_.max_tasks;) {
                 if (serve_one()) ++done;
             }
         } catch (const ShutDown&) {
+        } catch (const Damaged& damage) {
+            // Its pool sees by the signal what it is to do: as if this one had crashed, which it may be about
+            // to.
+            std::fprintf(stderr, "chorus: a worker of a pool ends itself: %s\n", damage.what());
+            std::abort();
         }
-        kit_.note->stage = Note::leaving;
     }
 
 private:
@@ -121,8 +134,9 @@ private:
         auto& getting = *next;
         TaskHeader header;
         if (getting.bytes().size() < sizeof header)
-            throw DecodeError("message cut short: a task without its number");
+            memory::throw_damaged("a pool's queue of tasks", "a message is shorter than its header");
         std::memcpy(&header, getting.bytes().data(), sizeof header);
+        if (!header.is_whole()) memory::throw_damaged("a pool's queue of tasks", "a header was written over");
         const bool retracted = getting.is_retracted();
         if (!retracted) {
             kit_.note->item = getting.number();
@@ -205,23 +219,28 @@ private:
         return true;
     }
 
-    void begin_to_take(std::uint64_t id) {
-        std::uint64_t seen = kit_.note->doing;
-        if (Note::step_of(seen) == Note::doomed ||
-            !kit_.note->doing.compare_exchange_strong(seen, Note::with(id, Note::taking)))
-            wait_to_be_killed();
-    }
+    void begin_to_take(std::uint64_t id) { move(doing_, Note::with(id, Note::taking)); }
     void step(std::uint64_t id, Note::Step from, Note::Step to) {
-        std::uint64_t seen = Note::with(id, from);
-        if (!kit_.note->doing.compare_exchange_strong(seen, Note::with(id, to))) wait_to_be_killed();
+        move(Note::with(id, from), Note::with(id, to));
+    }
+    void move(std::uint64_t from, std::uint64_t to) {
+        std::uint64_t seen = from;
+        doing_ = to;
+        if (kit_.note->doing.compare_exchange_strong(seen, to)) return;
+        const auto step = Note::step_of(seen);
+        if (Note::task_of(seen) == Note::task_of(from) && (step == Note::doomed || step == Note::recalled))
+            wait_to_be_killed();
+        memory::throw_damaged("a pool's note of what this worker does",
+                              "it does " + std::to_string(seen) + ", and not " + std::to_string(from));
     }
     [[noreturn]] static void wait_to_be_killed() {
         for (;;) platform::wait_for_signal();
     }
 
     WorkerKit kit_;
-    sync::Life& life_ = sync::life_of(sync::my_life());
-    std::uint64_t done_ = 0;  ///< tasks
+    sync::Life& life_ = sync::own_life();
+    std::uint64_t done_ = 0;   ///< tasks
+    std::uint64_t doing_ = 0;  ///< as it stands in the note, if nobody else has changed that
     bool places_kept_ = false;
     std::vector<std::byte> task_;
     std::vector<std::byte> memory_;
@@ -229,8 +248,14 @@ private:
 
 void enter_worker(message::Reader& call, message::Writer*) {
     WorkerKit kit;
-    kit.tasks = channel::read_queue(call, typeid(TaskItem));
-    kit.answers = channel::read_queue(call, typeid(AnswerItem));
+    try {
+        kit.tasks = channel::read_queue(call, typeid(TaskItem));
+        kit.answers = channel::read_queue(call, typeid(AnswerItem));
+    } catch (const OsError&) {
+        throw;
+    } catch (const Error& damage) {  // what they are was written over
+        end_as_crashed(damage);
+    }
     kit.note = memory::object_at<Note>(memory::read_place(call, sizeof(Note)));
     kit.number = call.read_raw<std::uint32_t>();
     kit.max_tasks = call.read_raw<std::uint64_t>();
@@ -285,18 +310,19 @@ std::unique_ptr<message::Call> make_worker_call(WorkerKit kit, std::shared_ptr<m
 }
 
 std::uint32_t post(const channel::QueuePointer& queue, std::span<const std::byte> first,
-                   std::span<const std::byte> second, std::span<const message::Attachment> attachments) {
+                   std::span<const std::byte> second, std::span<const message::Attachment> attachments,
+                   Deadline deadline) {
     const std::size_t size = first.size() + second.size();
     const auto fill = [&](std::byte* place) {
         std::memcpy(place, first.data(), first.size());
         if (!second.empty()) std::memcpy(place + first.size(), second.data(), second.size());
     };
     if (channel::is_long(size)) {
-        channel::LongMessage message(queue, size, {});
+        channel::LongMessage message(queue, size, deadline);
         fill(message.bytes().data());
-        return message.put(size, {}, attachments);
+        return message.put(size, deadline, attachments);
     }
-    channel::Putting putting(*queue, size, {}, attachments);
+    channel::Putting putting(*queue, size, deadline, attachments);
     fill(putting.first());
     const auto position = putting.position();
     putting.commit();

@@ -32,12 +32,13 @@ std::unique_ptr<message::Call> make_worker_call(WorkerKit kit, std::shared_ptr<m
 /// A message of these parts. May be called by several threads at once.
 std::uint32_t post(const channel::QueuePointer& queue, std::span<const std::byte> first,
                    std::span<const std::byte> second = {},
-                   std::span<const message::Attachment> attachments = {});
+                   std::span<const message::Attachment> attachments = {}, Deadline deadline = {});
 
 /// A message that is a header and nothing more.
 template <class Header>
-std::uint32_t post_header(const channel::QueuePointer& queue, const Header& header) {
-    return post(queue, std::as_bytes(std::span(&header, 1)));
+std::uint32_t post_header(const channel::QueuePointer& queue, Header header, Deadline deadline = {}) {
+    header.close();
+    return post(queue, std::as_bytes(std::span(&header, 1)), {}, {}, deadline);
 }
 
 /// A message for one of a pool's two queues: a header, and what a Writer writes. In memory that is used again
@@ -55,6 +56,7 @@ public:
     Message(const Message&) = delete;
     Message& operator=(const Message&) = delete;
 
+    const channel::QueuePointer& queue() const noexcept { return queue_; }
     message::Writer& out() noexcept { return out_; }
     std::size_t size() const noexcept { return out_.size(); }
     /// It takes part in no queue's order while it is put: others may put theirs meanwhile.
@@ -66,7 +68,8 @@ public:
         out_ = message::Writer(long_, channel::GrowingMessage::threshold, out_.take());
     }
     /// Once. Returns its position. Throws: OsError, ShutDown.
-    std::uint32_t put(const Header& header) {
+    std::uint32_t put(Header header) {
+        header.close();
         const auto front = std::as_bytes(std::span(&header, 1));
         if (!out_.has_spilled()) return post(queue_, front, out_.buffered(), out_.attachments());
         out_.flush();
