@@ -61,9 +61,10 @@ test-tsan:  ## tests of threads, and of processes started by spawn, with the thr
 
 storm:  ## kill -9 at random, over all objects and a pool, and count; then at each instruction: make storm SECONDS=60
 	@scripts/setup test
-	@$(call build,release,storm pool_storm last_kill every_instruction)
+	@$(call build,release,storm pool_storm last_kill memory_storm every_instruction)
 	@build/release/tests/storm $(SECONDS)
 	@build/release/tests/pool_storm $(SECONDS)
+	@build/release/tests/memory_storm $(SECONDS)
 	@build/release/tests/last_kill $(SECONDS)
 	@for operation in put_wakes get_makes_room send_wakes; do build/release/tests/every_instruction $$operation || exit; done
 

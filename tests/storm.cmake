@@ -13,6 +13,11 @@ foreach(name storm pool_storm last_kill)
     set_tests_properties("storm: ${name}" PROPERTIES TIMEOUT ${storm_limit} RESOURCE_LOCK storm)
 endforeach()
 
+# Not kills, but writes where nothing of the worker's own lies.
+chorus_storm(memory_storm)
+add_test(NAME "storm: memory_storm" COMMAND memory_storm 20)
+set_tests_properties("storm: memory_storm" PROPERTIES TIMEOUT ${storm_limit} RESOURCE_LOCK storm)
+
 # Each operation, killed at each of its instructions; long ones at some of them (`make storm`: at each).
 if(CMAKE_CXX_FLAGS MATCHES "fsanitize")
     return()  # whose own instructions are most of what would be stepped through; the storms are there

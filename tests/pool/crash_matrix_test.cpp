@@ -296,7 +296,9 @@ protected:
         } else {
             submit_others(pool);
             expect_others();
-            EXPECT_EQ(before.value(), 2);
+            // After a crash the pool has other channels, and a worker that had come meanwhile has the old
+            // ones.
+            EXPECT_THAT(before.value(), testing::AllOf(testing::Ge(2), testing::Le(3)));
         }
     }
 
@@ -351,7 +353,10 @@ std::size_t held() {
     auto count = std::distance(begin(descriptors), end(descriptors));
     std::ifstream maps("/proc/self/maps");
     for (std::string line; std::getline(maps, line);)
-        count += line.find("/memfd:") != std::string::npos ? 1 : 0;
+        // Where a thread was, the next one that begins will be: as many as there ever were at once.
+        count += line.find("/memfd:") != std::string::npos && line.find("chorus-commons") == std::string::npos
+                     ? 1
+                     : 0;
     return static_cast<std::size_t>(count);
 }
 

@@ -105,7 +105,6 @@ private:
 Round with_a_robust_mutex() {
     static auto& mutex = shared<chorus::platform::RobustMutex>();
     new (&mutex) chorus::platform::RobustMutex;
-    mutex.initialise();
     return {[](int) {
                 while (!ends) {
                     mutex.lock();
