@@ -1,5 +1,7 @@
 #include <chorus/platform/look.hpp>
 
+#include <atomic>
+
 #include <sched.h>
 
 namespace chorus::platform {
@@ -13,13 +15,19 @@ void pause() noexcept {
 #endif
 }
 
+// No static object of the function: a fork while another thread makes it would leave a copy that waits for
+// ever.
+constinit std::atomic<int> usable{0};
+
 bool others_run_beside() noexcept {
-    static const bool they_do = [] {
-        cpu_set_t usable;
-        CPU_ZERO(&usable);
-        return ::sched_getaffinity(0, sizeof usable, &usable) != 0 || CPU_COUNT(&usable) > 1;
-    }();
-    return they_do;
+    int count = usable.load(std::memory_order_relaxed);
+    if (count == 0) {
+        cpu_set_t set;
+        CPU_ZERO(&set);
+        count = ::sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 2;
+        usable.store(count, std::memory_order_relaxed);
+    }
+    return count > 1;
 }
 
 }  // namespace

@@ -66,7 +66,7 @@ void list_as_private(const std::atomic<std::uint32_t>& word) noexcept {
     if (unmarked(first) != &all.head->list) set_back(first, const_cast<void**>(next));
     *reinterpret_cast<Next*>(&all.head->list.next) = const_cast<void**>(next);
     in_this_order();
-    if (all.last_private == nullptr && all.count == 0) all.last_private = next;
+    if (all.last_private == nullptr) all.last_private = next;
 }
 
 void list_as_shared(const std::atomic<std::uint32_t>& word) noexcept {
