@@ -11,7 +11,8 @@
 // Threads: every call may come from any thread of any process that has the end; several may send, and
 //          receive, at once. close() only when no other call of this process is under way.
 // Death: a process killed at any instant loses and tears nothing that was sent. When the last holder of the
-//        other end is dead, receiving gives what it had sent and then EndOfFile.
+//        other end is dead, receiving gives what it had sent and then EndOfFile. A pipe that was written over
+//        says Damaged.
 #pragma once
 
 #include <cstddef>

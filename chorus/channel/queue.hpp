@@ -11,7 +11,7 @@
 // Threads: every call may come from any thread of any process that has a handle.
 // Death: a process killed at any instant loses, doubles and tears nothing, and keeps nobody waiting. An item
 //        whose put had not returned may be there or not; one whose get had not returned is there, or went
-//        with it.
+//        with it. One that was written over by a process that shares it says Damaged, in any call.
 #pragma once
 
 #include <cstddef>

@@ -13,7 +13,9 @@
 //          in one that waits for a future of it.
 // Death: a worker process that dies fails the task it had begun with WorkerDied, or it is given out again if
 //        its `.retries` say so; each other task gets its own answer, once. The worker is replaced. Of what it
-//        had not begun nothing is lost. Threads do not die alone.
+//        had not begun nothing is lost. After a crash by SIGSEGV, SIGBUS, SIGILL, SIGFPE or SIGABRT the pool
+//        has new queues, and other workers for the idle ones; if they are found damaged, tasks in them fail
+//        with Damaged. Threads do not die alone.
 #pragma once
 
 #include <concepts>

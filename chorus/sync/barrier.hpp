@@ -7,6 +7,7 @@
 // Death: if a party is killed while it waits, or in the action, the barrier breaks: all who wait, or come
 //        later, are told by BrokenBarrierError who it was, until reset(). One that dies before it comes is
 //        just late.
+//        One that was written over by a process that shares it says Damaged, in any call.
 #pragma once
 
 #include <chrono>

@@ -11,6 +11,7 @@
 //          holds the lock.
 // Death: a waiter that died is not counted, and one that dies between its notification and its return from
 //        wait() leaves it to the next one: then, and only then, one more may wake than was notified.
+//        One that was written over by a process that shares it says Damaged, in any call.
 #pragma once
 
 #include <memory>

@@ -6,6 +6,7 @@
 // Threads: every call may come from any thread of any process that has a handle.
 // Death: set() waits for nobody, so a waiter that died cannot hold it up; a setter that is killed has
 //        set it for all or for none.
+//        One that was written over by a process that shares it says Damaged, in any call.
 #pragma once
 
 #include <memory>

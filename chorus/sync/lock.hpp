@@ -11,6 +11,7 @@
 // Threads: every call may come from any thread of any process that has a handle.
 // Death: if the thread that holds a lock of processes ends, by whatever means, the next one to acquire
 //        it gets it, and is told by OwnerDied. Who waits for it and dies is as if it had never asked.
+//        One that was written over by a process that shares it says Damaged, in any call.
 #pragma once
 
 #include <chrono>

@@ -9,6 +9,7 @@
 // Threads: every call may come from any thread of any process that has a handle.
 // Death: who waits and dies is as if it had never asked. A permit has no owner: what a dead process had
 //        acquired stays taken until somebody releases it, as in Python.
+//        One that was written over by a process that shares it says Damaged, in any call.
 #pragma once
 
 #include <cstdint>
