@@ -17,15 +17,15 @@ void pause() noexcept {
 
 // No static object of the function: a fork while another thread makes it would leave a copy that waits for
 // ever.
-constinit std::atomic<int> usable{0};
+constinit std::atomic<int> processors{0};
 
 bool others_run_beside() noexcept {
-    int count = usable.load(std::memory_order_relaxed);
+    int count = processors.load(std::memory_order_relaxed);
     if (count == 0) {
         cpu_set_t set;
         CPU_ZERO(&set);
         count = ::sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 2;
-        usable.store(count, std::memory_order_relaxed);
+        processors.store(count, std::memory_order_relaxed);
     }
     return count > 1;
 }
