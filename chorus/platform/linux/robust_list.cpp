@@ -12,8 +12,14 @@
 namespace chorus::platform {
 namespace {
 
-// A member's pointer on. The lowest bit marks the C library's own priority inheritance.
-using Next = void* volatile;
+// A member's pointer on. The lowest bit marks the C library's own priority inheritance. Written as an atomic:
+// a page may have been a dead thread's, whose last writes the kernel has put before its mark on the word.
+using Next = void*;
+
+void set(Next* next, void* member) noexcept {
+    std::atomic_ref(*reinterpret_cast<std::uintptr_t*>(next))
+        .store(reinterpret_cast<std::uintptr_t>(member), std::memory_order_relaxed);
+}
 
 Next* next_of(const std::atomic<std::uint32_t>& word) noexcept {
     return reinterpret_cast<Next*>(reinterpret_cast<std::uintptr_t>(&word) + next_offset);
@@ -22,8 +28,8 @@ void* unmarked(void* member) noexcept {
     return reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(member) & ~std::uintptr_t{1});
 }
 void set_back(void* member, void* before) noexcept {
-    *reinterpret_cast<void* volatile*>(static_cast<std::byte*>(unmarked(member)) -
-                                       (next_offset - back_offset)) = before;
+    set(reinterpret_cast<Next*>(static_cast<std::byte*>(unmarked(member)) - (next_offset - back_offset)),
+        before);
 }
 
 // The kernel reads the list when this very thread is dead: only the compiler could reorder.
@@ -60,11 +66,11 @@ void list_as_private(const std::atomic<std::uint32_t>& word) noexcept {
     List& all = list();
     Next* const next = next_of(word);
     void* const first = all.head->list.next;
-    *next = first;
-    set_back(const_cast<void**>(next), &all.head->list.next);
+    set(next, first);
+    set_back(next, &all.head->list.next);
     in_this_order();
-    if (unmarked(first) != &all.head->list) set_back(first, const_cast<void**>(next));
-    *reinterpret_cast<Next*>(&all.head->list.next) = const_cast<void**>(next);
+    if (unmarked(first) != &all.head->list) set_back(first, next);
+    set(reinterpret_cast<Next*>(&all.head->list.next), next);
     in_this_order();
     if (all.last_private == nullptr) all.last_private = next;
 }
@@ -75,24 +81,23 @@ void list_as_shared(const std::atomic<std::uint32_t>& word) noexcept {
     Next* const next = next_of(word);
     Next* const before = all.before_shared();
     if (all.count == 0) all.tail = *before;
-    *next = all.count == 0 ? all.tail : all.shared[all.count - 1];
+    set(next, all.count == 0 ? all.tail : all.shared[all.count - 1]);
     in_this_order();
-    *before = const_cast<void**>(next);
+    set(before, next);
     in_this_order();
-    all.shared[all.count++] = const_cast<void**>(next);
+    all.shared[all.count++] = next;
 }
 
 void unlist_shared(const std::atomic<std::uint32_t>& word) noexcept {
     List& all = list();
     const auto listed = all.listed();
-    const auto found =
-        std::find(listed.begin(), listed.end(), static_cast<void*>(const_cast<void**>(next_of(word))));
+    const auto found = std::find(listed.begin(), listed.end(), static_cast<void*>(next_of(word)));
     if (found == listed.end()) return;
     const auto i = static_cast<std::size_t>(found - listed.begin());
     void* const after = i == 0 ? all.tail : all.shared[i - 1];
     Next* const before = i + 1 == all.count ? all.before_shared() : static_cast<Next*>(all.shared[i + 1]);
     in_this_order();
-    *before = after;
+    set(before, after);
     in_this_order();
     std::copy(found + 1, listed.end(), found);
     --all.count;
@@ -102,7 +107,7 @@ void forget_list() noexcept {
     List& all = list_of_this_thread;
     // fork() has emptied it already, a bare clone has not.
     if (all.last_private != nullptr && all.head != nullptr)
-        *reinterpret_cast<Next*>(&all.head->list.next) = &all.head->list;
+        set(reinterpret_cast<Next*>(&all.head->list.next), &all.head->list);
     all = {};
 }
 
