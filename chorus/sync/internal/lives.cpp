@@ -60,6 +60,7 @@ constinit thread_local Life* life_page_of_this_thread = nullptr;
 // watches a waiter is woken when is_dead() says so already, and until as_holder is held nobody takes this
 // life for the one before.
 LifeId begin_life(std::uint32_t place, Life& life) {
+    life.tid.exchange(0);  // what the one before has written comes before what follows
     hand_on_what_was_told(life, commons().signals()[place]);
     const std::uint32_t epoch = life.epoch.fetch_add(1) + 1;
     life.as_holder.try_hold();
@@ -70,10 +71,10 @@ LifeId begin_life(std::uint32_t place, Life& life) {
         life.as_waiter.dismiss_watchers();
     }
     life.pid = platform::process_id();
-    life.tid = platform::thread_id();
     life.name[0] = '\0';
     life.tasks = 0;
     if (auto* const write = write_name.load()) write(life.name, sizeof life.name);
+    life.tid = platform::thread_id();  // last: the rest is there
     life_page_of_this_thread = &life;
     return make_id(place, epoch);
 }
