@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <mutex>
 #include <new>
 #include <utility>
@@ -46,6 +47,7 @@ struct OwnPages {
     };
     platform::ForkMutex mutex;
     std::vector<Own> pages;
+    std::vector<Own> in_other_commons;  ///< mapped as long as this process is: their threads may live
 };
 OwnPages& own_pages() {
     static auto* const instance = new OwnPages;
@@ -145,8 +147,8 @@ LifeId claim_my_life() {
 void leave_lives_behind() {
     auto& own = own_pages();
     const std::lock_guard guard(own.mutex);
-    // Never unmapped: their threads may live.
-    new std::vector(std::exchange(own.pages, {}));
+    std::ranges::move(own.pages, std::back_inserter(own.in_other_commons));
+    own.pages.clear();
     life_of_this_thread = nobody;
     life_page_of_this_thread = nullptr;
 }
