@@ -34,7 +34,7 @@ def main():
     public = re.search(r"set\(public_headers(.*?)\)", (source / "CMakeLists.txt").read_text(), re.DOTALL).group(1).split()
     texts = {path: re.sub(r"//[^\n]*", "", (source / path).read_text()) for path in [*public, ENTRY]}
     public_words = set(re.findall(r"\w+", " ".join(texts.values())))
-    exceptions = re.findall(r"^class (\w+)", texts["chorus/errors.hpp"], re.MULTILINE)
+    exceptions = re.findall(r"^class (\w+)[^;\n]*{", texts["chorus/errors.hpp"], re.MULTILINE)
     users = [str(file) for folder in USERS for file in (build / folder).rglob("*.o")]
     if len(exceptions) < 10 or len(users) < 10:
         raise SystemExit(f"only {len(exceptions)} exceptions and {len(users)} object files of users are found")
