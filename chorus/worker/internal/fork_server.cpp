@@ -279,8 +279,6 @@ void preload(int socket, message::Reader loads) {
             }
             if (pid < 0) {
                 hand_over.born.store(pid);
-            } else if (!cradle->holds_descriptors()) {
-                platform::give_way();  // the child has more to do than this process, and is waited for
             }
         } catch (const OsError& error) {
             hand_over.born.store(-error.code());
