@@ -37,8 +37,8 @@ enum Turn : std::uint32_t { asked, asleep, answered };
 /// In place of an error: no errno is that large.
 constexpr std::int32_t has_threads = -1'000'000;
 
-// About twice the time of a start on an unloaded machine.
-constexpr auto while_one_starts = std::chrono::microseconds(200);
+// More than the time of a start on an unloaded machine, also on a slow one.
+constexpr auto while_one_starts = std::chrono::microseconds(600);
 
 // Sent ahead, and nothing more than a hint: the server wakes while the client still writes its request.
 constexpr std::byte request_follows{1};
