@@ -169,10 +169,10 @@ public:
     using Error::Error;
 };
 
-/// Memory that processes share holds what nobody of Chorus has put there: one of them has written where
-/// nothing of its own lies. Thrown by whatever finds it, and again by whoever uses the object then: it cannot
-/// be repaired, only made anew. A pool does that itself: tasks whose messages were lost that way fail with
-/// this, and it goes on. what() says which object, and what was found.
+/// Shared memory is corrupted: a process that maps it made a stray write. Thrown by the call that detects it
+/// and by each later call on the object, which cannot be repaired, only replaced. A pool does that itself:
+/// tasks whose messages were lost that way fail with this, and it goes on. what() says which object, and what
+/// was found.
 class Damaged : public Error {
 public:
     using Error::Error;

@@ -179,8 +179,7 @@ void task_done(QueueCore& core);
 bool join(QueueCore& core, Deadline deadline);
 void shut_down(QueueCore& core, bool immediately);
 bool is_shut_down(const QueueCore& core) noexcept;
-/// Nobody is to use it any more, whatever state it is in: who does is told that it was shut down. Takes no
-/// lock.
+/// Shuts the queue down immediately, in any state and without a lock: later calls throw ShutDown.
 void give_up(QueueCore& core) noexcept;
 /// Whether something is in it: at a moment ago.
 bool has_some(const QueueCore& core) noexcept;

@@ -24,8 +24,9 @@ struct CrashRecord {
 };
 
 /// From now on a crash of this process (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS)
-/// leaves a CrashRecord in the file, and is told (tell_end_at), before the process dies of the same signal.
-/// Stack overflow of the calling thread included. Signals which the program handles itself are left to it.
+/// leaves a CrashRecord in the file, and stores the exit word (tell_end_at), before the process dies of the
+/// same signal. Stack overflow of the calling thread included. Signals which the program handles itself are
+/// left to it.
 void record_crashes(int descriptor, std::size_t offset);
 
 /// The same without a record, for a process that tells how it ends (tell_end_at). An overflow of the stack

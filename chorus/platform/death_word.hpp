@@ -1,8 +1,8 @@
 // A word that the system changes when the thread that holds it dies, so that others hear of it.
 //
-// What the system needs to find the word lies behind it: in memory of the holder's own, where nobody else can
-// damage it. So such words stand at the end of a page that is shared, and the holder maps a page of its own
-// behind that.
+// What the system needs to find the word lies behind it: in memory private to the owner, which no other
+// process can corrupt. So such words stand at the end of a page that is shared, and the holder maps a page of
+// its own behind that.
 //
 // Threads: any may look and watch; one holds.
 // Death: the word says that its holder is dead, and one who watches is woken.
@@ -24,7 +24,7 @@ public:
     /// LifePage, at one of its places.
     bool try_hold() noexcept;
     bool is_held() const noexcept;
-    /// The value to sleep on until the holder dies; nothing if nobody alive holds it.
+    /// The value to sleep on until the owner dies; nothing if there is no live owner.
     std::optional<std::uint32_t> watch() const noexcept;
     /// By the holder: who watches an earlier one looks again.
     void dismiss_watchers() const noexcept;

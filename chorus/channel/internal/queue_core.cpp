@@ -361,7 +361,7 @@ bool QueueCore::take_side(Side& side, Deadline deadline) {
     if (taken == sync::LockState::Taken::cleanly) [[likely]]
         return true;
     if (taken == sync::LockState::Taken::damaged)
-        tell_of_damage("nobody ever had the number that holds its lock");
+        tell_of_damage("the owner in its lock word is no participant that ever lived");
     if (taken == sync::LockState::Taken::after_owner_died) recover_side(side);
     return taken != sync::LockState::Taken::not_in_time;
 }

@@ -240,8 +240,8 @@ public:
     void task_done();
     bool join(Deadline deadline);
     void shut_down(bool immediately);
-    /// The same at once, whatever state the queue is in; without any lock. For one that is damaged, or that
-    /// nobody is to use any more.
+    /// The same at once, whatever state the queue is in; without any lock. For a queue that is damaged or no
+    /// longer used.
     void give_up() noexcept;
     bool is_shut_down() const noexcept { return state_.phase.load() != QueueState::open; }
 
@@ -313,7 +313,7 @@ private:
     std::shared_ptr<memory::Region> region_;
     Sockets sockets_;
     QueueState& state_;
-    // Written once into the state too; here nobody else can change it.
+    // Private copies of constants in the shared state: no other process can change these.
     const bool is_pipe_;
     const std::uint64_t max_items_;
     const std::uint64_t max_bytes_;

@@ -4,9 +4,9 @@
 // A file has a name of its own, so that a process which is handed it twice keeps it once. A region is a part
 // of a file, of whole pages: a process maps the regions of what it was given, and nothing beside them. Small
 // objects share a file, which takes one descriptor; each has a region of its own, in which some room lies
-// before and behind it: what is written a little beyond it harms nobody. A region goes with its last holder:
-// each handle holds it, and the system lets go for who dies. The place of a small one is not used again
-// before its file goes, because who else still has a handle cannot be known.
+// before and behind it: a small overrun reaches no other object. A region goes with its last holder:
+// each handle holds it, and the kernel releases those of a dead process. The place of a small one is not used
+// again before its file goes, because who else still has a handle cannot be known.
 //
 // Names, offsets and sizes are kept in the process, and not read from the memory again.
 #pragma once

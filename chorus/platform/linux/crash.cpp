@@ -1,4 +1,5 @@
 #include <chorus/platform/crash.hpp>
+#include <chorus/platform/linux/sanitizer.hpp>
 #include <chorus/platform/os_process.hpp>
 
 #include <atomic>
@@ -18,14 +19,6 @@ namespace {
 
 constexpr std::array crash_signals{SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS};
 constexpr std::size_t stack_for_handlers = 64 * 1024;
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool under_sanitizer = true;
-#elif defined(__has_feature)
-constexpr bool under_sanitizer = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
-#else
-constexpr bool under_sanitizer = false;
-#endif
 
 int record_file = -1;
 off_t record_offset = 0;

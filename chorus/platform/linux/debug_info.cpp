@@ -418,7 +418,7 @@ public:
     std::string build_id() const { return binary_ ? binary_->headers().build_id() : ""; }
     bool is_used_up() const noexcept { return known_.size() >= most_places_of_a_session; }
 
-    /// What was found at this offset of the file; null if nobody asked.
+    /// What was found at this offset of the file; null if not requested.
     const std::vector<Place>* known(std::uint64_t offset) const {
         const auto found = known_.find(offset);
         return found == known_.end() ? nullptr : &found->second;

@@ -11,6 +11,7 @@
 #include <mutex>
 #include <sstream>
 
+#include <chorus/platform/linux/sanitizer.hpp>
 #include <chorus/platform/syscall.hpp>
 
 #include <fcntl.h>
@@ -149,15 +150,6 @@ constexpr std::uint32_t value_mask = (1U << bits_of_value) - 1;
 constexpr std::uint32_t by_signal = 1U << bits_of_value;
 constexpr std::uint32_t is_told = 2U << bits_of_value;
 constexpr int bits_below_pid = bits_of_value + 2;  // Linux has no more than 4,194,304 processes
-
-// What a sanitizer has found changes the exit code at the very end.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool under_sanitizer = true;
-#elif defined(__has_feature)
-constexpr bool under_sanitizer = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
-#else
-constexpr bool under_sanitizer = false;
-#endif
 
 constinit std::atomic<std::uint32_t>* end_word = nullptr;
 constinit pid_t end_word_of = 0;

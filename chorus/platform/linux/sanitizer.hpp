@@ -1,0 +1,14 @@
+// Whether a sanitizer that brings signal handlers and an exit code of its own is compiled in.
+#pragma once
+
+namespace chorus::platform {
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool under_sanitizer = true;
+#elif defined(__has_feature)
+inline constexpr bool under_sanitizer = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
+#else
+inline constexpr bool under_sanitizer = false;
+#endif
+
+}  // namespace chorus::platform
