@@ -3,6 +3,7 @@
 #include <string>
 
 #include <chorus/channel/internal/connection_state.hpp>
+#include <chorus/platform/patience.hpp>
 #include <chorus/trace/trace.hpp>
 
 namespace chorus {
@@ -22,6 +23,7 @@ namespace multiprocessing {
 std::vector<Waitable> wait(const std::vector<Waitable>& objects, Deadline deadline) {
     std::vector<platform::Waited> waited(objects.size());
     trace::Wait blocked("wait");
+    platform::Patience patience;
     for (;;) {
         std::vector<bool> ready(objects.size());
         bool any = false;
@@ -35,7 +37,9 @@ std::vector<Waitable> wait(const std::vector<Waitable>& objects, Deadline deadli
             if (core && core->is_ready_or_will_ring(deadline)) ready[i] = any = true;
         }
         if (!any && !deadline.has_passed()) blocked.begins();
-        const bool in_time = platform::wait_for_any(waited, any ? Deadline(now) : deadline);
+        const bool in_time = patience.sleep(any ? Deadline(now) : deadline, [&](Deadline until) {
+            return platform::wait_for_any(waited, until);
+        });
         for (std::size_t i = 0; i < objects.size(); ++i) {
             if (waited[i].invalid)
                 throw UsageError("cannot wait for descriptor " + std::to_string(waited[i].descriptor) +

@@ -12,6 +12,7 @@
 #include <chorus/memory/internal/damage.hpp>
 #include <chorus/message/serialize.hpp>
 #include <chorus/platform/fork_mutex.hpp>
+#include <chorus/platform/patience.hpp>
 #include <chorus/trace/trace.hpp>
 
 namespace chorus::channel {
@@ -697,8 +698,13 @@ bool QueueCore::may_grow() const noexcept {
            largest_distance;
 }
 
-// Requires: nothing was added that is not committed.
+// Requires: nothing was added that is not committed. Throws: Damaged if the queue says that there is more in
+// it than its file holds; to make room for that could take all memory.
 void QueueCore::grow(std::uint32_t units) {
+    const std::uint64_t in_queue = std::uint64_t{put_index_.position - state_.puts.other.position} * unit;
+    if (in_queue > platform::file_size(region_->descriptor()))
+        tell_of_damage(std::to_string(in_queue) +
+                       " bytes are said to be in it, which its memory cannot hold");
     const std::uint64_t wanted = std::max<std::uint64_t>(2 * std::uint64_t{put_view_.capacity},
                                                          std::bit_ceil(8 * std::uint64_t{units}));
     const std::uint32_t block = find_block(sizeof(Ring) + wanted * unit, Block::a_ring);
@@ -1021,13 +1027,15 @@ bool QueueCore::wait_by_descriptor(const char* call, const sync::Word& watched, 
         if (attempt()) return true;
     }
     trace::Wait wait(call);
+    platform::Patience patience;
     for (;;) {
         if (attempt()) return true;
         if (deadline.has_passed()) return false;
         if (ready_or_will_ring()) continue;
         wait.begins();
         platform::Waited waited{socket};
-        platform::wait_for_any(std::span(&waited, 1), deadline);
+        patience.sleep(deadline,
+                       [&](Deadline until) { return platform::wait_for_any(std::span(&waited, 1), until); });
         if (waited.hung_up) return attempt();  // what was sent before is still there
     }
 }

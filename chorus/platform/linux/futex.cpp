@@ -5,6 +5,7 @@
 #include <ctime>
 
 #include <chorus/platform/linux/timespec.hpp>
+#include <chorus/platform/patience.hpp>
 #include <chorus/platform/syscall.hpp>
 
 #include <linux/futex.h>
@@ -44,9 +45,14 @@ void futex_wake_all(const std::atomic<std::uint32_t>& word) noexcept {
     wake(word, INT_MAX, FUTEX_WAKE_PRIVATE);
 }
 
+namespace {
+// Callers sleep in a loop: so this is how long the loop that runs now has slept for nothing.
+constinit thread_local Patience patience;
+}  // namespace
+
 bool shared_futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t value,
                        Deadline deadline) noexcept {
-    return wait(word, value, deadline, FUTEX_WAIT);
+    return patience.sleep(deadline, [&](Deadline until) { return wait(word, value, until, FUTEX_WAIT); });
 }
 int shared_futex_wake(const std::atomic<std::uint32_t>& word, int most) noexcept {
     return wake(word, most, FUTEX_WAKE);
@@ -83,7 +89,7 @@ bool futex_wait_on_all(std::span<const WordHolds> words, Deadline deadline) {
     return wait_on_all(words, deadline, FUTEX_32 | FUTEX_PRIVATE_FLAG);
 }
 bool shared_futex_wait_on_all(std::span<const WordHolds> words, Deadline deadline) {
-    return wait_on_all(words, deadline, FUTEX_32);
+    return patience.sleep(deadline, [&](Deadline until) { return wait_on_all(words, until, FUTEX_32); });
 }
 
 }  // namespace chorus::platform
