@@ -4,11 +4,13 @@
 #include <unordered_set>
 #include <vector>
 
+#include <chorus/platform/copy_mutex.hpp>
+
 namespace chorus::pool {
 
 struct Group::State {
-    std::mutex starting;
-    std::mutex mutex;
+    platform::CopyMutex starting;
+    platform::CopyMutex mutex;
     std::unordered_set<std::shared_ptr<worker::FutureState>> running;
     std::exception_ptr first;
     bool is_cancelled = false;
@@ -53,7 +55,9 @@ void Group::add(const std::shared_ptr<worker::FutureState>& future) {
     if (cancelled) future->cancel();
 }
 
-std::unique_lock<std::mutex> Group::start_one_by_one() { return std::unique_lock(state_->starting); }
+std::shared_ptr<void> Group::start_one_by_one() {
+    return std::make_shared<std::unique_lock<platform::CopyMutex>>(state_->starting);
+}
 
 void Group::cancel() { state_->cancel(); }
 

@@ -16,7 +16,6 @@
 
 #include <exception>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <utility>
 
@@ -36,8 +35,8 @@ public:
     /// Waits for all. Returns what the first one that failed threw; null if none did.
     std::exception_ptr wait();
     StopToken stop_token() const noexcept;
-    /// Serialises start(): held while a worker is added and the task is submitted.
-    std::unique_lock<std::mutex> start_one_by_one();
+    /// Serialises start(): kept while a worker is added and the task is submitted.
+    std::shared_ptr<void> start_one_by_one();
 
 private:
     struct State;

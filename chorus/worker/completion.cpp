@@ -3,13 +3,14 @@
 #include <deque>
 #include <mutex>
 
+#include <chorus/platform/copy_mutex.hpp>
 #include <chorus/trace/trace.hpp>
 
 namespace chorus::worker {
 
 // Shared with callbacks, which may run while what they arrive at is given up.
 struct Arrivals::Ended {
-    std::mutex mutex;
+    platform::CopyMutex mutex;
     std::deque<const FutureState*> futures;
     std::shared_ptr<TypedFutureState<void>> bell;
 

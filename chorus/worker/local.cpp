@@ -1,8 +1,22 @@
 #include <chorus/worker/local.hpp>
 
+#include <mutex>
+
+#include <chorus/platform/fork_mutex.hpp>
 #include <chorus/worker/internal/threads.hpp>
 
 namespace chorus::worker {
+namespace {
+
+// For the values of all locals: it is used when a thread makes a value, and when it ends.
+platform::ForkMutex& values_mutex() {
+    static auto* const instance = new platform::ForkMutex;
+    return *instance;
+}
+// Before main: a fork while another thread makes it would leave a copy that waits for ever.
+[[maybe_unused]] auto& values_mutex_made = values_mutex();
+
+}  // namespace
 
 // One thread's way to its values. Only that thread uses it, until it ends.
 class LocalTable {
@@ -17,7 +31,7 @@ public:
         auto made = local->make_();
         void* const value = made.get();
         {
-            const std::lock_guard guard(local->mutex_);
+            const std::lock_guard guard(values_mutex());
             local->values_[this] = std::move(made);
         }
         entries_[local.get()] = {local, value};
@@ -36,7 +50,7 @@ public:
                 if (!local) continue;
                 LocalValues::Value value;
                 {
-                    const std::lock_guard guard(local->mutex_);
+                    const std::lock_guard guard(values_mutex());
                     const auto found = local->values_.find(this);
                     if (found == local->values_.end()) continue;
                     value = std::move(found->second);
@@ -80,7 +94,7 @@ void* LocalValues::get(const std::shared_ptr<LocalValues>& local) {
 void LocalValues::clear() {
     if (auto* const table = static_cast<LocalTable*>(table_of_locals())) table->forget(this);
     std::unordered_map<const void*, Value> values;
-    const std::lock_guard guard(mutex_);
+    const std::lock_guard guard(values_mutex());
     values.swap(values_);
 }
 

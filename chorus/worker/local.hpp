@@ -14,7 +14,6 @@
 #include <concepts>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <unordered_map>
 
 #pragma GCC visibility push(default)  // the shared library shows what is declared here
@@ -39,7 +38,6 @@ private:
     friend class LocalTable;
 
     std::function<Value()> make_;
-    std::mutex mutex_;
     std::unordered_map<const void*, Value> values_;  ///< by the thread's table
 };
 

@@ -306,8 +306,6 @@ void forget_children() {
     auto& here = children();
     const std::lock_guard guard(here.mutex);
     here.endings.reset();
-    // Another thread may have been asking about one when the process was copied.
-    for (const auto& [pid, state] : here.by_pid) new (&state->mutex) std::mutex;
     here.by_pid.clear();
 }
 

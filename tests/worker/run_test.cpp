@@ -325,6 +325,28 @@ void expect_death(const Death& death, const chorus::WorkerDied& error) {
     }
 }
 
+std::string stack_of_a_copy_by_a_second_thread() {
+    std::string stack;
+    std::thread([&] {
+        mp::set_start_method("fork", true);
+        try {
+            mp::run(leave_by_stack_overflow);
+        } catch (const chorus::WorkerDied& error) {
+            stack = error.stack();
+        }
+    }).join();
+    return stack;
+}
+
+// Which has no stack for its handlers from its original.
+TEST(DeathsInCopies, by_a_second_thread_of_stack_overflow) {
+    for (const char* method : {"forkserver", "spawn", "fork"}) {
+        mp::set_start_method(method, true);
+        EXPECT_THAT(mp::run(stack_of_a_copy_by_a_second_thread), testing::HasSubstr("overflow_the_stack"))
+            << method;
+    }
+}
+
 TEST_P(Deaths, arrive_as_worker_died) {
     const auto& death = std::get<1>(GetParam());
     testing::internal::CaptureStderr();

@@ -122,17 +122,15 @@ enum class Over { nothing, sanitizers };
 }  // namespace
 
 void prepare_to_record_crashes() {
-    static const bool prepared = [] {
-        void* stack = ::mmap(nullptr, stack_for_handlers, PROT_READ | PROT_WRITE,
-                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
-        if (stack == MAP_FAILED) return false;
-        stack_t before{};
-        ::sigaltstack(nullptr, &before);
-        const stack_t alternative{stack, 0, stack_for_handlers};
-        if ((before.ss_flags & SS_DISABLE) != 0) ::sigaltstack(&alternative, nullptr);
-        return true;
-    }();
-    (void)prepared;
+    static void* const stack = ::mmap(nullptr, stack_for_handlers, PROT_READ | PROT_WRITE,
+                                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+    if (stack == MAP_FAILED) return;
+    // Each thread has its own or none. In a copy this may be another thread than the one that had this
+    // stack, which is not there.
+    stack_t before{};
+    ::sigaltstack(nullptr, &before);
+    const stack_t alternative{stack, 0, stack_for_handlers};
+    if ((before.ss_flags & SS_DISABLE) != 0) ::sigaltstack(&alternative, nullptr);
 }
 
 void record_crashes(int descriptor, std::size_t offset) {

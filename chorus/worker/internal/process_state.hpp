@@ -9,6 +9,7 @@
 
 #include <chorus/deadline.hpp>
 #include <chorus/message/callable.hpp>
+#include <chorus/platform/copy_mutex.hpp>
 #include <chorus/platform/file_descriptor.hpp>
 #include <chorus/worker/call.hpp>
 #include <chorus/worker/internal/exit_words.hpp>
@@ -33,7 +34,7 @@ struct ProcessState {
     bool wants_result = false;
     bool dies_with_parent = false;  ///< although it is joined at the end
 
-    mutable std::mutex mutex;  ///< guards what follows
+    mutable platform::CopyMutex mutex;  ///< guards what follows
     std::string name;
     bool daemon = false;
     std::unique_ptr<message::Call> call;  ///< until it is started

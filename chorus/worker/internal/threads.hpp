@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include <chorus/platform/copy_mutex.hpp>
 #include <chorus/worker/thread.hpp>
 
 namespace chorus::worker {
@@ -33,7 +34,7 @@ struct ThreadState {
     std::atomic<bool> daemon{false};
     std::atomic<bool> halted{false};  ///< at the program's end
 
-    mutable std::mutex mutex;                 ///< guards name and call
+    mutable platform::CopyMutex mutex;        ///< guards name and call
     mutable std::optional<std::string> name;  ///< made from number and function when first asked for
 
     std::string full_name() const;
