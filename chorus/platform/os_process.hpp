@@ -85,6 +85,8 @@ bool is_inside_such_a_handler() noexcept;
 void end_inside_signal_handler() noexcept;
 /// Sleeps until some signal came.
 void wait_for_signal() noexcept;
+/// Sends SIGKILL to this process.
+[[noreturn]] void kill_this_process() noexcept;
 
 // ---- making processes -------------------------------------------------------------------------
 

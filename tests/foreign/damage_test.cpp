@@ -13,11 +13,14 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <chorus/channel/internal/queue_core.hpp>
+#include <chorus/pool/internal/note.hpp>
 #include <chorus/sync/internal/lock_state.hpp>
 #include <support/start_methods.hpp>
+#include <support/until_asleep.hpp>
 
 using namespace std::chrono_literals;
 
@@ -147,44 +150,89 @@ TEST(DamageOfQueues, is_told_of_within_the_deadline_or_does_no_harm) {
     int damaged = 0;
     constexpr std::size_t words_of_state = 256;
     for (std::size_t at = 16; at < words_of_state; ++at) {
-        for (const std::uint32_t value : {0xdeadbeefU, 0xffffffffU, 1U, 0U}) {
+        for (const std::uint32_t value : {0xdeadbeefU, 0xffffffffU, 0xfff00000U, 1U, 0U}) {
             mp::Queue<std::string> queue;
             queue.put("one");
             queue.put(std::string(300'000, 'x'));
             queue.put("three");
             words_of(*queue.core()->region()->data(), 4096)[at] = value;
-            for (int i = 0; i < 4; ++i) {
+            for (int i = 0; i < 24; ++i) {
                 try {
-                    queue.put("more", 1ms);
-                    queue.get(1ms);
+                    if (i >= 4) {
+                        queue.put(std::string(1000, 'x'), 1ms);
+                    } else if (queue.put("more", 1ms); true) {
+                        queue.get(1ms);
+                    }
                 } catch (const chorus::Damaged&) {
                     ++damaged;
                 } catch (const chorus::Error&) {
                 }
             }
+            struct stat file {};
+            ::fstat(queue.core()->region()->descriptor(), &file);
+            EXPECT_LT(file.st_size, 8 << 20) << "word " << at << " was " << value;
         }
     }
     EXPECT_GT(damaged, 50);
 }
 
-// ---- pools ----
+// ---- marks of sleepers ----
 
-std::span<std::atomic<std::uint32_t>> shared_words(const std::string& label) {
-    std::ifstream maps("/proc/self/maps");
-    std::string access, rest;
-    for (std::string line; std::getline(maps, line);) {
-        unsigned long from = 0, to = 0;
-        if (line.find(label) == std::string::npos || line.find("rw-s 00000000") == std::string::npos)
-            continue;
-        if (std::sscanf(line.c_str(), "%lx-%lx", &from, &to) == 2)
-            return {reinterpret_cast<std::atomic<std::uint32_t>*>(from), (to - from) / 4};
+// A waker makes no system call unless it finds a mark that there are sleepers: alone in a word, beside a
+// thread's number, or in a lock's own word, which comes first.
+void clear_marks(std::span<std::atomic<std::uint32_t>> words) {
+    constexpr std::uint32_t mark = 1U << 31;
+    constexpr std::uint32_t most_threads = 1U << 22;
+    for (auto& word : words) {
+        if (&word == &words[0] || (word & ~mark) < most_threads) word &= ~mark;
     }
-    return {};
 }
 
-// In each of its queues.
+template <class Object, class Wait, class Wake>
+void expect_to_wake_without_marks(const char* what, const Object& state, std::size_t bytes, Wait wait,
+                                  Wake wake) {
+    bool woken = false;
+    chorus::threading::Thread sleeper([&] { woken = wait(); });
+    sleeper.start();
+    until_asleep(sleeper);
+    clear_marks(words_of(state, bytes));
+    wake();
+    EXPECT_TRUE(sleeper.join(too_long)) << what;
+    EXPECT_TRUE(woken) << what;
+}
+
+TEST(DamageOfMarks, delays_a_sleeper_and_no_more) {
+    mp::Lock lock;
+    lock.acquire();
+    expect_to_wake_without_marks(
+        "Lock", *lock.state(), sizeof(chorus::sync::LockState), [&] { return lock.acquire(too_long / 2); },
+        [&] { lock.release(); });
+    mp::Event event;
+    expect_to_wake_without_marks(
+        "Event", *event.state(), 64, [&] { return event.wait(too_long / 2); }, [&] { event.set(); });
+    mp::Queue<int> queue;
+    expect_to_wake_without_marks(
+        "Queue", *queue.core()->region()->data(), 1024, [&] { return queue.get(too_long / 2) == 1; },
+        [&] { queue.put(1); });
+}
+
+// ---- pools ----
+
+std::vector<std::span<std::atomic<std::uint32_t>>> all_shared_words(const std::string& label) {
+    std::vector<std::span<std::atomic<std::uint32_t>>> all;
+    std::ifstream maps("/proc/self/maps");
+    for (std::string line; std::getline(maps, line);) {
+        unsigned long from = 0, to = 0;
+        if (line.find(label) == std::string::npos || line.find("rw-s") == std::string::npos) continue;
+        if (std::sscanf(line.c_str(), "%lx-%lx", &from, &to) == 2)
+            all.emplace_back(reinterpret_cast<std::atomic<std::uint32_t>*>(from), (to - from) / 4);
+    }
+    return all;
+}
+
+// Of one of its queues.
 int write_to_the_first_page(std::uint32_t value, int signal) {
-    auto words = shared_words("chorus-queue");
+    const auto words = all_shared_words("chorus-queue").at(0);
     for (std::size_t at = 16; at < 1024; ++at) words[at] = value;
     if (signal != 0) ::raise(signal);
     return 0;
@@ -204,6 +252,56 @@ TEST_P(Damage, a_pool_replaces_its_channels_and_goes_on) {
         }
         EXPECT_TRUE(works) << signal;
         EXPECT_EQ(pool.map(square, std::vector<int>{1, 2, 3}), (std::vector<int>{1, 4, 9}));
+    }
+}
+
+// The note in which a worker of a pool keeps what it does; null if it cannot be told from other memory.
+std::atomic<std::uint64_t>* note_of_this_worker() {
+    constexpr auto looks_like_a_running_task = [](std::uint64_t doing) {
+        const auto task = chorus::pool::Note::task_of(doing);
+        return chorus::pool::Note::step_of(doing) == chorus::pool::Note::running && task >> 32 < 100 &&
+               (task & 0xffffffff) - 1 < 1000;
+    };
+    for (const auto words : all_shared_words("chorus-objects")) {
+        for (std::size_t at = 0; at < words.size(); at += sizeof(chorus::pool::Note) / 4) {
+            auto* const doing = reinterpret_cast<std::atomic<std::uint64_t>*>(&words[at]);
+            if (looks_like_a_running_task(*doing)) return doing;
+        }
+    }
+    return nullptr;
+}
+
+int change_own_note(std::uint64_t bits) {
+    auto* const doing = note_of_this_worker();
+    if (doing == nullptr) return -1;
+    *doing ^= bits;
+    return 0;
+}
+
+// The step: also into what only the pool's process writes there before it kills the worker.
+TEST_P(Damage, a_worker_whose_note_was_changed_ends) {
+    for (const std::uint64_t bits : {1U, 2U, 3U, 4U, 5U, 6U, 7U}) {
+        mp::Pool pool(1);
+        EXPECT_THROW(pool.submit(change_own_note, bits).get(too_long), chorus::WorkerDied) << bits;
+        EXPECT_EQ(pool.submit(square, 6).get(too_long), 36) << bits;
+    }
+}
+
+int wait_for(const mp::Event& event) {
+    event.wait();
+    return 1;
+}
+
+TEST_P(Damage, a_note_that_names_another_task_does_that_one_no_harm) {
+    constexpr std::uint64_t first_or_second = 1ULL << 35;
+    for (const std::uint64_t bits : {std::uint64_t{8}, first_or_second, first_or_second | 1}) {
+        mp::Pool pool(2);
+        mp::Event event;
+        auto of_the_other_worker = pool.submit(wait_for, event);
+        auto failing = pool.submit(change_own_note, bits);
+        EXPECT_THROW(failing.get(too_long), chorus::Damaged) << bits;
+        event.set();
+        EXPECT_EQ(of_the_other_worker.get(too_long), 1) << bits;
     }
 }
 

@@ -232,7 +232,7 @@ public:
         ::posix_spawn_file_actions_destroy(&quiet);
         const int process = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
         pollfd ended{process, POLLIN, 0};
-        const bool hangs = ::poll(&ended, 1, 120'000) == 0;
+        const bool hangs = ::poll(&ended, 1, 60'000) == 0;
         ::close(process);
         if (hangs) ::kill(pid, SIGKILL);
         int status = 0;

@@ -45,6 +45,11 @@ bool Members::use(const Channels& channels) const noexcept {
                                [&](const auto& each) { return each.second.channels.get() == &channels; });
 }
 
+bool Members::note(std::uint64_t task) const noexcept {
+    return std::ranges::any_of(
+        all_, [&](const auto& each) { return Note::task_of(each.second.note->doing) == task; });
+}
+
 bool Members::have_begun(std::uint64_t task) const noexcept {
     return std::ranges::any_of(all_, [&](const auto& each) {
         const auto doing = each.second.note->doing.load();

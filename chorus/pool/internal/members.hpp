@@ -53,6 +53,8 @@ public:
 
     /// Whether one of them has these channels.
     bool use(const Channels& channels) const noexcept;
+    /// Whether one of them takes or has this task.
+    bool note(std::uint64_t task) const noexcept;
     /// Whether one of them is past the taking of this task.
     bool have_begun(std::uint64_t task) const noexcept;
     /// Whether one of them notes that it is at this task, which it takes or took as this message of the

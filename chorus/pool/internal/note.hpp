@@ -3,9 +3,10 @@
 // A worker notes which task it is about to take before it takes it: so its pool can tell, whenever it dies,
 // whether a task went with it. And it may answer only if it moves its note from `running` to `answered`: who
 // wants to end the task (its time is up, it was cancelled) moves it to `doomed` first. One of the two wins; a
-// worker that lost waits to be killed, and no other task is ever hit. A worker that does nothing though there
-// are tasks (somebody has stopped it) is ended in the same way: `recalled` if it may have taken one, which
-// another shall have.
+// worker that lost kills itself, as its pool is about to do, and no other task is ever hit. It does not wait
+// for its pool: a stray write of its own may have moved the note, and then no pool is about to kill it. A
+// worker that does nothing though there are tasks (it was stopped) is ended in the same way: `recalled` if it
+// may have taken one, which another shall have.
 #pragma once
 
 #include <atomic>
@@ -61,6 +62,7 @@ struct AnswerHeader {
         not_initialised,  ///< then the exception
         died,             ///< a worker
         look_again,       ///< for a task that may have gone with a worker
+        lost_with_note,   ///< a task that no worker notes any more
         generation_over,  ///< of channels, whose number stands for the worker: nothing more comes from them
         wake_up           ///< nothing more
     };

@@ -145,7 +145,7 @@ void ProcessCrew::submit(TaskPointer task) {
     try {
         write_task(message.out(), *task);
     } catch (const ShutDown&) {  // a long one, in channels that were given up meanwhile
-        elsewhere = !are_today_s(*channels);
+        elsewhere = lose_tasks(channels);
         error = std::current_exception();
     } catch (const Damaged& damage) {
         lose_channels(channels, damage.what());
@@ -221,7 +221,7 @@ void ProcessCrew::give_out(const TaskPointer& task, const ChannelsPointer& chann
         }
         elsewhere = !gone && !are_today_s(*channels);
     } catch (const ShutDown&) {
-        elsewhere = !are_today_s(*channels);
+        elsewhere = lose_tasks(channels);
         if (!elsewhere) error = std::current_exception();
     } catch (const Damaged& damage) {
         lose_channels(channels, damage.what());
@@ -250,7 +250,15 @@ void ProcessCrew::give_out_elsewhere(const TaskPointer& task, std::uint64_t id) 
         given_through = task->channels.lock();
     }
     const bool is_lost = is_placed && (!given_through || given_through->is_lost);
-    if (is_placed && !is_lost && !take_back(*task, id)) return;
+    if (is_placed && !is_lost && !take_back(*task, id)) {
+        // A worker has it, or had it: that one may have crashed before it was known where the task was.
+        {
+            const std::lock_guard guard(mutex_);
+            to_search_.push_back(given_through);
+        }
+        bell_.ring();
+        return;
+    }
     {
         const std::lock_guard guard(mutex_);
         if (ledger_.find(id) != task) return;  // somebody else has done it, or it was cancelled
@@ -279,7 +287,7 @@ void ProcessCrew::give_out_again(const TaskPointer& task) {
                 give_out(task, channels, message, false);
                 break;
             } catch (const ShutDown&) {
-                if (are_today_s(*channels)) throw;
+                if (!lose_tasks(channels)) throw;
             } catch (const Damaged& damage) {
                 lose_channels(channels, damage.what());
             }

@@ -170,9 +170,11 @@ private:
     void heed_begun(const AnswerHeader& header);
     void heed_death(std::uint32_t number);
     void heed_lost(std::uint64_t id);
+    void heed_lost_with_note(std::uint64_t id);
     void heed_generation_over(std::uint32_t generation);
     TaskPointer lose(std::uint64_t id, int Task::*times, int TaskOptions::*retries);
     using Limit = std::optional<Timeout> TaskOptions::*;
+    bool can_have_had(const Member& member, std::uint64_t id);
     bool has_limit(std::uint64_t id, Limit limit) const;
     void fail_late(std::uint64_t id, Limit limit);
     void fail_dead(std::uint64_t id, const worker::Death& death, const Member& member);
@@ -204,9 +206,12 @@ private:
     static ChannelsPointer make_channels(std::uint32_t generation);
     ChannelsPointer exchange_channels();
     void open_inbox();
+    void lose_answers(const ChannelsPointer& channels, const ShutDown& said) noexcept;
+    bool lose_tasks(const ChannelsPointer& channels) noexcept;
     void lose_channels(const ChannelsPointer& lost, const std::string& what) noexcept;
     void replace_after_crash();
     void move_tasks(const ChannelsPointer& from);
+    void search_for_lost();
     void hear_older();
     bool relay(const ChannelsPointer& older);
 
@@ -251,7 +256,8 @@ private:
     const std::shared_ptr<Gone> gone_ = std::make_shared<Gone>();
     std::optional<std::string> broken_;
     bool has_crashed_ = false;  ///< a worker that uses the channels of today, and may have written to them
-    std::vector<ChannelsPointer> older_;  ///< of which workers are left, or answers
+    std::vector<ChannelsPointer> older_;      ///< of which workers are left, or answers
+    std::vector<ChannelsPointer> to_search_;  ///< whose tasks may be lost: see search_for_lost()
 
     std::atomic<const void*> leader_{nullptr};
     std::atomic<bool> leader_waits_{false};  ///< for a future, which somebody else may end

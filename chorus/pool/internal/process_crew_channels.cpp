@@ -52,13 +52,32 @@ void ProcessCrew::say_through(ChannelsPointer through, AnswerHeader header) {
     for (;; through = channels()) {
         try {
             post_header(through->answers, header);
-            return;
-        } catch (const ShutDown&) {  // they were given up
-            if (are_today_s(*through)) throw;
+            // They may have been lost after the caller looked, and before they were given up: then nobody
+            // hears it.
+            if (!through->is_lost) return;
+        } catch (const ShutDown& said) {
+            lose_answers(through, said);
         } catch (const Damaged& damage) {
             lose_channels(through, damage.what());
         }
     }
+}
+
+// Answers are given up when they are lost, and never shut down: who finds them so, and they are not lost, has
+// found damage.
+void ProcessCrew::lose_answers(const ChannelsPointer& channels, const ShutDown& said) noexcept {
+    lose_channels(channels, std::string("a pool's answers are damaged: ") + said.what());
+}
+
+// Tasks of today are shut down when the workers are sent home, and not before. Returns false if they were.
+bool ProcessCrew::lose_tasks(const ChannelsPointer& channels) noexcept {
+    {
+        const std::lock_guard guard(mutex_);
+        if (sent_home_ && are_today_s(*channels)) return false;
+    }
+    if (are_today_s(*channels))
+        lose_channels(channels, "a pool's tasks are damaged: the queue says that it was shut down");
+    return true;
 }
 
 // ---- what is damaged ----------------------------------------------------------------------------
@@ -153,6 +172,31 @@ void ProcessCrew::move_tasks(const ChannelsPointer& from) {
     for (const auto& [task, id] : placed) give_out_elsewhere(task, id);
 }
 
+// By the crew's thread. The note of a worker that crashed may have been written over, so that it does not
+// tell of the task that went with it. That task is known by this: it was taken, as the others have been given
+// out elsewhere; no worker notes it, as one does before it takes a task and until its answer is in the queue;
+// and by the time when this is heard, such an answer has been heard too.
+void ProcessCrew::search_for_lost() {
+    std::vector<std::pair<ChannelsPointer, std::uint64_t>> lost;
+    {
+        const std::lock_guard guard(mutex_);
+        // Those whose deaths are in hand note their tasks no longer, and may say more of them.
+        if (to_search_.empty() || has_crashed_ || deaths_in_hand_ > 0) return;
+        for (const auto& task : ledger_.all()) {
+            if (!task->is_placed || members_.note(task->id)) continue;
+            for (const auto& each : to_search_) {
+                if (task->generation != each->generation) continue;
+                // All that came through those that are over has been passed on.
+                const bool are_over = !are_today_s(*each) && std::ranges::find(older_, each) == older_.end();
+                lost.emplace_back(are_over ? channels() : each, task->id);
+                break;
+            }
+        }
+        to_search_.clear();
+    }
+    for (const auto& [through, id] : lost) say_through(through, {id, 0, AnswerHeader::lost_with_note});
+}
+
 // By the crew's thread. What comes through older channels goes into those of today, once nobody else hears
 // the older ones: so all that a worker has said is heard in its order.
 void ProcessCrew::hear_older() {
@@ -180,7 +224,8 @@ void ProcessCrew::hear_older() {
                 std::erase(older_, each);
             }
             say_through(channels(), {0, each->generation, AnswerHeader::generation_over});
-        } catch (const ShutDown&) {  // somebody has found them damaged
+        } catch (const ShutDown& said) {
+            lose_answers(each, said);
         } catch (const Damaged& damage) {
             lose_channels(each, damage.what());
         }
@@ -209,8 +254,22 @@ bool ProcessCrew::relay(const ChannelsPointer& older) {
     }
 }
 
-// All that came through them has been heard. A task that was given out there and has no outcome was lost with
-// a worker that could not say so any more: what stood in its note was written over.
+void ProcessCrew::heed_lost_with_note(std::uint64_t id) {
+    TaskPointer task;
+    {
+        const std::lock_guard guard(mutex_);
+        not_due(id);
+        task = remove(id);
+    }
+    if (!task) return;
+    task->future().set_error(
+        std::make_exception_ptr(Damaged("a worker of the pool crashed and wrote over what it had noted: "
+                                        "this task was lost with it, and may have been begun")));
+    task->drop_call();
+}
+
+// All that came through them has been heard. A task that was given out there and has no outcome was lost: the
+// last chance for what search_for_lost() did not find.
 void ProcessCrew::heed_generation_over(std::uint32_t generation) {
     std::vector<std::pair<TaskPointer, std::uint64_t>> left;
     {
@@ -222,18 +281,9 @@ void ProcessCrew::heed_generation_over(std::uint32_t generation) {
     for (const auto& [task, id] : left) {
         if (take_back(*task, id)) {
             give_out_elsewhere(task, id);
-            continue;
+        } else {
+            heed_lost_with_note(id);
         }
-        {
-            const std::lock_guard guard(mutex_);
-            not_due(id);
-            if (!remove(id)) continue;
-        }
-        task->future().set_error(
-            std::make_exception_ptr(Damaged("a worker of the pool crashed and wrote over what it had noted: "
-                                            "this task was lost with it, and may "
-                                            "have been begun")));
-        task->drop_call();
     }
 }
 

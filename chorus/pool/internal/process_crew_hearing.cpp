@@ -113,8 +113,8 @@ bool ProcessCrew::hear_one(Deadline deadline) {
             heard_so_far_.fetch_add(1, std::memory_order_relaxed);
             heed(heard);
         });
-    } catch (const ShutDown&) {
-        if (are_today_s(*heard_)) throw;
+    } catch (const ShutDown& said) {
+        lose_answers(heard_, said);
     } catch (const Damaged& damage) {
         lose_channels(heard_, damage.what());
     }
@@ -141,6 +141,7 @@ void ProcessCrew::heed(Heard& heard) {
             not_due(start_of_member | header.worker);
             return;
         }
+        case AnswerHeader::lost_with_note: return heed_lost_with_note(header.id);
         case AnswerHeader::generation_over: return heed_generation_over(header.worker);
         case AnswerHeader::wake_up: return;
     }
@@ -180,13 +181,38 @@ void ProcessCrew::heed_begun(const AnswerHeader& header) {
 }
 
 void ProcessCrew::heed_death(std::uint32_t number) {
+    worker::ProcessPointer process;
+    {
+        const std::lock_guard guard(mutex_);
+        const Member* const member = members_.find(number);
+        if (member == nullptr) return;
+        process = member->process;
+    }
+    worker::poll(*process);
+    const auto exitcode = [&] {
+        const std::lock_guard guard(process->mutex);
+        return process->exitcode;
+    }();
     Member member;
+    std::uint64_t doing = 0;
+    bool is_stray = false;
+    bool crashed = false;
     {
         const std::lock_guard guard(mutex_);
         auto found = members_.take_out(number);
         if (!found) return;
         member = std::move(*found);
         ++deaths_in_hand_;
+        doing = member.note->doing;
+        // Only its pool writes that, and kills it then: here the worker has, by a stray write.
+        is_stray = !member.is_killed &&
+                   (Note::step_of(doing) == Note::doomed || Note::step_of(doing) == Note::recalled);
+        crashed = is_stray || (exitcode && platform::may_have_written_anywhere(*exitcode));
+        // Before another one is started in its place: that one is to get new channels.
+        if (crashed) {
+            has_crashed_ = has_crashed_ || member.channels == channels();
+            to_search_.push_back(member.channels);
+        }
     }
     const Finally in_hand([this] {
         {
@@ -196,12 +222,7 @@ void ProcessCrew::heed_death(std::uint32_t number) {
         bell_.ring();  // it may be over now
     });
     bell_.ring();  // for another one in its place
-    worker::poll(*member.process);
     const worker::Report report(member.process->report);
-    const auto exitcode = [&] {
-        const std::lock_guard guard(member.process->mutex);
-        return member.process->exitcode;
-    }();
     const auto death = [&] {
         auto died = worker::death_of(exitcode, report, options_.memory);
         if (member.is_late)
@@ -211,10 +232,6 @@ void ProcessCrew::heed_death(std::uint32_t number) {
     };
     if (member.words)
         member.words->catch_up();  // all it has written comes out before the world hears of its end
-    if (exitcode && platform::may_have_written_anywhere(*exitcode)) {
-        const std::lock_guard guard(mutex_);
-        has_crashed_ = has_crashed_ || member.channels == channels();
-    }
     if (!member.is_ready) {
         // Some may be killed by somebody; so many, one after the other, mean that none will ever be ready.
         const int enough = exitcode == -SIGKILL && !member.is_late ? 100 : 3;
@@ -232,21 +249,23 @@ void ProcessCrew::heed_death(std::uint32_t number) {
                           (options_.initializer ? ", in its initializer" : "") + ": " + died.what +
                           (died.stack.empty() ? "" : "\n" + died.stack));
     }
-    const std::uint64_t doing = member.note->doing;
-    const auto id = Note::task_of(doing);
+    if (exitcode == 0 && channel::is_shut_down(*member.channels->tasks)) lose_tasks(member.channels);
     // Its note is what the worker could write to: after a crash it is believed only where that costs nothing.
-    const bool crashed = exitcode && platform::may_have_written_anywhere(*exitcode);
+    const auto id = Note::task_of(doing);
+    if (id == 0 || (crashed && !can_have_had(member, id))) return;
+    if (is_stray) {
+        auto ended = death();
+        ended.what = "ended: its note of what it does was written over, by a stray write of a task";
+        return fail_dead(id, ended, member);
+    }
     const auto noted = Note::step_of(doing);
-    const bool is_pool_s = noted == Note::doomed || noted == Note::recalled;  // who kills it
-    const auto step = is_pool_s && !member.is_killed ? Note::running : noted;
-    if (id == 0) return;
-    if (step == Note::doomed) {
+    if (noted == Note::doomed) {
         if (has_limit(id, &TaskOptions::timeout)) return fail_late(id, &TaskOptions::timeout);
         auto stopped = death();
         stopped.what = "stopped by somebody while it held up others, and killed for it";
         return fail_dead(id, stopped, member);
     }
-    if (step != Note::taking && step != Note::recalled) {
+    if (noted != Note::taking && noted != Note::recalled) {
         const bool late =
             exitcode && platform::is_cpu_time_signal(*exitcode) && has_limit(id, &TaskOptions::cpu_time);
         return late ? fail_late(id, &TaskOptions::cpu_time) : fail_dead(id, death(), member);
@@ -264,6 +283,23 @@ void ProcessCrew::heed_death(std::uint32_t number) {
     // Another may have taken it and be done with it already: then its answer is in the queue before what is
     // said now.
     say_through(member.channels, {id, number, AnswerHeader::look_again});
+}
+
+// Whether a worker that has crashed can have had this task. If the number in its note is another's, that task
+// is left to whoever has it, and its own is searched for.
+bool ProcessCrew::can_have_had(const Member& member, std::uint64_t id) {
+    TaskPointer task;
+    {
+        const std::lock_guard guard(mutex_);
+        task = ledger_.find(id);
+        if (!task) return true;  // done or cancelled: nothing will happen to it
+        if (members_.note(id)) return false;
+        if (!task->is_placed) return true;
+        if (task->generation != member.channels->generation) return false;
+    }
+    if (!take_back(*task, id)) return true;
+    heed_lost(id);  // it was in the queue
+    return false;
 }
 
 bool ProcessCrew::has_limit(std::uint64_t id, Limit limit) const {

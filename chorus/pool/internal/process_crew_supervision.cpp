@@ -6,6 +6,7 @@
 #include <exception>
 #include <utility>
 
+#include <chorus/platform/patience.hpp>
 #include <chorus/pool/internal/last_words.hpp>
 #include <chorus/sync/internal/waiting.hpp>
 
@@ -15,9 +16,15 @@ namespace chorus::pool {
 
 void ProcessCrew::supervise() noexcept {
     try {
+        platform::Patience patience;
         while (!is_over()) {
             bool answers = false;
-            for (const auto tag : ready_.wait({})) {
+            std::vector<std::uint64_t> ready;
+            patience.sleep({}, [&](Deadline until) {
+                ready = ready_.wait(until);
+                return !ready.empty();
+            });
+            for (const auto tag : ready) {
                 if (tag == bell_tag) {
                     bell_.silence();
                 } else if (tag == answers_tag) {
@@ -38,6 +45,7 @@ void ProcessCrew::supervise() noexcept {
                 if (leader_.load() == nullptr) bell_.ring();
             }
             replace_after_crash();
+            search_for_lost();
             hear_older();
             let_in();
             start_missing();

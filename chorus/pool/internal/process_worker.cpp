@@ -229,12 +229,9 @@ private:
         if (kit_.note->doing.compare_exchange_strong(seen, to)) return;
         const auto step = Note::step_of(seen);
         if (Note::task_of(seen) == Note::task_of(from) && (step == Note::doomed || step == Note::recalled))
-            wait_to_be_killed();
+            platform::kill_this_process();
         memory::throw_damaged("a pool's note of what this worker does",
                               "it does " + std::to_string(seen) + ", and not " + std::to_string(from));
-    }
-    [[noreturn]] static void wait_to_be_killed() {
-        for (;;) platform::wait_for_signal();
     }
 
     WorkerKit kit_;
