@@ -46,13 +46,17 @@ void futex_wake_all(const std::atomic<std::uint32_t>& word) noexcept {
 }
 
 namespace {
-// Callers sleep in a loop: so this is how long the loop that runs now has slept for nothing.
+// Callers sleep in a loop; the backoff is that of the loop which this thread runs now.
 constinit thread_local Patience patience;
+// For RobustMutex, at which waiters queue behind the first one. There may be a thousand idle waiters, and the
+// first one wakes up for all of them.
+constinit thread_local Patience patience_in_line{std::chrono::seconds(16)};
 }  // namespace
 
 bool shared_futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t value,
                        Deadline deadline) noexcept {
-    return patience.sleep(deadline, [&](Deadline until) { return wait(word, value, until, FUTEX_WAIT); });
+    return patience_in_line.sleep(deadline,
+                                  [&](Deadline until) { return wait(word, value, until, FUTEX_WAIT); });
 }
 int shared_futex_wake(const std::atomic<std::uint32_t>& word, int most) noexcept {
     return wake(word, most, FUTEX_WAKE);

@@ -251,7 +251,7 @@ void ProcessCrew::give_out_elsewhere(const TaskPointer& task, std::uint64_t id) 
     }
     const bool is_lost = is_placed && (!given_through || given_through->is_lost);
     if (is_placed && !is_lost && !take_back(*task, id)) {
-        // A worker has it, or had it: that one may have crashed before it was known where the task was.
+        // A worker has taken it, and may have crashed before the task was known to be placed.
         {
             const std::lock_guard guard(mutex_);
             to_search_.push_back(given_through);

@@ -257,7 +257,7 @@ private:
     std::optional<std::string> broken_;
     bool has_crashed_ = false;  ///< a worker that uses the channels of today, and may have written to them
     std::vector<ChannelsPointer> older_;      ///< of which workers are left, or answers
-    std::vector<ChannelsPointer> to_search_;  ///< whose tasks may be lost: see search_for_lost()
+    std::vector<ChannelsPointer> to_search_;  ///< of which a task may be lost: see search_for_lost()
 
     std::atomic<const void*> leader_{nullptr};
     std::atomic<bool> leader_waits_{false};  ///< for a future, which somebody else may end

@@ -52,8 +52,8 @@ void ProcessCrew::say_through(ChannelsPointer through, AnswerHeader header) {
     for (;; through = channels()) {
         try {
             post_header(through->answers, header);
-            // They may have been lost after the caller looked, and before they were given up: then nobody
-            // hears it.
+            // If the channels were lost after the caller looked and before they were given up, the message
+            // is not read.
             if (!through->is_lost) return;
         } catch (const ShutDown& said) {
             lose_answers(through, said);
@@ -63,13 +63,14 @@ void ProcessCrew::say_through(ChannelsPointer through, AnswerHeader header) {
     }
 }
 
-// Answers are given up when they are lost, and never shut down: who finds them so, and they are not lost, has
-// found damage.
+// A pool never shuts down its queue of answers; lose_channels() gives it up. A ShutDown from channels that
+// are not lost is damage.
 void ProcessCrew::lose_answers(const ChannelsPointer& channels, const ShutDown& said) noexcept {
     lose_channels(channels, std::string("a pool's answers are damaged: ") + said.what());
 }
 
-// Tasks of today are shut down when the workers are sent home, and not before. Returns false if they were.
+// The current queue of tasks is shut down when the workers are sent home, and not before. Returns false if
+// they were; else a ShutDown is damage.
 bool ProcessCrew::lose_tasks(const ChannelsPointer& channels) noexcept {
     {
         const std::lock_guard guard(mutex_);
@@ -172,21 +173,21 @@ void ProcessCrew::move_tasks(const ChannelsPointer& from) {
     for (const auto& [task, id] : placed) give_out_elsewhere(task, id);
 }
 
-// By the crew's thread. The note of a worker that crashed may have been written over, so that it does not
-// tell of the task that went with it. That task is known by this: it was taken, as the others have been given
-// out elsewhere; no worker notes it, as one does before it takes a task and until its answer is in the queue;
-// and by the time when this is heard, such an answer has been heard too.
+// By the crew's thread. A worker that crashed may have overwritten its note, so that the note does not name
+// the task that the worker had. Such a task has three properties: a worker has taken it (tasks that were not
+// taken have been given out elsewhere); no note of a living worker names it (a worker notes a task before it
+// takes it, and until its answer is in the queue); and no answer to it is read before this message.
 void ProcessCrew::search_for_lost() {
     std::vector<std::pair<ChannelsPointer, std::uint64_t>> lost;
     {
         const std::lock_guard guard(mutex_);
-        // Those whose deaths are in hand note their tasks no longer, and may say more of them.
+        // A death that is being handled may still say what becomes of its task.
         if (to_search_.empty() || has_crashed_ || deaths_in_hand_ > 0) return;
         for (const auto& task : ledger_.all()) {
             if (!task->is_placed || members_.note(task->id)) continue;
             for (const auto& each : to_search_) {
                 if (task->generation != each->generation) continue;
-                // All that came through those that are over has been passed on.
+                // Channels that are over have been read to their end.
                 const bool are_over = !are_today_s(*each) && std::ranges::find(older_, each) == older_.end();
                 lost.emplace_back(are_over ? channels() : each, task->id);
                 break;
@@ -268,8 +269,8 @@ void ProcessCrew::heed_lost_with_note(std::uint64_t id) {
     task->drop_call();
 }
 
-// All that came through them has been heard. A task that was given out there and has no outcome was lost: the
-// last chance for what search_for_lost() did not find.
+// All answers of that generation have been read. A task that was given out there and has no outcome is lost;
+// search_for_lost() finds most of them before.
 void ProcessCrew::heed_generation_over(std::uint32_t generation) {
     std::vector<std::pair<TaskPointer, std::uint64_t>> left;
     {

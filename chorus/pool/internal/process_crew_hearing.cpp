@@ -204,11 +204,11 @@ void ProcessCrew::heed_death(std::uint32_t number) {
         member = std::move(*found);
         ++deaths_in_hand_;
         doing = member.note->doing;
-        // Only its pool writes that, and kills it then: here the worker has, by a stray write.
+        // Only the pool writes these steps, right before it kills the worker: else it was a stray write.
         is_stray = !member.is_killed &&
                    (Note::step_of(doing) == Note::doomed || Note::step_of(doing) == Note::recalled);
         crashed = is_stray || (exitcode && platform::may_have_written_anywhere(*exitcode));
-        // Before another one is started in its place: that one is to get new channels.
+        // Set before the bell is rung: the worker that replaces this one must get new channels.
         if (crashed) {
             has_crashed_ = has_crashed_ || member.channels == channels();
             to_search_.push_back(member.channels);
@@ -285,8 +285,8 @@ void ProcessCrew::heed_death(std::uint32_t number) {
     say_through(member.channels, {id, number, AnswerHeader::look_again});
 }
 
-// Whether a worker that has crashed can have had this task. If the number in its note is another's, that task
-// is left to whoever has it, and its own is searched for.
+// Whether a worker that has crashed can have had this task. If its note names a task that another worker has,
+// or that is still in the queue, search_for_lost() finds the worker's own one.
 bool ProcessCrew::can_have_had(const Member& member, std::uint64_t id) {
     TaskPointer task;
     {
