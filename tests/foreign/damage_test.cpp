@@ -218,12 +218,13 @@ TEST(DamageOfMarks, delays_a_sleeper_and_no_more) {
 
 // ---- pools ----
 
-std::vector<std::span<std::atomic<std::uint32_t>>> all_shared_words(const std::string& label) {
+std::vector<std::span<std::atomic<std::uint32_t>>> shared_words(const std::string& label,
+                                                                const std::string& access = "rw-s") {
     std::vector<std::span<std::atomic<std::uint32_t>>> all;
     std::ifstream maps("/proc/self/maps");
     for (std::string line; std::getline(maps, line);) {
         unsigned long from = 0, to = 0;
-        if (line.find(label) == std::string::npos || line.find("rw-s") == std::string::npos) continue;
+        if (line.find(label) == std::string::npos || line.find(access) == std::string::npos) continue;
         if (std::sscanf(line.c_str(), "%lx-%lx", &from, &to) == 2)
             all.emplace_back(reinterpret_cast<std::atomic<std::uint32_t>*>(from), (to - from) / 4);
     }
@@ -232,7 +233,7 @@ std::vector<std::span<std::atomic<std::uint32_t>>> all_shared_words(const std::s
 
 // Of one of its queues.
 int write_to_the_first_page(std::uint32_t value, int signal) {
-    const auto words = all_shared_words("chorus-queue").at(0);
+    const auto words = shared_words("chorus-queue", "rw-s 00000000").at(0);  // where the file begins
     for (std::size_t at = 16; at < 1024; ++at) words[at] = value;
     if (signal != 0) ::raise(signal);
     return 0;
@@ -262,7 +263,7 @@ std::atomic<std::uint64_t>* note_of_this_worker() {
         return chorus::pool::Note::step_of(doing) == chorus::pool::Note::running && task >> 32 < 100 &&
                (task & 0xffffffff) - 1 < 1000;
     };
-    for (const auto words : all_shared_words("chorus-objects")) {
+    for (const auto words : shared_words("chorus-objects")) {
         for (std::size_t at = 0; at < words.size(); at += sizeof(chorus::pool::Note) / 4) {
             auto* const doing = reinterpret_cast<std::atomic<std::uint64_t>*>(&words[at]);
             if (looks_like_a_running_task(*doing)) return doing;
