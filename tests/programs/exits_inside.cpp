@@ -12,6 +12,8 @@
 
 #include <chorus/chorus.hpp>
 
+#include "../support/until_asleep.hpp"
+
 namespace mp = chorus::multiprocessing;
 namespace mt = chorus::threading;
 using namespace std::chrono_literals;
@@ -102,7 +104,15 @@ void in_pool(Pool& pool, const std::string& where) {
 // What the end waits for only main could do, and main is in the handler.
 void in_handler_for_ever() {
     mt::Event never;
-    mt::Thread([never]() mutable { never.wait(); }).start();
+    mt::Thread waiting([never]() mutable {
+        sigset_t terminations;  // for main: the handler's exit() could end the program from this thread
+        ::sigemptyset(&terminations);
+        ::sigaddset(&terminations, SIGTERM);
+        ::pthread_sigmask(SIG_BLOCK, &terminations, nullptr);
+        never.wait();
+    });
+    waiting.start();
+    until_asleep(waiting);  // a wait that begins while the program ends is refused
     std::signal(SIGTERM, [](int) {
         chorus::print("exits");
         std::exit(3);
