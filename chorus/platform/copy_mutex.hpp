@@ -10,7 +10,7 @@ namespace chorus::platform {
 /// As std::mutex. Where another thread held it when fork() copied the process, that thread is not in the
 /// copy: there the mutex is made anew at its first use. What it guards is found as it was at that instant,
 /// maybe half changed, so that has to be harmless; where it is not, ForkMutex is to be used, of which there
-/// are few, and which live for ever.
+/// are few, and which are never destroyed.
 ///
 /// Invariant: the process that first locks it after a fork moves `used_in_` from the number of another copy
 /// to that of its own, by way of an odd value while the mutex is being made.

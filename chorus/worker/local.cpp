@@ -13,7 +13,7 @@ platform::ForkMutex& values_mutex() {
     static auto* const instance = new platform::ForkMutex;
     return *instance;
 }
-// Before main: a fork while another thread makes it would leave a copy that waits for ever.
+// Made before main: a fork while another thread makes it would leave a copy that waits indefinitely.
 [[maybe_unused]] auto& values_mutex_made = values_mutex();
 
 }  // namespace

@@ -12,7 +12,6 @@
 #include <support/start_methods.hpp>
 
 namespace mt = chorus::threading;
-using namespace std::chrono_literals;
 
 namespace {
 
@@ -48,7 +47,7 @@ TEST(ForkByTheProgram, finds_handles_of_processes_free) {
     mp::Process ended([] {});
     ended.start();
     ended.join();
-    mp::Process running([] { std::this_thread::sleep_for(100s); });
+    mp::Process running([] { mp::Event().wait(); });
     running.start();
     mp::Process not_started([] {});
     for (const auto* process : {&ended, &running, &not_started})
