@@ -33,6 +33,15 @@ target_compile_features(program_no_entry PRIVATE cxx_std_20)
 target_link_libraries(program_no_entry PRIVATE $<TARGET_FILE:chorus> chorus_warnings Threads::Threads ${CMAKE_DL_LIBS})
 add_dependencies(program_no_entry chorus)
 
+# In environments that lack something.
+chorus_test_program(every_part)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(SECCOMP REQUIRED IMPORTED_TARGET libseccomp)
+add_executable(program_refuse_calls programs/refuse_calls.cpp)
+target_link_libraries(program_refuse_calls PRIVATE PkgConfig::SECCOMP chorus_warnings)
+chorus_test(foreign/refused_calls)
+add_dependencies(foreign_refused_calls_test program_every_part program_refuse_calls)
+
 chorus_test(foreign/no_entry)
 add_dependencies(foreign_no_entry_test program_no_entry)
 chorus_test(foreign/service_thread)

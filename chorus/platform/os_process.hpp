@@ -19,6 +19,9 @@ int process_id() noexcept;
 /// False once it was killed or has ended, and its parent has heard of it. A number that was given to another
 /// process meanwhile exists.
 bool process_exists(int pid) noexcept;
+/// Throws OsError, which names the call, where the system lacks or refuses one that starting a process and
+/// watching it cannot do without.
+void require_process_calls();
 int parent_process_id() noexcept;
 /// Whether this program has rights that who executed it need not have (setuid, setgid, file capabilities):
 /// then its environment and its open descriptors are untrusted input.

@@ -9,6 +9,10 @@
 
 namespace chorus::platform {
 
+/// Throws OsError where the kernel does not tell this thread the list of what it holds, or a sandbox refuses
+/// it: then no death could be noticed.
+void require_robust_list();
+
 /// A lock in shared memory that the system takes back from the dead, and in which no death leaves a sleeper
 /// asleep. Nothing is believed that lies there: a holder that does not exist counts as dead.
 ///

@@ -14,6 +14,10 @@ inline constexpr int bad_message = EBADMSG;
 /// An OsError that names the call, the reason, and the limit that was met where there is one.
 OsError os_error(const std::string& operation, int code);
 
+/// The error where the kernel does not know a call, or a sandbox refuses it: names the call, since which
+/// Linux there is one, and the kernel that runs.
+OsError missing_call(const std::string& name, const std::string& since, int code);
+
 /// Returns the result, or throws OsError when it is negative.
 template <class Result>
 Result check(Result result, const char* operation) {

@@ -1,9 +1,12 @@
 #include <chorus/platform/futex.hpp>
 
+#include <algorithm>
 #include <array>
+#include <chrono>
 #include <climits>
 #include <ctime>
 
+#include <chorus/platform/linux/newer_calls.hpp>
 #include <chorus/platform/linux/timespec.hpp>
 #include <chorus/platform/patience.hpp>
 #include <chorus/platform/syscall.hpp>
@@ -67,33 +70,68 @@ void shared_futex_wake_all(const std::atomic<std::uint32_t>& word) noexcept {
 
 namespace {
 
-bool wait_on_all(std::span<const WordHolds> words, Deadline deadline, std::uint32_t flags) {
-    std::array<futex_waitv, most_words_to_wait_on> list;
-    for (std::size_t i = 0; i < words.size(); ++i) {
-        list[i] = {};
-        list[i].val = words[i].value;
-        list[i].uaddr = reinterpret_cast<std::uintptr_t>(words[i].word);
-        list[i].flags = flags;
+// Probed once: a kernel that has the call refuses to wait on no words as an invalid argument. Older kernels
+// do not know it, and sandboxes refuse it with errors of their own.
+bool can_wait_on_several() noexcept {
+    enum : int { unknown, yes, no };
+    static constinit std::atomic<int> found{unknown};
+    int value = found.load(std::memory_order_relaxed);
+    if (value == unknown) {
+        const long result = ::syscall(call_futex_waitv, nullptr, 0, 0, nullptr, CLOCK_MONOTONIC);
+        value = result < 0 && errno == EINVAL ? yes : no;
+        found.store(value, std::memory_order_relaxed);
     }
+    return value == yes;
+}
+
+bool wait_on_several(std::span<const WordHolds> words, Deadline deadline, std::uint32_t flags) {
+    std::array<WaitedWord, most_words_to_wait_on> list;
+    for (std::size_t i = 0; i < words.size(); ++i)
+        list[i] = {words[i].value, reinterpret_cast<std::uintptr_t>(words[i].word), flags, 0};
     timespec until{};
     if (!deadline.is_never()) {
         if (deadline.has_passed()) return false;
         until = as_timespec(deadline.when().time_since_epoch());
     }
-    const long result = ::syscall(SYS_futex_waitv, list.data(), words.size(), 0,
+    const long result = ::syscall(call_futex_waitv, list.data(), words.size(), 0,
                                   deadline.is_never() ? nullptr : &until, CLOCK_MONOTONIC);
     if (result >= 0 || errno == EAGAIN || errno == EINTR) return true;
     if (errno == ETIMEDOUT) return false;
-    throw os_error("wait on several words of memory (Linux 5.16 or later is needed)", errno);
+    throw os_error("wait on several words of memory (futex_waitv)", errno);
+}
+
+// The other way: sleeps on the first word, which callers choose as the one that is usually woken, and looks
+// at the rest at intervals. An interval is an eighth of the time waited so far, so a change that is only seen
+// by looking is seen late by that much and never by more than 50 ms; an idle process wakes 20 times a second.
+bool wait_on_first(std::span<const WordHolds> words, Deadline deadline, int operation) noexcept {
+    using std::chrono::milliseconds;
+    constexpr std::chrono::nanoseconds shortest = std::chrono::microseconds(100);
+    constexpr std::chrono::nanoseconds longest = milliseconds(50);
+    const auto holds = [](const WordHolds& each) { return each.word->load() == each.value; };
+    const auto begin = Deadline::Clock::now();
+    // A caller may be woken by a wake-up that changes no word: it checks for itself once a second.
+    for (std::chrono::nanoseconds waited{0}; waited < std::chrono::seconds(1);
+         waited = Deadline::Clock::now() - begin) {
+        if (!std::ranges::all_of(words, holds)) return true;
+        const Deadline look_again(std::clamp(waited / 8, shortest, longest));
+        const bool is_last = deadline.when() <= look_again.when();
+        if (wait(*words[0].word, words[0].value, is_last ? deadline : look_again, operation)) return true;
+        if (is_last) return !std::ranges::all_of(words, holds);
+    }
+    return true;
 }
 
 }  // namespace
 
 bool futex_wait_on_all(std::span<const WordHolds> words, Deadline deadline) {
-    return wait_on_all(words, deadline, FUTEX_32 | FUTEX_PRIVATE_FLAG);
+    if (!can_wait_on_several()) return wait_on_first(words, deadline, FUTEX_WAIT_PRIVATE);
+    return wait_on_several(words, deadline, word_of_32_bits | word_of_this_process);
 }
 bool shared_futex_wait_on_all(std::span<const WordHolds> words, Deadline deadline) {
-    return patience.sleep(deadline, [&](Deadline until) { return wait_on_all(words, until, FUTEX_32); });
+    return patience.sleep(deadline, [&](Deadline until) {
+        if (!can_wait_on_several()) return wait_on_first(words, until, FUTEX_WAIT);
+        return wait_on_several(words, until, word_of_32_bits);
+    });
 }
 
 }  // namespace chorus::platform

@@ -1,5 +1,6 @@
 #include <chorus/platform/mapping.hpp>
 
+#include <chorus/platform/linux/newer_calls.hpp>
 #include <chorus/platform/syscall.hpp>
 
 #include <string_view>
@@ -170,7 +171,7 @@ void unlock_byte(int descriptor, std::size_t offset) noexcept { set_lock(descrip
 
 void Mapping::look_up_all() noexcept {
     // Since Linux 5.14; before, each is looked up when it is touched.
-    if (!bytes_.empty()) ::madvise(bytes_.data(), bytes_.size(), MADV_POPULATE_WRITE);
+    if (!bytes_.empty()) ::madvise(bytes_.data(), bytes_.size(), populate_for_writing);
 }
 
 void prefer_large_pages(void* memory, std::size_t bytes) noexcept {

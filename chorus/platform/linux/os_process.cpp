@@ -1,5 +1,6 @@
 #include <chorus/platform/os_process.hpp>
 #include <chorus/platform/os_thread.hpp>
+#include <chorus/platform/robust_mutex.hpp>
 
 #include <algorithm>
 #include <cerrno>
@@ -11,12 +12,13 @@
 #include <mutex>
 #include <sstream>
 
+#include <chorus/platform/linux/newer_calls.hpp>
 #include <chorus/platform/linux/sanitizer.hpp>
 #include <chorus/platform/syscall.hpp>
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <linux/close_range.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -85,6 +87,24 @@ std::optional<int> exit_code_after_collection(int process) {
 int process_id() noexcept { return ::getpid(); }
 bool process_exists(int pid) noexcept { return ::kill(pid, 0) == 0 || errno != ESRCH; }
 bool has_rights_of_another() noexcept { return ::getauxval(AT_SECURE) != 0; }
+
+void require_process_calls() {
+    static constinit std::atomic<bool> are_there{false};
+    if (are_there.load(std::memory_order_relaxed)) return;
+    const FileDescriptor self(static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0)));
+    if (!self && errno != EMFILE && errno != ENFILE) throw missing_call("pidfd_open", "5.3", errno);
+    if (self) {
+        if (::syscall(SYS_pidfd_send_signal, self.get(), 0, nullptr, 0) < 0)
+            throw missing_call("pidfd_send_signal", "5.1", errno);
+        siginfo_t info{};
+        // This process is no child of its own.
+        if (::syscall(SYS_waitid, wait_by_descriptor, self.get(), &info, WEXITED | WNOHANG, nullptr) < 0 &&
+            errno != ECHILD)
+            throw missing_call("waitid with P_PIDFD", "5.4", errno);
+    }
+    require_robust_list();
+    are_there.store(static_cast<bool>(self), std::memory_order_relaxed);
+}
 
 int parent_process_id() noexcept { return ::getppid(); }
 
@@ -353,6 +373,42 @@ struct Launch {
     int error;
 };
 
+// For kernels and sandboxes without close_range. Allocates nothing and takes no lock: it runs between birth
+// and exec. Closing what a directory of descriptors lists does not disturb reading on, as the position in it
+// is the descriptor's number.
+template <class Do>
+void for_each_descriptor_from(int first, Do what) noexcept {
+    const int directory = ::open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    alignas(dirent64) char entries[2048];
+    long size = ::syscall(SYS_getdents64, directory, entries, sizeof entries);
+    if (size < 0) {
+        if (directory >= 0) ::close(directory);
+        struct rlimit limit {};
+        const bool is_known = ::getrlimit(RLIMIT_NOFILE, &limit) == 0;
+        constexpr rlim_t most = 1U << 20;  // the kernel's own default bound (fs.nr_open)
+        const int end = static_cast<int>(is_known ? std::min(limit.rlim_cur, most) : most);
+        for (int descriptor = first; descriptor < end; ++descriptor) what(descriptor);
+        return;
+    }
+    for (; size > 0; size = ::syscall(SYS_getdents64, directory, entries, sizeof entries)) {
+        for (long at = 0; at < size;) {
+            const auto& entry = *reinterpret_cast<const dirent64*>(entries + at);
+            at += entry.d_reclen;
+            int descriptor = 0;
+            const char* digit = entry.d_name;
+            for (; *digit >= '0' && *digit <= '9'; ++digit) descriptor = descriptor * 10 + (*digit - '0');
+            const bool is_number = digit != entry.d_name && *digit == '\0';
+            if (is_number && descriptor >= first && descriptor != directory) what(descriptor);
+        }
+    }
+    ::close(directory);
+}
+
+void close_on_exec_from(int first) noexcept {
+    if (::syscall(call_close_range, static_cast<unsigned>(first), ~0U, close_range_on_exec) == 0) return;
+    for_each_descriptor_from(first, [](int descriptor) { ::fcntl(descriptor, F_SETFD, FD_CLOEXEC); });
+}
+
 // It never returns, so what the address sanitizer notes down about its stack would outlive that stack, and be
 // held against whatever lies there next.
 [[gnu::no_sanitize_address]] int launch(void* context) {
@@ -367,7 +423,7 @@ struct Launch {
         action.sa_flags = 0;
         ::__sigaction(signal, &action, nullptr);
     }
-    ::syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC);
+    close_on_exec_from(3);
     for (std::size_t i = 0; i < plan.kept_count; ++i) ::fcntl(plan.kept[i], F_SETFD, 0);
     set_signal_mask(*plan.mask);
     ::execve(plan.path, plan.arguments, plan.environment);
@@ -670,7 +726,10 @@ void lift_memory_limit() noexcept {
     ::setrlimit(RLIMIT_DATA, &bound);
 }
 
-void close_from(int first) noexcept { ::syscall(SYS_close_range, static_cast<unsigned>(first), ~0U, 0); }
+void close_from(int first) noexcept {
+    if (::syscall(call_close_range, static_cast<unsigned>(first), ~0U, 0) == 0) return;
+    for_each_descriptor_from(first, [](int descriptor) { ::close(descriptor); });
+}
 
 int all_cpus() noexcept {
     const long count = ::sysconf(_SC_NPROCESSORS_ONLN);

@@ -64,6 +64,7 @@ List& list() noexcept {
 
 void list_as_private(const std::atomic<std::uint32_t>& word) noexcept {
     List& all = list();
+    if (all.head == nullptr) return;  // refused: see require_robust_list()
     Next* const next = next_of(word);
     void* const first = all.head->list.next;
     set(next, first);
@@ -77,6 +78,7 @@ void list_as_private(const std::atomic<std::uint32_t>& word) noexcept {
 
 void list_as_shared(const std::atomic<std::uint32_t>& word) noexcept {
     List& all = list();
+    if (all.head == nullptr) return;
     if (all.count == all.shared.size()) return;  // deeper than anything nests: its death is seen by who waits
     Next* const next = next_of(word);
     Next* const before = all.before_shared();

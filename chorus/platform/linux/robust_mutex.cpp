@@ -11,6 +11,16 @@
 #include <unistd.h>
 
 namespace chorus::platform {
+
+void require_robust_list() {
+    robust_list_head* record = nullptr;
+    std::size_t size = 0;
+    if (::syscall(SYS_get_robust_list, 0, &record, &size) != 0)
+        throw missing_call("get_robust_list", "2.6.17", errno);
+    // The C library has registered none, as it was refused.
+    if (record == nullptr) throw missing_call("set_robust_list", "2.6.17", ENOSYS);
+}
+
 bool RobustMutex::take_if_free(std::uint32_t self) noexcept {
     std::uint32_t value = word_.load();
     while ((value & FUTEX_TID_MASK) == 0) {
@@ -64,12 +74,18 @@ void RobustMutex::unlock() noexcept {
 
 constinit thread_local WakesAtDeath::Promise WakesAtDeath::promise{};
 
+namespace {
+// What is promised where the kernel would not look.
+constinit thread_local void* volatile nowhere = nullptr;
+}  // namespace
+
 // The kernel's record of what this thread holds. The C library registered it; here only its field for the
 // operation under way is used, as the C library itself does while it locks.
 WakesAtDeath::Promise WakesAtDeath::look_up() noexcept {
     robust_list_head* record = nullptr;
     std::size_t size = 0;
     ::syscall(SYS_get_robust_list, 0, &record, &size);
+    if (record == nullptr) return {&nowhere, 0};  // see require_robust_list()
     return {reinterpret_cast<void**>(&record->list_op_pending), record->futex_offset};
 }
 

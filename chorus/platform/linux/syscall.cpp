@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include <sys/resource.h>
+#include <sys/utsname.h>
 
 namespace chorus::platform {
 namespace {
@@ -39,6 +40,11 @@ std::string limits_behind(const std::string& operation, int code) {
                first_line("/proc/sys/kernel/pid_max") +
                " process ids (kernel.pid_max), and the pids and memory limits of the control group";
     }
+    if (starts && code == EPERM) {
+        return "; a sandbox that refuses clone3 with EPERM does so, since the C library understands ENOSYS "
+               "only "
+               "(docker before 20.10.10; libseccomp before 2.5)";
+    }
     return "";
 }
 
@@ -50,6 +56,15 @@ OsError os_error(const std::string& operation, int code) {
     return OsError(
         operation + ": " + reason + " (errno " + std::to_string(code) + ")" + limits_behind(operation, code),
         code);
+}
+
+OsError missing_call(const std::string& name, const std::string& since, int code) {
+    utsname kernel{};
+    ::uname(&kernel);
+    return os_error("Chorus needs the system call " + name + ", which Linux has since " + since +
+                        "; this is Linux " + kernel.release +
+                        ", and it refuses the call, or a sandbox (seccomp) that this program runs in does",
+                    code);
 }
 
 }  // namespace chorus::platform

@@ -14,6 +14,7 @@
 #include <chorus/platform/fork_mutex.hpp>
 #include <chorus/platform/os_process.hpp>
 #include <chorus/platform/os_thread.hpp>
+#include <chorus/platform/robust_mutex.hpp>
 #include <chorus/sync/internal/wait_list.hpp>
 #include <chorus/sync/internal/waiting.hpp>
 
@@ -139,6 +140,7 @@ void forget_in_copies() {
 }
 
 LifeId claim_my_life() {
+    platform::require_robust_list();
     forget_in_copies();
     life_of_this_thread = claim_life();  // never given back: the system does that when the thread ends
     return life_of_this_thread;

@@ -141,6 +141,7 @@ void tell_end_in_birth_page(platform::FileDescriptor page, std::uint32_t exit_wo
 }
 
 Newborn start_child(StartMethod method, Birth birth, message::Call& call, int report) {
+    platform::require_process_calls();
     switch (method) {
         case StartMethod::fork: return fork(std::move(birth), call, report);
         case StartMethod::spawn: return spawn(std::move(birth), call, report);

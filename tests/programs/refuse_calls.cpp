@@ -1,0 +1,42 @@
+// Runs a program in which the kernel refuses system calls, as an older kernel or a sandbox does:
+// refuse_calls ERRNO NAME,NAME,… PROGRAM ARGUMENT…  A call without a name in libseccomp is given as its
+// number.
+#include <cctype>
+#include <cstdio>
+#include <cstdlib>
+#include <sstream>
+#include <string>
+
+#include <seccomp.h>
+#include <unistd.h>
+
+namespace {
+
+[[noreturn]] void fail(const std::string& text) {
+    std::fprintf(stderr, "refuse_calls: %s\n", text.c_str());
+    std::exit(125);
+}
+
+int number_of(const std::string& name) {
+    if (std::isdigit(static_cast<unsigned char>(name[0])) != 0) return std::atoi(name.c_str());
+    const int number = ::seccomp_syscall_resolve_name(name.c_str());
+    if (number == __NR_SCMP_ERROR) fail("there is no system call " + name);
+    return number;
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+    if (count < 4) fail("usage: refuse_calls ERRNO NAME,NAME,... PROGRAM ARGUMENT...");
+    const auto code = static_cast<std::uint32_t>(std::atoi(arguments[1]));
+    auto* const filter = ::seccomp_init(SCMP_ACT_ALLOW);
+    if (filter == nullptr) fail("seccomp_init failed");
+    std::istringstream names(arguments[2]);
+    for (std::string name; std::getline(names, name, ',');) {
+        if (::seccomp_rule_add(filter, SCMP_ACT_ERRNO(code), number_of(name), 0) != 0)
+            fail("no rule can be made for " + name);
+    }
+    if (::seccomp_load(filter) != 0) fail("the kernel does not take the filter");
+    ::execv(arguments[3], arguments + 3);
+    fail(std::string("cannot execute ") + arguments[3]);
+}
