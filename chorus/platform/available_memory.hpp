@@ -6,8 +6,8 @@
 
 namespace chorus::platform {
 
-/// What the machine, and the control group that the machine looks like from inside a container, can still
-/// give, in bytes. Memory that only holds files for speed counts as available.
+/// What the machine, and the control groups that this process belongs to, can still give, in bytes. Memory
+/// that only holds files for speed counts as available.
 std::size_t available_memory();
 
 /// Throws: OsError with both numbers if there is not that much memory.

@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <iostream>
+#include <optional>
 
 #include <chorus/platform/file_descriptor.hpp>
 #include <chorus/platform/os_thread.hpp>
@@ -16,8 +17,14 @@ constexpr int standard_output = 1;
 
 void print_whole(const std::string& text) {
     const platform::NotHalted whole;  // a thread halted in here would keep the lock
-    const sync::PrintLock lock;
-    if (lock.has_died_in_a_line()) platform::write_all(standard_output, "\n", 1);
+    // It is shared memory, which may be refused: a line that may meet another is better than none, and than
+    // an exception from the handler that prints what went wrong.
+    std::optional<sync::PrintLock> lock;
+    try {
+        lock.emplace();
+    } catch (const Error&) {
+    }
+    if (lock && lock->has_died_in_a_line()) platform::write_all(standard_output, "\n", 1);
     std::cout.flush();
     std::fflush(stdout);
     platform::write_line(standard_output, text);

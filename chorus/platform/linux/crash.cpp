@@ -1,4 +1,5 @@
 #include <chorus/platform/crash.hpp>
+#include <chorus/platform/linux/file_size_limit.hpp>
 #include <chorus/platform/linux/sanitizer.hpp>
 #include <chorus/platform/os_process.hpp>
 
@@ -54,6 +55,10 @@ std::uintptr_t instruction(const ucontext_t& context) {
 #endif
 }
 
+ssize_t write_record(const void* data, std::size_t size, off_t offset) noexcept {
+    return without_size_signal([&] { return ::pwrite(record_file, data, size, offset); });
+}
+
 // Only calls that are safe in a signal handler; the record is complete after each write.
 void copy_memory_map(off_t offset) {
     const off_t end = offset + static_cast<off_t>(longest_memory_map);
@@ -61,7 +66,7 @@ void copy_memory_map(off_t offset) {
     if (map < 0) return;
     char buffer[4096];
     for (ssize_t size = 0; offset < end && (size = ::read(map, buffer, sizeof buffer)) > 0;) {
-        if (::pwrite(record_file, buffer, static_cast<std::size_t>(size), offset) != size) break;
+        if (write_record(buffer, static_cast<std::size_t>(size), offset) != size) break;
         offset += size;
     }
     ::close(map);
@@ -74,7 +79,7 @@ void record_crash(int signal, const siginfo_t* info, const void* raw) {
     record.frames[0] = instruction(*static_cast<const ucontext_t*>(raw));
     record.frame_count = 1;
     // First what cannot fail: if walking a broken stack crashes too, this much is told.
-    [[maybe_unused]] auto written = ::pwrite(record_file, &record, sizeof record, record_offset);
+    write_record(&record, sizeof record, record_offset);
     copy_memory_map(record_offset + static_cast<off_t>(sizeof record));
     Trace trace{record.frames.data(), 0, most_frames, record.frames[0], 0};
     _Unwind_Backtrace(add_frame, &trace);
@@ -84,7 +89,7 @@ void record_crash(int signal, const siginfo_t* info, const void* raw) {
         ++trace.count;
     }
     record.frame_count = static_cast<std::int32_t>(trace.count);
-    written = ::pwrite(record_file, &record, sizeof record, record_offset);
+    write_record(&record, sizeof record, record_offset);
 }
 
 void on_crash(int signal, siginfo_t* info, void* raw) {

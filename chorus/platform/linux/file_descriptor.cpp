@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include <chorus/platform/linux/file_size_limit.hpp>
 #include <chorus/platform/linux/timespec.hpp>
 #include <chorus/platform/syscall.hpp>
 
@@ -132,7 +133,8 @@ std::size_t bytes_to_read(int pipe) noexcept {
 int write_all(int descriptor, const void* data, std::size_t size) noexcept {
     const char* next = static_cast<const char*>(data);
     while (size > 0) {
-        const ssize_t written = ::write(descriptor, next, size);
+        // What it writes to may be a file, whose size may be limited.
+        const ssize_t written = without_size_signal([&] { return ::write(descriptor, next, size); });
         if (written >= 0) {
             next += written;
             size -= static_cast<std::size_t>(written);

@@ -1,5 +1,7 @@
 #include <chorus/platform/mapping.hpp>
 
+#include <chorus/platform/available_memory.hpp>
+#include <chorus/platform/linux/file_size_limit.hpp>
 #include <chorus/platform/linux/newer_calls.hpp>
 #include <chorus/platform/syscall.hpp>
 
@@ -18,6 +20,9 @@ namespace {
 // What shm_open means by a name, under each C library of Linux. Not by shm_open itself: that gives a name
 // first and memory afterwards, so that others find memory without a size, and a death in between leaves it.
 constexpr std::string_view memory_folder = "/dev/shm/";
+
+// In bytes: for less the control group is not asked.
+constexpr std::size_t large = std::size_t{16} << 20;
 
 std::string path_of(const std::string& name) { return std::string(memory_folder) + name; }
 
@@ -40,7 +45,7 @@ FileExists taken(const std::string& name) {
 
 OsError no_room(std::size_t size, int code, const struct statvfs& volume) {
     std::string text = os_error("reserve " + std::to_string(size) + " bytes of shared memory", code).what();
-    if (volume.f_blocks > 0) {
+    if ((code == ENOSPC || code == ENOMEM) && volume.f_blocks > 0) {
         text += "; " + std::to_string(volume.f_bavail * volume.f_frsize) + " of " +
                 std::to_string(volume.f_blocks * volume.f_frsize) +
                 " bytes are free: ask for less, unlink what is not needed in " + std::string(memory_folder) +
@@ -105,13 +110,18 @@ void reserve(int descriptor, std::size_t offset, std::size_t size) {
     // Asked first, because the kernel would fill all there is before it refuses. Without a bound it says 0 of
     // 0.
     if (volume.f_blocks > 0 && size / volume.f_frsize > volume.f_bavail) throw no_room(size, ENOSPC, volume);
-    const int code = retry(
-        [&] { return ::fallocate(descriptor, 0, static_cast<off_t>(offset), static_cast<off_t>(size)); });
+    // Nor does it refuse what a control group does not allow: it ends the process.
+    if (size >= large) expect_available_memory(size);
+    const int code = without_size_signal([&] {
+        return retry(
+            [&] { return ::fallocate(descriptor, 0, static_cast<off_t>(offset), static_cast<off_t>(size)); });
+    });
     if (code < 0) throw no_room(size, errno, volume);
 }
 
 void set_file_size(int descriptor, std::size_t size) {
-    check(retry([&] { return ::ftruncate(descriptor, static_cast<off_t>(size)); }),
+    check(without_size_signal(
+              [&] { return retry([&] { return ::ftruncate(descriptor, static_cast<off_t>(size)); }); }),
           "set the size of shared memory");
 }
 
@@ -123,8 +133,10 @@ std::size_t file_size(int descriptor) {
 
 void write_at(int descriptor, std::size_t offset, std::span<const std::byte> bytes) {
     while (!bytes.empty()) {
-        const auto written = retry(
-            [&] { return ::pwrite(descriptor, bytes.data(), bytes.size(), static_cast<off_t>(offset)); });
+        const auto written = without_size_signal([&] {
+            return retry(
+                [&] { return ::pwrite(descriptor, bytes.data(), bytes.size(), static_cast<off_t>(offset)); });
+        });
         if (written < 0)
             throw os_error("write " + std::to_string(bytes.size()) + " bytes to shared memory", errno);
         bytes = bytes.subspan(static_cast<std::size_t>(written));

@@ -12,6 +12,7 @@
 #include <mutex>
 #include <sstream>
 
+#include <chorus/platform/linux/control_group.hpp>
 #include <chorus/platform/linux/newer_calls.hpp>
 #include <chorus/platform/linux/sanitizer.hpp>
 #include <chorus/platform/syscall.hpp>
@@ -606,8 +607,23 @@ void take_standard_error(int descriptor) {
     check(::dup2(descriptor, STDERR_FILENO), "hand standard error on");
 }
 
+namespace {
+
+// Where /dev is not mounted, a file that is empty and stays so.
+FileDescriptor open_null() {
+    const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null >= 0) return above_standard_streams(null);
+    const int file = ::memfd_create("chorus-null", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    auto empty = above_standard_streams(check(file, "make an empty file"));
+    check(::fcntl(empty.get(), F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL),
+          "seal an empty file");
+    return empty;
+}
+
+}  // namespace
+
 IdleStreams::IdleStreams()
-    : null_(above_standard_streams(check(::open("/dev/null", O_RDWR | O_CLOEXEC), "open /dev/null"))),
+    : null_(open_null()),
       root_(above_standard_streams(check(::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), "open /"))) {}
 
 void IdleStreams::take_over() const noexcept {
@@ -741,21 +757,17 @@ int usable_cpus() noexcept {
     CPU_ZERO(&set);
     int count = ::sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : all_cpus();
     // A group of processes may be held to a share of time, or one of the groups that it belongs to.
-    std::string group = "/";
-    std::ifstream groups("/proc/self/cgroup");
-    for (std::string line; std::getline(groups, line);) {
-        if (line.starts_with("0::/")) group = line.substr(3);
-    }
-    for (;; group.erase(group.find_last_of('/'))) {
-        std::ifstream file("/sys/fs/cgroup" + group + "/cpu.max");
-        std::string quota;
+    for (const ControlGroup& group : control_groups("cpu")) {
+        const bool in_one_file = group.version == 2;
+        std::ifstream file(group.directory + (in_one_file ? "/cpu.max" : "/cpu.cfs_quota_us"));
+        std::ifstream second_file(in_one_file ? "" : group.directory + "/cpu.cfs_period_us");
+        std::string quota;  // "max" or "-1": none
         double period = 0;
-        if (file >> quota >> period && quota != "max" && period > 0) {
-            count =
-                std::min(count, std::max(1, static_cast<int>(std::strtod(quota.c_str(), nullptr) / period)));
-        }
-        if (group.find('/') == std::string::npos) return std::max(count, 1);
+        if (!(file >> quota) || !((in_one_file ? file : second_file) >> period) || period <= 0) continue;
+        const double time = std::strtod(quota.c_str(), nullptr);
+        if (time > 0) count = std::min(count, std::max(1, static_cast<int>(time / period)));
     }
+    return std::max(count, 1);
 }
 
 std::array<std::byte, 32> random_bytes() {

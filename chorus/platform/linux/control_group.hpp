@@ -1,0 +1,18 @@
+// The control groups that this process belongs to, as files (/sys/fs/cgroup).
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace chorus::platform {
+
+struct ControlGroup {
+    std::string directory;
+    int version = 2;
+};
+
+/// Those that limit this for the process ("memory", "cpu"): its own, then what contains it. A container shows
+/// its own group as the root.
+std::vector<ControlGroup> control_groups(const std::string& controller);
+
+}  // namespace chorus::platform
