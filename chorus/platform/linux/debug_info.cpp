@@ -14,6 +14,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include <chorus/platform/execution.hpp>
 #include <chorus/platform/file_descriptor.hpp>
 #include <chorus/platform/fork_mutex.hpp>
 #include <chorus/platform/mapping.hpp>
@@ -493,7 +494,8 @@ private:
             if (session != nullptr && (code.build_id.empty() || session->build_id() == code.build_id))
                 return session;
         }
-        if (code.build_id.empty() || code.build_id != main_module().build_id) return nullptr;
+        if (code.build_id.empty() || code.build_id != main_module().build_id || is_run_by_loader())
+            return nullptr;
         return session_at(path, running_program, opens);
     }
 

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <utility>
 
+#include <chorus/platform/execution.hpp>
 #include <chorus/platform/fork_mutex.hpp>
 #include <chorus/platform/os_thread.hpp>
 
@@ -77,7 +78,7 @@ std::string path_of_mapping(std::uintptr_t address) {
 // earlier day, or mean a descriptor.
 std::string path_of(const dl_phdr_info& info) {
     const std::string_view name = info.dlpi_name != nullptr ? info.dlpi_name : "";
-    if (name.empty()) return executable_path();
+    if (name.empty() && !is_run_by_loader()) return executable_path();
     if (name.starts_with('/') && !name.starts_with("/proc/")) return std::string(name);
     const std::span headers(info.dlpi_phdr, info.dlpi_phnum);
     const auto loaded = std::ranges::find(headers, ElfW(Word){PT_LOAD}, &ElfW(Phdr)::p_type);

@@ -5,6 +5,7 @@
 #include <span>
 #include <sstream>
 
+#include <chorus/platform/execution.hpp>
 #include <chorus/platform/fork_mutex.hpp>
 #include <chorus/sync/internal/commons.hpp>
 #include <chorus/worker/internal/lifetime.hpp>
@@ -14,11 +15,12 @@ namespace {
 
 constexpr const char* variable = "CHORUS_IMAGE";
 constexpr const char* bind_now = "LD_BIND_NOW=1";
+constexpr const char* running_image = "/proc/self/exe";
 
 struct Images {
     platform::ForkMutex mutex;
     std::optional<platform::LifeLine> line;
-    std::string image_path = "/proc/self/exe";
+    std::string image_path = running_image;
 };
 Images& images() {
     static auto* const instance = new Images;
@@ -61,6 +63,11 @@ platform::Newborn execute_image(Role role, int first, int second, const std::vec
         program.path = images().image_path;
     }
     program.arguments = program_arguments();
+    if (program.path == running_image && platform::is_run_by_loader()) {
+        const auto loader = platform::arguments_of_loader();
+        if (!program.arguments.empty()) program.arguments.erase(program.arguments.begin());
+        program.arguments.insert(program.arguments.begin(), loader.begin(), loader.end());
+    }
     program.environment = environment;
     program.mask = mask;
     std::vector<int> inherited{first, second, life_line_descriptor(), sync::commons_descriptor(), births};

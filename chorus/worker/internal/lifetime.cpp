@@ -10,6 +10,7 @@
 
 #include <chorus/errors.hpp>
 #include <chorus/platform/crash.hpp>
+#include <chorus/platform/execution.hpp>
 #include <chorus/platform/futex.hpp>
 #include <chorus/platform/modules.hpp>
 #include <chorus/platform/os_process.hpp>
@@ -248,6 +249,7 @@ void leave_statics_to_their_maker() {
                              int (*user_main)(int, char**, char**)) {
     arguments().assign(argv, argv + argc);
     platform::note_modules_of_the_beginning();
+    platform::note_execution(argc, argc > 0 ? argv[0] : "");
     adopt_main_thread();
     look_at_standard_streams();
     sync::forget_in_copies();
