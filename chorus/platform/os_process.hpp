@@ -22,6 +22,9 @@ bool process_exists(int pid) noexcept;
 /// Throws OsError, which names the call, where the system lacks or refuses one that starting a process and
 /// watching it cannot do without.
 void require_process_calls();
+/// Whether open_process() works. False under a valgrind that does not know pidfd_open (3.19 does not), where
+/// only processes that are executed can be watched.
+bool can_open_processes() noexcept;
 int parent_process_id() noexcept;
 /// Whether this program has rights that who executed it need not have (setuid, setgid, file capabilities):
 /// then its environment and its open descriptors are untrusted input.

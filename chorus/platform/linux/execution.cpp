@@ -1,7 +1,7 @@
 #include <chorus/platform/execution.hpp>
 
 #include <cstdio>
-#include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -11,6 +11,7 @@
 #include <chorus/platform/modules.hpp>
 
 #include <gnu/libc-version.h>
+#include <link.h>
 #include <sys/auxv.h>
 
 namespace chorus::platform {
@@ -55,6 +56,18 @@ bool is_run_by_loader() noexcept {
     // The kernel tells where it has put the loader, if it has put one beside a program.
     return ::getauxval(AT_BASE) == 0 && !is_statically_linked();
 }
+
+bool is_under_valgrind() noexcept {
+    // It loads libraries of its own into each program.
+    static const bool known = ::dl_iterate_phdr(
+                                  [](dl_phdr_info* info, std::size_t, void*) {
+                                      return std::strstr(info->dlpi_name, "/vgpreload_") != nullptr ? 1 : 0;
+                                  },
+                                  nullptr) == 1;
+    return known;
+}
+
+std::string running_image() { return is_under_valgrind() ? main_module().path : "/proc/self/exe"; }
 
 void note_execution(int argc, const char* name) {
     if (!is_run_by_loader()) return;

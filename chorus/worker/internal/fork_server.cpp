@@ -143,7 +143,7 @@ void tell_what_to_load(const Server& here, Birth& told) {
 std::optional<Newborn> start_by_fork_server(Birth& told, const message::Call& call, int report) {
     Server& here = server();
     const std::lock_guard guard(here.mutex);
-    if (here.cannot_be_copied) {
+    if (here.cannot_be_copied || !platform::can_open_processes()) {
         tell_what_to_load(here, told);
         return std::nullopt;
     }

@@ -15,12 +15,11 @@ namespace {
 
 constexpr const char* variable = "CHORUS_IMAGE";
 constexpr const char* bind_now = "LD_BIND_NOW=1";
-constexpr const char* running_image = "/proc/self/exe";
 
 struct Images {
     platform::ForkMutex mutex;
     std::optional<platform::LifeLine> line;
-    std::string image_path = running_image;
+    std::string set_path;  ///< by set_executable(); empty: this program's own
 };
 Images& images() {
     static auto* const instance = new Images;
@@ -33,7 +32,7 @@ Images& images() {
 
 void set_image_path(const std::string& path) {
     const std::lock_guard guard(images().mutex);
-    images().image_path = path;
+    images().set_path = path;
 }
 
 int life_line_descriptor() {
@@ -60,10 +59,12 @@ platform::Newborn execute_image(Role role, int first, int second, const std::vec
     platform::Program program;
     {
         const std::lock_guard guard(images().mutex);
-        program.path = images().image_path;
+        program.path = images().set_path;
     }
+    const bool is_own = program.path.empty();
+    if (is_own) program.path = platform::running_image();
     program.arguments = program_arguments();
-    if (program.path == running_image && platform::is_run_by_loader()) {
+    if (is_own && platform::is_run_by_loader()) {
         const auto loader = platform::arguments_of_loader();
         if (!program.arguments.empty()) program.arguments.erase(program.arguments.begin());
         program.arguments.insert(program.arguments.begin(), loader.begin(), loader.end());

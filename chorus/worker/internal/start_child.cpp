@@ -93,6 +93,11 @@ Newborn spawn(Birth birth, const message::Call& call, int report) {
 }
 
 Newborn fork(Birth birth, message::Call& call, int report) {
+    if (!platform::can_open_processes()) {
+        throw UsageError(
+            "this valgrind does not know the system call pidfd_open, without which a copy of this process "
+            "cannot be watched: take a newer valgrind, or choose set_start_method(\"spawn\")");
+    }
     // What is buffered would be written twice, by the parent and by its copy.
     std::cout.flush();
     std::clog.flush();
