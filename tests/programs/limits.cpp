@@ -34,8 +34,7 @@ void part(const char* name, Part run) {
 }  // namespace
 
 int main(int count, char** arguments) {
-    if (count > 1 && std::strcmp(arguments[1], "lock") == 0 && ::mlockall(MCL_FUTURE) != 0)
-        return 2;
+    if (count > 1 && std::strcmp(arguments[1], "lock") == 0 && ::mlockall(MCL_FUTURE) != 0) return 2;
     part("lock", [] { return mp::Lock().acquire(); });
     part("queue", [] {
         mp::Queue<int> queue;

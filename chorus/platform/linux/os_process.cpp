@@ -148,8 +148,8 @@ bool process_is_stopped(int pid) noexcept {
 
 namespace {
 
-// By its number, which the kernel tells of a descriptor, where pidfd_send_signal is refused: valgrind 3.19 does
-// not know it. The number is the process's as long as that has not been collected.
+// By its number, which the kernel tells of a descriptor, where pidfd_send_signal is refused: valgrind 3.19
+// does not know it. The number is the process's as long as that has not been collected.
 long signal_by_number(int process, int signal) noexcept {
     std::ifstream file("/proc/self/fdinfo/" + std::to_string(process));
     int pid = -1;

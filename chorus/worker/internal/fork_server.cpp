@@ -43,6 +43,8 @@ constexpr auto while_one_starts = std::chrono::microseconds(600);
 // Sent ahead, and nothing more than a hint: the server wakes while the client still writes its request.
 constexpr std::byte request_follows{1};
 
+constexpr std::size_t longest_error = 64 * 1024;
+
 struct Server {
     platform::ForkMutex mutex{platform::ForkMutex::Rank::outer};
     platform::FileDescriptor socket;
@@ -54,6 +56,9 @@ struct Server {
     platform::Allowances allowances;
     platform::Standing standing;
     std::vector<void (*)()> preloads;
+    bool has_served = false;        ///< a child was made
+    std::vector<std::byte> buffer;  ///< for its messages: a byte that calls the client, or an error
+    std::size_t heard = 0;          ///< the size of the last message
     bool cannot_be_copied = false;  ///< it had threads: it was sent home, and no other is asked
 };
 
@@ -75,8 +80,47 @@ void drop(Server& here) {
     here.process.reset();
 }
 
+// What kept the server from beginning, by its first message. Throws with that, under its own type where the
+// caller can act on it.
+[[noreturn]] void throw_beginning(std::span<const std::byte> message, const std::string& end) {
+    const std::string what = "the fork server cannot begin (it " + end + "): ";
+    message::Reader error(message);
+    try {
+        std::rethrow_exception(message::read_exception(error));
+    } catch (const OsError& failure) {
+        throw OsError(what + failure.what(), failure.code());
+    } catch (const std::exception& failure) {
+        throw Error(what + failure.what());
+    }
+}
+
+// The server has died. Returns how, if it was killed and another one may fare better; otherwise throws.
+std::string how_it_was_killed(Server& here) {
+    platform::wait_readable(here.process.get());
+    const auto ended = platform::collect(here.process.get());
+    here.process.reset();
+    const std::string end = !ended ? "has ended"
+                            : ended->exitcode >= 0
+                                ? "left with exit code " + std::to_string(ended->exitcode)
+                                : "was killed by " + platform::signal_name(-ended->exitcode);
+    // A receive may fail first because the server has not read what it was sent.
+    for (int look = 0; look < 2 && here.heard <= 1; ++look)
+        here.heard = platform::peek_at_message(here.socket.get(), here.buffer).size;
+    if (here.heard > 1) throw_beginning(std::span<const std::byte>(here.buffer).first(here.heard), end);
+    if (ended && ended->exitcode >= 0 && !here.has_served) {
+        throw Error("the fork server cannot begin: it " + end +
+                    " before it could serve; what runs before main in this program, or a library of it, ends "
+                    "the process. Its standard error may say why; spawn and fork do without a server "
+                    "(set_start_method)");
+    }
+    return end;
+}
+
 void launch(Server& here) {
     drop(here);
+    here.has_served = false;
+    here.heard = 0;
+    here.buffer.resize(longest_error);
     auto ends = platform::make_message_sockets();
     here.hand_over =
         std::make_shared<memory::Segment>(memory::Segment::create("chorus-hand-over", sizeof(HandOver)));
@@ -99,10 +143,9 @@ void launch(Server& here) {
     message::Writer preloads;
     message::encode(preloads, here.preloads);
     platform::send_message(here.socket.get(), preloads.buffered());
-    std::vector<std::byte> outcome(64 * 1024);
-    message::Reader failure(std::span<const std::byte>(outcome).first(
-        platform::receive_message(here.socket.get(), outcome).size));
-    if (failure.left() > 1) {
+    message::Reader failure(std::span<const std::byte>(here.buffer)
+                                .first(platform::receive_message(here.socket.get(), here.buffer).size));
+    if (failure.left() > 1) {  // the preload's own error, as it is
         drop(here);
         std::rethrow_exception(message::read_exception(failure));
     }
@@ -125,8 +168,8 @@ int ask(Server& here, std::span<const std::byte> message, std::span<const int> d
     } while (look.again());
     std::uint32_t expected = request + asked;
     if (page.turn.compare_exchange_strong(expected, request + asleep)) {
-        std::byte call{};  // from the server, or the end of the socket with it
-        platform::receive_message(here.socket.get(), std::span(&call, 1));
+        // From the server, or the end of the socket with it.
+        here.heard = platform::receive_message(here.socket.get(), here.buffer).size;
     }
     return page.born.load();  // also if it was killed: the child may have been made all the same
 }
@@ -175,6 +218,7 @@ std::optional<Newborn> start_by_fork_server(Birth& told, const message::Call& ca
         // up.
         const int answer = ask(here, request.message(header), descriptors, !request.attachments().empty());
         if (answer > 0) {
+            here.has_served = true;
             if (told.environment) here.environment = *std::move(told.environment);  // the server keeps these
             if (told.allowances) here.allowances = *std::move(told.allowances);
             auto process = here.hand_over->as<HandOver>().gate.let_in(here.requests, answer);
@@ -193,9 +237,14 @@ std::optional<Newborn> start_by_fork_server(Birth& told, const message::Call& ca
         // Under limits of an earlier day it may not even be able to receive those of today.
         const bool may_be_its_limits = told.allowances.has_value() && attempt < tries;
         if (answer < 0 && !may_be_its_limits) throw platform::os_error("start a process", -answer);
-        if (attempt == tries)
-            throw Error("the fork server was killed " + std::to_string(tries) +
-                        " times while it was asked to start a process");
+        if (answer == 0) {
+            const std::string end = how_it_was_killed(here);
+            if (attempt == tries)
+                throw Error(std::to_string(tries) +
+                            " fork servers, one after the other, ended while they were asked to start a "
+                            "process; the last one " +
+                            end);
+        }
         launch(here);
     }
 }
@@ -220,6 +269,17 @@ void preload_in_fork_server(void (*load)()) {
     server().preloads.push_back(load);
 }
 
+namespace {}  // namespace
+
+void tell_what_prevents_it(int socket) noexcept {
+    try {
+        message::Writer error;
+        message::write_exception(error, std::current_exception());
+        platform::send_message(socket, error.buffered());
+    } catch (...) {  // then the exit status must do
+    }
+}
+
 namespace {
 
 // What a preload throws goes to who asked for the server; an answer of one byte says that all went well.
@@ -236,7 +296,7 @@ void preload(int socket, message::Reader loads) {
 
 }  // namespace
 
-[[gnu::hot]] std::unique_ptr<Cradle> serve(platform::FileDescriptor socket,
+[[gnu::hot]] std::unique_ptr<Cradle> serve(platform::FileDescriptor& socket,
                                            platform::FileDescriptor hand_over_file, int life_line,
                                            bool has_preloads) {
     static auto* const page =

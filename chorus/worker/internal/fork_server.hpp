@@ -48,7 +48,9 @@ void preload_in_fork_server(void (*load)());
 
 /// Serves until the client is gone. Returns only in children, settled in. Between two of them it holds
 /// none of their streams or directories.
-std::unique_ptr<Cradle> serve(platform::FileDescriptor socket, platform::FileDescriptor hand_over,
+std::unique_ptr<Cradle> serve(platform::FileDescriptor& socket, platform::FileDescriptor hand_over,
                               int life_line, bool has_preloads);
+/// Tells the client the exception that is being handled: what keeps this process from being a server.
+void tell_what_prevents_it(int socket) noexcept;
 
 }  // namespace chorus::worker

@@ -89,8 +89,8 @@ void after_fork() {
 std::unique_ptr<Cradle> be_fork_server(Inheritance& inheritance) {
     const auto knot = platform::tie_to(inheritance.life_line.get()).release();
     leave_statics_to_their_maker();  // here and not in each copy; the server itself never calls exit()
-    auto cradle = serve(std::move(inheritance.first), std::move(inheritance.second),
-                        inheritance.life_line.get(), inheritance.role == Role::preloading_fork_server);
+    auto cradle = serve(inheritance.first, std::move(inheritance.second), inheritance.life_line.get(),
+                        inheritance.role == Role::preloading_fork_server);
     platform::FileDescriptor untied(knot);  // the knot kills the server, whose number it knows, not this copy
     return cradle;
 }
@@ -106,8 +106,9 @@ std::unique_ptr<Cradle> be_spawned(Inheritance& inheritance) {
 // What the child is to do, if this image was executed to be one, or to make some. Ends the process if it
 // cannot be that.
 std::unique_ptr<Cradle> born_of_another_image(const char* program, int& life_line) {
+    std::optional<Inheritance> inheritance;
     try {
-        auto inheritance = take_inheritance();
+        inheritance = take_inheritance();
         if (!inheritance) return nullptr;
         platform::name_this_thread_after_program(program);
         sync::take_commons(std::move(inheritance->commons));
@@ -117,6 +118,10 @@ std::unique_ptr<Cradle> born_of_another_image(const char* program, int& life_lin
         life_line = inheritance->life_line.release();
         return cradle;
     } catch (const std::exception& error) {
+        if (inheritance && inheritance->role != Role::spawned_child && inheritance->first) {
+            tell_what_prevents_it(inheritance->first.get());
+            platform::leave_at_once(1);
+        }
         std::fprintf(stderr, "chorus: this process cannot become what it was executed for: %s\n",
                      error.what());
         platform::leave_at_once(1);
