@@ -15,6 +15,8 @@
 #include <span>
 #include <utility>
 
+#include <chorus/platform/page.hpp>
+
 namespace chorus::platform {
 
 /// Layout: the system's own. Writers: who holds it, and the system when that one is dead.
@@ -34,10 +36,9 @@ private:
     std::atomic<std::uint32_t> word_{0};
 };
 
-inline constexpr std::size_t life_page_size = 4096;
 /// Where the two words of a page lie: what the system needs of the first comes before that of the second.
-inline constexpr std::size_t first_death_word = life_page_size - 24;
-inline constexpr std::size_t second_death_word = life_page_size - 8;
+inline constexpr std::size_t first_death_word = page_size - 24;
+inline constexpr std::size_t second_death_word = page_size - 8;
 
 /// One page of a shared file, to be written to, and a page of this process's own behind it. Requires: it
 /// stays mapped while a thread lives that holds one of its words.

@@ -9,11 +9,12 @@
 #include <chorus/memory/internal/damage.hpp>
 #include <chorus/platform/fork_mutex.hpp>
 #include <chorus/platform/os_process.hpp>
+#include <chorus/platform/page.hpp>
 
 namespace chorus::channel {
 namespace {
 
-constexpr std::uint64_t page_size = 4096;
+constexpr std::uint64_t page_size = platform::page_size;
 
 constexpr std::uint32_t by_process = 1U << 30;  // above any process number of the system
 

@@ -62,7 +62,7 @@ struct BlockRecord {
 };
 
 constexpr std::uint64_t record_size = 8;  // of a Record
-constexpr std::size_t page = 4096;
+constexpr std::size_t page = platform::page_size;
 constexpr std::size_t table_offset = page;
 static_assert(state_offset + sizeof(QueueState) <= table_offset && table_offset <= bytes_in_sight);
 constexpr std::uint64_t smallest_ring = 4096;

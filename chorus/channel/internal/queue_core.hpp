@@ -25,6 +25,8 @@
 #include <chorus/channel/queue_access.hpp>
 #include <chorus/sync/internal/lock_state.hpp>
 
+#include <chorus/platform/page.hpp>
+
 namespace chorus::channel {
 
 /// How far a side has come: `position` counts units of the ring, `items` what has passed. Both wrap.
@@ -118,7 +120,7 @@ struct QueueSight {
     bool is_shut_down = false;
 };
 /// Where in a queue's region that is to be seen: within its first bytes.
-inline constexpr std::size_t bytes_in_sight = 4096;
+inline constexpr std::size_t bytes_in_sight = platform::page_size;
 /// Nothing if it is of another version. Requires: that many bytes.
 inline std::optional<QueueSight> look_at_queue(std::span<const std::byte> region) noexcept {
     const auto& header = *std::launder(reinterpret_cast<const memory::RegionHeader*>(region.data()));

@@ -11,6 +11,7 @@
 
 #include <chorus/platform/fork_mutex.hpp>
 #include <chorus/platform/os_process.hpp>
+#include <chorus/platform/page.hpp>
 
 namespace chorus::memory {
 
@@ -32,7 +33,7 @@ public:
 namespace {
 
 constexpr std::uint64_t region_mark = 0x63686f7275733032;  // "chorus02"
-constexpr std::size_t page = 4096;
+constexpr std::size_t page = platform::page_size;
 constexpr std::size_t cache_line = 64;
 constexpr std::size_t arena_size = std::size_t{4} << 20;
 constexpr std::size_t arena_step = 64 * 1024;  // that get memory at once

@@ -12,7 +12,7 @@
 namespace chorus::platform {
 
 static_assert(first_death_word + next_offset + sizeof(void*) <= second_death_word + next_offset &&
-                  first_death_word + back_offset >= life_page_size,
+                  first_death_word + back_offset >= page_size,
               "what the system needs of both words lies behind the page");
 
 // As one that has sleepers, always: so who watches need not write here, and may not be able to.
@@ -39,19 +39,19 @@ void DeathWord::dismiss_watchers() const noexcept { shared_futex_wake_all(word_)
 
 LifePage::LifePage(int descriptor, std::size_t offset) {
     void* const both =
-        ::mmap(nullptr, 2 * life_page_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        ::mmap(nullptr, 2 * page_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (both == MAP_FAILED) throw os_error("map memory for a thread that uses shared objects", errno);
     page_ = static_cast<std::byte*>(both);
-    if (::mmap(both, life_page_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, descriptor,
+    if (::mmap(both, page_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, descriptor,
                static_cast<off_t>(offset)) == MAP_FAILED) {
         const int code = errno;
-        ::munmap(both, 2 * life_page_size);
+        ::munmap(both, 2 * page_size);
         throw os_error("map shared memory for a thread that uses shared objects", code);
     }
 }
 
 LifePage::~LifePage() {
-    if (page_ != nullptr) ::munmap(page_, 2 * life_page_size);
+    if (page_ != nullptr) ::munmap(page_, 2 * page_size);
 }
 
 void hold_nothing() noexcept { forget_list(); }

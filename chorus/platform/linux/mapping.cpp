@@ -3,6 +3,7 @@
 #include <chorus/platform/available_memory.hpp>
 #include <chorus/platform/linux/file_size_limit.hpp>
 #include <chorus/platform/linux/newer_calls.hpp>
+#include <chorus/platform/page.hpp>
 #include <chorus/platform/syscall.hpp>
 
 #include <string_view>
@@ -187,9 +188,8 @@ void Mapping::look_up_all() noexcept {
 }
 
 void prefer_large_pages(void* memory, std::size_t bytes) noexcept {
-    constexpr std::uintptr_t page = 4096;
-    const auto begin = (reinterpret_cast<std::uintptr_t>(memory) + page - 1) & ~(page - 1);
-    const auto end = (reinterpret_cast<std::uintptr_t>(memory) + bytes) & ~(page - 1);
+    const auto begin = (reinterpret_cast<std::uintptr_t>(memory) + page_size - 1) & ~(page_size - 1);
+    const auto end = (reinterpret_cast<std::uintptr_t>(memory) + bytes) & ~(page_size - 1);
     if (end > begin) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
 }
 

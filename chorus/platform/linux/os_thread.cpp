@@ -207,8 +207,17 @@ bool slept_in_system_call([[maybe_unused]] const ucontext_t& context) {
     return (is_syscall(pc - 2) &&
             (context.uc_mcontext.gregs[REG_RAX] == -EINTR || was_called_by_the_program(pc))) ||
            is_syscall(pc);
+#elif defined(__aarch64__)
+    const std::uintptr_t pc = context.uc_mcontext.pc;
+    const auto is_syscall = [](std::uintptr_t at) {
+        constexpr std::uint32_t supervisor_call = 0xd4000001;  // svc #0
+        return std::memcmp(reinterpret_cast<const void*>(at), &supervisor_call, 4) == 0;
+    };
+    return (is_syscall(pc - 4) && (static_cast<std::int64_t>(context.uc_mcontext.regs[0]) == -EINTR ||
+                                   was_called_by_the_program(pc))) ||
+           is_syscall(pc);
 #else
-    return true;
+#error "where a thread is met inside a system call is to be written for this architecture"
 #endif
 }
 
@@ -216,7 +225,7 @@ std::uintptr_t instruction([[maybe_unused]] const ucontext_t& context) {
 #if defined(__x86_64__)
     return static_cast<std::uintptr_t>(context.uc_mcontext.gregs[REG_RIP]);
 #else
-    return 0;
+    return context.uc_mcontext.pc;
 #endif
 }
 

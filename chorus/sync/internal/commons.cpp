@@ -11,7 +11,7 @@
 namespace chorus::sync {
 namespace {
 
-constexpr std::size_t page_size = platform::life_page_size;
+using platform::page_size;
 static_assert(sizeof(Commons) <= Commons::hints_offset && sizeof(Commons::Hints) <= page_size &&
               Commons::signs_offset % page_size == 0 && Commons::lives_offset % page_size == 0);
 constexpr std::size_t size_with_all_lives = Commons::lives_offset + Commons::most_lives * sizeof(Life);

@@ -15,6 +15,7 @@
 
 #include <chorus/platform/death_word.hpp>
 #include <chorus/platform/file_descriptor.hpp>
+#include <chorus/platform/page.hpp>
 #include <chorus/sync/internal/name_tags.hpp>
 #include <chorus/sync/internal/signs.hpp>
 
@@ -50,7 +51,7 @@ struct alignas(128) Life {
     platform::DeathWord as_waiter;
     std::uint32_t at_the_end = 0;
 };
-static_assert(sizeof(Life) == platform::life_page_size);
+static_assert(sizeof(Life) == platform::page_size);
 
 /// Layout: as below, what can be written and the lives each behind the other, at multiples of the page size.
 struct Commons {
@@ -70,11 +71,13 @@ struct Commons {
     static constexpr std::size_t most_signs = 32;  ///< a page
 
     // What follows, and where it begins, in bytes from here. Of the last two there are as many as are ready.
-    static constexpr std::size_t hints_offset = 4096;
-    static constexpr std::size_t signs_offset = hints_offset + 4096;
+    static constexpr std::size_t hints_offset = platform::page_size;
+    static constexpr std::size_t signs_offset = hints_offset + platform::page_size;
     static constexpr std::size_t name_tags_offset = signs_offset + most_signs * sizeof(Sign);
     static constexpr std::size_t signals_offset = name_tags_offset + most_name_tags * sizeof(NameTag);
-    static constexpr std::size_t lives_offset = signals_offset + most_lives * sizeof(std::uint32_t);
+    static constexpr std::size_t lives_offset =
+        (signals_offset + most_lives * sizeof(std::uint32_t) + platform::page_size - 1) /
+        platform::page_size * platform::page_size;
     Hints& hints() noexcept { return *first<Hints>(hints_offset); }
     std::span<Sign> signs() noexcept { return {first<Sign>(signs_offset), most_signs}; }
     std::span<NameTag> name_tags() noexcept { return {first<NameTag>(name_tags_offset), most_name_tags}; }

@@ -22,10 +22,11 @@
 
 #include <chorus/memory/internal/segment.hpp>
 #include <chorus/platform/os_process.hpp>
+#include <chorus/platform/page.hpp>
 
 namespace chorus::worker {
 
-inline constexpr std::size_t page_size = 4096;
+using platform::page_size;
 inline constexpr std::size_t most_exit_words = 1000;
 
 /// Layout: a page shared with children. Writers: the parent before a birth; then the child.
