@@ -7,6 +7,8 @@
 // Death: WorkerDied, TimedOut and OutOfMemory are how the death of a worker reaches its caller.
 #pragma once
 
+#include <chorus/requirements.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>

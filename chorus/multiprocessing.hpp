@@ -1,6 +1,8 @@
 // The names of Python's multiprocessing, for processes.
 #pragma once
 
+#include <chorus/requirements.hpp>
+
 #include <mutex>   // std::scoped_lock
 #include <thread>  // std::this_thread: to sleep for a while
 

@@ -17,6 +17,11 @@ libs=$(pkg-config $flag --libs chorus)
 LD_LIBRARY_PATH=$(pkg-config --variable=libdir chorus)
 export LD_LIBRARY_PATH
 
+# C++20 is the default, and the user's word counts.
+case $cflags in *-std=c++20*) ;; *) exit 1 ;; esac
+# shellcheck disable=SC2086
+case $(pkg-config $flag --define-variable=std=-std=c++23 --cflags chorus) in *-std=c++20*) exit 1 ;; *-std=c++23*) ;; *) exit 1 ;; esac
+
 set -x
 # The options are words: they are to be split.
 # shellcheck disable=SC2086
