@@ -1,7 +1,7 @@
 # What one does with Chorus here. CMake's presets (CMakePresets.json) do the work; these are the words for it.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help setup tour hash test check stages test-asan test-tsan test-outside storm bench bench-page docs format clean
+.PHONY: help setup tour hash test check stages test-asan test-tsan test-outside test-arm64 portability storm bench bench-page docs format clean
 
 JOBS ?= $(shell nproc)
 # Tests mostly wait: for a process to start, or to end. Two for each processor keep it busy.
@@ -15,7 +15,7 @@ build = cmake --preset $(1) $(3) >/dev/null && cmake --build --preset $(1) --par
 run_tests = rm -f build/$(1).junit.xml && ctest --preset $(1) --parallel $(TESTS_AT_ONCE) --output-junit $(CURDIR)/build/$(1).junit.xml
 
 help:  ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand --tabs=16
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand --tabs=16
 
 setup:  ## install all that is missing (Debian); what follows installs what it needs itself
 	@scripts/setup
@@ -37,9 +37,9 @@ test:  ## the tests: g++, optimised; some minutes
 	@echo "These were the tests by g++. There are more: make check (clang, sanitizers, packages, documentation), make storm (longer)."
 
 # In this order, the quickest to fail first.
-STAGES := test test-outside test-asan test-tsan
+STAGES := test test-outside test-asan test-tsan test-arm64
 
-check: setup $(STAGES)  ## all checks: test, and the next three
+check: setup $(STAGES)  ## all checks: test, and the next four
 
 stages:
 	@echo $(STAGES)
@@ -58,6 +58,19 @@ test-tsan:  ## tests of threads, and of processes started by spawn, with the thr
 	@scripts/setup check
 	$(call build,tsan)
 	$(call run_tests,tsan)
+
+test-arm64:  ## the library for ARM64 by a cross compiler, and what QEMU can run of its tests
+	@scripts/setup check
+	$(call build,arm64)
+	$(call run_tests,arm64)
+
+# By number: all that are newer than Linux 5.4, up to some that do not exist yet.
+NEWER_CALLS := $(shell seq -s, 436 480)
+
+portability:  ## the tests by g++ where the kernel refuses all system calls newer than Linux 5.4
+	@scripts/setup test
+	$(call build,release,tests program_refuse_calls)
+	build/release/tests/program_refuse_calls 38 $(NEWER_CALLS) $(shell command -v ctest) --preset release --parallel $(TESTS_AT_ONCE)
 
 storm:  ## kill -9 at random, over all objects and a pool, and count; then at each instruction: make storm SECONDS=60
 	@scripts/setup test

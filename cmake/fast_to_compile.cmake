@@ -4,7 +4,7 @@ option(CHORUS_FAST_TO_COMPILE "Compile several sources at once and common header
 # A hundred programs are linked, each in a third of the time. tests/install links by the default linker, as users do.
 find_program(CHORUS_LLD ld.lld)
 mark_as_advanced(CHORUS_LLD)
-if(CHORUS_FAST_TO_COMPILE AND CHORUS_LLD AND PROJECT_IS_TOP_LEVEL)
+if(CHORUS_FAST_TO_COMPILE AND CHORUS_LLD AND NOT CMAKE_CROSSCOMPILING AND PROJECT_IS_TOP_LEVEL)
     add_link_options(-fuse-ld=lld)
 endif()
 
