@@ -106,6 +106,17 @@ TEST(Limits, of_a_control_group) {
                             AllOf(StartsWith("array"), named), AllOf(StartsWith("memory"), named)));
 }
 
+TEST(Limits, no_memory_folder) {
+    if (::geteuid() != 0) GTEST_SKIP() << "only root can mount something else there";
+    const auto result = run_program(
+        {"unshare", "--mount", "sh", "-c", "mount -t tmpfs none /dev && exec " + test_program("limits")});
+    if (result.exit_code != 0 && result.out.empty()) GTEST_SKIP() << result.err;
+    EXPECT_THAT(result.lines(),
+                ElementsAre("lock true", "queue 1", "run 9", killed, "pool 9", "array 157286400",
+                            AllOf(StartsWith("memory OsError"), HasSubstr("/dev/shm"))))
+        << result.err;
+}
+
 TEST(Limits, no_device_files) {
     if (::geteuid() != 0) GTEST_SKIP() << "only root can mount something else there";
     const auto result =

@@ -35,7 +35,7 @@ TEST(StartedThroughTheLoader, starts_children_through_it) {
     const auto directly = run_program({test_program("every_part")}).lines();
     ASSERT_THAT(directly, SizeIs(21));
     const std::string loader = loader_of_this_program();
-    const std::string relative = std::filesystem::relative(test_program("every_part"));
+    const std::string relative = "./" + std::filesystem::relative(test_program("every_part")).string();
     ASSERT_FALSE(relative.starts_with('/'));
     for (const std::vector<std::string>& command :
          {std::vector<std::string>{loader, relative},

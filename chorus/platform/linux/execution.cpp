@@ -1,5 +1,6 @@
 #include <chorus/platform/execution.hpp>
 
+#include <atomic>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -58,13 +59,18 @@ bool is_run_by_loader() noexcept {
 }
 
 bool is_under_valgrind() noexcept {
-    // It loads libraries of its own into each program.
-    static const bool known = ::dl_iterate_phdr(
-                                  [](dl_phdr_info* info, std::size_t, void*) {
-                                      return std::strstr(info->dlpi_name, "/vgpreload_") != nullptr ? 1 : 0;
-                                  },
-                                  nullptr) == 1;
-    return known;
+    enum : int { unknown, yes, no };
+    static constinit std::atomic<int> found{unknown};  // without a guard that a fork could leave locked
+    int value = found.load(std::memory_order_relaxed);
+    if (value == unknown) {
+        // It loads libraries of its own into each program.
+        const auto is_its_own = [](dl_phdr_info* info, std::size_t, void*) {
+            return std::strstr(info->dlpi_name, "/vgpreload_") != nullptr ? 1 : 0;
+        };
+        value = ::dl_iterate_phdr(is_its_own, nullptr) == 1 ? yes : no;
+        found.store(value, std::memory_order_relaxed);
+    }
+    return value == yes;
 }
 
 std::string running_image() { return is_under_valgrind() ? main_module().path : "/proc/self/exe"; }

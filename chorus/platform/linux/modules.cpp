@@ -325,16 +325,13 @@ std::string build_id_in(std::span<const unsigned char> notes) {
 }
 
 bool is_statically_linked() noexcept {
-    static const bool known = ::dl_iterate_phdr(
-                                  [](dl_phdr_info* program, std::size_t, void*) {  // which comes first
-                                      const std::span headers(program->dlpi_phdr, program->dlpi_phnum);
-                                      const bool has_loader = std::any_of(
-                                          headers.begin(), headers.end(),
-                                          [](const auto& each) { return each.p_type == PT_INTERP; });
-                                      return has_loader ? 1 : 2;
-                                  },
-                                  nullptr) == 2;
-    return known;
+    const auto look_at_program = [](dl_phdr_info* program, std::size_t, void*) {  // which comes first
+        const std::span headers(program->dlpi_phdr, program->dlpi_phnum);
+        const bool has_loader = std::any_of(headers.begin(), headers.end(),
+                                            [](const auto& each) { return each.p_type == PT_INTERP; });
+        return has_loader ? 1 : 2;
+    };
+    return ::dl_iterate_phdr(look_at_program, nullptr) == 2;
 }
 
 namespace {
