@@ -385,7 +385,9 @@ void QueueCore::finish(Side& side, Side& other, Index index) {
     const platform::WakesAtDeath pending(other.bell.word());
     side.index.store(index, std::memory_order_release);
     // Giving the lock back is an atomic exchange: so the commit is seen by whoever marks the bell after we
-    // looked at it.
+    // looked at it. That holds on ARMv8 too: the look is a sequentially consistent load, which is not made
+    // before a releasing store in front of it. (C++ promises this only where the commit is sequentially
+    // consistent, which costs x86 a second locked instruction.) tests/model has all orders that are needed.
     if (side.lock.give_back_if_unwanted(sync::my_life())) [[likely]] {
         other.bell.ring(Home::process, 1);
         return;

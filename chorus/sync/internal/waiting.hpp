@@ -8,6 +8,9 @@
 //   - when woken, before anything came of it: the same, since who waits is under WakesAtDeath too, until it
 //     has passed on what there is to pass on;
 //   - asleep: the mark stays, which costs one ringing that nobody hears.
+//
+// Orders: the change and the look at the bell are sequentially consistent, and so are the mark and the second
+// look, so that one of the two sees what the other did. tests/model runs this on a weakly ordered machine.
 #pragma once
 
 #include <atomic>

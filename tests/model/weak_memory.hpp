@@ -1,0 +1,501 @@
+// All executions of a few small threads on a weakly ordered machine, one after the other: for protocols whose
+// memory orders are argued in comments.
+//
+// A thread is a coroutine; each operation on memory is awaited, and there another thread may go on. A word
+// keeps all values that were stored into it, in order. Each thread has a view: for each word the oldest value
+// that it can still read. A load may read any value from there on, which is what store buffers and caches
+// allow; an acquiring one that reads what was released takes over the view of who released it. Sequentially
+// consistent operations, and the system's own barriers, share one more view. A plain variable must be read
+// and written in the view of its last write: anything else is a data race.
+//
+// Every choice (which thread goes on, which value is read) is taken in every way, by running the threads
+// again from the beginning. What fails in one of the executions is told with the steps that led there.
+//
+// Limits: stores to a word are ordered as they are made, so an older store never becomes the last one; loads
+// are not made before the operations in front of them (a dependency is not needed for order); a sequentially
+// consistent load behind a releasing store comes after it, as on ARMv8 and x86, which C++ alone does not
+// promise. A compare-exchange does not fail spuriously.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <coroutine>
+#include <cstdint>
+#include <deque>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace model {
+
+using View = std::vector<std::size_t>;
+
+inline void take_over(View& view, const View& other) {
+    if (view.size() < other.size()) view.resize(other.size());
+    for (std::size_t i = 0; i < other.size(); ++i) view[i] = std::max(view[i], other[i]);
+}
+
+/// What is wrong with an execution.
+struct Failure {
+    std::string what;
+};
+
+/// A coroutine of a thread, or one that it awaits.
+template <class T>
+class Task;
+
+namespace internal {
+
+struct PromiseBase {
+    std::coroutine_handle<> caller;
+    std::suspend_always initial_suspend() noexcept { return {}; }
+    struct Final {
+        bool await_ready() noexcept { return false; }
+        template <class Promise>
+        std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> self) noexcept {
+            return self.promise().caller ? self.promise().caller : std::noop_coroutine();
+        }
+        void await_resume() noexcept {}
+    };
+    Final final_suspend() noexcept { return {}; }
+    std::exception_ptr error;
+    void unhandled_exception() { error = std::current_exception(); }
+};
+
+template <class T>
+struct Promise : PromiseBase {
+    T value{};
+    Task<T> get_return_object();
+    void return_value(T result) { value = result; }
+    T result() { return value; }
+};
+template <>
+struct Promise<void> : PromiseBase {
+    Task<void> get_return_object();
+    void return_void() {}
+    void result() {}
+};
+
+}  // namespace internal
+
+template <class T = void>
+class Task {
+public:
+    using promise_type = internal::Promise<T>;
+    explicit Task(std::coroutine_handle<promise_type> handle) : handle_(handle) {}
+    Task(Task&& other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
+    Task& operator=(Task&&) = delete;
+    ~Task() {
+        if (handle_) handle_.destroy();
+    }
+
+    bool await_ready() const noexcept { return false; }
+    std::coroutine_handle<> await_suspend(std::coroutine_handle<> caller) noexcept {
+        handle_.promise().caller = caller;
+        return handle_;
+    }
+    T await_resume() {
+        if (handle_.promise().error) std::rethrow_exception(handle_.promise().error);
+        return handle_.promise().result();
+    }
+
+    std::coroutine_handle<promise_type> handle() const noexcept { return handle_; }
+
+private:
+    std::coroutine_handle<promise_type> handle_;
+};
+
+template <class T>
+Task<T> internal::Promise<T>::get_return_object() {
+    return Task<T>(std::coroutine_handle<Promise>::from_promise(*this));
+}
+inline Task<void> internal::Promise<void>::get_return_object() {
+    return Task<void>(std::coroutine_handle<Promise>::from_promise(*this));
+}
+
+class Machine;
+
+/// One of the machine's 32-bit words, with the operations of std::atomic, to be awaited.
+class Word {
+public:
+    Word(Machine& machine, std::string name, std::uint32_t value = 0);
+
+    struct Operation;
+    Operation load(std::memory_order order = std::memory_order_seq_cst);
+    Operation store(std::uint32_t value, std::memory_order order = std::memory_order_seq_cst);
+    Operation exchange(std::uint32_t value, std::memory_order order = std::memory_order_seq_cst);
+    /// Returns the value that was found: it was exchanged if that is the expected one.
+    Operation compare_exchange(std::uint32_t expected, std::uint32_t value,
+                               std::memory_order order = std::memory_order_seq_cst,
+                               std::memory_order failure = std::memory_order_seq_cst);
+
+private:
+    friend class Machine;
+    Machine& machine_;
+    std::size_t number_;
+};
+
+/// A variable that is no atomic.
+class Plain {
+public:
+    Plain(Machine& machine, std::string name);
+    /// Throws: Failure for a data race.
+    std::uint32_t read() const;
+    void write(std::uint32_t value);
+
+private:
+    Machine& machine_;
+    std::size_t number_;
+};
+
+class Machine {
+public:
+    /// What a word holds before it lets a thread sleep on it.
+    struct Expected {
+        Word* word;
+        std::uint32_t value;
+    };
+
+    /// Makes the words and threads of one execution, by add().
+    using Setup = std::function<void(Machine&)>;
+    struct Result {
+        std::uint64_t executions = 0;
+        std::string failure;  ///< "" if none fails
+    };
+    /// `preemptions`: how often a thread that could go on is kept from it, at most. Few suffice for most
+    /// faults, and all executions may be too many.
+    static Result explore(const Setup& setup, std::size_t preemptions = unlimited) {
+        Result result;
+        std::vector<Choice> choices;
+        do {
+            Machine machine(choices, preemptions);
+            setup(machine);
+            ++result.executions;
+            try {
+                machine.run();
+            } catch (const Failure& failure) {
+                result.failure = failure.what + "\n" + machine.history();
+                return result;
+            }
+            choices.resize(machine.depth_);
+            while (!choices.empty() && choices.back().taken + 1 == choices.back().of) choices.pop_back();
+            if (!choices.empty()) ++choices.back().taken;
+        } while (!choices.empty());
+        return result;
+    }
+
+    void add(Task<void> thread) {
+        threads_.push_back({std::move(thread), {}, {}, {}, false, false, nullptr});
+    }
+    /// Kept until the execution is over.
+    template <class T, class... Args>
+    T& make(Args&&... args) {
+        auto made = std::make_shared<T>(std::forward<Args>(args)...);
+        kept_.push_back(made);
+        return *made;
+    }
+
+    /// futex_waitv: begins to wait on each word as it goes, and returns at once if one holds something else.
+    Task<void> sleep(std::vector<Expected> words);
+    /// futex_wake. Returns how many were woken.
+    Word::Operation wake(Word& word, std::uint32_t most);
+
+private:
+    friend class Word;
+    friend class Plain;
+    friend struct Word::Operation;
+
+    struct Choice {
+        std::size_t taken;
+        std::size_t of;
+    };
+    struct Store {
+        std::uint32_t value;
+        View view;
+    };
+    struct Location {
+        std::string name;
+        std::vector<Store> stores;
+        std::deque<std::size_t> sleepers;
+    };
+    struct Thread {
+        Task<void> task;
+        std::coroutine_handle<> next;
+        View view;
+        View shown;  ///< what it had seen and done at its last release
+        bool asleep;
+        bool woken;
+        Word::Operation* pending;
+    };
+
+    static constexpr std::size_t unlimited = static_cast<std::size_t>(-1);
+
+    Machine(std::vector<Choice>& choices, std::size_t preemptions)
+        : choices_(choices), preemptions_(preemptions) {}
+
+    using Operation = Word::Operation;
+    std::uint32_t do_load(const Operation& what);
+    std::uint32_t do_store(const Operation& what);
+    std::uint32_t do_exchange(const Operation& what);
+    std::uint32_t do_compare_exchange(const Operation& what);
+    std::uint32_t do_line_up(const Operation& what);
+    std::uint32_t do_fall_asleep(const Operation& what);
+    std::uint32_t do_leave_lists(const Operation& what);
+    std::uint32_t do_wake(const Operation& what);
+
+    void run_pending(Thread& thread);
+
+    std::size_t choose(std::size_t of) {
+        if (of == 1) return 0;
+        if (depth_ == choices_.size()) choices_.push_back({0, of});
+        return choices_[depth_++].taken;
+    }
+
+    std::size_t add_location(std::string name, std::uint32_t value) {
+        locations_.push_back({std::move(name), {{value, {}}}, {}});
+        return locations_.size() - 1;
+    }
+
+    void run() {
+        for (auto& thread : threads_) thread.next = thread.task.handle();
+        for (;;) {
+            std::vector<std::size_t> ready;
+            for (std::size_t i = 0; i < threads_.size(); ++i) {
+                if (!threads_[i].task.handle().done() && !threads_[i].asleep) ready.push_back(i);
+            }
+            if (ready.empty()) break;
+            const auto now = std::find(ready.begin(), ready.end(), current_);
+            const bool can_go_on = now != ready.end();
+            if (can_go_on) std::iter_swap(ready.begin(), now);
+            const std::size_t chosen = can_go_on && preemptions_ == 0 ? 0 : choose(ready.size());
+            if (can_go_on && chosen != 0 && preemptions_ != unlimited) --preemptions_;
+            current_ = ready[chosen];
+            auto& thread = threads_[current_];
+            run_pending(thread);
+            thread.next.resume();
+            if (thread.task.handle().done() && thread.task.handle().promise().error)
+                std::rethrow_exception(thread.task.handle().promise().error);
+        }
+        for (std::size_t i = 0; i < threads_.size(); ++i) {
+            if (threads_[i].asleep)
+                throw Failure{"thread " + std::to_string(i) + " sleeps, and nobody is left to wake it"};
+        }
+    }
+
+    void note(const std::string& step) {
+        history_.push_back("thread " + std::to_string(current_) + ": " + step);
+    }
+    std::string history() const {
+        std::string text;
+        for (const auto& step : history_) text += "    " + step + "\n";
+        return text;
+    }
+
+    View& view() {
+        auto& view = threads_[current_].view;
+        view.resize(locations_.size());
+        return view;
+    }
+    static bool acquires(std::memory_order order) {
+        return order == std::memory_order_acquire || order == std::memory_order_acq_rel ||
+               order == std::memory_order_seq_cst;
+    }
+    static bool releases(std::memory_order order) {
+        return order == std::memory_order_release || order == std::memory_order_acq_rel ||
+               order == std::memory_order_seq_cst;
+    }
+    // What this thread has done so far comes before what it does now, for who looks by a sequentially
+    // consistent load: true of a barrier, and of what was released before such a load.
+    void show() { threads_[current_].shown = view(); }
+    void look_at_shown() {
+        take_over(together_, threads_[current_].shown);
+        take_over(view(), together_);
+    }
+    void barrier() {
+        show();
+        look_at_shown();
+    }
+
+    std::uint32_t read(std::size_t number, std::size_t which, std::memory_order order) {
+        const Store& store = locations_[number].stores[which];
+        view()[number] = which;
+        if (acquires(order)) take_over(view(), store.view);
+        return store.value;
+    }
+    std::uint32_t load(std::size_t number, std::memory_order order) {
+        if (order == std::memory_order_seq_cst) look_at_shown();
+        const std::size_t oldest = view()[number];
+        const std::size_t count = locations_[number].stores.size() - oldest;
+        const std::size_t which = locations_[number].stores.size() - 1 - choose(count);
+        const auto value = read(number, which, order);
+        note(locations_[number].name + " is " + std::to_string(value) +
+             (which + 1 == locations_[number].stores.size() ? "" : " (an older value)"));
+        return value;
+    }
+    void append(std::size_t number, std::uint32_t value, std::memory_order order, bool continues) {
+        auto& stores = locations_[number].stores;
+        View released = continues ? stores.back().view : View{};
+        view()[number] = stores.size();
+        if (releases(order)) take_over(released, view());
+        stores.push_back({value, std::move(released)});
+        if (releases(order)) show();
+        note(locations_[number].name + " = " + std::to_string(value));
+    }
+    std::uint32_t exchange(std::size_t number, std::uint32_t value, std::memory_order order) {
+        if (order == std::memory_order_seq_cst) look_at_shown();
+        const auto found = read(number, locations_[number].stores.size() - 1, order);
+        append(number, value, order, true);
+        return found;
+    }
+    std::uint32_t compare_exchange(std::size_t number, std::uint32_t expected, std::uint32_t value,
+                                   std::memory_order order, std::memory_order failure) {
+        if (order == std::memory_order_seq_cst) look_at_shown();
+        // The last value, or an older one that is not the expected one.
+        const auto& stores = locations_[number].stores;
+        std::vector<std::size_t> readable{stores.size() - 1};
+        for (std::size_t i = view()[number]; i + 1 < stores.size(); ++i) {
+            if (stores[i].value != expected) readable.push_back(i);
+        }
+        const std::size_t which = readable[choose(readable.size())];
+        const bool is_exchanged = stores[which].value == expected;
+        const auto found = read(number, which, is_exchanged ? order : failure);
+        if (is_exchanged) {
+            append(number, value, order, true);
+        } else {
+            note(locations_[number].name + " is " + std::to_string(found) + ", not " +
+                 std::to_string(expected));
+        }
+        return found;
+    }
+
+    std::vector<Choice>& choices_;
+    std::size_t preemptions_;
+    std::size_t depth_ = 0;
+    std::size_t current_ = 0;
+    std::vector<std::shared_ptr<void>> kept_;
+    std::vector<Location> locations_;
+    std::vector<Thread> threads_;
+    View together_;
+    std::vector<std::string> history_;
+};
+
+/// Awaited: happens when the thread is chosen to go on. Without a destructor, which g++ 12 calls at the wrong
+/// time.
+struct Word::Operation {
+    Machine& machine;
+    std::uint32_t (Machine::*act)(const Operation&);
+    std::size_t number;
+    std::uint32_t value = 0;
+    std::uint32_t other = 0;
+    std::memory_order order = std::memory_order_seq_cst;
+    std::memory_order failure = std::memory_order_seq_cst;
+    std::uint32_t result = 0;
+
+    bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> here) {
+        auto& thread = machine.threads_[machine.current_];
+        thread.next = here;
+        thread.pending = this;
+    }
+    std::uint32_t await_resume() const noexcept { return result; }
+};
+
+inline Word::Word(Machine& machine, std::string name, std::uint32_t value)
+    : machine_(machine), number_(machine.add_location(std::move(name), value)) {}
+inline Word::Operation Word::load(std::memory_order order) {
+    return {machine_, &Machine::do_load, number_, 0, 0, order};
+}
+inline Word::Operation Word::store(std::uint32_t value, std::memory_order order) {
+    return {machine_, &Machine::do_store, number_, value, 0, order};
+}
+inline Word::Operation Word::exchange(std::uint32_t value, std::memory_order order) {
+    return {machine_, &Machine::do_exchange, number_, value, 0, order};
+}
+inline Word::Operation Word::compare_exchange(std::uint32_t expected, std::uint32_t value,
+                                              std::memory_order order, std::memory_order failure) {
+    return {machine_, &Machine::do_compare_exchange, number_, value, expected, order, failure};
+}
+inline Word::Operation Machine::wake(Word& word, std::uint32_t most) {
+    return {*this, &Machine::do_wake, word.number_, most};
+}
+
+inline std::uint32_t Machine::do_load(const Operation& what) { return load(what.number, what.order); }
+inline std::uint32_t Machine::do_store(const Operation& what) {
+    append(what.number, what.value, what.order, false);
+    return 0;
+}
+inline std::uint32_t Machine::do_exchange(const Operation& what) {
+    return exchange(what.number, what.value, what.order);
+}
+inline std::uint32_t Machine::do_compare_exchange(const Operation& what) {
+    return compare_exchange(what.number, what.other, what.value, what.order, what.failure);
+}
+inline std::uint32_t Machine::do_line_up(const Operation& what) {
+    locations_[what.number].sleepers.push_back(current_);
+    barrier();
+    return 0;
+}
+inline std::uint32_t Machine::do_fall_asleep(const Operation&) {
+    auto& thread = threads_[current_];
+    thread.asleep = !thread.woken;
+    if (thread.asleep) note("sleeps");
+    return 0;
+}
+inline std::uint32_t Machine::do_leave_lists(const Operation&) {
+    for (auto& each : locations_) std::erase(each.sleepers, current_);
+    threads_[current_].woken = false;
+    return 0;
+}
+// From this list only: on others a thread stays until it has noticed, and may be woken there too.
+inline std::uint32_t Machine::do_wake(const Operation& what) {
+    barrier();
+    auto& sleepers = locations_[what.number].sleepers;
+    std::uint32_t woken = 0;
+    for (; woken < what.value && !sleepers.empty(); ++woken) {
+        auto& thread = threads_[sleepers.front()];
+        sleepers.pop_front();
+        thread.woken = true;
+        thread.asleep = false;
+    }
+    note("wakes " + std::to_string(woken) + " on " + locations_[what.number].name);
+    return woken;
+}
+inline void Machine::run_pending(Thread& thread) {
+    if (auto* const operation = std::exchange(thread.pending, nullptr))
+        operation->result = (this->*operation->act)(*operation);
+}
+
+inline Plain::Plain(Machine& machine, std::string name)
+    : machine_(machine), number_(machine.add_location(std::move(name), 0)) {}
+inline std::uint32_t Plain::read() const {
+    const auto& stores = machine_.locations_[number_].stores;
+    if (machine_.view()[number_] + 1 != stores.size())
+        throw Failure{"data race: thread " + std::to_string(machine_.current_) + " reads " +
+                      machine_.locations_[number_].name + ", and may not see what was written last"};
+    return stores.back().value;
+}
+inline void Plain::write(std::uint32_t value) {
+    read();
+    machine_.append(number_, value, std::memory_order_relaxed, false);
+}
+
+inline Task<void> Machine::sleep(std::vector<Expected> words) {
+    const std::size_t self = current_;
+    bool is_as_expected = true;
+    for (std::size_t i = 0; i < words.size() && is_as_expected; ++i) {
+        // The kernel puts the thread on the word's list, makes a barrier, and looks at the word.
+        co_await Operation{*this, &Machine::do_line_up, words[i].word->number_};
+        const auto found = co_await words[i].word->load(std::memory_order_relaxed);
+        is_as_expected = found == words[i].value;
+    }
+    if (is_as_expected) {
+        co_await Operation{*this, &Machine::do_fall_asleep, 0};
+        if (threads_[self].asleep) co_await std::suspend_always{};  // until it is woken
+    }
+    co_await Operation{*this, &Machine::do_leave_lists, 0};
+}
+
+}  // namespace model
