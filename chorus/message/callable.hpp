@@ -28,10 +28,9 @@
 namespace chorus {
 
 // Never defined: their names are what the compiler prints.
-struct pass_what_it_captures_as_arguments;
-struct or_use_ForkProcess_which_takes_anything;
-template <class Callable, class... WhatToDo>
-struct capturing_lambda_or_other_callable_with_state_cannot_travel_to_another_process;
+struct pass_a_lambda_without_captures_that_calls_the_member;
+template <class Member, class... WhatToDo>
+struct pointer_to_a_member_cannot_travel_to_another_process;
 template <class Callable, class... Args>
 struct function_cannot_be_called_with_these_arguments;
 
@@ -327,7 +326,12 @@ template <class Function, class... Args>
 std::unique_ptr<Call> make_travelling_call(Function&& function, Args&&... args) {
     using Stored = WithoutNames<Function>;
     using Arrangement = Arrange<std::decay_t<Function>>;
-    if constexpr (!TravellingCallable<Stored>) {
+    if constexpr (std::is_member_pointer_v<Stored>) {
+        (void)sizeof(pointer_to_a_member_cannot_travel_to_another_process<
+                     Stored, pass_a_lambda_without_captures_that_calls_the_member,
+                     or_use_ForkProcess_which_takes_anything>);
+        return nullptr;
+    } else if constexpr (!TravellingCallable<Stored>) {
         (void)sizeof(capturing_lambda_or_other_callable_with_state_cannot_travel_to_another_process<
                      Stored, pass_what_it_captures_as_arguments, or_use_ForkProcess_which_takes_anything>);
         return nullptr;

@@ -62,6 +62,10 @@ template <class T>
 struct codec;
 
 // Never defined: their names are what the compiler prints when a type does not travel.
+struct pass_what_it_captures_as_arguments;
+struct or_use_ForkProcess_which_takes_anything;
+template <class Callable, class... WhatToDo>
+struct capturing_lambda_or_other_callable_with_state_cannot_travel_to_another_process;
 struct give_it_a_cereal_serialize_function;
 struct or_make_it_an_aggregate_of_types_that_travel;
 struct or_specialise_chorus_codec_for_it;
@@ -206,10 +210,20 @@ T read_directly(Reader& in) {
 }
 
 template <class T>
-constexpr void refuse_to_travel() {
+constexpr void refuse_to_travel_as_value() {
     (void)sizeof(type_cannot_travel_to_another_process<T, give_it_a_cereal_serialize_function,
                                                        or_make_it_an_aggregate_of_types_that_travel,
                                                        or_specialise_chorus_codec_for_it>);
+}
+
+template <class T>
+constexpr void refuse_to_travel() {
+    if constexpr (requires { &T::operator(); }) {
+        (void)sizeof(capturing_lambda_or_other_callable_with_state_cannot_travel_to_another_process<
+                     T, pass_what_it_captures_as_arguments>);
+    } else {
+        refuse_to_travel_as_value<T>();
+    }
 }
 
 /// cereal's face of a Writer. Everything inside a value comes through operator() again, so that the

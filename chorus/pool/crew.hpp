@@ -15,6 +15,7 @@
 #include <chorus/message/callable.hpp>
 #include <chorus/worker/call.hpp>
 #include <chorus/worker/future.hpp>
+#include <chorus/worker/start_method.hpp>
 
 #pragma GCC visibility push(default)  // the shared library shows what is declared here
 
@@ -50,6 +51,7 @@ struct CrewOptions {
     std::optional<Timeout> cpu_time{};             ///< of tasks that say nothing else
     std::size_t budget = 0;                        ///< of weights at once; 0: no limit
     std::size_t last_lines = 0;                    ///< of a worker's standard error; 0: none is kept
+    std::optional<StartMethod> start_method{};     ///< of processes; empty: as for Process
 };
 
 class Crew : public worker::Helper {

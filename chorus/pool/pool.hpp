@@ -101,6 +101,8 @@ struct PoolOptions {
     std::size_t budget = 0;  ///< tasks are held back while their .weight does not fit into it; 0: none is
     std::size_t last_lines = 10;  ///< of a worker's standard error that WorkerDied shows; 0: none, workers
                                   ///< write to the program's own directly
+    /// "forkserver", "spawn" or "fork", for worker processes; "": as set_start_method() has chosen.
+    std::string start_method{};
 };
 
 template <class Kind>
@@ -244,7 +246,15 @@ private:
             throw UsageError("a pool needs one worker or more, asked for " + std::to_string(workers));
         return static_cast<std::size_t>(workers);
     }
+    static std::optional<StartMethod> start_method_of(const Options& options) {
+        if (options.start_method.empty()) return std::nullopt;
+        if (!Kind::travels)
+            throw UsageError(
+                "a pool of threads has no start method: leave .start_method out, or take mp::Pool");
+        return worker::start_method_named(options.start_method);
+    }
     static CrewOptions crew_options(std::size_t workers, Options options) {
+        const auto start_method = start_method_of(options);
         return {.workers = workers,
                 .name = std::move(options.name),
                 .initializer = std::move(options.initializer.call),
@@ -254,7 +264,8 @@ private:
                 .timeout = options.timeout,
                 .cpu_time = options.cpu_time,
                 .budget = options.budget,
-                .last_lines = options.last_lines};
+                .last_lines = options.last_lines,
+                .start_method = start_method};
     }
 
     // What refers to the pool only until it is closed may outlive it: the results of an imap.

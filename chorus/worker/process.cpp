@@ -525,6 +525,7 @@ int cpu_count() noexcept { return platform::all_cpus(); }
 int process_cpu_count() noexcept { return platform::usable_cpus(); }
 
 void set_executable(const std::string& path) { worker::set_image_path(path); }
+void stop_forkserver() { worker::stop_fork_server(); }
 void set_forkserver_preload(void (*load)()) { worker::preload_in_fork_server(load); }
 
 }  // namespace multiprocessing

@@ -200,6 +200,11 @@ void set_executable(const std::string& path);
 /// what it loaded, shared and unpaid for. Throws: UsageError if the server runs already.
 void set_forkserver_preload(void (*load)());
 
+/// Ends the fork server, if there is one, and waits for it; its children are left alone. The next start by it
+/// makes another one, of the environment that the program has by then. For programs that wait for all their
+/// children by `wait()`, or that change what libraries read before main. Any thread may call it.
+void stop_forkserver();
+
 /// Python's helper for frozen programs; nothing is to be done here.
 inline void freeze_support() noexcept {}
 

@@ -1,4 +1,4 @@
-// error: cannot_travel_to_another_process
+// error: pointer_to_a_member_cannot_travel_to_another_process
 
 #include <chorus/chorus.hpp>
 

@@ -1,4 +1,4 @@
-// error: type_cannot_travel_to_another_process
+// error: capturing_lambda_or_other_callable_with_state_cannot_travel_to_another_process
 // error: lambda
 
 #include <chorus/chorus.hpp>

@@ -244,6 +244,18 @@ EACH_WAY_TEST(PoolOf, arguments_and_results_need_no_default_constructor) {
     EXPECT_EQ(sum, 9);
 }
 
+TEST(ProcessPool, has_a_start_method_of_its_own) {
+    const auto place = [] { return ::getppid(); };
+    EXPECT_EQ(mp::Pool(1, {.start_method = "spawn"}).submit(place).get(), ::getpid());
+    EXPECT_THAT([] { mp::Pool(1, {.start_method = "telepathy"}); },
+                testing::ThrowsMessage<chorus::UsageError>(testing::HasSubstr("forkserver")));
+}
+
+TEST(ThreadPool, has_no_start_method) {
+    EXPECT_THAT([] { mt::Pool(1, {.start_method = "spawn"}); },
+                testing::ThrowsMessage<chorus::UsageError>(testing::HasSubstr("threads")));
+}
+
 TEST(ThreadPool, results_need_not_travel) {
     struct Widget {
         explicit Widget(int number) : value(number) {}

@@ -67,8 +67,7 @@ std::string start(const char* method) {
 }
 
 std::string descriptors(const char* method) {
-    mp::set_start_method(method, true);
-    mp::Pool pool(1);
+    mp::Pool pool(1, {.start_method = method});
     return pool.submit(has_descriptor, open_in_the_parent).get() ? "inherited" : "closed";
 }
 

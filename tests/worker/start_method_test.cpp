@@ -119,6 +119,26 @@ TEST(ForkServer, test_preload_resources) {
     EXPECT_THROW(mp::set_forkserver_preload(load), chorus::UsageError) << "it runs already";
 }
 
+int threads_wanted() {
+    const char* const value = std::getenv("THREADS_WANTED");
+    return value != nullptr ? std::atoi(value) : 0;
+}
+const int threads_wanted_before_main = threads_wanted();  // as libraries for linear algebra do
+int read_before_main() { return threads_wanted_before_main; }
+
+TEST(ForkServer, can_be_sent_home) {
+    mp::set_start_method("forkserver", true);
+    mp::stop_forkserver();  // there is none
+    EXPECT_EQ(mp::run(read_before_main), 0);
+    ::setenv("THREADS_WANTED", "3", 1);
+    EXPECT_EQ(mp::run(read_before_main), 0) << "the server read it before";
+    mp::stop_forkserver();
+    int status = 0;
+    EXPECT_EQ(::wait(&status), -1) << "there is a child left";
+    EXPECT_EQ(errno, ECHILD);
+    EXPECT_EQ(mp::run(read_before_main), 3);
+}
+
 void start_a_grandchild(const std::string& method, const std::string& path) {
     auto child = mp::get_context(method).Process(tell, path, "from the grandchild");
     child.start();

@@ -143,8 +143,9 @@ void ProcessCrew::start_one() {
         }
     }
     const std::string name = options_.name.empty() ? "" : options_.name + "-" + std::to_string(member.number);
-    const auto process = worker::make_process_state(
-        name, false, make_worker_call(std::move(kit), options_.initializer), "PoolWorker", std::nullopt);
+    const auto process =
+        worker::make_process_state(name, false, make_worker_call(std::move(kit), options_.initializer),
+                                   "PoolWorker", options_.start_method);
     process->report = worker::make_report();
     process->dies_with_parent = true;
     member.process = process;
