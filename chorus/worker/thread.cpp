@@ -468,12 +468,21 @@ void write_to_stderr(const std::string& text) {
 
 void default_excepthook(const ExceptHookArgs& args) {
     const std::string who = args.thread ? args.thread->name() : std::to_string(get_ident());
-    const std::string message = args.exc_value ? message::describe(args.exc_value).message : "";
+    std::string type = "NoneType";  // as Python says it where there is no exception
+    std::string message = "None";
+    if (args.exc_value) {
+        auto described = message::describe(args.exc_value);
+        type = std::move(described.type);
+        message = std::move(described.message);
+    }
     write_to_stderr("Exception in thread " + who + ":\n" + args.exc_traceback +
-                    (args.exc_traceback.empty() ? "" : "\n") + args.exc_type + ": " + message + "\n");
+                    (args.exc_traceback.empty() ? "" : "\n") +
+                    (args.exc_type.empty() ? type : args.exc_type) + ": " + message + "\n");
 }
 
-void excepthook(const ExceptHookArgs& args) {
+void excepthook(const ExceptHookArgs& given) {
+    ExceptHookArgs args = given;
+    if (args.exc_type.empty() && args.exc_value) args.exc_type = message::describe(args.exc_value).type;
     ExceptHook function;
     {
         const std::lock_guard guard(hook().mutex);

@@ -149,7 +149,8 @@ struct ExceptHookArgs {
 /// What set_excepthook() takes.
 using ExceptHook = std::function<void(const ExceptHookArgs&)>;
 
-/// Calls the hook in force, as is done for an exception that leaves a thread's function.
+/// Calls the hook in force, as is done for an exception that leaves a thread's function. An empty exc_type is
+/// filled in from the exception.
 void excepthook(const ExceptHookArgs& args);
 /// Sets the hook; an empty one restores the original. Returns the one before. A hook that throws is
 /// itself reported on stderr.

@@ -962,6 +962,24 @@ TEST(ExceptHook, test_custom_excepthook_fail) {
     EXPECT_THAT(report, HasSubstr("broken on purpose"));
 }
 
+TEST(ExceptHook, finds_the_type_of_a_bare_exception) {
+    std::string told;
+    {
+        const Hooked hooked([&](const mt::ExceptHookArgs& args) { told = args.exc_type; });
+        mt::excepthook({.exc_type = "",
+                        .exc_value = std::make_exception_ptr(std::out_of_range("too far")),
+                        .exc_traceback = "",
+                        .thread = std::nullopt});
+    }
+    EXPECT_EQ(told, "std::out_of_range");
+    testing::internal::CaptureStderr();
+    mt::excepthook({.exc_type = "",
+                    .exc_value = std::make_exception_ptr(std::out_of_range("too far")),
+                    .exc_traceback = "",
+                    .thread = std::nullopt});
+    EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("\nstd::out_of_range: too far\n"));
+}
+
 TEST(ExceptHook, test_original_excepthook) {
     int calls = 0;
     auto before = mt::set_excepthook([&](const mt::ExceptHookArgs&) { ++calls; });
