@@ -1,5 +1,5 @@
 // A program whose other images fail before main, in the way that the environment variable BEGIN says: its
-// main starts a process, and prints what it is told.
+// main starts two processes, and prints what it is told.
 #include <csignal>
 #include <cstdlib>
 #include <string_view>
@@ -33,11 +33,13 @@ int square(int x) { return x * x; }
 
 int main(int, char** arguments) {
     mp::set_start_method(arguments[1]);
-    try {
-        chorus::print(mp::run(square, 3));
-    } catch (const chorus::OsError& error) {
-        chorus::print("OsError", error.code(), error.what());
-    } catch (const chorus::Error& error) {
-        chorus::print("Error", error.what());
+    for (int start = 0; start < 2; ++start) {
+        try {
+            chorus::print(mp::run(square, 3));
+        } catch (const chorus::OsError& error) {
+            chorus::print("OsError", error.code(), error.what());
+        } catch (const chorus::Error& error) {
+            chorus::print("Error", error.what());
+        }
     }
 }

@@ -150,7 +150,7 @@ namespace {
 
 // By its number, which the kernel tells of a descriptor, where pidfd_send_signal is refused: valgrind 3.19
 // does not know it. The number is the process's as long as that has not been collected.
-long signal_by_number(int process, int signal) noexcept {
+long signal_by_number(int process, int signal) {
     std::ifstream file("/proc/self/fdinfo/" + std::to_string(process));
     int pid = -1;
     for (std::string line; std::getline(file, line);) {

@@ -106,6 +106,7 @@ std::string how_it_was_killed(Server& here) {
     // A receive may fail first because the server has not read what it was sent.
     for (int look = 0; look < 2 && here.heard <= 1; ++look)
         here.heard = platform::peek_at_message(here.socket.get(), here.buffer).size;
+    here.socket.reset();  // whatever becomes of this start, the next one makes another server
     if (here.heard > 1) throw_beginning(std::span<const std::byte>(here.buffer).first(here.heard), end);
     if (ended && ended->exitcode >= 0 && !here.has_served) {
         throw Error("the fork server cannot begin: it " + end +
