@@ -76,7 +76,7 @@ constinit thread_local WakesAtDeath::Promise WakesAtDeath::promise{};
 
 namespace {
 // What is promised where the kernel would not look.
-constinit thread_local void* volatile nowhere = nullptr;
+constinit thread_local void* volatile promise_of_nothing = nullptr;
 }  // namespace
 
 // The kernel's record of what this thread holds. The C library registered it; here only its field for the
@@ -85,7 +85,7 @@ WakesAtDeath::Promise WakesAtDeath::look_up() noexcept {
     robust_list_head* record = nullptr;
     std::size_t size = 0;
     ::syscall(SYS_get_robust_list, 0, &record, &size);
-    if (record == nullptr) return {&nowhere, 0};  // see require_robust_list()
+    if (record == nullptr) return {&promise_of_nothing, 0};  // see require_robust_list()
     return {reinterpret_cast<void**>(&record->list_op_pending), record->futex_offset};
 }
 
