@@ -67,6 +67,7 @@ Cells make_cells(Home home, const CellKind& kind, std::size_t count) {
     if (count > (most_bytes - offset) / kind.size)
         throw UsageError(elements(count, kind.size) + " are more than any memory has");
     const std::size_t bytes = offset + count * kind.size;
+    // Here, and not only in reserve(): the error names the size that was asked for.
     if (bytes >= smallest_large) platform::expect_available_memory(bytes);
     std::shared_ptr<CellsHeader> header;
     if (home == Home::process) {

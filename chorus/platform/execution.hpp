@@ -10,15 +10,15 @@ namespace chorus::platform {
 /// (`ld-linux-x86-64.so.2 ./program …`, as bundles with a C library of their own do).
 bool is_run_by_loader() noexcept;
 
-/// Then the kernel runs valgrind, and the program is a file that valgrind has read.
+/// Whether valgrind runs this program. The kernel then executed valgrind's own binary.
 bool is_under_valgrind() noexcept;
 
-/// The file that the kernel executes for another image of this program: what it executed for this one, under
-/// whatever name. Under valgrind, the program's.
+/// The file to execute for another image of this program: the one that the kernel executed for this process,
+/// even if it was renamed or removed since. Under valgrind, the path of the program.
 std::string running_image();
 
-/// Remembers what it was given. Call it when the program begins: the program may write over its arguments,
-/// and go to another directory. Requires: the number of the program's own arguments, and its name.
+/// Saves the loader's arguments. Requires: called with main's argc and argv[0] before the program overwrites
+/// its arguments or changes its directory.
 void note_execution(int argc, const char* name);
 
 /// What comes before the program's own arguments (those behind its name) when the loader is executed once

@@ -1,5 +1,5 @@
-// The protocols on which waiting rests, in all their executions on a weakly ordered machine, and with one
-// order weakened, which must be found. Each follows the function that it names.
+// The protocols for waiting, in all their executions on a weakly ordered machine. With a memory order
+// weakened each must fail. A coroutine follows the library's function that its comment names.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -84,18 +84,17 @@ TEST(ModelOfBell, loses_no_wake_up) {
     EXPECT_EQ(explore_bell({}, 2, std::size_t{3}).failure, "");
 }
 
-// Ringing looks at the mark only where it cannot be later than the change.
 TEST(ModelOfBell, needs_the_order_of_change_and_look) {
-    EXPECT_THAT(explore_bell({.look = relaxed}).failure, HasSubstr("nobody is left to wake it"));
+    EXPECT_THAT(explore_bell({.look = relaxed}).failure, HasSubstr("no thread is left to wake it"));
     EXPECT_THAT(explore_bell({.change = relaxed, .look = relaxed}).failure,
-                HasSubstr("nobody is left to wake it"));
+                HasSubstr("no thread is left to wake it"));
 }
 
 TEST(ModelOfBell, needs_the_second_look_or_the_word) {
     EXPECT_EQ(explore_bell({.looks_again = false}).failure, "");
     EXPECT_EQ(explore_bell({.watches_word = false}).failure, "");
     EXPECT_THAT(explore_bell({.looks_again = false, .watches_word = false}).failure,
-                HasSubstr("nobody is left to wake it"));
+                HasSubstr("no thread is left to wake it"));
 }
 
 // ---- the lock: sync/lock_word.hpp and sync/internal/lock_state.cpp, of threads
@@ -169,10 +168,10 @@ TEST(ModelOfLock, needs_its_orders) {
 
 struct QueueOrders {
     std::memory_order commit = release;
-    std::memory_order look_at_puts = acquire;  ///< of who gets
-    std::memory_order look_at_gets = acquire;  ///< of who puts: whether the place is free again
+    std::memory_order load_of_puts = acquire;  ///< by the consumer
+    std::memory_order load_of_gets = acquire;  ///< by the producer: the place is free again
     std::memory_order give_back = seq_cst;     ///< the lock, behind the commit
-    std::memory_order look_at_bell = seq_cst;
+    std::memory_order load_of_bell = seq_cst;
 };
 
 /// A ring with one place. One side is one thread, so the lock of a side is only ever given back.
@@ -195,7 +194,7 @@ Task<void> finish(Machine& machine, Word& index, std::uint32_t value, Word& lock
                   const QueueOrders& orders) {
     co_await index.store(value, orders.commit);
     co_await lock.exchange(0, orders.give_back);
-    const auto bell = co_await other_bell.load(orders.look_at_bell);
+    const auto bell = co_await other_bell.load(orders.load_of_bell);
     if ((bell & marked) == 0) co_return;
     // Bell::wake_sleepers
     const auto woken = co_await machine.wake(other_bell, 1);
@@ -219,9 +218,9 @@ Task<void> wait_for_other(Machine& machine, Word& watched, std::uint32_t before,
 
 Task<void> put(Machine& machine, Ring& ring, std::uint32_t count, const QueueOrders& orders) {
     for (std::uint32_t i = 1; i <= count; ++i) {
-        const auto gets = co_await ring.gets.load(orders.look_at_gets);
+        const auto gets = co_await ring.gets.load(orders.load_of_gets);
         if (gets != i - 1)
-            co_await wait_for_other(machine, ring.gets, i - 2, ring.put_bell, orders.look_at_gets);
+            co_await wait_for_other(machine, ring.gets, i - 2, ring.put_bell, orders.load_of_gets);
         ring.place.write(100 + i);
         co_await finish(machine, ring.puts, i, ring.put_lock, ring.get_bell, orders);
     }
@@ -229,8 +228,8 @@ Task<void> put(Machine& machine, Ring& ring, std::uint32_t count, const QueueOrd
 
 Task<void> get(Machine& machine, Ring& ring, std::uint32_t count, const QueueOrders& orders) {
     for (std::uint32_t i = 1; i <= count; ++i) {
-        const auto puts = co_await ring.puts.load(orders.look_at_puts);
-        if (puts != i) co_await wait_for_other(machine, ring.puts, i - 1, ring.get_bell, orders.look_at_puts);
+        const auto puts = co_await ring.puts.load(orders.load_of_puts);
+        if (puts != i) co_await wait_for_other(machine, ring.puts, i - 1, ring.get_bell, orders.load_of_puts);
         if (ring.place.read() != 100 + i) throw model::Failure{"another item than was put"};
         co_await finish(machine, ring.gets, i, ring.get_lock, ring.put_bell, orders);
     }
@@ -253,11 +252,11 @@ TEST(ModelOfQueue, hands_over_what_was_put_and_leaves_none_asleep) {
 }
 
 TEST(ModelOfQueue, needs_its_orders) {
-    EXPECT_THAT(explore_queue({.commit = relaxed, .give_back = relaxed, .look_at_bell = relaxed}, 1).failure,
+    EXPECT_THAT(explore_queue({.commit = relaxed, .give_back = relaxed, .load_of_bell = relaxed}, 1).failure,
                 HasSubstr("data race"));
-    EXPECT_THAT(explore_queue({.look_at_puts = relaxed}, 1).failure, HasSubstr("data race"));
-    EXPECT_THAT(explore_queue({.give_back = relaxed, .look_at_bell = relaxed}, 1).failure,
-                HasSubstr("nobody is left to wake it"));
+    EXPECT_THAT(explore_queue({.load_of_puts = relaxed}, 1).failure, HasSubstr("data race"));
+    EXPECT_THAT(explore_queue({.give_back = relaxed, .load_of_bell = relaxed}, 1).failure,
+                HasSubstr("no thread is left to wake it"));
 }
 
 }  // namespace

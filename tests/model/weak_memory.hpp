@@ -1,20 +1,23 @@
-// All executions of a few small threads on a weakly ordered machine, one after the other: for protocols whose
-// memory orders are argued in comments.
+// Model checker for small protocols on a weakly ordered machine: runs all executions, one after the other.
 //
-// A thread is a coroutine; each operation on memory is awaited, and there another thread may go on. A word
-// keeps all values that were stored into it, in order. Each thread has a view: for each word the oldest value
-// that it can still read. A load may read any value from there on, which is what store buffers and caches
-// allow; an acquiring one that reads what was released takes over the view of who released it. Sequentially
-// consistent operations, and the system's own barriers, share one more view. A plain variable must be read
-// and written in the view of its last write: anything else is a data race.
+// A thread is a coroutine. Each operation on memory is awaited, and another thread may run there. A word
+// keeps all values that were stored into it, in modification order. Each thread has a view: for each word the
+// oldest value that it can still read. A load may return any value from there on, as store buffers and caches
+// allow. An acquire load that reads from a release store joins the view of the storing thread. Sequentially
+// consistent operations and the kernel's barriers share one more view. A plain variable must be accessed in
+// the view of its last write: anything else is a data race.
 //
-// Every choice (which thread goes on, which value is read) is taken in every way, by running the threads
-// again from the beginning. What fails in one of the executions is told with the steps that led there.
+// Every choice (which thread runs, which value a load returns) is taken in every way, by running the threads
+// again from the beginning. A failure is reported with the steps of its execution.
 //
-// Limits: stores to a word are ordered as they are made, so an older store never becomes the last one; loads
-// are not made before the operations in front of them (a dependency is not needed for order); a sequentially
-// consistent load behind a releasing store comes after it, as on ARMv8 and x86, which C++ alone does not
-// promise. A compare-exchange does not fail spuriously.
+// Limits:
+//   1. stores to a word are ordered as they execute, so an older store never becomes the last one;
+//   2. loads do not execute before the operations in front of them in program order;
+//   3. a sequentially consistent load is ordered after a release store in front of it, as on ARMv8 and x86,
+//   which
+//      C++ alone does not promise;
+//   4. a compare-exchange does not fail spuriously;
+//   5. no thread is killed: that is for tests/storm.
 #pragma once
 
 #include <algorithm>
@@ -281,7 +284,7 @@ private:
         }
         for (std::size_t i = 0; i < threads_.size(); ++i) {
             if (threads_[i].asleep)
-                throw Failure{"thread " + std::to_string(i) + " sleeps, and nobody is left to wake it"};
+                throw Failure{"thread " + std::to_string(i) + " sleeps, and no thread is left to wake it"};
         }
     }
 
@@ -307,16 +310,15 @@ private:
         return order == std::memory_order_release || order == std::memory_order_acq_rel ||
                order == std::memory_order_seq_cst;
     }
-    // What this thread has done so far comes before what it does now, for who looks by a sequentially
-    // consistent load: true of a barrier, and of what was released before such a load.
+    // A release: the next sequentially consistent load of this thread publishes what precedes it.
     void show() { threads_[current_].shown = view(); }
-    void look_at_shown() {
+    void publish_and_join() {
         take_over(together_, threads_[current_].shown);
         take_over(view(), together_);
     }
     void barrier() {
         show();
-        look_at_shown();
+        publish_and_join();
     }
 
     std::uint32_t read(std::size_t number, std::size_t which, std::memory_order order) {
@@ -326,7 +328,7 @@ private:
         return store.value;
     }
     std::uint32_t load(std::size_t number, std::memory_order order) {
-        if (order == std::memory_order_seq_cst) look_at_shown();
+        if (order == std::memory_order_seq_cst) publish_and_join();
         const std::size_t oldest = view()[number];
         const std::size_t count = locations_[number].stores.size() - oldest;
         const std::size_t which = locations_[number].stores.size() - 1 - choose(count);
@@ -345,14 +347,14 @@ private:
         note(locations_[number].name + " = " + std::to_string(value));
     }
     std::uint32_t exchange(std::size_t number, std::uint32_t value, std::memory_order order) {
-        if (order == std::memory_order_seq_cst) look_at_shown();
+        if (order == std::memory_order_seq_cst) publish_and_join();
         const auto found = read(number, locations_[number].stores.size() - 1, order);
         append(number, value, order, true);
         return found;
     }
     std::uint32_t compare_exchange(std::size_t number, std::uint32_t expected, std::uint32_t value,
                                    std::memory_order order, std::memory_order failure) {
-        if (order == std::memory_order_seq_cst) look_at_shown();
+        if (order == std::memory_order_seq_cst) publish_and_join();
         // The last value, or an older one that is not the expected one.
         const auto& stores = locations_[number].stores;
         std::vector<std::size_t> readable{stores.size() - 1};
@@ -449,7 +451,7 @@ inline std::uint32_t Machine::do_leave_lists(const Operation&) {
     threads_[current_].woken = false;
     return 0;
 }
-// From this list only: on others a thread stays until it has noticed, and may be woken there too.
+// A thread stays in the queues of its other words until it runs, and a wake there counts it as well.
 inline std::uint32_t Machine::do_wake(const Operation& what) {
     barrier();
     auto& sleepers = locations_[what.number].sleepers;
@@ -486,7 +488,7 @@ inline Task<void> Machine::sleep(std::vector<Expected> words) {
     const std::size_t self = current_;
     bool is_as_expected = true;
     for (std::size_t i = 0; i < words.size() && is_as_expected; ++i) {
-        // The kernel puts the thread on the word's list, makes a barrier, and looks at the word.
+        // The kernel enqueues the thread at the word, executes a barrier, and loads the word.
         co_await Operation{*this, &Machine::do_line_up, words[i].word->number_};
         const auto found = co_await words[i].word->load(std::memory_order_relaxed);
         is_as_expected = found == words[i].value;

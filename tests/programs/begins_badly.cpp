@@ -1,5 +1,5 @@
-// A program whose other images fail before main, in the way that the environment variable BEGIN says: its
-// main starts two processes, and prints what it is told.
+// A program of which the children fail before main, as the environment variable BEGIN says. It starts two
+// processes, and prints each outcome.
 #include <csignal>
 #include <cstdlib>
 #include <string_view>

@@ -133,7 +133,7 @@ std::size_t bytes_to_read(int pipe) noexcept {
 int write_all(int descriptor, const void* data, std::size_t size) noexcept {
     const char* next = static_cast<const char*>(data);
     while (size > 0) {
-        // What it writes to may be a file, whose size may be limited.
+        // The descriptor may be a file, and RLIMIT_FSIZE may be set.
         const ssize_t written = without_size_signal([&] { return ::write(descriptor, next, size); });
         if (written >= 0) {
             next += written;
