@@ -15,6 +15,8 @@
 #include <chorus/memory/shared_memory.hpp>
 
 #include <chorus/memory/raw_value.hpp>
+#include <chorus/message/file_descriptor.hpp>
+#include <chorus/pool/context.hpp>
 #include <chorus/pool/pool.hpp>
 #include <chorus/pool/task_group.hpp>
 #include <chorus/sync/barrier.hpp>
@@ -25,7 +27,6 @@
 #include <chorus/sync/stop_token.hpp>
 #include <chorus/sync/value.hpp>
 #include <chorus/worker/call.hpp>
-#include <chorus/worker/context.hpp>
 #include <chorus/worker/print.hpp>
 #include <chorus/worker/process.hpp>
 

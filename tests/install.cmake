@@ -48,6 +48,9 @@ install_test("into a fresh prefix" SETUP installed
 consumer_command(command find_package -DHOW=find_package -DCMAKE_PREFIX_PATH=${installed} -DEACH_WAY_TO_LINK=ON -DCHECK_HEADERS=ON)
 install_test("find_package, and each header alone" NEEDS installed COMMAND ${command})
 install_test("pkg-config" NEEDS installed COMMAND ${pkg_config} ${installed} ${CMAKE_CXX_COMPILER})
+# The library is g++'s, whose objects hold what clang's link-time optimisation takes for its own.
+install_test("pkg-config by clang with link-time optimisation" NEEDS installed
+    COMMAND ${CMAKE_COMMAND} -E env AR=llvm-ar-16 ${pkg_config} ${installed} "clang++-16 -flto" --static)
 install_test("pkg-config --static" NEEDS installed COMMAND ${pkg_config} ${installed} ${CMAKE_CXX_COMPILER} --static)
 
 consumer_command(command FetchContent -DHOW=FetchContent)

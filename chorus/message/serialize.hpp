@@ -31,7 +31,11 @@
 #include <cereal/types/forward_list.hpp>
 #include <cereal/types/list.hpp>
 #include <cereal/types/map.hpp>
+#ifndef CHORUS_LIBRARY_ITSELF
+// Not in the library's own sources, which write no smart pointers: it defines objects that are made before main in
+// each of them, and that g++ marks unique in the process, where a program linked by clang's LTO does not find them.
 #include <cereal/types/memory.hpp>
+#endif
 #include <cereal/types/optional.hpp>
 #include <cereal/types/queue.hpp>
 #include <cereal/types/set.hpp>

@@ -31,7 +31,7 @@ set -x
     "$build/direct"
 
     $compiler -c "$here/main.cpp" $cflags -o "$build/main.o"
-    ar rcs "$build/libpart.a" "$build/main.o" "$build/start_each_way.o"
+    "${AR:-ar}" rcs "$build/libpart.a" "$build/main.o" "$build/start_each_way.o"
     $compiler "$build/libpart.a" $libs $link -o "$build/main_in_library"
     "$build/main_in_library"
 }

@@ -72,6 +72,58 @@ TEST_P(StartMethod, test_context) {
     EXPECT_EQ(scratch.text("seen"), method() + "\n");
 }
 
+std::string method_and_parent() { return mp::get_start_method() + std::to_string(chorus::getppid()); }
+
+TEST_P(StartMethod, a_context_has_pools_and_what_their_tasks_share) {
+    mp::set_start_method("spawn", true);
+    const auto here = context();
+    auto pool = here.Pool(2, {.name = "in_context"});
+    EXPECT_EQ(pool.apply(method_and_parent), method() + std::to_string(::getpid()));
+    auto small = here.Pool();
+    EXPECT_EQ(small.apply(method_here), method());
+    EXPECT_THAT(message_of<chorus::UsageError>([&] { here.Pool(1, {.start_method = "none"}); }),
+                HasSubstr("keeps its start method, " + method()));
+    auto queue = here.Queue<int>(3);
+    auto [reader, writer] = here.Pipe({.duplex = false});
+    auto lock = here.Lock();
+    auto recursive = here.RLock();
+    auto condition = here.Condition(lock);
+    auto own = here.Condition();
+    auto event = here.Event();
+    auto permits = here.Semaphore(2);
+    auto bounded = here.BoundedSemaphore(2);
+    auto barrier = here.Barrier(2);
+    auto value = here.Value<int>(3);
+    auto array = here.Array<double>(4);
+    const auto filled = here.Array({1, 2, 3});
+    EXPECT_EQ(filled.size(), 3U);
+    auto child = here.Process(
+        [](mp::Queue<int> q, mp::Connection w, mp::Lock l, mp::RLock r, mp::Condition c, mp::Condition o,
+           mp::Event e, mp::Semaphore s, mp::BoundedSemaphore b, mp::Barrier at, mp::Value<int> v,
+           mp::Array<double> a) {
+            const std::lock_guard first(l);
+            const std::lock_guard second(r);
+            const std::lock_guard third(o);
+            c.notify_all();
+            s.acquire();
+            b.acquire();
+            v.value() += static_cast<int>(a.size());
+            q.put(v.value());
+            w.send(1.5);
+            e.set();
+            at.wait();
+        },
+        queue, writer, lock, recursive, condition, own, event, permits, bounded, barrier, value, array);
+    child.start();
+    barrier.wait();
+    child.join();
+    EXPECT_EQ(child.exitcode(), 0);
+    EXPECT_EQ(queue.get(), 7);
+    EXPECT_EQ(reader.recv<double>(), 1.5);
+    EXPECT_TRUE(event.is_set());
+    EXPECT_EQ(permits.get_value() + bounded.get_value(), 2);
+}
+
 TEST(AllStartMethods, test_set_get) {
     for (const std::string method : {"fork", "spawn", "forkserver"}) {
         mp::set_start_method(method, true);
