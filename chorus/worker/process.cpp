@@ -315,10 +315,10 @@ namespace multiprocessing {
 
 using worker::ProcessState;
 
-void Process::start() { worker::start(state_); }
-bool Process::join(Deadline deadline) { return worker::join(state_, deadline); }
+void BaseProcess::start() { worker::start(state_); }
+bool BaseProcess::join(Deadline deadline) { return worker::join(state_, deadline); }
 
-void Process::run() {
+void BaseProcess::run() {
     std::unique_ptr<message::Call> call;
     {
         const std::lock_guard guard(state_->mutex);
@@ -329,7 +329,7 @@ void Process::run() {
     call->invoke(nullptr);
 }
 
-bool Process::is_alive() const {
+bool BaseProcess::is_alive() const {
     if (state_->kind == ProcessState::Kind::self) return true;
     const std::lock_guard guard(state_->mutex);
     worker::require_open(*state_);
@@ -340,23 +340,23 @@ bool Process::is_alive() const {
     return !worker::poll_locked(*state_);
 }
 
-std::string Process::name() const {
+std::string BaseProcess::name() const {
     const std::lock_guard guard(state_->mutex);
     return state_->name;
 }
 
-void Process::set_name(const std::string& name) {
+void BaseProcess::set_name(const std::string& name) {
     const std::lock_guard guard(state_->mutex);
     state_->name = name;
     if (state_->kind == ProcessState::Kind::self) worker::identity().name = name;
 }
 
-bool Process::daemon() const {
+bool BaseProcess::daemon() const {
     const std::lock_guard guard(state_->mutex);
     return state_->daemon;
 }
 
-void Process::set_daemon(bool daemon) {
+void BaseProcess::set_daemon(bool daemon) {
     const std::lock_guard guard(state_->mutex);
     worker::require_open(*state_);
     if (state_->phase != ProcessState::Phase::initial) {
@@ -367,14 +367,14 @@ void Process::set_daemon(bool daemon) {
     state_->daemon = daemon;
 }
 
-int Process::pid() const {
+int BaseProcess::pid() const {
     if (state_->kind == ProcessState::Kind::self) return platform::process_id();
     const std::lock_guard guard(state_->mutex);
     worker::require_open(*state_);
     return state_->pid;
 }
 
-std::optional<int> Process::exitcode() const {
+std::optional<int> BaseProcess::exitcode() const {
     if (state_->kind == ProcessState::Kind::self) return std::nullopt;
     const std::lock_guard guard(state_->mutex);
     worker::require_open(*state_);
@@ -384,18 +384,18 @@ std::optional<int> Process::exitcode() const {
     return state_->exitcode;
 }
 
-int Process::sentinel() const {
+int BaseProcess::sentinel() const {
     const std::lock_guard guard(state_->mutex);
     if (state_->kind == ProcessState::Kind::self) throw UsageError("the current process has no sentinel");
     worker::require_started(*state_, "get the sentinel of");
     return state_->process->get();
 }
 
-void Process::terminate() { worker::send_signal(state_, SIGTERM); }
-void Process::kill() { worker::send_signal(state_, SIGKILL); }
-void Process::interrupt() { worker::send_signal(state_, SIGINT); }
+void BaseProcess::terminate() { worker::send_signal(state_, SIGTERM); }
+void BaseProcess::kill() { worker::send_signal(state_, SIGKILL); }
+void BaseProcess::interrupt() { worker::send_signal(state_, SIGINT); }
 
-void Process::close() {
+void BaseProcess::close() {
     const std::lock_guard guard(state_->mutex);
     worker::require_child(*state_, "close");
     if (state_->phase == ProcessState::Phase::started && !worker::poll_locked(*state_)) {
@@ -406,11 +406,11 @@ void Process::close() {
     state_->call.reset();
 }
 
-const std::vector<unsigned char>& Process::authkey() const {
+const std::vector<unsigned char>& BaseProcess::authkey() const {
     return worker::authkey();  // one for the whole program
 }
 
-std::ostream& operator<<(std::ostream& out, const Process& process) {
+std::ostream& operator<<(std::ostream& out, const BaseProcess& process) {
     auto& state = *process.state_;
     const std::lock_guard guard(state.mutex);
     using Kind = ProcessState::Kind;

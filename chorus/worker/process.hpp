@@ -48,28 +48,10 @@ struct ProcessOptions {
     std::optional<bool> daemon{};  ///< left out: as the process that makes it
 };
 
-/// A function in a process of its own. A handle: copies are the same process, and dropping one changes
-/// nothing. Only its maker may start, join or signal it.
-class Process {
+/// What every handle to a process can do, however the process starts. Python's name; made as Process, or as
+/// one of its kinds.
+class BaseProcess {
 public:
-    /// A process that will call function(args…). The function is a plain function, a lambda without
-    /// captures, or an object whose type travels; so are the arguments (message/serialize.hpp says
-    /// what travels). They are written when it starts.
-    template <class Function, class... Args>
-        requires(!std::derived_from<std::remove_cvref_t<Function>, Process> &&
-                 !std::same_as<std::remove_cvref_t<Function>, ProcessOptions> &&
-                 !std::same_as<std::remove_cvref_t<Function>, std::shared_ptr<worker::ProcessState>>)
-    explicit Process(Function&& function, Args&&... args)
-        : Process(ProcessOptions{}, std::forward<Function>(function), std::forward<Args>(args)...) {}
-
-    /// The same, with options first.
-    template <class Function, class... Args>
-    Process(ProcessOptions options, Function&& function, Args&&... args)
-        : Process(worker::make_process_state(
-              std::move(options.name), options.daemon,
-              message::make_travelling_call(std::forward<Function>(function), std::forward<Args>(args)...),
-              "Process", std::nullopt)) {}
-
     /// Begins. Throws: UsageError at the second call, in another process than its maker, before main
     /// or when the program is ending; OsError when the system has no more processes or descriptors
     /// (the message names the limit); then nothing has changed.
@@ -126,26 +108,56 @@ public:
     const std::vector<unsigned char>& authkey() const;
 
     /// Whether both are the same process.
-    friend bool operator==(const Process& a, const Process& b) { return a.state_ == b.state_; }
+    friend bool operator==(const BaseProcess& a, const BaseProcess& b) { return a.state_ == b.state_; }
     /// `<Process name='Process-1' pid=8 parent=7 stopped exitcode=0>`; initial, started, stopped, closed
     /// or unknown; a signal by its name; ` daemon`.
-    friend std::ostream& operator<<(std::ostream& out, const Process& process);
-
-    /// For Chorus itself.
-    explicit Process(std::shared_ptr<worker::ProcessState> state) : state_(std::move(state)) {}
+    friend std::ostream& operator<<(std::ostream& out, const BaseProcess& process);
 
 private:
+    friend class Process;
+    template <StartMethod method>
+    friend class ProcessBy;
+
+    // Only those two can be made: no class of a user's own derives from this one.
+    explicit BaseProcess(std::shared_ptr<worker::ProcessState> state) : state_(std::move(state)) {}
+
     std::shared_ptr<worker::ProcessState> state_;
 };
-std::ostream& operator<<(std::ostream& out, const Process& process);
+std::ostream& operator<<(std::ostream& out, const BaseProcess& process);
+
+/// A function in a process of its own. A handle: copies are the same process, and dropping one changes
+/// nothing. Only its maker may start, join or signal it.
+class Process final : public BaseProcess {
+public:
+    /// A process that will call function(args…). The function is a plain function, a lambda without
+    /// captures, or an object whose type travels; so are the arguments (message/serialize.hpp says
+    /// what travels). They are written when it starts.
+    template <class Function, class... Args>
+        requires(!std::derived_from<std::remove_cvref_t<Function>, BaseProcess> &&
+                 !std::same_as<std::remove_cvref_t<Function>, ProcessOptions> &&
+                 !std::same_as<std::remove_cvref_t<Function>, std::shared_ptr<worker::ProcessState>>)
+    explicit Process(Function&& function, Args&&... args)
+        : Process(ProcessOptions{}, std::forward<Function>(function), std::forward<Args>(args)...) {}
+
+    /// The same, with options first.
+    template <class Function, class... Args>
+    Process(ProcessOptions options, Function&& function, Args&&... args)
+        : BaseProcess(worker::make_process_state(
+              std::move(options.name), options.daemon,
+              message::make_travelling_call(std::forward<Function>(function), std::forward<Args>(args)...),
+              "Process", std::nullopt)) {}
+
+    /// For Chorus itself.
+    explicit Process(std::shared_ptr<worker::ProcessState> state) : BaseProcess(std::move(state)) {}
+};
 
 /// A Process that starts in one given way, whatever was chosen for others.
 template <StartMethod method>
-class ProcessBy : public Process {
+class ProcessBy final : public BaseProcess {
 public:
     /// As Process, started by this method whatever set_start_method() says.
     template <class Function, class... Args>
-        requires(!std::derived_from<std::remove_cvref_t<Function>, Process> &&
+        requires(!std::derived_from<std::remove_cvref_t<Function>, BaseProcess> &&
                  !std::same_as<std::remove_cvref_t<Function>, ProcessOptions>)
     explicit ProcessBy(Function&& function, Args&&... args)
         : ProcessBy(ProcessOptions{}, std::forward<Function>(function), std::forward<Args>(args)...) {}
@@ -153,9 +165,12 @@ public:
     /// The same, with options first.
     template <class Function, class... Args>
     ProcessBy(ProcessOptions options, Function&& function, Args&&... args)
-        : Process(worker::make_process_state(
+        : BaseProcess(worker::make_process_state(
               std::move(options.name), options.daemon,
               call(std::forward<Function>(function), std::forward<Args>(args)...), type_name, method)) {}
+
+    /// The same process, as what all of them are.
+    operator Process() const { return Process(state_); }
 
 private:
     static constexpr const char* type_name = method == StartMethod::fork    ? "ForkProcess"

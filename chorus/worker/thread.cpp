@@ -309,7 +309,7 @@ namespace threading {
 using worker::registry;
 using worker::ThreadState;
 
-void Thread::start() {
+void BaseThread::start() {
     if (worker::is_ending()) {
         worker::stay_if_another_leaves();
         throw UsageError("cannot start " + name() + ": the program is ending");
@@ -340,7 +340,7 @@ void Thread::start() {
     }
 }
 
-bool Thread::join(Deadline deadline) {
+bool BaseThread::join(Deadline deadline) {
     if (state_->kind == ThreadState::Kind::foreign)
         throw UsageError("cannot join " + name() + ": it was not made by Chorus");
     if (state_->phase == ThreadState::initial)
@@ -352,7 +352,7 @@ bool Thread::join(Deadline deadline) {
     return state_->wait_ended(deadline);
 }
 
-void Thread::run() {
+void BaseThread::run() {
     std::unique_ptr<message::Call> call;
     worker::has_call(*state_);
     {
@@ -363,13 +363,13 @@ void Thread::run() {
     call->invoke(nullptr);
 }
 
-bool Thread::is_alive() const {
+bool BaseThread::is_alive() const {
     return state_->phase.load(std::memory_order_acquire) == ThreadState::started;
 }
 
-std::string Thread::name() const { return state_->full_name(); }
+std::string BaseThread::name() const { return state_->full_name(); }
 
-void Thread::set_name(const std::string& name) {
+void BaseThread::set_name(const std::string& name) {
     {
         const std::lock_guard guard(state_->mutex);
         state_->name = name;
@@ -378,9 +378,9 @@ void Thread::set_name(const std::string& name) {
         platform::name_this_thread(name.c_str());
 }
 
-bool Thread::daemon() const { return state_->daemon; }
+bool BaseThread::daemon() const { return state_->daemon; }
 
-void Thread::set_daemon(bool daemon) {
+void BaseThread::set_daemon(bool daemon) {
     if (state_->phase != ThreadState::initial)
         throw UsageError(
             "cannot change the daemon flag of " + name() +
@@ -388,16 +388,16 @@ void Thread::set_daemon(bool daemon) {
     state_->daemon = daemon;
 }
 
-std::uintptr_t Thread::ident() const { return state_->ident.load(); }
+std::uintptr_t BaseThread::ident() const { return state_->ident.load(); }
 
-int Thread::native_id() const {
+int BaseThread::native_id() const {
     if (state_->phase == ThreadState::initial) return 0;
     if (state_->kind == ThreadState::Kind::main)
         return platform::process_id();  // also in a copy of the process
     return state_->wait_native_id();
 }
 
-std::ostream& operator<<(std::ostream& out, const Thread& thread) {
+std::ostream& operator<<(std::ostream& out, const BaseThread& thread) {
     constexpr const char* phases[] = {"initial", "started", "stopped"};
     out << '<' << thread.state_->type_name << '(' << thread.name() << ", "
         << phases[thread.state_->phase.load()];

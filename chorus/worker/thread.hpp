@@ -50,27 +50,9 @@ std::shared_ptr<ThreadState> make_thread_state(threading::ThreadOptions options,
 
 namespace chorus::threading {
 
-/// A function in a thread of its own. A handle: copies are the same thread, and dropping one changes nothing.
-/// Any thread may call anything on it.
-class Thread {
+/// What every handle to a thread can do. Made as Thread or as Timer.
+class BaseThread {
 public:
-    /// A thread that will call function(args…). Takes anything that can be called; arguments are
-    /// copied or moved, as std::thread does.
-    template <class Function, class... Args>
-        requires(!std::derived_from<std::remove_cvref_t<Function>, Thread> &&
-                 !std::same_as<std::remove_cvref_t<Function>, ThreadOptions> &&
-                 !std::same_as<std::remove_cvref_t<Function>, std::shared_ptr<worker::ThreadState>>)
-    explicit Thread(Function&& function, Args&&... args)
-        : Thread(ThreadOptions{}, std::forward<Function>(function), std::forward<Args>(args)...) {}
-
-    /// The same, with options first.
-    template <class Function, class... Args>
-    Thread(ThreadOptions options, Function&& function, Args&&... args)
-        : Thread(worker::make_thread_state(
-              std::move(options),
-              message::make_local_call(std::forward<Function>(function), std::forward<Args>(args)...),
-              "Thread")) {}
-
     /// Begins. Throws: UsageError at the second call and when the program is ending; OsError when the
     /// system has no more threads; then nothing has changed.
     void start();
@@ -104,17 +86,45 @@ public:
     int native_id() const;
 
     /// Whether both are the same thread.
-    friend bool operator==(const Thread& a, const Thread& b) { return a.state_ == b.state_; }
+    friend bool operator==(const BaseThread& a, const BaseThread& b) { return a.state_ == b.state_; }
     /// <Thread(Thread-1 (work), started 140407841228480)>; initial, started or stopped, ` daemon`.
-    friend std::ostream& operator<<(std::ostream& out, const Thread& thread);
-
-    /// For Chorus itself.
-    explicit Thread(std::shared_ptr<worker::ThreadState> state) : state_(std::move(state)) {}
+    friend std::ostream& operator<<(std::ostream& out, const BaseThread& thread);
 
 private:
+    friend class Thread;
+    friend class Timer;
+
+    // Only those two can be made: no class of a user's own derives from this one.
+    explicit BaseThread(std::shared_ptr<worker::ThreadState> state) : state_(std::move(state)) {}
+
     std::shared_ptr<worker::ThreadState> state_;
 };
-std::ostream& operator<<(std::ostream& out, const Thread& thread);
+std::ostream& operator<<(std::ostream& out, const BaseThread& thread);
+
+/// A function in a thread of its own. A handle: copies are the same thread, and dropping one changes nothing.
+/// Any thread may call anything on it.
+class Thread final : public BaseThread {
+public:
+    /// A thread that will call function(args…). Takes anything that can be called; arguments are
+    /// copied or moved, as std::thread does.
+    template <class Function, class... Args>
+        requires(!std::derived_from<std::remove_cvref_t<Function>, BaseThread> &&
+                 !std::same_as<std::remove_cvref_t<Function>, ThreadOptions> &&
+                 !std::same_as<std::remove_cvref_t<Function>, std::shared_ptr<worker::ThreadState>>)
+    explicit Thread(Function&& function, Args&&... args)
+        : Thread(ThreadOptions{}, std::forward<Function>(function), std::forward<Args>(args)...) {}
+
+    /// The same, with options first.
+    template <class Function, class... Args>
+    Thread(ThreadOptions options, Function&& function, Args&&... args)
+        : BaseThread(worker::make_thread_state(
+              std::move(options),
+              message::make_local_call(std::forward<Function>(function), std::forward<Args>(args)...),
+              "Thread")) {}
+
+    /// For Chorus itself.
+    explicit Thread(std::shared_ptr<worker::ThreadState> state) : BaseThread(std::move(state)) {}
+};
 
 /// The calling thread. One not made by Chorus shows as a daemon that is always alive.
 Thread current_thread();

@@ -36,11 +36,11 @@ Timer::Timer(Seconds interval, std::unique_ptr<message::Call> call)
     : Timer(std::make_shared<Bell>(), interval, std::move(call)) {}
 
 Timer::Timer(std::shared_ptr<Bell> bell, Seconds interval, std::unique_ptr<message::Call> call)
-    : Thread(worker::make_thread_state(ThreadOptions{},
-                                       message::make_local_call([bell, interval, call = std::move(call)] {
-                                           if (bell->wait(interval)) call->invoke(nullptr);
-                                       }),
-                                       "Timer")),
+    : BaseThread(worker::make_thread_state(ThreadOptions{},
+                                           message::make_local_call([bell, interval, call = std::move(call)] {
+                                               if (bell->wait(interval)) call->invoke(nullptr);
+                                           }),
+                                           "Timer")),
       bell_(std::move(bell)) {}
 
 }  // namespace chorus::threading

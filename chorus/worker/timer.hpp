@@ -20,7 +20,7 @@
 namespace chorus::threading {
 
 /// A thread that waits before it calls its function, and can be cancelled until then.
-class Timer : public Thread {
+class Timer final : public BaseThread {
 public:
     /// The interval counts from the start; a negative one fires at once.
     template <class Rep, class Period, class Function, class... Args>
@@ -30,6 +30,9 @@ public:
 
     /// The function will not be called. Nothing happens once it has been.
     void cancel();
+
+    /// The same thread, as what all of them are.
+    operator Thread() const { return Thread(state_); }
 
 private:
     struct Bell;
