@@ -62,10 +62,28 @@ public:
     using OsError::OsError;
 };
 
+/// Which of a pool's tasks an error is about.
+struct TaskPosition {
+    std::uint64_t task = 0;             ///< 1, 2, … in the order of the pool's submissions; 0: no task
+    std::optional<std::size_t> item{};  ///< 0, 1, … in the range of a map or imap: the first that it had
+};
+
 /// A time limit passed before the result was there. `mp::async({.timeout = …})` ends the worker first.
 class TimedOut : public Error {
 public:
-    using Error::Error;
+    /// `position` is that of the task, if a pool's task took longer than its limit.
+    explicit TimedOut(const std::string& what, TaskPosition position = {})
+        : Error(what), position_(position) {}
+
+    /// The task that took longer than its limit: 1, 2, … in the order of their submission; 0 where it was the
+    /// caller that did not wait longer, and for run() and async().
+    std::uint64_t task() const noexcept { return position_.task; }
+    /// The position in the range of a map or imap, from 0, of the first item that this task had; empty for
+    /// other tasks.
+    std::optional<std::size_t> item() const noexcept { return position_.item; }
+
+private:
+    TaskPosition position_;
 };
 
 /// The work was cancelled before it had a result.
@@ -77,7 +95,17 @@ public:
 /// A worker process needed more memory than it was allowed.
 class OutOfMemory : public Error {
 public:
-    using Error::Error;
+    /// `position` is that of the task, if it was a pool's.
+    explicit OutOfMemory(const std::string& what, TaskPosition position = {})
+        : Error(what), position_(position) {}
+
+    /// The task that needed it: 1, 2, … in the order of their submission; 0 for run() and async().
+    std::uint64_t task() const noexcept { return position_.task; }
+    /// As TimedOut::item().
+    std::optional<std::size_t> item() const noexcept { return position_.item; }
+
+private:
+    TaskPosition position_;
 };
 
 /// A worker process ended without giving its result: by a signal, or by leaving early.
@@ -85,9 +113,10 @@ class WorkerDied : public Error {
 public:
     /// What a pool knows besides.
     struct Circumstances {
-        std::uint64_t task = 0;  ///< as WorkerDied::task()
-        std::size_t memory = 0;  ///< as WorkerDied::memory(), in bytes
-        std::string last_lines;  ///< as WorkerDied::last_lines()
+        std::uint64_t task = 0;             ///< as WorkerDied::task()
+        std::size_t memory = 0;             ///< as WorkerDied::memory(), in bytes
+        std::string last_lines{};           ///< as WorkerDied::last_lines()
+        std::optional<std::size_t> item{};  ///< as WorkerDied::item()
     };
     /// Made by the library, when it has collected the worker.
     WorkerDied(const std::string& what, std::optional<int> exitcode, std::string stack)
@@ -114,6 +143,8 @@ public:
     /// The task that a pool's worker was at: 1, 2, … in the order of their submission; 0 for run() and
     /// async().
     std::uint64_t task() const noexcept { return circumstances_.task; }
+    /// As TimedOut::item().
+    std::optional<std::size_t> item() const noexcept { return circumstances_.item; }
     /// Bytes that the worker had in memory at most; 0 where the system does not tell. It counts what it was
     /// copied from, also where that was its parent (fork), or where it shared its parent's memory until it
     /// became a fresh image (spawn).

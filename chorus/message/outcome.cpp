@@ -160,6 +160,23 @@ struct codec<Exception> {
     }
 };
 
+template <class Exception>
+    requires std::same_as<Exception, TimedOut> || std::same_as<Exception, OutOfMemory>
+struct codec<Exception> {
+    static void write(message::Writer& out, const Exception& error) {
+        out.write_text(error.what());
+        out.write_raw(error.task());
+        message::encode(out, error.item());
+    }
+    static Exception read(message::Reader& in) {
+        const std::string what = in.read_text();
+        TaskPosition position;
+        position.task = in.read_raw<std::uint64_t>();
+        position.item = message::decode<std::optional<std::size_t>>(in);
+        return Exception(what, position);
+    }
+};
+
 template <>
 struct codec<WorkerDied> {
     static void write(message::Writer& out, const WorkerDied& error) {
@@ -169,6 +186,7 @@ struct codec<WorkerDied> {
         out.write_raw(error.task());
         out.write_raw(std::uint64_t{error.memory()});
         out.write_text(error.last_lines());
+        message::encode(out, error.item());
     }
     static WorkerDied read(message::Reader& in) {
         const std::string what = in.read_text();
@@ -178,6 +196,7 @@ struct codec<WorkerDied> {
         circumstances.task = in.read_raw<std::uint64_t>();
         circumstances.memory = static_cast<std::size_t>(in.read_raw<std::uint64_t>());
         circumstances.last_lines = in.read_text();
+        circumstances.item = message::decode<std::optional<std::size_t>>(in);
         return {what, exitcode, std::move(stack), std::move(circumstances)};
     }
 };
@@ -286,6 +305,11 @@ void write_exception(Writer& out, std::exception_ptr thrown) {
             codec->write(out, exception);
             return;
         }
+    } catch (const SystemExit& exit) {  // is no std::exception, so the registry cannot have it
+        out.write_raw(Ending::system_exit);
+        out.write_raw(exit.code());
+        encode(out, exit.message());
+        return;
     } catch (...) {
     }
     const Described described = describe(thrown);
@@ -308,6 +332,11 @@ std::exception_ptr read_exception(Reader& in) noexcept {
             const std::string type = in.read_text();
             const std::string message = in.read_text();
             return std::make_exception_ptr(RemoteStack::error(type, message, RemoteStack::read(in)));
+        }
+        if (ending == Ending::system_exit) {
+            const int code = in.read_raw<int>();
+            auto text = decode<std::optional<std::string>>(in);
+            return std::make_exception_ptr(text ? SystemExit(*std::move(text)) : SystemExit(code));
         }
         return std::make_exception_ptr(DecodeError("a worker's answer is neither a value nor an exception"));
     } catch (...) {

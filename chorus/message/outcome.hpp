@@ -1,7 +1,8 @@
 // How a function ended, as bytes: with a value, or with an exception.
 //
 // Layout: one byte of Ending, then the value; or for an exception its registered name and what its
-// registration wrote; or for an unknown one its type, its message and the stack of its throw.
+// registration wrote; or for an unknown one its type, its message and the stack of its throw; or the exit
+// code and the text of a SystemExit.
 //
 // Threads: registration belongs into static initialisation; the rest is pure.
 // Death: plain bytes.
@@ -27,7 +28,7 @@ struct exception_cannot_travel;
 
 namespace message {
 
-enum class Ending : char { value = 'v', exception = 'e', unknown_exception = 'u' };
+enum class Ending : char { value = 'v', exception = 'e', unknown_exception = 'u', system_exit = 'x' };
 
 /// How exceptions of one type are written and rebuilt.
 class ExceptionCodec {

@@ -46,9 +46,9 @@ struct CrewOptions {
     std::shared_ptr<message::Call> initializer{};  ///< of processes
     std::function<void()> initialise{};            ///< of threads
     std::size_t max_tasks_per_child = 0;           ///< 0: no limit
-    std::size_t memory = 0;                        ///< bytes that a worker process may allocate; 0: no limit
     std::optional<Timeout> timeout{};              ///< of tasks that say nothing else, and of the initializer
     std::optional<Timeout> cpu_time{};             ///< of tasks that say nothing else
+    std::size_t memory = 0;                        ///< bytes that a worker process may allocate; 0: no limit
     std::size_t budget = 0;                        ///< of weights at once; 0: no limit
     std::size_t last_lines = 0;                    ///< of a worker's standard error; 0: none is kept
     std::optional<StartMethod> start_method{};     ///< of processes; empty: as for Process

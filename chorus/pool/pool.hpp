@@ -91,13 +91,16 @@ public:
 
 template <class Kind>
 struct PoolOptions {
+    std::string name{};  ///< of the workers, in front of their numbers
     Initializer<Kind> initializer{};
-    std::size_t max_tasks_per_child = 0;  ///< then the worker makes place for a fresh one; 0: no limit
-    std::size_t memory = 0;  ///< bytes that a worker process may allocate: OutOfMemory; 0: no limit
-    std::string name{};      ///< of the workers, in front of their numbers
-    std::optional<Timeout>
-        timeout{};  ///< of each task that says nothing else, and of the initializer in a worker process
+    /// A worker that has done so many makes place for a fresh one; 0: no limit. With the start method "fork"
+    /// the fresh one is a copy of this process as it is then, while other threads run: see
+    /// docs/start_methods.md.
+    std::size_t max_tasks_per_child = 0;
+    /// Of each task that says nothing else, and of the initializer in a worker process.
+    std::optional<Timeout> timeout{};
     std::optional<Timeout> cpu_time{};  ///< of each task that says nothing else
+    std::size_t memory = 0;  ///< bytes that a worker process may allocate: OutOfMemory; 0: no limit
     std::size_t budget = 0;  ///< tasks are held back while their .weight does not fit into it; 0: none is
     std::size_t last_lines = 10;  ///< of a worker's standard error that WorkerDied shows; 0: none, workers
                                   ///< write to the program's own directly
@@ -128,7 +131,7 @@ public:
     /// BrokenPool.
     template <class Function, class... Args>
     auto submit(TaskOptions options, Function&& function, Args&&... args) {
-        return submit_by(crew_, options, std::forward<Function>(function), std::forward<Args>(args)...);
+        return submit_by(crew_, {options, {}}, std::forward<Function>(function), std::forward<Args>(args)...);
     }
     template <class Function, class... Args>
         requires(!std::same_as<std::remove_cvref_t<Function>, TaskOptions>)
@@ -260,18 +263,24 @@ private:
                 .initializer = std::move(options.initializer.call),
                 .initialise = std::move(options.initializer.here),
                 .max_tasks_per_child = options.max_tasks_per_child,
-                .memory = options.memory,
                 .timeout = options.timeout,
                 .cpu_time = options.cpu_time,
+                .memory = options.memory,
                 .budget = options.budget,
                 .last_lines = options.last_lines,
                 .start_method = start_method};
     }
 
+    // A task's options, and where in a range it comes from.
+    struct Submission {
+        const TaskOptions& options;
+        std::optional<std::size_t> item;
+    };
+
     // What refers to the pool only until it is closed may outlive it: the results of an imap.
     template <class Function, class... Args>
-    static auto submit_by(const std::shared_ptr<Crew>& crew, const TaskOptions& options, Function&& function,
-                          Args&&... args) {
+    static auto submit_by(const std::shared_ptr<Crew>& crew, const Submission& submission,
+                          Function&& function, Args&&... args) {
         if constexpr (!Kind::template can_take<Function, Args...>) {
             Kind::make_call(std::forward<Function>(function), std::forward<Args>(args)...);  // says why
             return Future<message::RefusedCall>(nullptr);
@@ -281,7 +290,7 @@ private:
                     using Submitted = TaskOf<Kind::travels, message::WithoutNames<Function>,
                                              typename Kind::template Kept<Each>...>;
                     return enter(
-                        crew, options,
+                        crew, submission,
                         make_task<Submitted>(crew, message::without_names(std::forward<Function>(function)),
                                              std::forward<Each>(each)...));
                 },
@@ -290,9 +299,10 @@ private:
     }
 
     template <class Result, bool travels>
-    static Future<Result> enter(const std::shared_ptr<Crew>& crew, const TaskOptions& options,
+    static Future<Result> enter(const std::shared_ptr<Crew>& crew, const Submission& submission,
                                 std::shared_ptr<TypedTask<Result, travels>> task) {
-        task->options = options;
+        task->options = submission.options;
+        task->item = submission.item;
         submit_to(*crew, task);
         return Future<Result>(std::move(task));
     }
@@ -321,7 +331,7 @@ private:
             std::size_t number = 0;
             for (std::size_t at = 0; at < count; at += chunk, ++number) {
                 const std::size_t end = std::min(count, at + chunk);
-                auto future = submit_chunk<Result>(options.task, each,
+                auto future = submit_chunk<Result>({options.task, at}, each,
                                                    items.template part<Kind::travels>(at, end), *job, number);
                 watch(future.state(), meter, end - at);
                 job->add(number, future.state());
@@ -334,20 +344,21 @@ private:
     }
 
     template <class Result, class Each, class Item>
-    auto submit_chunk(const TaskOptions& options, const Each& each, Slice<Item> items, MapJob<Result>& job,
+    auto submit_chunk(const Submission& submission, const Each& each, Slice<Item> items, MapJob<Result>& job,
                       std::size_t number) {
         constexpr bool has_places = MapJob<Result>::has_places;
         if constexpr (has_places && !Kind::travels) {
-            return submit(options, EachInto<Each, Result>{each, job.places(number).data()}, std::move(items));
+            return submit_by(crew_, submission, EachInto<Each, Result>{each, job.places(number).data()},
+                             std::move(items));
         } else if constexpr (has_places && message::is_numbers_in_a_row<std::vector<Result>> &&
                              Kind::template can_take<EachOf<Each>, Slice<Item>>) {
             using Submitted = CallTask<true, RowTask, EachInRow<Each, Result>, Slice<Item>>;
             auto task = make_task<Submitted>(crew_, EachInRow<Each, Result>{each}, std::move(items));
             task->write_to(std::as_writable_bytes(job.places(number)), sizeof(Result),
                            job.shared_from_this());
-            return enter<void, true>(crew_, options, std::move(task));
+            return enter<void, true>(crew_, submission, std::move(task));
         } else {
-            return submit(options, EachOf<Each>{each}, std::move(items));
+            return submit_by(crew_, submission, EachOf<Each>{each}, std::move(items));
         }
     }
 
@@ -381,12 +392,14 @@ private:
         const auto meter = make_meter(options.progress, total);
         auto source =
             std::make_shared<Source<std::views::all_t<Range>>>(std::views::all(std::forward<Range>(range)));
-        auto feed = [crew = crew_, source, options, meter,
-                     each = Each{std::move(function)}]() -> std::optional<OnTheWay<std::vector<Result>>> {
+        auto feed = [crew = crew_, source, options, meter, each = Each{std::move(function)},
+                     taken = std::size_t{0}]() mutable -> std::optional<OnTheWay<std::vector<Result>>> {
             auto part = source->take(options.chunksize);
             if (part.empty()) return std::nullopt;
             const std::size_t count = part.size();
-            auto future = submit_by(crew, options.task, EachOf<Each>{each}, Slice<Item>(std::move(part)));
+            auto future =
+                submit_by(crew, {options.task, taken}, EachOf<Each>{each}, Slice<Item>(std::move(part)));
+            taken += count;
             watch(future.state(), meter, count);
             const auto* bytes = &dynamic_cast<const Task&>(*future.state()).bytes;
             return OnTheWay<std::vector<Result>>{std::move(future), bytes, count};

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <new>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -42,8 +43,9 @@ public:
     virtual std::string function_name() const = 0;
 
     TaskOptions options;
-    std::uint64_t number = 0;  ///< of the pool's tasks: 1, 2, …
-    std::uint64_t arrow = 0;   ///< in a trace: from its submission to its beginning; 0: it is not traced
+    std::uint64_t number = 0;         ///< of the pool's tasks: 1, 2, …
+    std::optional<std::size_t> item;  ///< of the range of a map or imap, the first in it
+    std::uint64_t arrow = 0;  ///< in a trace: from its submission to its beginning; 0: it is not traced
     // The crew's own.
     std::uint64_t id = 0;
     std::atomic<std::size_t> bytes = 0;  ///< of the written call, and then of the written value

@@ -171,6 +171,17 @@ TEST(Outcome, future_error_and_regex_error_keep_their_codes) {
     }
 }
 
+TEST(Outcome, system_exit_keeps_its_code_and_its_text) {
+    for (const auto& sent : {chorus::SystemExit(7), chorus::SystemExit("no input"), chorus::SystemExit()}) {
+        try {
+            std::rethrow_exception(there_and_back(std::make_exception_ptr(sent)));
+        } catch (const chorus::SystemExit& arrived) {
+            EXPECT_EQ(arrived.code(), sent.code());
+            EXPECT_EQ(arrived.message(), sent.message());
+        }
+    }
+}
+
 TEST(Outcome, errors_of_chorus_arrive_as_themselves) {
     arriving(chorus::Error("error"));
     arriving(chorus::UsageError("usage"));
@@ -186,6 +197,12 @@ TEST(Outcome, errors_of_chorus_arrive_as_themselves) {
     EXPECT_EQ(died.signal(), 11);
     EXPECT_EQ(died.exitcode(), -11);
     EXPECT_EQ(died.stack(), "#0 parse\n");
+    const auto late = arriving(chorus::TimedOut("late", {.task = 7, .item = 12}));
+    EXPECT_EQ(late.task(), 7U);
+    EXPECT_EQ(late.item(), 12U);
+    const auto greedy = arriving(chorus::OutOfMemory("memory", {.task = 8}));
+    EXPECT_EQ(greedy.task(), 8U);
+    EXPECT_EQ(greedy.item(), std::nullopt);
     const auto remote = arriving(chorus::RemoteError("Type", "message", "stack"));
     EXPECT_EQ(remote.type(), "Type");
     EXPECT_EQ(remote.message(), "message");

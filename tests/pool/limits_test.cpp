@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
+#include <map>
+#include <numeric>
 #include <ranges>
 #include <string>
 #include <thread>
@@ -75,6 +77,66 @@ TEST_P(PoolLimits, of_the_pool_are_for_tasks_that_say_nothing_else) {
     EXPECT_THAT(failure_of<chorus::TimedOut>(pool.submit({.timeout = 100ms}, for_ever, 1)),
                 HasSubstr("timeout of 0.1"));
     EXPECT_EQ(pool.submit({.timeout = 60s, .cpu_time = 60s}, square, 3).get(20s), 9);
+}
+
+// The fields have one order, whatever is limited.
+TEST_P(PoolLimits, are_said_in_one_order) {
+    mp::Pool pool(1, {.name = "limited", .timeout = 60s, .cpu_time = 60s, .memory = 512_MiB, .budget = 3});
+    EXPECT_EQ(
+        pool.submit({.timeout = 60s, .cpu_time = 60s, .memory = 512_MiB, .weight = 3}, square, 3).get(20s),
+        9);
+    EXPECT_EQ(mp::run({.name = "limited", .timeout = 60s, .memory = 512_MiB}, square, 3), 9);
+}
+
+int do_badly(int item) {
+    if (item == 3) return for_ever(item);
+    if (item == 5) {
+        const std::vector<char> block(1_GiB, 'x');
+        asm volatile("" : : "r"(block.data()) : "memory");  // clang would not allocate what is not read
+    }
+    if (item == 7) ::raise(SIGKILL);
+    return item;
+}
+
+TEST_P(PoolLimits, failures_of_an_imap_say_which_item_it_was) {
+    std::vector<int> items(10);
+    std::iota(items.begin(), items.end(), 0);
+    mp::Pool pool(2);
+    EXPECT_EQ(pool.apply(square, 3), 9);  // so that the numbers of tasks and items differ
+    for (const std::size_t chunk : {1U, 2U}) {
+        std::map<std::string, std::size_t> failed;
+        auto results = pool.imap_unordered({.chunksize = chunk, .task = {.timeout = 2s, .memory = 512_MiB}},
+                                           do_badly, items);
+        const auto heed = [&](const auto& error, const char* what) {
+            ASSERT_TRUE(error.item());
+            failed[what] = *error.item();
+            EXPECT_GT(error.task(), *error.item() / chunk);
+            EXPECT_THAT(error.what(), HasSubstr("task " + std::to_string(error.task())));
+            EXPECT_THAT(error.what(),
+                        HasSubstr("its first item was number " + std::to_string(*error.item())));
+        };
+        for (bool is_over = false; !is_over;) {
+            try {
+                is_over = !results.next();
+            } catch (const chorus::TimedOut& error) {
+                heed(error, "late");
+            } catch (const chorus::OutOfMemory& error) {
+                heed(error, "greedy");
+            } catch (const chorus::WorkerDied& error) {
+                heed(error, "dead");
+            }
+        }
+        using Failed = std::map<std::string, std::size_t>;
+        EXPECT_EQ(failed, chunk == 1 ? (Failed{{"late", 3}, {"greedy", 5}, {"dead", 7}})
+                                     : (Failed{{"late", 2}, {"greedy", 4}, {"dead", 6}}));
+    }
+    try {
+        pool.submit({.timeout = 50ms}, for_ever, 1).get(20s);
+        ADD_FAILURE();
+    } catch (const chorus::TimedOut& error) {
+        EXPECT_EQ(error.task(), 17U);
+        EXPECT_EQ(error.item(), std::nullopt);
+    }
 }
 
 TEST_P(PoolLimits, crashes_and_timeouts_have_retries_of_their_own) {

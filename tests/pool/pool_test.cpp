@@ -512,6 +512,18 @@ EACH_WAY_TEST(PoolOf, a_failing_initializer_breaks_the_pool) {
     EXPECT_THROW(pool.submit(square, 1), chorus::BrokenPool);
 }
 
+EACH_WAY_TEST(PoolOf, a_task_that_throws_system_exit_gives_it_to_who_asked) {
+    typename TypeParam::Pool pool(1);
+    const auto left = pool.submit([](int code) -> int { throw chorus::SystemExit(code); }, 5);
+    try {
+        left.get(20s);
+        ADD_FAILURE();
+    } catch (const chorus::SystemExit& exit) {
+        EXPECT_EQ(exit.code(), 5);
+    }
+    EXPECT_EQ(pool.apply(square, 3), 9);
+}
+
 EACH_WAY_TEST(PoolOf, workers_are_changed_after_so_many_tasks) {
     typename TypeParam::Pool pool(2, {.max_tasks_per_child = 3});
     std::vector<chorus::Future<int>> futures;

@@ -37,6 +37,26 @@ std::string name_and_drop(Task& task) {
     return "task " + std::to_string(task.number) + (function.empty() ? "" : " (" + function + ")");
 }
 
+// "; its first item was number 12, from 0" of a task that is part of a map.
+std::string where_in_range(const Task& task) {
+    return task.item ? "; its first item was number " + std::to_string(*task.item) + ", from 0" : "";
+}
+
+TaskPosition position_of(const Task& task) noexcept { return {.task = task.number, .item = task.item}; }
+
+// A worker does not know which task it was at.
+std::exception_ptr with_position(std::exception_ptr thrown, Task& task) {
+    try {
+        std::rethrow_exception(thrown);
+    } catch (const OutOfMemory& error) {
+        if (error.task() != 0) return thrown;  // of a pool in the worker
+        return std::make_exception_ptr(
+            OutOfMemory(name_and_drop(task) + ": " + error.what() + where_in_range(task), position_of(task)));
+    } catch (...) {
+        return thrown;
+    }
+}
+
 }  // namespace
 
 bool ProcessCrew::leads_here() const noexcept { return leader_.load() == this_thread(); }
@@ -155,19 +175,23 @@ void ProcessCrew::heed_outcome(Heard& heard) {
         if (task && task->options.timeout) not_due(heard.header.id);
     }
     if (!task) return;  // of an older attempt, or cancelled
-    task->drop_call();
     task->bytes += heard.rest.size();
+    const auto fail = [&task](std::exception_ptr thrown) {
+        task->drop_call();
+        task->future().set_error(std::move(thrown));
+    };
     try {
         if (heard.error) std::rethrow_exception(heard.error);
         message::Reader in(heard.rest, &heard.attachments);
         message::Reader from_ending = in;
         if (in.read_raw<message::Ending>() == message::Ending::value) {
+            task->drop_call();
             task->take_value(in);
         } else {
-            task->future().set_error(message::read_exception(from_ending));
+            fail(with_position(message::read_exception(from_ending), *task));
         }
     } catch (...) {
-        task->future().set_error(std::current_exception());
+        fail(std::current_exception());
     }
 }
 
@@ -341,9 +365,10 @@ void ProcessCrew::fail_late(std::uint64_t id, Limit limit) {
     const auto& time = task->options.*limit;
     task->future().set_error(std::make_exception_ptr(
         TimedOut(name_and_drop(*task) +
-                 (limit == &TaskOptions::timeout ? " took longer than its timeout of "
-                                                 : " used more CPU time than its cpu_time of ") +
-                 (time ? seconds(*time) : "") + ", and its worker was ended")));
+                     (limit == &TaskOptions::timeout ? " took longer than its timeout of "
+                                                     : " used more CPU time than its cpu_time of ") +
+                     (time ? seconds(*time) : "") + ", and its worker was ended" + where_in_range(*task),
+                 position_of(*task))));
 }
 
 void ProcessCrew::fail_dead(std::uint64_t id, const worker::Death& death, const Member& member) {
@@ -351,6 +376,7 @@ void ProcessCrew::fail_dead(std::uint64_t id, const worker::Death& death, const 
     if (!task) return;
     WorkerDied::Circumstances circumstances;
     circumstances.task = task->number;
+    circumstances.item = task->item;
     circumstances.memory = member.process->peak_memory;
     if (member.words) circumstances.last_lines = member.words->lines(options_.last_lines);
     std::string what = name_and_drop(*task) + ": its worker " +
@@ -359,6 +385,7 @@ void ProcessCrew::fail_dead(std::uint64_t id, const worker::Death& death, const 
     if (circumstances.memory != 0)
         what +=
             "; it had at most " + std::to_string((circumstances.memory + 0xfffff) >> 20) + " MiB in memory";
+    what += where_in_range(*task);
     if (!circumstances.last_lines.empty())
         what += "\nthe last lines of its standard error:\n" + circumstances.last_lines;
     task->future().set_error(

@@ -179,10 +179,8 @@ private:
             places_kept_ = places_kept_ || !attachments.empty();
             message::WrittenCall call(in);
             answer.run(call);
-        } catch (const SystemExit&) {
-            throw;
         } catch (const std::bad_alloc&) {
-            limit_moved = say_out_of_memory(answer, "the task", memory);
+            limit_moved = say_out_of_memory(answer, "it", memory);
         } catch (...) {
             answer.say(std::current_exception());
         }
