@@ -33,6 +33,12 @@ template <class Member, class... WhatToDo>
 struct pointer_to_a_member_cannot_travel_to_another_process;
 template <class Callable, class... Args>
 struct function_cannot_be_called_with_these_arguments;
+struct pass_each_of_its_elements_as_an_argument;
+template <class Function, class TupleOrArray, class WhatToDo>
+struct function_takes_its_arguments_one_by_one;
+struct pass_a_std_vector_or_std_to_array_of_it;
+template <class Array, class WhatToDo>
+struct array_would_travel_as_a_pointer;
 
 namespace message {
 
@@ -250,6 +256,30 @@ decltype(auto) without_names(Function&& function) {
 template <class Function>
 using WithoutNames = std::decay_t<decltype(without_names(std::declval<std::decay_t<Function>&>()))>;
 
+// An array that is no text decays to a pointer, which means nothing in another process.
+template <class Arg, class Value = std::remove_reference_t<Arg>>
+constexpr bool is_array_of_values =
+    std::is_bounded_array_v<Value> && !std::is_same_v<std::remove_cv_t<std::remove_extent_t<Value>>, char>;
+
+// Python's `args` in one piece: the function would take the elements, and not the tuple or array of them.
+template <class Function, class... Args>
+constexpr bool takes_elements_of = false;
+template <class Function, class Tuple>
+    requires requires { std::tuple_size<std::remove_cvref_t<Tuple>>::value; }
+constexpr bool takes_elements_of<Function, Tuple> = []<std::size_t... i>(std::index_sequence<i...>) {
+    return Invocable<Function&, std::tuple_element_t<i, std::remove_cvref_t<Tuple>>...>;
+}(std::make_index_sequence<std::tuple_size_v<std::remove_cvref_t<Tuple>>>());
+
+template <class Function, class... Args>
+void refuse_arguments() {
+    if constexpr (takes_elements_of<Function, Args...>) {
+        (void)sizeof(function_takes_its_arguments_one_by_one<Function, Args...,
+                                                             pass_each_of_its_elements_as_an_argument>);
+    } else {
+        (void)sizeof(function_cannot_be_called_with_these_arguments<Function, Args...>);
+    }
+}
+
 // Stands for the value of a call that does not compile, and fits everywhere: one mistake, one message.
 struct RefusedCall {
     template <class T>
@@ -279,7 +309,7 @@ using Arranged = typename Arrange<std::decay_t<Function>>::template Arranged<Arg
 /// Everything about the call is right: keywords, types, callability.
 template <class Function, class... Args>
 constexpr bool can_travel() {
-    if constexpr (!TravellingCallable<WithoutNames<Function>> ||
+    if constexpr (!TravellingCallable<WithoutNames<Function>> || (is_array_of_values<Args> || ...) ||
                   !Arrange<std::decay_t<Function>>::template right<Args...>) {
         return false;
     } else {
@@ -312,8 +342,7 @@ std::unique_ptr<Call> make_local_call(Function&& function, Args&&... args) {
                     return std::unique_ptr<Call>(new TypedCall<false, Stored, std::decay_t<Each>...>(
                         without_names(std::forward<Function>(function)), std::forward<Each>(each)...));
                 } else {
-                    (void)sizeof(
-                        function_cannot_be_called_with_these_arguments<Stored, std::decay_t<Each>...>);
+                    refuse_arguments<Stored, std::decay_t<Each>...>();
                     return nullptr;
                 }
             },
@@ -335,6 +364,14 @@ std::unique_ptr<Call> make_travelling_call(Function&& function, Args&&... args) 
         (void)sizeof(capturing_lambda_or_other_callable_with_state_cannot_travel_to_another_process<
                      Stored, pass_what_it_captures_as_arguments, or_use_ForkProcess_which_takes_anything>);
         return nullptr;
+    } else if constexpr ((is_array_of_values<Args> || ...)) {
+        const auto refuse = []<class Arg>(std::type_identity<Arg>) {
+            if constexpr (is_array_of_values<Arg>)
+                (void)sizeof(array_would_travel_as_a_pointer<std::remove_reference_t<Arg>,
+                                                             pass_a_std_vector_or_std_to_array_of_it>);
+        };
+        (refuse(std::type_identity<Args>()), ...);
+        return nullptr;
     } else if constexpr (!Arrangement::template right<Args...>) {
         Arrangement::template refuse<Args...>();
         return nullptr;
@@ -345,7 +382,7 @@ std::unique_ptr<Call> make_travelling_call(Function&& function, Args&&... args) 
                     return std::unique_ptr<Call>(new TypedCall<true, Stored, Travelling<Each>...>(
                         without_names(std::forward<Function>(function)), std::forward<Each>(each)...));
                 } else {
-                    (void)sizeof(function_cannot_be_called_with_these_arguments<Stored, Travelling<Each>...>);
+                    refuse_arguments<Stored, Travelling<Each>...>();
                     return nullptr;
                 }
             },

@@ -1,0 +1,16 @@
+// error: array_would_travel_as_a_pointer
+// error: pass_a_std_vector_or_std_to_array_of_it
+
+#include <span>
+
+#include <chorus/chorus.hpp>
+
+namespace mp = chorus::multiprocessing;
+
+int add(std::span<const int> numbers) { return numbers[0]; }
+
+int main() {
+    int numbers[] = {1, 2, 3};
+    mp::Pool pool;
+    return pool.submit(add, numbers).get();
+}
