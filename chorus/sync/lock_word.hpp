@@ -4,6 +4,15 @@
 // The word says who holds the lock (0: nobody), whether the last holder died and nobody has said that all is
 // well again (suspect), and whether somebody sleeps (waited for): the two highest bits.
 //
+// Memory orders, for machines that reorder; tests/model runs them there and finds each one weakened:
+//   O1. Taking is an acquire and giving back a release, so a holder sees what those before it wrote. An
+//       attempt that fails orders nothing: the caller goes the slow way, and looks again.
+//   O2. Giving back is sequentially consistent, not a release only: a look at a bell that follows it in the
+//       program is not made before it (channel/internal/queue_core.hpp, O4).
+//   O3. A dead holder gives nothing back. The kernel marks its life after its last store, with a full
+//   barrier;
+//       who takes the lock from it has seen that mark in a sequentially consistent load.
+//
 // Threads: anybody's who can see the word.
 // Death: between processes the word of a dead holder stays as it is; who finds it there takes the lock from
 //        the dead.

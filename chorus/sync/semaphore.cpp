@@ -40,6 +40,8 @@ bool BasicSemaphore::acquire(Deadline deadline) {
     const Home home = state.home.get("the semaphore");
     const std::uint32_t most = state.most.get("the semaphore");
     const auto take_one = [&] {
+        // An old value costs an exchange that fails, or a sleep that the kernel refuses: it compares the word
+        // itself, behind a barrier, with what was read before the bell was marked (tests/model).
         std::uint32_t permits = state.permits.load(std::memory_order_relaxed);
         state.expect_at_most(most, permits);
         while (permits > 0) {

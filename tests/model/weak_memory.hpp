@@ -17,7 +17,10 @@
 //   which
 //      C++ alone does not promise;
 //   4. a compare-exchange does not fail spuriously;
-//   5. no thread is killed: that is for tests/storm.
+//   5. at most one thread is killed, between any two of its operations. The kernel then does what robust
+//   lists
+//      ask of it: it marks the thread's life, and wakes one sleeper on the word that the innermost
+//      WakesAtDeath names. Tests that kill real processes are in tests/storm.
 #pragma once
 
 #include <algorithm>
@@ -135,11 +138,33 @@ public:
                                std::memory_order order = std::memory_order_seq_cst,
                                std::memory_order failure = std::memory_order_seq_cst);
 
+    /// What it holds when all threads have ended or sleep.
+    std::uint32_t last() const;
+
 private:
     friend class Machine;
+    friend class WakesAtDeath;
     Machine& machine_;
     std::size_t number_;
 };
+
+/// While one lives in a thread, the kernel wakes one sleeper on the word should that thread be killed, unless
+/// the low 30 bits say that the word belongs to a thread.
+class WakesAtDeath {
+public:
+    WakesAtDeath(Machine& machine, Word& word);
+    ~WakesAtDeath();
+    WakesAtDeath(const WakesAtDeath&) = delete;
+    WakesAtDeath& operator=(const WakesAtDeath&) = delete;
+
+private:
+    Machine& machine_;
+    std::size_t thread_;
+};
+
+/// What the kernel does to a word that says whose life it is.
+constexpr std::uint32_t died = 1U << 30;
+constexpr std::uint32_t watched = 1U << 31;
 
 /// A variable that is no atomic.
 class Plain {
@@ -190,9 +215,20 @@ public:
         return result;
     }
 
+    ~Machine() { is_over_ = true; }
+    Machine(const Machine&) = delete;
+    Machine& operator=(const Machine&) = delete;
+
     void add(Task<void> thread) {
-        threads_.push_back({std::move(thread), {}, {}, {}, false, false, nullptr});
+        threads_.push_back({std::move(thread), {}, {}, {}, false, false, nullptr, nullptr, {}, alive});
     }
+    /// A thread that may be killed. The kernel marks this word when it is.
+    void add_mortal(Task<void> thread, Word& life) {
+        add(std::move(thread));
+        threads_.back().life = &life;
+    }
+    /// Threads may sleep to the end if this says so, by the words' last values.
+    void may_sleep_if(std::function<bool()> excuse) { excuse_ = std::move(excuse); }
     /// Kept until the execution is over.
     template <class T, class... Args>
     T& make(Args&&... args) {
@@ -210,6 +246,7 @@ private:
     friend class Word;
     friend class Plain;
     friend struct Word::Operation;
+    friend class WakesAtDeath;
 
     struct Choice {
         std::size_t taken;
@@ -232,7 +269,12 @@ private:
         bool asleep;
         bool woken;
         Word::Operation* pending;
+        Word* life;                ///< null: it cannot be killed
+        std::vector<Word*> wakes;  ///< of WakesAtDeath
+        std::size_t death;         ///< alive, or how far the kernel has come with it
     };
+    static constexpr std::size_t alive = 0;
+    static constexpr std::size_t gone = 4;
 
     static constexpr std::size_t unlimited = static_cast<std::size_t>(-1);
 
@@ -266,26 +308,84 @@ private:
         for (auto& thread : threads_) thread.next = thread.task.handle();
         for (;;) {
             std::vector<std::size_t> ready;
+            std::vector<std::size_t> mortal;
             for (std::size_t i = 0; i < threads_.size(); ++i) {
-                if (!threads_[i].task.handle().done() && !threads_[i].asleep) ready.push_back(i);
+                const auto& thread = threads_[i];
+                const bool is_done = thread.death == gone || thread.task.handle().done();
+                if (!is_done && (!thread.asleep || thread.death != alive)) ready.push_back(i);
+                if (!is_done && thread.life != nullptr && !one_was_killed_) mortal.push_back(i);
             }
-            if (ready.empty()) break;
+            if (ready.empty() && mortal.empty()) break;
             const auto now = std::find(ready.begin(), ready.end(), current_);
             const bool can_go_on = now != ready.end();
             if (can_go_on) std::iter_swap(ready.begin(), now);
-            const std::size_t chosen = can_go_on && preemptions_ == 0 ? 0 : choose(ready.size());
+            const std::size_t of_them = can_go_on && preemptions_ == 0 ? 1 : ready.size();
+            // If all sleep, the last choice is that nobody is killed.
+            const std::size_t chosen = choose(of_them + mortal.size() + (ready.empty() ? 1 : 0));
+            if (chosen >= of_them) {
+                if (chosen == of_them + mortal.size()) break;
+                kill(mortal[chosen - of_them]);
+                continue;
+            }
             if (can_go_on && chosen != 0 && preemptions_ != unlimited) --preemptions_;
             current_ = ready[chosen];
             auto& thread = threads_[current_];
+            if (thread.death != alive) {
+                bury(thread);
+                continue;
+            }
             run_pending(thread);
             thread.next.resume();
             if (thread.task.handle().done() && thread.task.handle().promise().error)
                 std::rethrow_exception(thread.task.handle().promise().error);
         }
+        if (excuse_ && excuse_()) return;
         for (std::size_t i = 0; i < threads_.size(); ++i) {
-            if (threads_[i].asleep)
+            if (threads_[i].asleep && threads_[i].death == alive)
                 throw Failure{"thread " + std::to_string(i) + " sleeps, and no thread is left to wake it"};
         }
+    }
+
+    void kill(std::size_t number) {
+        one_was_killed_ = true;
+        threads_[number].death = 1;
+        history_.push_back("thread " + std::to_string(number) + " is killed");
+    }
+    // The kernel, step by step. Others run in between.
+    void bury(Thread& thread) {
+        switch (thread.death++) {
+            case 1:
+                for (auto& each : locations_) std::erase(each.sleepers, current_);
+                thread.asleep = false;
+                return;
+            case 2: {
+                const std::size_t life = thread.life->number_;
+                barrier();
+                const auto before = locations_[life].stores.back().value;
+                exchange(life, (before & watched) | died, std::memory_order_seq_cst);
+                if ((before & watched) != 0) wake_at(life, 1);
+                return;
+            }
+            default:
+                thread.death = gone;
+                if (thread.wakes.empty()) return;
+                const std::size_t word = thread.wakes.back()->number_;
+                barrier();
+                if ((locations_[word].stores.back().value & (died - 1)) == 0) wake_at(word, 1);
+        }
+    }
+    std::uint32_t wake_at(std::size_t number, std::uint32_t most) {
+        barrier();
+        auto& sleepers = locations_[number].sleepers;
+        std::uint32_t woken = 0;
+        for (; woken < most && !sleepers.empty(); ++woken) {
+            auto& thread = threads_[sleepers.front()];
+            sleepers.pop_front();
+            thread.woken = true;
+            thread.asleep = false;
+        }
+        note("wakes " + std::to_string(woken) + " on " + locations_[number].name);
+        return woken;
     }
 
     void note(const std::string& step) {
@@ -373,6 +473,7 @@ private:
         return found;
     }
 
+    bool is_over_ = false;  ///< outlives the threads
     std::vector<Choice>& choices_;
     std::size_t preemptions_;
     std::size_t depth_ = 0;
@@ -382,6 +483,8 @@ private:
     std::vector<Thread> threads_;
     View together_;
     std::vector<std::string> history_;
+    std::function<bool()> excuse_;
+    bool one_was_killed_ = false;
 };
 
 /// Awaited: happens when the thread is chosen to go on. Without a destructor, which g++ 12 calls at the wrong
@@ -452,22 +555,21 @@ inline std::uint32_t Machine::do_leave_lists(const Operation&) {
     return 0;
 }
 // A thread stays in the queues of its other words until it runs, and a wake there counts it as well.
-inline std::uint32_t Machine::do_wake(const Operation& what) {
-    barrier();
-    auto& sleepers = locations_[what.number].sleepers;
-    std::uint32_t woken = 0;
-    for (; woken < what.value && !sleepers.empty(); ++woken) {
-        auto& thread = threads_[sleepers.front()];
-        sleepers.pop_front();
-        thread.woken = true;
-        thread.asleep = false;
-    }
-    note("wakes " + std::to_string(woken) + " on " + locations_[what.number].name);
-    return woken;
-}
+inline std::uint32_t Machine::do_wake(const Operation& what) { return wake_at(what.number, what.value); }
 inline void Machine::run_pending(Thread& thread) {
     if (auto* const operation = std::exchange(thread.pending, nullptr))
         operation->result = (this->*operation->act)(*operation);
+}
+
+inline std::uint32_t Word::last() const { return machine_.locations_[number_].stores.back().value; }
+
+inline WakesAtDeath::WakesAtDeath(Machine& machine, Word& word)
+    : machine_(machine), thread_(machine.current_) {
+    machine_.threads_[thread_].wakes.push_back(&word);
+}
+inline WakesAtDeath::~WakesAtDeath() {
+    if (!machine_.is_over_ && machine_.threads_[thread_].death == Machine::alive)
+        machine_.threads_[thread_].wakes.pop_back();
 }
 
 inline Plain::Plain(Machine& machine, std::string name)

@@ -85,6 +85,15 @@ std::span<const std::byte> as_bytes(const std::uint64_t& number) {
     return std::as_bytes(std::span(&number, 1));
 }
 
+// O1: of a word that is written under the lock of a side, which the caller holds.
+template <class T>
+T under_lock(const std::atomic<T>& word) noexcept {
+    return word.load(std::memory_order_relaxed);
+}
+
+// O2: how far the other side has come.
+Index committed(const Side& other) noexcept { return other.index.load(std::memory_order_acquire); }
+
 class PlaceInLine {
 public:
     PlaceInLine(platform::RobustMutex& line, Deadline deadline)
@@ -383,11 +392,7 @@ void QueueCore::recover_side(Side& side) {
 // whom to wake if this thread is killed.
 void QueueCore::finish(Side& side, Side& other, Index index) {
     const platform::WakesAtDeath pending(other.bell.word());
-    side.index.store(index, std::memory_order_release);
-    // Giving the lock back is an atomic exchange: so the commit is seen by whoever marks the bell after we
-    // looked at it. That holds on ARMv8 too: the look is a sequentially consistent load, which is not made
-    // before a releasing store in front of it. (C++ promises this only where the commit is sequentially
-    // consistent, which costs x86 a second locked instruction.) tests/model has all orders that are needed.
+    side.index.store(index, std::memory_order_release);  // O2, O4
     if (side.lock.give_back_if_unwanted(sync::my_life())) [[likely]] {
         other.bell.ring(Home::process, 1);
         return;
@@ -526,9 +531,9 @@ Deadline for_the_lock(Deadline deadline) {
 
 // Whether this process knows the ring in which the side works, and it is the last one.
 bool QueueCore::is_in_view(const View& view, const Side& side) const noexcept {
-    return view.ring != nullptr && view.block == side.ring.load(std::memory_order_relaxed) &&
+    return view.ring != nullptr && view.block == under_lock(side.ring) &&
            view.copy == memory::copy_number() && view.capacity == view.ring->capacity &&
-           view.ring->next.load(std::memory_order_acquire) == 0;
+           view.ring->next.load(std::memory_order_acquire) == 0;  // O3
 }
 
 // ---- putting -------------------------------------------------------------------------------------
@@ -541,7 +546,7 @@ std::byte* QueueCore::begin_put_quickly(std::uint64_t bytes) noexcept {
         const std::uint32_t start = put_view_.ring->start;
         const std::uint32_t capacity = put_view_.capacity;
         const std::uint32_t units = units_for(bytes);
-        const Index index = side.index.load(std::memory_order_relaxed);
+        const Index index = under_lock(side.index);
         const std::uint32_t at = (index.position - start) & (capacity - 1);
         // What was seen of the gets may be out of date: then it is the long way that looks again.
         const bool is_room = static_cast<std::int32_t>(side.other.position - start) >= 0 &&
@@ -600,7 +605,7 @@ bool QueueCore::try_begin_put(std::uint64_t bytes, Deadline deadline,
         require_open();
         if (is_pipe()) require_receiver();
         follow_puts();
-        put_index_ = side.index.load(std::memory_order_relaxed);
+        put_index_ = under_lock(side.index);
         expect_order(put_index_, state_.gets.index.load());
         if (is_within_limits(bytes)) {
             const std::uint32_t units =
@@ -622,7 +627,7 @@ bool QueueCore::try_begin_put(std::uint64_t bytes, Deadline deadline,
 
 void QueueCore::follow_puts() {
     auto& side = state_.puts;
-    look_at(put_view_, side.ring.load(std::memory_order_relaxed));
+    look_at(put_view_, under_lock(side.ring));
     // Somebody was killed between making a ring and moving on to it.
     std::uint32_t moves = 0;
     while (const auto next = after(put_view_)) {
@@ -635,11 +640,11 @@ void QueueCore::follow_puts() {
 bool QueueCore::is_within_limits(std::uint64_t bytes) {
     auto& side = state_.puts;
     if (max_items_ != 0 && put_index_.items - side.other.items >= max_items_) {
-        side.other = state_.gets.index.load(std::memory_order_acquire);
+        side.other = committed(state_.gets);
         if (put_index_.items - side.other.items >= max_items_) return false;
     }
     if (max_bytes_ == 0) return true;
-    side.other = state_.gets.index.load(std::memory_order_acquire);
+    side.other = committed(state_.gets);
     if (put_index_ == side.other) return true;
     if (is_within_bytes(put_index_, bytes)) return true;
     if (state_.sweep == 0) return false;
@@ -665,7 +670,7 @@ std::uint64_t QueueCore::bytes_in_blocks() const noexcept {
 bool QueueCore::has_room(std::uint32_t units) {
     const auto fits = [&] {
         const auto& ring = *put_view_.ring;
-        const std::uint32_t start = ring.start.load(std::memory_order_relaxed);
+        const std::uint32_t start = under_lock(ring.start);
         const std::uint32_t oldest = static_cast<std::int32_t>(state_.puts.other.position - start) < 0
                                          ? start
                                          : state_.puts.other.position;
@@ -678,7 +683,7 @@ bool QueueCore::has_room(std::uint32_t units) {
         static_cast<std::int32_t>(state_.puts.other.position - put_view_.ring->start) <
         0;  // the quick way needs it newer
     if (!is_from_an_older_ring && fits()) return true;
-    state_.puts.other = state_.gets.index.load(std::memory_order_acquire);
+    state_.puts.other = committed(state_.gets);
     renew_start();
     return fits();
 }
@@ -688,7 +693,7 @@ bool QueueCore::has_room(std::uint32_t units) {
 // position any more.
 void QueueCore::renew_start() noexcept {
     auto& ring = *put_view_.ring;
-    const std::uint32_t start = ring.start.load(std::memory_order_relaxed);
+    const std::uint32_t start = under_lock(ring.start);
     if (put_index_.position - start < largest_distance / 4 || state_.gets.ring.load() != put_view_.block)
         return;
     ring.start = start + ((state_.puts.other.position - start) & ~(put_view_.capacity - 1));
@@ -760,7 +765,7 @@ bool QueueCore::add_block(std::uint32_t block, std::uint64_t bytes) {
 
 void QueueCore::finish_put() {
     if (trace::is_on()) [[unlikely]]
-        trace_messages(Call::put, put_view_, state_.puts.index.load(std::memory_order_relaxed), put_index_);
+        trace_messages(Call::put, put_view_, under_lock(state_.puts.index), put_index_);
     ring_box(state_.gets.box, sockets_.of_puts());
     finish(state_.puts, state_.gets, put_index_);
 }
@@ -854,8 +859,7 @@ void QueueCore::sweep() {
 
 // Requires: the lock of the side that sends on the socket is held.
 void QueueCore::ring_box(Box& box, int socket) {
-    if (box.wanted.load(std::memory_order_relaxed) == 0 || box.filled.load(std::memory_order_relaxed) != 0)
-        [[likely]]
+    if (under_lock(box.wanted) == 0 || under_lock(box.filled) != 0) [[likely]]
         return;
     // No room means that there is something in it; nobody there, that nobody waits.
     platform::post(socket, as_bytes(bell_number));
@@ -944,7 +948,7 @@ bool QueueCore::is_ready_or_will_ring(Deadline deadline) {
     const bool is_ready = ready();
     if (!is_ready) {
         state_.gets.box.wanted = 1;
-        if (state_.gets.box.filled.load(std::memory_order_relaxed) != 0 || has_parcels()) {
+        if (under_lock(state_.gets.box.filled) != 0 || has_parcels()) {
             state_.parcels.count = 0;
             empty_box(state_.gets.box, sockets_.of_gets());
         }
@@ -957,7 +961,7 @@ void QueueCore::stop_ringing() {
     take_side(state_.puts, {});
     state_.gets.box.wanted = 0;
     // A parcel may be somebody's, who would miss it: bells alone are taken out.
-    if (state_.gets.box.filled.load(std::memory_order_relaxed) != 0 && !has_parcels())
+    if (under_lock(state_.gets.box.filled) != 0 && !has_parcels())
         empty_box(state_.gets.box, sockets_.of_gets());
     state_.puts.lock.give_back();
 }
@@ -976,7 +980,7 @@ bool QueueCore::has_room_or_will_ring(std::uint64_t bytes, Deadline deadline) {
     bool room = false;
     try {
         follow_puts();
-        put_index_ = state_.puts.index.load(std::memory_order_relaxed);
+        put_index_ = under_lock(state_.puts.index);
         if (take_side(state_.gets, deadline)) {
             const TakenSide taken(state_.gets);
             state_.puts.other = state_.gets.index.load();
@@ -1003,6 +1007,7 @@ bool QueueCore::is_hung_up(int socket) const {
 
 // Without asking the system for each message: it is asked while nobody has received yet, when who received
 // last is dead, and when somebody has closed the other end.
+// O5: the order of these two loads is of no matter.
 bool QueueCore::has_receiver() const noexcept {
     const sync::LifeId last = state_.last_getter.load(std::memory_order_relaxed);
     return state_.departures.load(std::memory_order_relaxed) == seen_departures_ && last != sync::nobody &&
@@ -1048,15 +1053,13 @@ bool QueueCore::begin_get_quickly(Message& message) noexcept {
     auto& side = state_.gets;
     if (!side.lock.take_if_free(sync::life_of_this_thread)) return false;
     if (is_in_view(get_view_, side) && state_.phase.load() != QueueState::immediate &&
-        (!is_pipe_ || state_.last_getter.load(std::memory_order_relaxed) == sync::life_of_this_thread))
-        [[likely]] {
+        (!is_pipe_ || under_lock(state_.last_getter) == sync::life_of_this_thread)) [[likely]] {
         const Ring& ring = *get_view_.ring;
         const std::uint32_t capacity = get_view_.capacity;
-        const Index index = side.index.load(std::memory_order_relaxed);
-        if (index.position == side.other.position)
-            side.other = state_.puts.index.load(std::memory_order_acquire);
+        const Index index = under_lock(side.index);
+        if (index.position == side.other.position) side.other = committed(state_.puts);
         // A ring that took over meanwhile is for the long way: looked for after the index, which may have
-        // moved there.
+        // moved there (O3).
         if (index.position != side.other.position && ring.next.load(std::memory_order_acquire) == 0) {
             const std::uint32_t at = (index.position - ring.start) & (capacity - 1);
             const std::byte* const place = get_view_.data + std::size_t{at} * unit;
@@ -1095,9 +1098,8 @@ void QueueCore::begin_get(Deadline deadline) {
 bool QueueCore::try_begin_get(Deadline deadline) {
     auto& side = state_.gets;
     if (!take_side(side, deadline)) return false;
-    get_index_ = side.index.load(std::memory_order_relaxed);
-    if (const sync::LifeId self = sync::my_life();
-        is_pipe() && state_.last_getter.load(std::memory_order_relaxed) != self)
+    get_index_ = under_lock(side.index);
+    if (const sync::LifeId self = sync::my_life(); is_pipe() && under_lock(state_.last_getter) != self)
         state_.last_getter = self;
     try {
         follow_gets();
@@ -1130,7 +1132,7 @@ bool QueueCore::try_begin_get(Deadline deadline) {
 // Requires: nothing was taken that is not committed.
 void QueueCore::follow_gets() {
     auto& side = state_.gets;
-    look_at(get_view_, side.ring.load(std::memory_order_relaxed));
+    look_at(get_view_, under_lock(side.ring));
     std::uint32_t moves = 0;
     while (const auto next = after(get_view_)) {
         if (get_index_.position != next->ring->start) return;
@@ -1152,11 +1154,11 @@ bool QueueCore::next(Message& message) {
     auto& side = state_.gets;
     for (;;) {
         if (get_index_.position == side.other.position) {
-            side.other = state_.puts.index.load(std::memory_order_acquire);
+            side.other = committed(state_.puts);
             if (get_index_.position == side.other.position) return false;
         }
         if (const auto next = after(get_view_); next && get_index_.position == next->ring->start) {
-            if (get_index_ != side.index.load(std::memory_order_relaxed))
+            if (get_index_ != under_lock(side.index))
                 return false;  // first commit what was taken from the old one
             follow_gets();
         }
@@ -1185,11 +1187,11 @@ bool QueueCore::next(Message& message) {
 bool QueueCore::retract(std::uint32_t position) {
     take_side(state_.gets, {});
     const TakenSide taken(state_.gets);
-    const Index index = state_.gets.index.load(std::memory_order_relaxed);
+    const Index index = under_lock(state_.gets.index);
     const std::uint32_t waiting = state_.puts.index.load().position - index.position;
     if (position - index.position >= waiting || state_.phase.load() == QueueState::immediate) return false;
     View view;
-    look_at(view, state_.gets.ring.load(std::memory_order_relaxed));
+    look_at(view, under_lock(state_.gets.ring));
     std::uint32_t moves = 0;
     while (const auto next = after(view)) {
         if (static_cast<std::int32_t>(position - next->ring->start) < 0) break;
@@ -1203,7 +1205,7 @@ bool QueueCore::retract(std::uint32_t position) {
 
 void QueueCore::commit_get() {
     if (trace::is_on()) [[unlikely]]
-        trace_messages(Call::get, get_view_, state_.gets.index.load(std::memory_order_relaxed), get_index_);
+        trace_messages(Call::get, get_view_, under_lock(state_.gets.index), get_index_);
     ring_box(state_.puts.box, sockets_.of_gets());
     const platform::WakesAtDeath pending(state_.puts.bell.word());
     state_.gets.index.store(get_index_);
@@ -1214,7 +1216,7 @@ void QueueCore::end_get() noexcept { state_.gets.lock.give_back(); }
 
 void QueueCore::finish_get() {
     if (trace::is_on()) [[unlikely]]
-        trace_messages(Call::get, get_view_, state_.gets.index.load(std::memory_order_relaxed), get_index_);
+        trace_messages(Call::get, get_view_, under_lock(state_.gets.index), get_index_);
     ring_box(state_.puts.box, sockets_.of_gets());
     finish(state_.gets, state_.puts, get_index_);
 }

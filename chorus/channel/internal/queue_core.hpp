@@ -12,6 +12,30 @@
 //
 // When the ring is too small a larger one takes over: puts go on there, gets when they come to the end of the
 // old.
+//
+// Memory orders. All accesses of words are sequentially consistent but for these, which suffice on a machine
+// that reorders as ARMv8 does (tests/model runs O2 and O4 there in all executions, and finds each one
+// weakened):
+//   O1. A word that is written only under a side's lock is read relaxed by who holds that lock. Taking the
+//   lock
+//       is an acquire of the word that giving it back released. Of a holder that died: the kernel marks its
+//       life after its last store, with a full barrier, and taking the lock from it begins with a
+//       sequentially consistent load of that mark (sync::is_dead).
+//   O2. The index is stored as a release by its side and loaded as an acquire by the other. So who sees a
+//   put's
+//       index sees the message in front of it, and who sees a get's index writes to the place only after it
+//       was read. A message without its index is not in the queue, whichever of its stores are visible.
+//   O3. A ring's `next` is stored when the larger ring is whole, and loaded as an acquire. It is looked at
+//       after the index: the first message of the larger ring is committed after `next`, so who sees that
+//       commit sees `next`.
+//   O4. Commit, give back the lock, look at the other side's bell: against mark the bell, look at the index,
+//       sleep. The commit is a release only; the lock is given back by an atomic exchange, and the look is a
+//       sequentially consistent load, which ARMv8 does not make before a releasing store in front of it. (C++
+//       promises that only where the commit itself is sequentially consistent, which costs x86 a second
+//       locked instruction.) Besides, the sleeper sleeps on the index's own word.
+//   O5. Whether a pipe has a receiver, and whether parcels lie in the socket, may be out of date. A receiver
+//       that leaves while a message is sent could as well leave after it: the next call asks the system.
+//       Parcels of a message are announced in the message itself (O2); left-over ones go with a later one.
 #pragma once
 
 #include <atomic>
@@ -209,7 +233,7 @@ public:
     /// The descriptors of a message, before the commit. Throws: OsError if this process can have no more.
     message::Attachments open_parcel(std::uint64_t parcel);
     bool has_parcels() const noexcept {
-        return state_.parcels.are_there.load(std::memory_order_relaxed) != 0;
+        return state_.parcels.are_there.load(std::memory_order_relaxed) != 0;  // O5
     }
     void throw_away_parcels();
 

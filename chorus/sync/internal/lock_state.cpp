@@ -20,7 +20,7 @@ LockState::Taken LockState::take_slowly(Deadline deadline, const char* call) {
     if (take_at_once(home, self, 0, how)) return how;
     if (deadline.has_passed()) return Taken::not_in_time;
     // Long enough to catch somebody who holds it for a moment on another CPU.
-    for (platform::Look look(std::chrono::microseconds(2)); look.again();) {
+    for (platform::Look look(std::chrono::microseconds(2)); look.again();) {  // only a look: taking orders
         if ((word_.load(std::memory_order_relaxed) & owner_mask) == nobody &&
             take_at_once(home, self, 0, how))
             return how;
@@ -116,10 +116,11 @@ LockState::Taken LockState::take_after_sleep(Home home, std::uint32_t self, Dead
 }
 
 bool LockState::give_back_slowly() noexcept {
-    std::uint32_t value = word_.load(std::memory_order_relaxed);
+    std::uint32_t value = word_.load(std::memory_order_relaxed);  // the exchange finds out if it is old
     if (home_.get_or(Home::process) == Home::thread) {
         do {
             if ((value & owner_mask) == nobody) return false;
+            // A release is enough here: the sleepers to be woken are told by this very word.
         } while (!word_.compare_exchange_weak(value, value & suspect, std::memory_order_release,
                                               std::memory_order_relaxed));
         if ((value & waited_for) != 0) platform::futex_wake(word_, 1);

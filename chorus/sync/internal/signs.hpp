@@ -34,6 +34,7 @@ public:
     HungOut(const HungOut&) = delete;
     HungOut& operator=(const HungOut&) = delete;
 
+    // Relaxed: each is a number for a reader outside, which expects no order among them.
     void show(std::size_t which, std::uint64_t value) noexcept {
         sign_->numbers[which].store(value, std::memory_order_relaxed);
     }

@@ -10,7 +10,9 @@
 //   - asleep: the mark stays, which costs one ringing that nobody hears.
 //
 // Orders: the change and the look at the bell are sequentially consistent, and so are the mark and the second
-// look, so that one of the two sees what the other did. tests/model runs this on a weakly ordered machine.
+// look, so that one of the two sees what the other did. One of the second look and the kernel's own, at the
+// watched word, suffices. What the dead wrote is seen by those whom the kernel wakes in their place: it does
+// so after their last store, behind a barrier. tests/model runs this on a weakly ordered machine.
 #pragma once
 
 #include <atomic>
