@@ -50,6 +50,7 @@ public:
     int fileno() const;
     /// Lets go of it; the last handle in this process closes it. Again is fine.
     void close() noexcept { state_.reset(); }
+    /// Whether close() was called, or it never owned one.
     bool closed() const noexcept { return state_ == nullptr; }
 
     /// Whether both are the same descriptor of this process, or both are closed.
