@@ -46,7 +46,7 @@ foreach(page ${docs_pages})
     endforeach()
     add_test(NAME "docs: ${name}"
         COMMAND Python3::Interpreter -B ${docs_tests}/page_test.py ${page} $<TARGET_FILE:${target}> ${CMAKE_CXX_COMPILER}
-                ${CMAKE_CURRENT_BINARY_DIR}/compile_fail/g++ -I${PROJECT_SOURCE_DIR})
+                ${CMAKE_CURRENT_BINARY_DIR}/compile_fail/g++ -I${PROJECT_SOURCE_DIR}/include)
     set_tests_properties("docs: ${name}" PROPERTIES TIMEOUT 300 FIXTURES_REQUIRED "compiled header g++")
     list(APPEND docs_targets ${target})
 endforeach()

@@ -4,7 +4,7 @@ add_test(NAME "layers: the check finds what breaks each rule" COMMAND Python3::I
 set_tests_properties("layers: all includes point down" "layers: the check finds what breaks each rule" PROPERTIES TIMEOUT 60)
 
 find_program(CLANG_FORMAT clang-format-16 REQUIRED)
-file(GLOB_RECURSE sources CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/bench/*.[ch]pp ${PROJECT_SOURCE_DIR}/chorus/*.[ch]pp
-     ${PROJECT_SOURCE_DIR}/command/*.[ch]pp     ${PROJECT_SOURCE_DIR}/examples/*.[ch]pp ${PROJECT_SOURCE_DIR}/tests/*.[ch]pp)
+file(GLOB_RECURSE sources CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/bench/*.[ch]pp ${PROJECT_SOURCE_DIR}/include/*.[ch]pp
+     ${PROJECT_SOURCE_DIR}/src/*.[ch]pp ${PROJECT_SOURCE_DIR}/command/*.[ch]pp     ${PROJECT_SOURCE_DIR}/examples/*.[ch]pp ${PROJECT_SOURCE_DIR}/tests/*.[ch]pp)
 add_test(NAME "layers: make format changes nothing" COMMAND ${CLANG_FORMAT} --dry-run --Werror ${sources} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
 set_tests_properties("layers: make format changes nothing" PROPERTIES TIMEOUT 60)

@@ -3,7 +3,7 @@
 
     tools/check_layers.py [ROOT]
 
-Reads chorus/ below ROOT (this repository by default), what uses it from outside, and the list of public
+Reads include/ and src/ below ROOT (this repository by default), what uses them from outside, and the lists of
 headers and sources in its CMakeLists.txt. Prints one line for each thing that is wrong, with what to do instead; exit status 1 if
 there is any. docs/architecture.md says what the rooms are for.
 """
@@ -13,9 +13,19 @@ import sys
 from pathlib import Path
 
 # From the ground up. A file may include its own room, lower ones, and the doorstep.
-ROOMS = ["platform", "trace", "message", "memory", "sync", "channel", "worker", "pool", "tools"]
-DOORSTEP = {"chorus/errors.hpp", "chorus/deadline.hpp"}
-UMBRELLAS = {"chorus/chorus.hpp", "chorus/threading.hpp", "chorus/multiprocessing.hpp"}
+ROOMS = ["platform", "trace", "message", "memory", "sync", "channel", "worker", "pool"]
+# include/chorus/NAME.hpp, the contract: which room each header belongs to.
+CONTRACT = {
+    "message": ["file_descriptor", "keyword", "register_exception", "serialize"],
+    "memory": ["raw_value", "shareable_list", "shared_memory"],
+    "sync": ["barrier", "condition", "event", "lock", "semaphore", "stop_token", "value"],
+    "channel": ["pipe", "queue", "thread_queue", "wait"],
+    "worker": ["as_completed", "future", "local", "print", "process", "run", "start_method", "thread", "timer"],
+    "pool": ["context", "pool", "progress", "task_group", "task_options"],
+}
+ROOM_OF_CONTRACT = {f"include/chorus/{name}.hpp": room for room, names in CONTRACT.items() for name in names}
+DOORSTEP = {"include/chorus/errors.hpp", "include/chorus/deadline.hpp", "include/chorus/version.hpp", "include/chorus/detail/requirements.hpp"}
+UMBRELLAS = {"include/chorus/chorus.hpp", "include/chorus/threading.hpp", "include/chorus/multiprocessing.hpp"}
 
 # They use Chorus as any user does. Tests may look inside.
 USERS = ["command", "examples", "bench", "tools"]
@@ -32,7 +42,7 @@ STANDARD_C_HEADERS = {"assert.h", "ctype.h", "float.h", "inttypes.h", "limits.h"
                       "stdint.h", "stdio.h", "stdlib.h", "string.h", "time.h", "uchar.h", "wchar.h"}
 # Standard by name, but errno is how a system reports, so it stays with the system.
 SYSTEM_STATE_HEADERS = {"cerrno", "errno.h"}
-MAY_NAME_ERRNO = {"chorus/platform/syscall.hpp"}
+MAY_NAME_ERRNO = {"src/platform/syscall.hpp"}
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 # What is declared between the two is shown by the shared library (docs/decisions/016).
@@ -47,14 +57,26 @@ def code_only(text):
 
 
 def room_of(path):
-    """The room of chorus/<room>/…, or None on the doorstep and for umbrellas."""
+    """The room of a file, or None on the doorstep and for umbrellas."""
     parts = path.split("/")
-    return parts[1] if len(parts) > 2 else None
+    if path.startswith("include/chorus/detail/"):
+        return parts[3] if len(parts) > 4 else None
+    if path.startswith("src/"):
+        return parts[1] if len(parts) > 2 else None
+    return ROOM_OF_CONTRACT.get(path)
+
+
+def is_public(path):
+    return path.startswith("include/")
+
+
+def is_contract(path):
+    return re.fullmatch(r"include/chorus/\w+\.hpp", path) is not None
 
 
 def is_system_folder(path):
-    """platform/<system>/…: the only files that know the operating system."""
-    return path.startswith("chorus/platform/") and path.count("/") > 2
+    """src/platform/<system>/…: the only files that know the operating system."""
+    return path.startswith("src/platform/") and path.count("/") > 2
 
 
 def is_std(header):
@@ -67,10 +89,9 @@ class Check:
         self.root = root
         self.problems = []
         build = (root / "CMakeLists.txt").read_text()
-        public = re.search(r"set\(public_headers(.*?)\)", build, re.DOTALL)
-        self.public = set(public.group(1).split()) if public else set()
-        self.compiled = set(re.findall(r"chorus/[\w/]+\.cpp", build))
-        self.files = sorted(str(path.relative_to(root)) for path in (root / "chorus").rglob("*") if path.suffix in (".hpp", ".cpp"))
+        self.listed = set(re.findall(r"include/[\w/]+\.hpp", build))
+        self.compiled = set(re.findall(r"src/[\w/]+\.cpp", build))
+        self.files = sorted(str(path.relative_to(root)) for folder in ("include", "src") for path in (root / folder).rglob("*") if path.suffix in (".hpp", ".cpp"))
         self.included = set()
 
     def report(self, path, line, problem):
@@ -95,16 +116,18 @@ class Check:
 
     def check_user(self, path):
         for number, _, header in self.includes(path):
-            if header.startswith("chorus/") and header not in self.public:
-                self.report(path, number, f"{header} is private; write it as a user of Chorus would, with public headers")
+            if header.startswith("chorus/") and not is_contract(f"include/{header}"):
+                self.report(path, number, f"{header} is no part of the contract; write it as a user of Chorus would, with <chorus/NAME.hpp>")
+            elif header.split("/")[0] in ROOMS and (self.root / "src" / header).is_file():
+                self.report(path, number, f"{header} is private; write it as a user of Chorus would, with <chorus/NAME.hpp>")
 
     def check_shown(self, path):
         text = code_only((self.root / path).read_text())
         declares = path not in UMBRELLAS and re.search(r"^namespace ", text, re.MULTILINE)
-        if path in self.public and declares and not SHOWN.search(text):
+        if is_public(path) and declares and not SHOWN.search(text):
             self.report(path, 0, "the shared library would hide what is declared here; put it between "
                                  "#pragma GCC visibility push(default) and, as the last line, #pragma GCC visibility pop")
-        if path not in self.public and "#pragma GCC visibility" in text:
+        if not is_public(path) and "#pragma GCC visibility" in text:
             self.report(path, 0, "the file is private, and would be shown by the shared library; take the pragma away")
 
     def check_file(self, path):
@@ -119,42 +142,44 @@ class Check:
 
     def check_include(self, path, number, mark, header):
         if header.startswith("chorus/"):
-            self.included.add(header)
             if mark == '"':
                 self.report(path, number, f'write <{header}>: users and we find it by the same line')
-            self.check_own(path, number, header)
+            self.check_own(path, number, f"include/{header}", header)
         elif mark == '"':
-            self.report(path, number, f'"{header}" is found beside the file; write its full name, <chorus/ROOM/…>')
+            self.check_own(path, number, f"src/{header}", header)
+        elif "/" in header and header.split("/")[0] in ROOMS:
+            self.report(path, number, f'write "{header}": what is private is not found as users find headers')
         else:
             self.check_foreign(path, number, header)
 
-    def check_own(self, path, number, header):
-        if not (self.root / header).is_file():
-            self.report(path, number, f"{header} does not exist")
-        elif header in UMBRELLAS:
+    def check_own(self, path, number, file, header):
+        self.included.add(file)
+        if not (self.root / file).is_file():
+            self.report(path, number, f"{header} does not exist; a private header is written by its full name, \"ROOM/…\"")
+        elif file in UMBRELLAS:
             if path not in UMBRELLAS:
                 self.report(path, number, f"{header} is for users; include the header of what is used here")
             return
         elif path not in UMBRELLAS:
-            self.check_direction(path, number, header)
-        if path in self.public and header not in self.public:
+            self.check_direction(path, number, file, header)
+        if is_public(path) and not is_public(file):
             self.report(path, number, f"a public header includes {header}, which is not installed; forward-declare, and include it in the .cpp")
 
-    def check_direction(self, path, number, header):
-        room, other = room_of(path), room_of(header)
+    def check_direction(self, path, number, file, header):
+        room, other = room_of(path), room_of(file)
         if other is None:
             return
         if room is None:
             if path in DOORSTEP:
                 self.report(path, number, f"the doorstep includes {header}; it may include only errors.hpp and deadline.hpp")
             else:
-                self.report(path, number, f"the file lies in no room but includes {header}; move it to chorus/<room>/")
+                self.report(path, number, f"the file belongs to no room but includes {header}; name it in CONTRACT of {Path(__file__).name}, or move it")
         elif other in ROOMS and room in ROOMS and ROOMS.index(other) > ROOMS.index(room):
             self.report(path, number, f"{room}/ includes {header} from {other}/ above it; move what is needed down to {room}/, "
                                       f"or this use up to {other}/")
 
     def check_foreign(self, path, number, header):
-        if path in self.public and not is_std(header) and not header.startswith(OPEN_TO_PUBLIC_HEADERS):
+        if is_public(path) and not is_std(header) and not header.startswith(OPEN_TO_PUBLIC_HEADERS):
             self.report(path, number, f"a public header includes <{header}>; only std and cereal show in the API: hide it in the .cpp")
         elif header in SYSTEM_STATE_HEADERS:
             if not is_system_folder(path) and path not in MAY_NAME_ERRNO:
@@ -169,11 +194,14 @@ class Check:
                 self.report(path, 0, f"{room}/ is no room; there are {', '.join(ROOMS)} (a new one is named in {Path(__file__).name})")
             if path.endswith(".cpp"):
                 if path not in self.compiled:
-                    self.report(path, 0, "nobody compiles it; name it in CMakeLists.txt or delete it")
-            elif path not in self.included and path not in UMBRELLAS:
-                self.report(path, 0, "nobody includes it; delete it, or include it where it is meant to be used")
-        for path in sorted(self.public - set(self.files)):
-            self.report("CMakeLists.txt", 0, f"public_headers names {path}, which does not exist")
+                    self.report(path, 0, "it is not compiled; name it in CMakeLists.txt or delete it")
+            else:
+                if path not in self.included and path not in UMBRELLAS:
+                    self.report(path, 0, "it is not included; delete it, or include it where it is meant to be used")
+                if is_public(path) and path not in self.listed:
+                    self.report(path, 0, "it is not installed; name it in CMakeLists.txt, or move it to src/")
+        for path in sorted((self.listed | self.compiled) - set(self.files)):
+            self.report("CMakeLists.txt", 0, f"it names {path}, which does not exist")
 
 
 def main():

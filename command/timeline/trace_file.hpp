@@ -1,4 +1,4 @@
-// A trace as it stands in its file: one event a line, as chorus/trace/trace.hpp says.
+// A trace as it stands in its file: one event a line, as src/trace/trace.hpp says.
 #pragma once
 
 #include <cstddef>

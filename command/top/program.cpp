@@ -13,9 +13,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <chorus/channel/internal/queue_core.hpp>
-#include <chorus/pool/internal/pool_sign.hpp>
-#include <chorus/sync/internal/commons.hpp>
+#include "channel/queue_core.hpp"
+#include "pool/pool_sign.hpp"
+#include "sync/commons.hpp"
 
 #include "columns.hpp"
 #include "proc.hpp"

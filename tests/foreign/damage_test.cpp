@@ -16,11 +16,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <chorus/channel/internal/queue_core.hpp>
-#include <chorus/pool/internal/note.hpp>
-#include <chorus/sync/internal/lock_state.hpp>
 #include <support/start_methods.hpp>
 #include <support/until_asleep.hpp>
+#include "channel/queue_core.hpp"
+#include "pool/note.hpp"
+#include "sync/lock_state.hpp"
 
 using namespace std::chrono_literals;
 

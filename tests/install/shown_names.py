@@ -15,7 +15,7 @@ USERS = ["bench", "command", "examples"]
 # What the linker's script lets through besides names: what the compiler makes of them.
 MADE_OF_NAMES = re.compile(r"(typeinfo|typeinfo name|vtable|VTT|guard variable|TLS init function|TLS wrapper function|.*thunk) (for|to) ")
 # The program's entry is part of the program, and calls two private functions.
-ENTRY = "chorus/worker/internal/program_entry.cpp"
+ENTRY = "src/worker/program_entry.cpp"
 
 
 def names(options, *files):
@@ -31,10 +31,10 @@ def own_words(name):
 
 def main():
     library, source, build = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
-    public = re.search(r"set\(public_headers(.*?)\)", (source / "CMakeLists.txt").read_text(), re.DOTALL).group(1).split()
+    public = sorted(str(path.relative_to(source)) for path in (source / "include").rglob("*.hpp"))
     texts = {path: re.sub(r"//[^\n]*", "", (source / path).read_text()) for path in [*public, ENTRY]}
     public_words = set(re.findall(r"\w+", " ".join(texts.values())))
-    exceptions = re.findall(r"^class (\w+)[^;\n]*{", texts["chorus/errors.hpp"], re.MULTILINE)
+    exceptions = re.findall(r"^class (\w+)[^;\n]*{", texts["include/chorus/errors.hpp"], re.MULTILINE)
     users = [str(file) for folder in USERS for file in (build / folder).rglob("*.o")]
     if len(exceptions) < 10 or len(users) < 10:
         raise SystemExit(f"only {len(exceptions)} exceptions and {len(users)} object files of users are found")

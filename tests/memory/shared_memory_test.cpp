@@ -16,8 +16,8 @@
 
 #include <support/start_methods.hpp>
 
-#include <chorus/memory/internal/named_block.hpp>
 #include <memory/block_names.hpp>
+#include "memory/named_block.hpp"
 
 using testing::AllOf;
 using testing::HasSubstr;

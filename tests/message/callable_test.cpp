@@ -10,7 +10,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <chorus/message/callable.hpp>
+#include <chorus/detail/message/callable.hpp>
 
 namespace message = chorus::message;
 

@@ -20,10 +20,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chorus/detail/message/outcome.hpp>
 #include <chorus/errors.hpp>
-#include <chorus/message/outcome.hpp>
-#include <chorus/platform/crash.hpp>
-#include <chorus/platform/debug_info.hpp>
+#include "platform/crash.hpp"
+#include "platform/debug_info.hpp"
 
 namespace message = chorus::message;
 namespace platform = chorus::platform;

@@ -33,7 +33,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <chorus/message/serialize.hpp>
+#include <chorus/serialize.hpp>
 #include <support/sanitizers.hpp>
 
 using namespace std::chrono_literals;

@@ -25,7 +25,7 @@ std::vector<Machine::Expected> holding(Word& first, std::uint32_t value, Word& s
     return {{&first, value}, {&second, other}};
 }
 
-// ---- the bell: sync/internal/waiting.hpp
+// ---- the bell: sync/waiting.hpp
 // --------------------------------------------------------------------------
 
 struct BellOrders {
@@ -100,7 +100,7 @@ TEST(ModelOfBell, needs_the_second_look_or_the_word) {
                 HasSubstr("no thread is left to wake it"));
 }
 
-// ---- the lock: sync/lock_word.hpp and sync/internal/lock_state.cpp, of threads
+// ---- the lock: chorus/detail/sync/lock_word.hpp and sync/lock_state.cpp, of threads
 // ------------------------------------
 
 struct LockOrders {
@@ -166,7 +166,7 @@ TEST(ModelOfLock, needs_its_orders) {
     EXPECT_THAT(explore_lock({.give_slowly = relaxed}, 2).failure, HasSubstr("data race"));
 }
 
-// ---- the queue: channel/internal/queue_core.cpp
+// ---- the queue: channel/queue_core.cpp
 // -------------------------------------------------------------------
 
 struct QueueOrders {

@@ -15,14 +15,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <chorus/platform/crash.hpp>
-#include <chorus/platform/debug_info.hpp>
-#include <chorus/platform/futex.hpp>
-#include <chorus/platform/os_thread.hpp>
-#include <chorus/platform/symbols.hpp>
 #include <programs/thread_library.hpp>
 #include <support/sanitizers.hpp>
 #include <worker/scratch.hpp>
+#include "platform/crash.hpp"
+#include "platform/debug_info.hpp"
+#include "platform/futex.hpp"
+#include "platform/os_thread.hpp"
+#include "platform/symbols.hpp"
 
 namespace fs = std::filesystem;
 namespace platform = chorus::platform;

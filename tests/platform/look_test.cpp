@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include <gtest/gtest.h>
-#include <chorus/platform/look.hpp>
+#include "platform/look.hpp"
 
 namespace {
 

@@ -8,8 +8,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <chorus/platform/modules.hpp>
 #include <programs/thread_library.hpp>
+#include "platform/modules.hpp"
 
 namespace platform = chorus::platform;
 

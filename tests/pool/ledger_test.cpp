@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-#include <chorus/pool/internal/ledger.hpp>
+#include "pool/ledger.hpp"
 
 namespace {
 

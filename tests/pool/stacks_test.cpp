@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include <chorus/platform/debug_info.hpp>
 #include <support/start_methods.hpp>
+#include "platform/debug_info.hpp"
 
 using chorus::platform::debug_info_sessions_opened;
 using testing::HasSubstr;

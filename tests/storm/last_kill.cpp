@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #include <chorus/chorus.hpp>
-#include <chorus/platform/robust_mutex.hpp>
+#include "platform/robust_mutex.hpp"
 
 namespace mp = chorus::multiprocessing;
 using namespace std::chrono_literals;

@@ -4,7 +4,7 @@
 #include <memory>
 #include <stdexcept>
 
-#include <chorus/worker/future.hpp>
+#include <chorus/future.hpp>
 
 using StateByHand = chorus::worker::TypedFutureState<int>;
 

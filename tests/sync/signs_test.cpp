@@ -11,9 +11,9 @@
 
 #include <gtest/gtest.h>
 
-#include <chorus/sync/internal/commons.hpp>
-#include <chorus/sync/internal/name_tags.hpp>
-#include <chorus/sync/internal/signs.hpp>
+#include "sync/commons.hpp"
+#include "sync/name_tags.hpp"
+#include "sync/signs.hpp"
 
 namespace {
 

@@ -10,20 +10,24 @@ CHECK = Path(__file__).resolve().parents[2] / "tools" / "check_layers.py"
 
 # A small library without a fault: each test breaks one thing in it.
 SOUND = {
-    "CMakeLists.txt": """set(public_headers
-    chorus/chorus.hpp
-    chorus/errors.hpp
-    chorus/worker/thread.hpp)
-add_library(chorus chorus/platform/linux/futex.cpp chorus/worker/thread.cpp)
+    "CMakeLists.txt": """set(contract
+    include/chorus/chorus.hpp
+    include/chorus/errors.hpp
+    include/chorus/thread.hpp)
+set(detail include/chorus/detail/message/bytes.hpp)
+add_library(chorus src/platform/linux/futex.cpp src/worker/thread.cpp)
 """,
-    "chorus/chorus.hpp": "#include <chorus/worker/thread.hpp>\n",
-    "chorus/errors.hpp": "#include <stdexcept>\n",
-    "chorus/platform/futex.hpp": "#include <cstdint>\n",
-    "chorus/platform/linux/futex.cpp": "#include <cerrno>\n#include <chorus/platform/futex.hpp>\n#include <linux/futex.h>\nint e = errno;\n",
-    "chorus/worker/thread.hpp": "#include <string>\n#include <cereal/cereal.hpp>\n#include <chorus/errors.hpp>\n",
-    "chorus/worker/thread.cpp": "#include <chorus/worker/thread.hpp>\n#include <chorus/platform/futex.hpp>\n// errno\nauto s = \"errno\";\n",
+    "include/chorus/chorus.hpp": "#include <chorus/thread.hpp>\n",
+    "include/chorus/errors.hpp": "#include <stdexcept>\n",
+    "include/chorus/detail/message/bytes.hpp": "#include <cstdint>\n",
+    "include/chorus/thread.hpp": "#include <string>\n#include <cereal/cereal.hpp>\n#include <chorus/errors.hpp>\n#include <chorus/detail/message/bytes.hpp>\n",
+    "src/platform/futex.hpp": "#include <cstdint>\n",
+    "src/platform/linux/futex.cpp": "#include <cerrno>\n#include \"platform/futex.hpp\"\n#include <linux/futex.h>\nint e = errno;\n",
+    "src/worker/thread.cpp": "#include <chorus/thread.hpp>\n#include \"platform/futex.hpp\"\n// errno\nauto s = \"errno\";\n",
     "examples/first.cpp": "#include <chorus/chorus.hpp>\n",
 }
+THREAD = "include/chorus/thread.hpp"
+FUTEX = "src/platform/futex.hpp"
 
 
 def problems(changes):
@@ -51,66 +55,76 @@ class CheckLayers(unittest.TestCase):
         self.assertEqual(problems({}), [])
 
     def test_an_include_that_points_up(self):
-        self.expect_one({"chorus/platform/futex.hpp": "#include <chorus/worker/thread.hpp>\n"}, "chorus/platform/futex.hpp:1:", "move what is needed down")
+        self.expect_one({FUTEX: "#include <chorus/thread.hpp>\n"}, f"{FUTEX}:1:", "move what is needed down")
+        bytes_header = "include/chorus/detail/message/bytes.hpp"
+        self.expect_one({bytes_header: "#include <chorus/thread.hpp>\n"}, f"{bytes_header}:1:", "move what is needed down")
 
     def test_a_doorstep_that_includes_a_room(self):
-        self.expect_one({"chorus/errors.hpp": "\n#include <chorus/worker/thread.hpp>\n"}, "chorus/errors.hpp:2:", "only errors.hpp and deadline.hpp")
+        self.expect_one({"include/chorus/errors.hpp": "\n#include <chorus/thread.hpp>\n"}, "include/chorus/errors.hpp:2:", "only errors.hpp and deadline.hpp")
 
     def test_a_public_header_that_the_shared_library_hides(self):
-        shown = SOUND["chorus/worker/thread.hpp"] + "#pragma GCC visibility push(default)\nnamespace chorus {}\n#pragma GCC visibility pop\n"
-        self.assertEqual(problems({"chorus/worker/thread.hpp": shown}), [])
-        hidden = SOUND["chorus/worker/thread.hpp"] + "namespace chorus {}\n"
-        self.expect_one({"chorus/worker/thread.hpp": hidden}, "chorus/worker/thread.hpp:", "between #pragma GCC visibility push(default)")
+        shown = SOUND[THREAD] + "#pragma GCC visibility push(default)\nnamespace chorus {}\n#pragma GCC visibility pop\n"
+        self.assertEqual(problems({THREAD: shown}), [])
+        hidden = SOUND[THREAD] + "namespace chorus {}\n"
+        self.expect_one({THREAD: hidden}, f"{THREAD}:", "between #pragma GCC visibility push(default)")
         unended = shown + "namespace chorus {}\n"
-        self.expect_one({"chorus/worker/thread.hpp": unended}, "chorus/worker/thread.hpp:", "as the last line")
+        self.expect_one({THREAD: unended}, f"{THREAD}:", "as the last line")
 
     def test_a_private_header_that_the_shared_library_shows(self):
-        shown = "#pragma GCC visibility push(default)\n" + SOUND["chorus/platform/futex.hpp"]
-        self.expect_one({"chorus/platform/futex.hpp": shown}, "chorus/platform/futex.hpp:", "take the pragma away")
+        shown = "#pragma GCC visibility push(default)\n" + SOUND[FUTEX]
+        self.expect_one({FUTEX: shown}, f"{FUTEX}:", "take the pragma away")
 
     def test_an_umbrella_used_inside(self):
-        self.expect_one({"chorus/worker/thread.cpp": "#include <chorus/platform/futex.hpp>\n#include <chorus/chorus.hpp>\n"}, "chorus/worker/thread.cpp:2:",
+        self.expect_one({"src/worker/thread.cpp": "#include \"platform/futex.hpp\"\n#include <chorus/chorus.hpp>\n"}, "src/worker/thread.cpp:2:",
                         "include the header of what is used here")
 
     def test_a_public_header_that_shows_a_private_one(self):
-        self.expect_one({"chorus/worker/thread.hpp": "#include <chorus/platform/futex.hpp>\n#include <chorus/errors.hpp>\n"}, "chorus/worker/thread.hpp:1:", "include it in the .cpp")
+        self.expect_one({THREAD: SOUND[THREAD] + "#include \"platform/futex.hpp\"\n"}, f"{THREAD}:5:", "include it in the .cpp")
 
     def test_a_public_header_that_shows_a_library(self):
-        self.expect_one({"chorus/worker/thread.hpp": "#include <openssl/sha.h>\n#include <chorus/errors.hpp>\n"}, "chorus/worker/thread.hpp:1:", "only std and cereal")
+        self.expect_one({THREAD: SOUND[THREAD] + "#include <openssl/sha.h>\n"}, f"{THREAD}:5:", "only std and cereal")
 
     def test_a_system_header_outside_its_room(self):
         for header in ("unistd.h", "sys/mman.h", "linux/futex.h", "pthread.h"):
-            self.expect_one({"chorus/worker/thread.cpp": SOUND["chorus/worker/thread.cpp"] + f"#include <{header}>\n"}, "chorus/worker/thread.cpp:5:",
+            self.expect_one({"src/worker/thread.cpp": SOUND["src/worker/thread.cpp"] + f"#include <{header}>\n"}, "src/worker/thread.cpp:5:",
                             "behind a header of platform/")
 
     def test_a_system_header_in_a_header_of_platform(self):
-        self.expect_one({"chorus/platform/futex.hpp": "#include <unistd.h>\n"}, "chorus/platform/futex.hpp:1:", "platform/<system>/")
+        self.expect_one({FUTEX: "#include <unistd.h>\n"}, f"{FUTEX}:1:", "platform/<system>/")
 
     def test_errno_outside_its_room(self):
-        self.expect_one({"chorus/worker/thread.cpp": "#include <chorus/platform/futex.hpp>\nint e = errno;  // why\n"}, "chorus/worker/thread.cpp:2:",
+        self.expect_one({"src/worker/thread.cpp": "#include \"platform/futex.hpp\"\nint e = errno;  // why\n"}, "src/worker/thread.cpp:2:",
                         "let a function of platform/")
-        self.expect_one({"chorus/worker/thread.cpp": "#include <chorus/platform/futex.hpp>\n#include <cerrno>\n"}, "chorus/worker/thread.cpp:2:",
+        self.expect_one({"src/worker/thread.cpp": "#include \"platform/futex.hpp\"\n#include <cerrno>\n"}, "src/worker/thread.cpp:2:",
                         "let a function of platform/")
 
-    def test_a_header_nobody_includes(self):
-        self.expect_one({"chorus/worker/lonely.hpp": ""}, "chorus/worker/lonely.hpp:", "nobody includes it")
+    def test_a_header_that_is_not_included(self):
+        self.expect_one({"src/worker/lonely.hpp": ""}, "src/worker/lonely.hpp:", "it is not included")
 
-    def test_a_source_nobody_compiles(self):
-        self.expect_one({"chorus/worker/lonely.cpp": ""}, "chorus/worker/lonely.cpp:", "nobody compiles it")
+    def test_a_header_that_is_not_installed(self):
+        self.expect_one({"include/chorus/detail/worker/state.hpp": "", THREAD: SOUND[THREAD] + "#include <chorus/detail/worker/state.hpp>\n"},
+                        "include/chorus/detail/worker/state.hpp:", "it is not installed")
+
+    def test_a_source_that_is_not_compiled(self):
+        self.expect_one({"src/worker/lonely.cpp": ""}, "src/worker/lonely.cpp:", "it is not compiled")
 
     def test_a_room_that_is_none(self):
-        self.expect_one({"chorus/util/string.hpp": "", "chorus/worker/thread.cpp": SOUND["chorus/worker/thread.cpp"] + "#include <chorus/util/string.hpp>\n"},
-                        "chorus/util/string.hpp:", "util/ is no room")
+        self.expect_one({"src/util/string.hpp": "", "src/worker/thread.cpp": SOUND["src/worker/thread.cpp"] + "#include \"util/string.hpp\"\n"},
+                        "src/util/string.hpp:", "util/ is no room")
 
     def test_a_header_that_does_not_exist(self):
-        self.expect_one({"chorus/worker/thread.cpp": SOUND["chorus/worker/thread.cpp"] + "#include <chorus/worker/gone.hpp>\n"}, "chorus/worker/thread.cpp:5:",
+        self.expect_one({"src/worker/thread.cpp": SOUND["src/worker/thread.cpp"] + "#include <chorus/gone.hpp>\n"}, "src/worker/thread.cpp:5:",
                         "does not exist")
 
     def test_an_include_by_neighbourhood(self):
-        self.expect_one({"chorus/worker/thread.cpp": SOUND["chorus/worker/thread.cpp"] + '#include "thread.hpp"\n'}, "chorus/worker/thread.cpp:5:", "full name")
+        self.expect_one({"src/worker/thread.cpp": SOUND["src/worker/thread.cpp"] + '#include "threads.hpp"\n'}, "src/worker/thread.cpp:5:", "full name")
+
+    def test_a_private_include_as_users_write_theirs(self):
+        self.expect_one({"src/worker/thread.cpp": SOUND["src/worker/thread.cpp"] + "#include <platform/futex.hpp>\n"}, "src/worker/thread.cpp:5:", "write \"platform/futex.hpp\"")
 
     def test_an_example_that_looks_inside(self):
-        self.expect_one({"examples/first.cpp": "#include <chorus/platform/futex.hpp>\n"}, "examples/first.cpp:1:", "as a user of Chorus would")
+        self.expect_one({"examples/first.cpp": "#include \"platform/futex.hpp\"\n"}, "examples/first.cpp:1:", "as a user of Chorus would")
+        self.expect_one({"examples/first.cpp": "#include <chorus/detail/message/bytes.hpp>\n"}, "examples/first.cpp:1:", "as a user of Chorus would")
 
 
 if __name__ == "__main__":

@@ -17,10 +17,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <chorus/platform/os_process.hpp>
-#include <chorus/worker/internal/exit_words.hpp>
 #include <support/sanitizers.hpp>
 #include <support/start_methods.hpp>
+#include "platform/os_process.hpp"
+#include "worker/exit_words.hpp"
 
 using testing::HasSubstr;
 

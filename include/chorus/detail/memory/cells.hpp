@@ -1,0 +1,62 @@
+// Elements of one type in a row, and what they are, where the threads of one process or several processes see
+// them: what RawValue and RawArray stand on.
+//
+// Threads: making, telling and reading may be done by any thread; one at a time for each object.
+// Death: who dies holds nothing any more; the memory goes with its last holder.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <typeinfo>
+#include <utility>
+
+#include <chorus/detail/memory/home.hpp>
+#include <chorus/detail/message/bytes.hpp>
+
+namespace chorus::memory {
+struct CellsHeader;
+}
+
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
+namespace chorus::memory {
+
+/// What lies there.
+struct CellKind {
+    const std::type_info& type;
+    std::size_t size;       ///< of one element
+    std::size_t alignment;  ///< at most 64
+    bool is_array;
+};
+
+/// A light value: its copies hold the same elements.
+class Cells {
+public:
+    Cells(std::shared_ptr<CellsHeader> header, std::byte* first, std::size_t count) noexcept
+        : header_(std::move(header)), first_(first), count_(count) {}
+
+    std::byte* first() const noexcept { return first_; }
+    std::size_t count() const noexcept { return count_; }
+    const std::shared_ptr<CellsHeader>& header() const noexcept { return header_; }
+
+private:
+    std::shared_ptr<CellsHeader> header_;
+    std::byte* first_;
+    std::size_t count_;  ///< kept here, where no other process can change it
+};
+
+/// Zeroed, and reserved. Throws: UsageError if no memory can have that many; OsError with the numbers if this
+/// machine has not got it.
+Cells make_cells(Home home, const CellKind& kind, std::size_t count);
+
+/// Requires: made for processes.
+void write_cells(message::Writer& out, const Cells& cells);
+/// Throws: TypeMismatch if elements of another kind lie there, DecodeError if they cannot.
+Cells read_cells(message::Reader& in, const CellKind& kind);
+
+/// Throws: UsageError, with both numbers.
+[[noreturn]] void refuse_index(std::size_t index, std::size_t count);
+
+}  // namespace chorus::memory
+
+#pragma GCC visibility pop

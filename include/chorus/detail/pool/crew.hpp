@@ -1,0 +1,81 @@
+// Crew: the workers of a pool, and how tasks reach them. One for threads, one for processes; the same face.
+//
+// Threads: every function may be called from any thread, also from tasks and callbacks.
+// Death: told by each crew.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <chorus/deadline.hpp>
+#include <chorus/detail/message/callable.hpp>
+#include <chorus/future.hpp>
+#include <chorus/start_method.hpp>
+#include <chorus/task_options.hpp>
+
+#pragma GCC visibility push(default)  // the shared library shows what is declared here
+
+namespace chorus::pool {
+
+class Task;
+
+struct CrewOptions {
+    std::size_t workers = 0;                       ///< at most; 0: as many as there are usable CPUs
+    std::string name{};                            ///< in front of the workers' numbers
+    std::shared_ptr<message::Call> initializer{};  ///< of processes
+    std::function<void()> initialise{};            ///< of threads
+    std::size_t max_tasks_per_child = 0;           ///< 0: no limit
+    std::optional<Timeout> timeout{};              ///< of tasks that say nothing else, and of the initializer
+    std::optional<Timeout> cpu_time{};             ///< of tasks that say nothing else
+    std::size_t memory = 0;                        ///< bytes that a worker process may allocate; 0: no limit
+    std::size_t budget = 0;                        ///< of weights at once; 0: no limit
+    std::size_t last_lines = 0;                    ///< of a worker's standard error; 0: none is kept
+    std::optional<StartMethod> start_method{};     ///< of processes; empty: as for Process
+};
+
+class Crew : public worker::Helper {
+public:
+    /// Throws: UsageError after close, BrokenPool.
+    virtual void submit(std::shared_ptr<Task> task) = 0;
+    /// The task's future has been cancelled: it shall not begin, or be ended.
+    virtual void cancelled(Task& task) noexcept = 0;
+    virtual bool has_begun(const Task& task) const noexcept = 0;
+    virtual bool can_stop_running() const noexcept = 0;
+
+    virtual std::size_t size() const noexcept = 0;
+    /// Throws: UsageError for none.
+    virtual void resize(std::size_t workers) = 0;
+    /// Tasks that are not done.
+    virtual std::size_t unfinished() const = 0;
+
+    /// Nothing can be submitted any more.
+    virtual void close() noexcept = 0;
+    virtual bool is_closed() const noexcept = 0;
+    /// Waits until all is done and the workers are gone. Returns false when the deadline passed first.
+    virtual bool join(Deadline deadline) = 0;
+    virtual void cancel_waiting() noexcept = 0;
+    /// Ends the workers at once where that can be done, and cancels all that is not done.
+    virtual void terminate() noexcept = 0;
+    /// For the end of the pool's scope, and of the program: no more is submitted, all is done, or cancelled
+    /// where it has not begun. Does nothing in a copy of the process that made the crew. Returns false if
+    /// there was nothing to do.
+    virtual bool finish(bool cancel_what_waits) noexcept = 0;
+    /// The calling thread has called exit(). If others would wait for what it does for this crew (it hears
+    /// the answers, and was in a callback; it is one of the workers), they do no more.
+    virtual void leave() noexcept = 0;
+    virtual std::vector<int> worker_pids() const = 0;
+};
+
+/// Throws: what Crew::submit throws; but not to a main thread that another one ends by exit().
+void submit_to(Crew& crew, std::shared_ptr<Task> task);
+
+std::shared_ptr<Crew> make_process_crew(CrewOptions options);
+std::shared_ptr<Crew> make_thread_crew(CrewOptions options);
+
+}  // namespace chorus::pool
+
+#pragma GCC visibility pop

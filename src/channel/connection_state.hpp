@@ -1,0 +1,14 @@
+// One end of a pipe, in one process.
+#pragma once
+
+#include "channel/queue_core.hpp"
+
+namespace chorus::channel {
+
+struct ConnectionState {
+    QueuePointer in;   ///< null on an end that only sends
+    QueuePointer out;  ///< null on an end that only receives
+    bool closed = false;
+};
+
+}  // namespace chorus::channel

@@ -1,0 +1,180 @@
+#include <chorus/detail/channel/queue_access.hpp>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include <chorus/detail/message/callable.hpp>
+#include "channel/queue_core.hpp"
+
+namespace chorus::channel {
+
+Putting::Putting(QueueCore& core, std::size_t bytes, Deadline deadline,
+                 std::span<const message::Attachment> attachments)
+    : core_(core), first_(attachments.empty() ? core.begin_put_quickly(bytes) : nullptr) {
+    if (first_ != nullptr) [[likely]]
+        return;
+    core.begin_put(bytes, deadline, attachments);
+    first_ = core.add(bytes);
+}
+void Putting::end() noexcept { core_.end_put(); }
+std::byte* Putting::add(std::size_t bytes) { return core_.add(bytes); }
+std::uint32_t Putting::position() const noexcept { return core_.put_at(); }
+void Putting::commit() {
+    core_.finish_put();
+    holds_ = false;
+}
+
+LongMessage::LongMessage(QueuePointer core, std::size_t bytes, Deadline deadline)
+    : core_(std::move(core)),
+      block_(core_->take_block(bytes, deadline)),
+      copy_(memory::copy_number()),
+      bytes_(core_->address(block_, bytes), bytes) {}
+LongMessage::LongMessage(LongMessage&& other) noexcept
+    : core_(std::move(other.core_)),
+      block_(other.block_),
+      copy_(other.copy_),
+      bytes_(std::exchange(other.bytes_, {})) {}
+LongMessage& LongMessage::operator=(LongMessage&& other) noexcept {
+    std::swap(core_, other.core_);
+    std::swap(block_, other.block_);
+    std::swap(copy_, other.copy_);
+    std::swap(bytes_, other.bytes_);
+    return *this;
+}
+LongMessage::~LongMessage() {
+    if (core_ && copy_ == memory::copy_number()) core_->give_block(block_);
+}
+
+std::uint32_t LongMessage::put(std::size_t bytes, Deadline deadline,
+                               std::span<const message::Attachment> attachments) {
+    if (copy_ != memory::copy_number())
+        throw UsageError(
+            "this memory was lent before a fork: only the process that it was lent to may put it");
+    core_->begin_put(bytes, deadline, attachments);
+    const bool added = core_->add_block(block_, bytes);
+    const std::uint32_t position = core_->put_at();
+    added ? core_->finish_put() : core_->end_put();
+    if (!added) throw Full("the queue is full");
+    core_ = nullptr;
+    bytes_ = {};
+    return position;
+}
+
+// The header in front is less than this.
+const std::size_t GrowingMessage::threshold = QueueCore::longest_in_ring - 64;
+
+void GrowingMessage::write(std::span<const std::byte> bytes) {
+    if (!bytes.empty()) std::memcpy(room(bytes.size()), bytes.data(), bytes.size());
+}
+
+std::byte* GrowingMessage::room(std::size_t bytes) {
+    const std::size_t needed = used_ + bytes;
+    if (!message_ || needed > message_->bytes().size()) {
+        if (at_queue_ != nullptr) *at_queue_ = 1;
+        grow(needed);
+        if (at_queue_ != nullptr) *at_queue_ = 0;
+    }
+    return message_->bytes().data() + std::exchange(used_, needed);
+}
+
+void GrowingMessage::grow(std::size_t needed) {
+    LongMessage larger(queue_, message_ ? std::max(needed, 2 * message_->bytes().size()) : needed, {});
+    if (message_) std::memcpy(larger.bytes().data(), message_->bytes().data(), used_);
+    message_ = std::move(larger);
+}
+
+std::uint32_t GrowingMessage::put(std::span<const std::byte> front,
+                                  std::span<const message::Attachment> attachments) {
+    std::memcpy(message_->bytes().data(), front.data(), front.size());
+    return message_->put(used_, {}, attachments);
+}
+
+void GrowingMessage::clear() noexcept {
+    message_.reset();
+    used_ = in_front_;
+    if (at_queue_ != nullptr) *at_queue_ = 0;
+}
+
+Getting::Getting(QueueCore& core, Deadline deadline) : core_(core), block_(Blocks::none) {
+    if (QueueCore::Message message; core.begin_get_quickly(message)) [[likely]] {
+        bytes_ = message.bytes;
+        return;
+    }
+    core.begin_get(deadline);
+    try {
+        next();
+    } catch (...) {
+        end();
+        throw;
+    }
+}
+bool Getting::next() {
+    QueueCore::Message message;
+    if (!core_.next(message)) return false;
+    bytes_ = message.bytes;
+    block_ = message.block;
+    parcel_ = message.parcel;
+    retracted_ = message.retracted;
+    return true;
+}
+
+std::uint32_t Getting::number() const noexcept { return core_.number(); }
+
+message::Attachments Getting::attachments() { return core_.open_parcel(parcel_); }
+
+bool Getting::is_long() const noexcept { return block_ != Blocks::none; }
+void Getting::commit() {
+    if (parcel_ != 0 || core_.has_parcels()) {
+        core_.commit_get();
+        core_.throw_away_parcels();
+        end();
+    } else {
+        core_.finish_get();
+    }
+    holds_ = false;
+}
+void Getting::end() noexcept { core_.end_get(); }
+
+TakenBlock::TakenBlock(QueuePointer core, std::uint32_t block) noexcept
+    : core_(std::move(core)), block_(block), copy_(memory::copy_number()) {}
+TakenBlock& TakenBlock::operator=(TakenBlock&& other) noexcept {
+    std::swap(core_, other.core_);
+    std::swap(block_, other.block_);
+    std::swap(copy_, other.copy_);
+    return *this;
+}
+TakenBlock::~TakenBlock() {
+    if (core_ && copy_ == memory::copy_number()) core_->give_block(block_);
+}
+
+QueuePointer make_queue(const std::type_info& item, QueueLimits limits) {
+    return QueueCore::create(message::type_number(item), message::readable_type(item), limits.max_items,
+                             limits.max_bytes);
+}
+void write_queue(message::Writer& out, const QueuePointer& core) { QueueCore::write(out, *core); }
+QueuePointer read_queue(message::Reader& in, const std::type_info& item) {
+    return QueueCore::read(in, message::type_number(item), message::readable_type(item));
+}
+
+std::size_t size_of(const QueueCore& core) noexcept { return core.size(); }
+bool is_full(const QueueCore& core) noexcept { return core.full(); }
+bool is_long(std::size_t bytes) noexcept { return QueueCore::is_long(bytes); }
+std::uint32_t taken_from(const QueueCore& core) noexcept { return core.taken(); }
+bool retract(QueueCore& core, std::uint32_t position) { return core.retract(position); }
+void task_done(QueueCore& core) { core.task_done(); }
+bool join(QueueCore& core, Deadline deadline) { return core.join(deadline); }
+void shut_down(QueueCore& core, bool immediately) { core.shut_down(immediately); }
+bool is_shut_down(const QueueCore& core) noexcept { return core.is_shut_down(); }
+void give_up(QueueCore& core) noexcept { core.give_up(); }
+bool has_some(const QueueCore& core) noexcept { return core.is_something(); }
+
+bool is_ready_or_will_ring(QueueCore& core) { return core.is_ready_or_will_ring({}); }
+void stop_ringing(QueueCore& core) { core.stop_ringing(); }
+
+int descriptor_of(QueueCore& core) {
+    core.is_ready_or_will_ring({});
+    return core.descriptor();
+}
+
+}  // namespace chorus::channel

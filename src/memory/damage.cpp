@@ -1,0 +1,12 @@
+#include "memory/damage.hpp"
+
+namespace chorus::memory {
+
+void throw_damaged(const std::string& object, const std::string& found) {
+    throw Damaged(
+        object + " is damaged: " + found +
+        ". A process that shares it has written where nothing of its own lies: find that write (compile with "
+        "-fsanitize=address), and make this object anew");
+}
+
+}  // namespace chorus::memory

@@ -1,0 +1,92 @@
+#include "platform/robust_mutex.hpp"
+
+#include "platform/futex.hpp"
+#include "platform/linux/robust_list.hpp"
+#include "platform/os_process.hpp"
+#include "platform/os_thread.hpp"
+#include "platform/syscall.hpp"
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace chorus::platform {
+
+void require_robust_list() {
+    robust_list_head* record = nullptr;
+    std::size_t size = 0;
+    if (::syscall(SYS_get_robust_list, 0, &record, &size) != 0)
+        throw missing_call("get_robust_list", "2.6.17", errno);
+    // The C library has registered none, as it was refused.
+    if (record == nullptr) throw missing_call("set_robust_list", "2.6.17", ENOSYS);
+}
+
+bool RobustMutex::take_if_free(std::uint32_t self) noexcept {
+    std::uint32_t value = word_.load();
+    while ((value & FUTEX_TID_MASK) == 0) {
+        if (!word_.compare_exchange_weak(value, self | (value & FUTEX_WAITERS))) continue;
+        list_as_shared(word_);
+        return true;
+    }
+    return false;
+}
+
+// The C library's robust mutex keeps pointers in the shared memory and follows them, and its way of waiting
+// can leave a sleeper asleep for ever. It lets go of the lock by clearing the word, the flag for sleepers
+// too, and wakes one of them, who is to set the flag again for the rest. If that one is killed before, and a
+// third takes the lock meanwhile, the third finds no flag and wakes nobody when it lets go or dies; the
+// kernel helps only where nobody holds the lock.
+//
+// So here the flag is never lost: a free lock is first marked as one whose owner has died and that has
+// sleepers, which whoever takes it takes over with the flag. Each who lets go, or dies, has one sleeper
+// woken; and whoever is killed between being woken and taking the lock either finds it free, and the kernel
+// wakes the next, or somebody holds it who will.
+bool RobustMutex::lock(Deadline deadline) noexcept {
+    constexpr std::uint32_t free_with_sleepers = FUTEX_OWNER_DIED | FUTEX_WAITERS;
+    const auto self = static_cast<std::uint32_t>(thread_id());
+    for (;;) {
+        std::uint32_t value = 0;
+        {
+            const WakesAtDeath the_next(word_);
+            word_.compare_exchange_strong(value, free_with_sleepers);
+            if (take_if_free(self)) return true;
+        }
+        value = word_.load();
+        const std::uint32_t holder = value & FUTEX_TID_MASK;
+        if (holder == 0) continue;
+        // The system would have said so of who held it: somebody has written there.
+        if (holder == self || !process_exists(static_cast<int>(holder))) {
+            word_.compare_exchange_strong(value, free_with_sleepers);
+            continue;
+        }
+        if ((value & FUTEX_WAITERS) == 0 && !word_.compare_exchange_strong(value, value | FUTEX_WAITERS))
+            continue;
+        const WakesAtDeath the_next(word_);
+        if (!shared_futex_wait(word_, value | FUTEX_WAITERS, deadline) && deadline.has_passed()) return false;
+    }
+}
+
+void RobustMutex::unlock() noexcept {
+    const WakesAtDeath the_next(word_);
+    unlist_shared(word_);
+    if ((word_.exchange(0) & FUTEX_WAITERS) != 0) shared_futex_wake(word_, 1);
+}
+
+constinit thread_local WakesAtDeath::Promise WakesAtDeath::promise{};
+
+namespace {
+// What is promised where the kernel would not look.
+constinit thread_local void* volatile promise_of_nothing = nullptr;
+}  // namespace
+
+// The kernel's record of what this thread holds. The C library registered it; here only its field for the
+// operation under way is used, as the C library itself does while it locks.
+WakesAtDeath::Promise WakesAtDeath::look_up() noexcept {
+    robust_list_head* record = nullptr;
+    std::size_t size = 0;
+    ::syscall(SYS_get_robust_list, 0, &record, &size);
+    if (record == nullptr) return {&promise_of_nothing, 0};  // see require_robust_list()
+    return {reinterpret_cast<void**>(&record->list_op_pending), record->futex_offset};
+}
+
+}  // namespace chorus::platform

@@ -1,0 +1,56 @@
+// The thread of a crew that ends what is late.
+//
+// It takes no lock but the crew's, under which nobody waits for a queue: so it can end a worker that was
+// stopped with the queue's lock in its hands, and everybody else waits for that.
+//
+// Its time is running time: a program that was stopped and goes on finds nobody late for that.
+//
+// Threads: under the crew's mutex, if nothing else is said.
+// Death: a copy of the process made by fork has no such thread, and no crew.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <utility>
+
+#include "worker/running_time.hpp"
+
+namespace chorus::pool {
+
+class Clock {
+public:
+    using TimePoint = worker::RunningTime::Point;
+    static constexpr TimePoint never = worker::RunningTime::never;
+
+    /// `look`, which ends what is late and says when to look next, is called in the thread, under the mutex.
+    /// It is told the time, which no other thread knows: what others find due it takes from there.
+    Clock(std::mutex& mutex, std::function<TimePoint(TimePoint)> look)
+        : mutex_(mutex), look_(std::move(look)) {}
+
+    /// Starts the thread, the first time. Throws: OsError.
+    void start();
+    /// There is something new to look at.
+    void look_again() noexcept {
+        if (!std::exchange(wants_look_, true) && !rests_ && bell_) bell_->ring();
+    }
+    /// Returns when the thread has ended, if there is one. Requires: not the mutex.
+    void stop();
+
+private:
+    // To be woken for each of many short tasks costs more than they do: so it looks no more often than this.
+    static constexpr auto rest = std::chrono::milliseconds(1);
+
+    void run() noexcept;
+
+    std::mutex& mutex_;
+    const std::function<TimePoint(TimePoint)> look_;
+    std::optional<platform::Doorbell> bell_;  ///< from the start on
+    std::condition_variable ended_;
+    bool wants_look_ = false;
+    bool rests_ = false;  ///< it will look by itself, and is not woken for that
+    enum class Phase { none, runs, ends, has_ended } phase_ = Phase::none;
+};
+
+}  // namespace chorus::pool

@@ -1,0 +1,73 @@
+#include "pool/inbox.hpp"
+
+#include <cstdio>
+#include <cstring>
+#include <exception>
+#include <utility>
+
+#include <chorus/errors.hpp>
+#include "memory/damage.hpp"
+
+namespace chorus::pool {
+
+bool Inbox::hear(Deadline deadline, const std::function<void(Heard&)>& heed) {
+    if (taken_.empty() && !take_what_came(deadline)) return false;
+    std::list<Taken> one;
+    one.splice(one.begin(), taken_, taken_.begin());
+    auto& [heard, begin, size, block] = one.front();
+    if (!block) heard.rest = std::span<const std::byte>(memory_).subspan(begin, size);
+    ++depth_;
+    try {
+        heed(heard);
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "chorus: in a pool: %s\n", error.what());
+    }
+    if (--depth_ == 0) older_memory_.clear();
+    return true;
+}
+
+bool Inbox::take_what_came(Deadline deadline) {
+    constexpr std::size_t most = 64;
+    if (depth_ > 0) older_memory_.push_back(std::exchange(memory_, {}));
+    memory_.clear();
+    std::list<Taken> came;
+    std::vector<std::uint32_t> blocks;
+    try {
+        channel::Getting getting(*answers_, deadline);
+        do {
+            auto& [heard, begin, size, block] = came.emplace_back();
+            const auto bytes = getting.bytes();
+            if (bytes.size() < sizeof heard.header)
+                memory::throw_damaged("a pool's queue of answers", "a message is shorter than its header");
+            std::memcpy(&heard.header, bytes.data(), sizeof heard.header);
+            if (!heard.header.is_whole())
+                memory::throw_damaged("a pool's queue of answers", "a header was written over");
+            const auto rest = bytes.subspan(sizeof heard.header);
+            try {
+                heard.attachments = getting.attachments();
+            } catch (...) {
+                heard.error = std::current_exception();
+            }
+            blocks.push_back(getting.block());
+            if (getting.is_long()) {
+                heard.rest = rest;
+            } else {
+                begin = memory_.size();
+                size = rest.size();
+                memory_.insert(memory_.end(), rest.begin(), rest.end());
+            }
+        } while (came.size() < most && getting.next());
+        getting.commit();
+    } catch (const Empty&) {
+        return false;
+    }
+    std::size_t i = 0;
+    for (auto& each : came) {
+        if (!each.heard.rest.empty()) each.block.emplace(answers_, blocks[i]);
+        ++i;
+    }
+    taken_.splice(taken_.end(), came);
+    return true;
+}
+
+}  // namespace chorus::pool

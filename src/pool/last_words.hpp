@@ -1,0 +1,48 @@
+// What a worker process writes to standard error: passed on to this process's own, and its end kept for who
+// asks why the worker died.
+//
+// One thread of the program, "chorus-stderr", passes on what all workers of all pools write.
+//
+// Threads: any.
+// Death: what the worker had written before is all there. Who it has left behind with its standard error may
+//        go on writing.
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "platform/file_descriptor.hpp"
+
+namespace chorus::pool {
+
+class LastWords {
+public:
+    /// Starts to pass on what comes out of the reading end of a pipe.
+    static std::shared_ptr<LastWords> pass_on(platform::FileDescriptor reading_end);
+
+    explicit LastWords(platform::FileDescriptor reading_end) noexcept : pipe_(std::move(reading_end)) {}
+
+    /// For the thread: passes on some of what is there. Returns false at the end of it.
+    bool hear();
+    /// For the thread, then: lets go of the pipe.
+    void end();
+    /// Blocks: until all that has been written until now is passed on.
+    void catch_up();
+    /// So many lines at most, the last ones of what was passed on.
+    std::string lines(std::size_t most);
+    int descriptor() const noexcept { return pipe_.get(); }
+
+private:
+    static constexpr std::size_t most_kept = 8192;
+
+    platform::FileDescriptor pipe_;  ///< none once it has come to its end
+    std::mutex mutex_;               ///< guards what follows, and the end of the pipe
+    std::condition_variable changed_;
+    std::string kept_;
+    std::size_t passed_on_ = 0;  ///< bytes
+};
+
+}  // namespace chorus::pool

@@ -1,0 +1,14 @@
+#include <chorus/detail/pool/task.hpp>
+
+namespace chorus::pool {
+
+void Task::run() noexcept {
+    try {
+        call();
+    } catch (...) {
+        drop_call();
+        future().set_error(std::current_exception());
+    }
+}
+
+}  // namespace chorus::pool

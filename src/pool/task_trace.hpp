@@ -1,0 +1,19 @@
+// What a trace tells of a pool's task.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include <chorus/detail/pool/task.hpp>
+#include "trace/trace.hpp"
+
+namespace chorus::pool {
+
+/// Where it was submitted. Requires: it has an arrow, and its number.
+void trace_submission(const Task& task) noexcept;
+
+/// Where it begins, in this thread and until the span ends.
+void trace_beginning(trace::Span& span, std::string_view function, std::uint64_t number,
+                     std::uint64_t arrow) noexcept;
+
+}  // namespace chorus::pool

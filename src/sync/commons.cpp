@@ -1,0 +1,135 @@
+#include "sync/commons.hpp"
+
+#include <memory>
+#include <mutex>
+#include <new>
+
+#include "platform/fork_mutex.hpp"
+#include "platform/mapping.hpp"
+#include "sync/lives.hpp"
+
+namespace chorus::sync {
+namespace {
+
+using platform::page_size;
+static_assert(sizeof(Commons) <= Commons::hints_offset && sizeof(Commons::Hints) <= page_size &&
+              Commons::signs_offset % page_size == 0 && Commons::lives_offset % page_size == 0);
+constexpr std::size_t size_with_all_lives = Commons::lives_offset + Commons::most_lives * sizeof(Life);
+
+// Bytes of the file whose locks guard what lies in it. They say nothing themselves.
+enum Guarded : std::size_t { printing, growth };
+
+struct Memory {
+    platform::FileDescriptor file;
+    platform::Mapping mapping;  ///< as large as it may become
+};
+
+struct Page {
+    platform::ForkMutex mutex;
+    // A system's lock on a byte is the process's: its threads agree by these.
+    platform::ForkMutex growth_mutex;
+    std::mutex print_mutex;    ///< no fork() waits for a line to be written
+    Memory* memory = nullptr;  ///< never unmapped: threads point into it
+    Memory* before_main = nullptr;
+    std::atomic<Commons*> commons{nullptr};
+};
+
+Page& page() {
+    static auto* const instance = new Page;
+    return *instance;
+}
+
+Memory* map(platform::FileDescriptor file) {
+    auto memory = std::make_unique<Memory>();
+    memory->mapping = platform::Mapping(file.get(), size_with_all_lives, platform::Mapping::Access::read);
+    memory->mapping.make_writable(Commons::hints_offset, Commons::lives_offset - Commons::hints_offset);
+    memory->file = std::move(file);
+    return memory.release();
+}
+
+Commons* commons_in(const Memory& memory) noexcept {
+    return std::launder(reinterpret_cast<Commons*>(memory.mapping.bytes().data()));
+}
+
+// The first page, to be written to for a moment.
+class FirstPage {
+public:
+    explicit FirstPage(int file) : mapping_(file, page_size, platform::Mapping::Access::read_write) {}
+    std::byte* data() const noexcept { return mapping_.bytes().data(); }
+    Commons& commons() const noexcept { return *std::launder(reinterpret_cast<Commons*>(data())); }
+
+private:
+    platform::Mapping mapping_;
+};
+
+Page& ready_page() {
+    auto& here = page();
+    if (here.commons.load() != nullptr) return here;
+    const std::lock_guard guard(here.mutex);
+    if (here.commons.load() != nullptr) return here;
+    auto file = platform::make_anonymous_file(commons_label);
+    platform::reserve(file.get(), Commons::signals_offset);
+    new (FirstPage(file.get()).data()) Commons;
+    here.memory = map(std::move(file));
+    auto* const made = commons_in(*here.memory);
+    new (&made->hints()) Commons::Hints;
+    for (auto& sign : made->signs()) new (&sign) Sign;
+    // The name tags, signals and lives are what memory is at first, zeros.
+    here.commons = made;
+    return here;
+}
+
+}  // namespace
+
+Commons& commons() { return *ready_page().commons; }
+int commons_descriptor() { return ready_page().memory->file.get(); }
+
+void take_commons(platform::FileDescriptor file) {
+    if (platform::file_size(file.get()) < Commons::signals_offset)
+        throw DecodeError("the memory that a program's processes share is cut short");
+    // Static objects may have used shared ones before: this thread's life there is none here.
+    page().before_main = page().memory;
+    leave_lives_behind();
+    page().memory = map(std::move(file));
+    page().commons = commons_in(*page().memory);
+}
+
+void make_lives_ready(std::uint32_t more_than) {
+    auto& here = ready_page();
+    const int file = here.memory->file.get();
+    const std::lock_guard guard(here.growth_mutex);
+    platform::lock_byte(file, growth);
+    struct Unlock {
+        int file;
+        ~Unlock() { platform::unlock_byte(file, growth); }
+    } const unlock{file};
+    const std::uint32_t ready = commons().lives_ready;
+    if (ready > more_than) return;
+    if (ready >= Commons::most_lives)
+        throw Error("32768 threads of this program's processes use shared objects already: end some of them");
+    constexpr std::size_t more = Commons::lives_at_a_time;
+    platform::reserve(file, Commons::signals_offset + ready * sizeof(std::uint32_t),
+                      more * sizeof(std::uint32_t));
+    platform::reserve(file, Commons::lives_offset + ready * sizeof(Life), more * sizeof(Life));
+    FirstPage(file).commons().lives_ready = ready + more;
+}
+
+PrintLock::PrintLock() {
+    auto& here = ready_page();
+    forget_in_copies();
+    here.print_mutex.lock();
+    platform::lock_byte(here.memory->file.get(), printing);
+    // Nobody is in there: who set this is dead, or somebody has written over it, which costs an empty line.
+    died_in_a_line_ = commons().hints().line_begun.exchange(1) != 0;
+}
+
+PrintLock::~PrintLock() {
+    auto& here = ready_page();
+    commons().hints().line_begun = 0;
+    platform::unlock_byte(here.memory->file.get(), printing);
+    here.print_mutex.unlock();
+}
+
+void free_print_lock() noexcept { new (&page().print_mutex) std::mutex; }
+
+}  // namespace chorus::sync

@@ -1,0 +1,148 @@
+#include "sync/lock_state.hpp"
+
+#include <array>
+#include <string>
+
+#include "platform/os_process.hpp"
+
+namespace chorus::sync {
+
+void LockState::initialise(Home home, bool recursive) {
+    home_ = memory::Fixed(home);
+    recursive_ = memory::Fixed<std::uint32_t>(recursive ? 1 : 0);
+}
+
+LockState::Taken LockState::take_slowly(Deadline deadline, const char* call) {
+    if (!home_.is_whole()) return Taken::damaged;
+    const Home home = this->home();
+    const std::uint32_t self = me(home);
+    Taken how{};
+    if (take_at_once(home, self, 0, how)) return how;
+    if (deadline.has_passed()) return Taken::not_in_time;
+    // Long enough to catch somebody who holds it for a moment on another CPU.
+    for (platform::Look look(std::chrono::microseconds(2)); look.again();) {  // only a look: taking orders
+        if ((word_.load(std::memory_order_relaxed) & owner_mask) == nobody &&
+            take_at_once(home, self, 0, how))
+            return how;
+    }
+    return take_after_sleep(home, self, deadline, call);
+}
+
+// From nobody, or from the dead.
+bool LockState::take_at_once(Home home, std::uint32_t self, std::uint32_t flags, Taken& how) noexcept {
+    std::uint32_t value = word_.load();
+    for (;;) {
+        const std::uint32_t owner = value & owner_mask;
+        if (owner != nobody && home == Home::process && !is_a_life(owner)) {
+            how = Taken::damaged;
+            return true;
+        }
+        const bool inherited = owner != nobody && home == Home::process && is_dead(owner);
+        if (owner != nobody && !inherited) return false;
+        const std::uint32_t taken =
+            self | flags | (value & (suspect | waited_for)) | (inherited ? suspect : 0);
+        if (word_.compare_exchange_weak(value, taken)) {
+            if (inherited) died_ = owner;
+            how = (taken & suspect) != 0 ? Taken::after_owner_died : Taken::cleanly;
+            return true;
+        }
+    }
+}
+
+namespace {
+
+// The place at the head of those who sleep; threads do without.
+class Head {
+public:
+    Head(Home home, platform::RobustMutex& queue, Deadline deadline)
+        : queue_(home == Home::process ? &queue : nullptr) {
+        if (queue_ != nullptr && !queue_->lock(deadline)) {
+            queue_ = nullptr;
+            in_time_ = false;
+        }
+    }
+    ~Head() {
+        if (queue_ != nullptr) queue_->unlock();
+    }
+    Head(const Head&) = delete;
+    Head& operator=(const Head&) = delete;
+    bool in_time() const noexcept { return in_time_; }
+
+private:
+    platform::RobustMutex* queue_;
+    bool in_time_ = true;
+};
+
+}  // namespace
+
+// By a thread of this process.
+bool LockState::is_held_here(Home home) const noexcept {
+    const std::uint32_t owner = word_.load() & owner_mask;
+    return home == Home::process && owner != nobody && !is_dead(owner) &&
+           life_of(owner).pid == platform::process_id();
+}
+
+LockState::Taken LockState::take_after_sleep(Home home, std::uint32_t self, Deadline deadline,
+                                             const char* call) {
+    require_somebody_else(is_held_here(home) ? Home::thread : home, deadline);
+    trace::Wait wait(call);
+    wait.begins();
+    const Head head(home, queue_, deadline);
+    if (!head.in_time()) return Taken::not_in_time;
+    // Among threads others may sleep on the word too, so who takes it must wake them later.
+    const std::uint32_t flags = home == Home::thread ? waited_for : 0;
+    Taken how{};
+    for (;;) {
+        if (take_at_once(home, self, flags, how)) return how;
+        std::uint32_t value = word_.load();
+        if ((value & owner_mask) == nobody) continue;
+        if ((value & waited_for) == 0 && !word_.compare_exchange_weak(value, value | waited_for)) continue;
+        value |= waited_for;
+        if (home == Home::thread) {
+            if (!platform::futex_wait(word_, value, deadline))
+                return take_at_once(home, self, flags, how) ? how : Taken::not_in_time;
+            continue;
+        }
+        const auto holder = watch(value & owner_mask, As::holder);
+        if (!holder) continue;  // dead
+        // Others may sleep on the same life, for other locks, and the system wakes one of them: that one
+        // wakes the rest, and if it is killed before, the system wakes the next.
+        const platform::WakesAtDeath handed_on(*holder->word);
+        const std::array<platform::WordHolds, 2> words{{{&word_, value}, *holder}};
+        const bool in_time = platform::shared_futex_wait_on_all(words, deadline);
+        if (holder->word->load() != holder->value) platform::shared_futex_wake_all(*holder->word);
+        if (!in_time) return take_at_once(home, self, flags, how) ? how : Taken::not_in_time;
+    }
+}
+
+bool LockState::give_back_slowly() noexcept {
+    std::uint32_t value = word_.load(std::memory_order_relaxed);  // the exchange finds out if it is old
+    if (home_.get_or(Home::process) == Home::thread) {
+        do {
+            if ((value & owner_mask) == nobody) return false;
+            // A release is enough here: the sleepers to be woken are told by this very word.
+        } while (!word_.compare_exchange_weak(value, value & suspect, std::memory_order_release,
+                                              std::memory_order_relaxed));
+        if ((value & waited_for) != 0) platform::futex_wake(word_, 1);
+        return true;
+    }
+    const platform::WakesAtDeath pending(word_);
+    do {
+        if ((value & owner_mask) == nobody) return false;
+        // That somebody waits is kept: if we are killed here and another one takes the lock at this instant,
+        // it wakes the waiter.
+    } while (!word_.compare_exchange_weak(value, value & (suspect | waited_for)));
+    if ((value & waited_for) == 0 || platform::shared_futex_wake(word_, 1) != 0) return true;
+    value = (value & suspect) | waited_for;
+    word_.compare_exchange_strong(
+        value, value & suspect);  // nobody did; if it is taken by now, who took it will find out
+    return true;
+}
+
+void tell_of_damage(const LockState& lock) {
+    lock.home();
+    memory::throw_damaged("the lock", "it is said to be held by number " + std::to_string(lock.owner()) +
+                                          ", which nobody ever had");
+}
+
+}  // namespace chorus::sync

@@ -1,0 +1,91 @@
+// The lock that everything else stands on.
+//
+// One word says all (LockWord). A compare-and-swap takes it, another gives it back; anybody may give it back.
+//
+// Between processes one more thing is needed: that nobody sleeps on when the holder, or who was just
+// woken, is killed. Those who have to sleep queue at a mutex which the system itself hands on from the dead;
+// only the first of them sleeps on the word, and on the life of the holder with it. So there is one sleeper
+// at most, and if that one dies the next comes and looks.
+#pragma once
+
+#include <cstdint>
+
+#include <chorus/detail/sync/lock_word.hpp>
+#include "memory/damage.hpp"
+#include "sync/waiting.hpp"
+
+namespace chorus::sync {
+
+/// Layout: as below; in shared memory for processes. Writers: of `word` whoever takes or gives back; of
+/// `depth` the holder.
+class LockState : public LockWord {
+public:
+    /// Before anybody else sees it.
+    void initialise(Home home, bool recursive);
+
+    /// damaged: it is not taken, and nobody can take it.
+    enum class Taken { cleanly, after_owner_died, not_in_time, damaged };
+    /// Not recursive: one who holds it waits for itself. `call` is what a trace names the wait by; without
+    /// one it is not told.
+    Taken take(Deadline deadline, const char* call = nullptr) {
+        if (take_if_free(known_self())) [[likely]]
+            return Taken::cleanly;
+        return take_slowly(deadline, call);
+    }
+    /// Returns false if nobody holds it.
+    bool give_back() noexcept { return give_back_if_unwanted(known_self()) || give_back_slowly(); }
+
+    bool is_taken() const noexcept { return owner() != nobody; }
+    bool is_mine() const { return owner() == me(home()); }
+    std::uint32_t owner() const noexcept { return word_.load() & owner_mask; }
+    bool is_suspect() const noexcept { return (word_.load() & suspect) != 0; }
+    /// Who died with it last.
+    LifeId died() const noexcept { return died_.load(); }
+    void trust_again() noexcept { word_.fetch_and(~suspect); }
+
+    /// Throws: Damaged.
+    Home home() const { return home_.get("the lock"); }
+    bool is_recursive() const { return recursive_.get("the lock") != 0; }
+    std::uint32_t depth = 0;  ///< of a recursive one
+
+private:
+    static constexpr std::uint32_t owner_mask = (1U << 30) - 1;
+    static constexpr std::uint32_t suspect = 1U << 30;
+    static constexpr std::uint32_t waited_for = 1U << 31;
+
+    std::uint32_t known_self() const noexcept {
+        return home_.get_or(Home::process) == Home::thread ? known_name<Home::thread>()
+                                                           : known_name<Home::process>();
+    }
+    Taken take_slowly(Deadline deadline, const char* call);
+    bool give_back_slowly() noexcept;
+    bool take_at_once(Home home, std::uint32_t self, std::uint32_t flags, Taken& how) noexcept;
+    bool is_held_here(Home home) const noexcept;
+    Taken take_after_sleep(Home home, std::uint32_t self, Deadline deadline, const char* call);
+
+    memory::Fixed<Home> home_{Home::thread};
+    memory::Fixed<std::uint32_t> recursive_;
+    std::atomic<LifeId> died_{nobody};
+    platform::RobustMutex queue_;
+};
+
+/// Throws: Damaged. Requires: it cannot be taken for that.
+[[noreturn]] void tell_of_damage(const LockState& lock);
+
+/// Holds an inner lock for a scope: of what is whole at every instant, so that it does not matter whether the
+/// last holder died.
+class Guard {
+public:
+    /// Throws: Damaged.
+    explicit Guard(LockState& lock) : lock_(lock) {
+        if (lock_.take({}) == LockState::Taken::damaged) tell_of_damage(lock_);
+    }
+    ~Guard() { lock_.give_back(); }
+    Guard(const Guard&) = delete;
+    Guard& operator=(const Guard&) = delete;
+
+private:
+    LockState& lock_;
+};
+
+}  // namespace chorus::sync

@@ -1,0 +1,44 @@
+#include "sync/signs.hpp"
+
+#include <algorithm>
+
+#include "platform/os_process.hpp"
+#include "sync/commons.hpp"
+
+namespace chorus::sync {
+namespace {
+
+bool is_gone(std::int32_t owner) noexcept {
+    return owner != 0 && !platform::process_exists(owner < 0 ? -owner : owner);
+}
+
+Sign* take_place(std::int32_t me) noexcept {
+    try {
+        for (auto& sign : commons().signs()) {
+            std::int32_t owner = sign.pid;
+            if ((owner == 0 || is_gone(owner)) && sign.pid.compare_exchange_strong(owner, -me)) return &sign;
+        }
+    } catch (const std::exception&) {  // no memory for the commons: nobody can look at it either
+    }
+    return nullptr;
+}
+
+}  // namespace
+
+HungOut::HungOut(std::string_view name) noexcept : sign_(&unseen_), maker_(platform::process_id()) {
+    Sign* const place = take_place(maker_);
+    if (place == nullptr) return;
+    sign_ = place;
+    for (auto& number : place->numbers) number = 0;
+    const auto end = std::copy_n(name.data(), std::min(name.size(), sizeof place->name - 1), place->name);
+    std::fill(end, std::end(place->name), '\0');
+    place->pid = maker_;
+}
+
+HungOut::~HungOut() {
+    const bool is_ours = maker_ == platform::process_id();  // not in a copy of the process, where another
+                                                            // object may have this place by now
+    if (sign_ != &unseen_ && is_ours) sign_->pid = 0;
+}
+
+}  // namespace chorus::sync

@@ -1,0 +1,63 @@
+// Who waits for a condition, in the order of their coming, each to be told by a word of its own.
+//
+// Everything but going to sleep happens under the condition's lock. Threads stand in a list. Processes write
+// into their own lives what they wait for, which is one store and needs no repair when somebody is killed;
+// who looks for them reads all lives.
+#pragma once
+
+#include "memory/damage.hpp"
+#include "sync/waiting.hpp"
+
+namespace chorus::sync {
+
+/// What a waiter's word holds. All of them leave the system's 30 bits free, so that it wakes the waiter if
+/// the one who tells it is killed in between.
+enum Signal : std::uint32_t { none = 0, notified = 1U << 30, waiting = 1U << 31 };
+
+/// A thread that waits, in the list of its condition.
+struct WaitingThread {
+    Word signal{waiting};
+    WaitingThread* next = nullptr;
+    WaitingThread* previous = nullptr;
+};
+
+/// Layout: as below. Writers: who holds the condition's lock.
+struct WaitList {
+    memory::Fixed<Home> home{Home::thread};
+    std::uint64_t name = 0;          ///< of processes: what their lives say they wait for; never 0
+    std::uint32_t next_ticket = 0;   ///< of processes
+    Word waiters{0};                 ///< of processes: too high when some have died
+    WaitingThread* first = nullptr;  ///< of threads
+    WaitingThread* last = nullptr;
+
+    /// Tells the first `most` of those who wait and live.
+    void notify(std::uint32_t most);
+    std::uint32_t count() const noexcept;
+};
+
+/// For who takes a life's place: if the one before was notified and died before it acted on it, the next in
+/// line is told instead. Then that place waits for nothing.
+void hand_on_what_was_told(Life& life, Word& signal);
+
+/// The calling thread's place in a list, from the moment when it holds the lock to wait.
+class Waiter {
+public:
+    explicit Waiter(WaitList& list);
+    ~Waiter();
+    Waiter(const Waiter&) = delete;
+    Waiter& operator=(const Waiter&) = delete;
+
+    /// Without the lock. Returns false when the deadline passed before anybody told it.
+    bool sleep(Deadline deadline);
+
+private:
+    bool told() const noexcept { return signal_.load() != waiting; }
+    void sleep_among_processes(Deadline deadline);
+
+    WaitList& list_;
+    const Home home_;
+    WaitingThread thread_;
+    Word& signal_;
+};
+
+}  // namespace chorus::sync

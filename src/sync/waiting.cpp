@@ -1,0 +1,88 @@
+#include "sync/waiting.hpp"
+
+#include <array>
+#include <climits>
+
+#include <chorus/detail/sync/lock_word.hpp>
+#include <chorus/errors.hpp>
+#include "platform/os_thread.hpp"
+
+namespace chorus::sync {
+namespace {
+
+constinit std::atomic<std::uint32_t> threads_numbered{0};
+
+int wake(Home home, const Word& bell, std::uint32_t most) noexcept {
+    const int count = most > INT_MAX ? INT_MAX : static_cast<int>(most);
+    return home == Home::process ? platform::shared_futex_wake(bell, count)
+                                 : platform::futex_wake(bell, count);
+}
+
+}  // namespace
+
+namespace {
+constinit std::atomic<bool> waits_may_be_endless{false};
+constinit std::atomic<bool> no_other_process{false};
+}  // namespace
+
+void refuse_endless_waits(bool is_last_process) noexcept {
+    no_other_process = is_last_process;
+    waits_may_be_endless = true;
+}
+
+void allow_endless_waits() noexcept { waits_may_be_endless = false; }
+
+void require_somebody_else(Home home, Deadline deadline) {
+    if (!waits_may_be_endless.load(std::memory_order_relaxed) || !deadline.is_never()) return;
+    if ((home == Home::process && !no_other_process) || platform::running_threads() > 1) return;
+    throw UsageError(
+        "this wait would never end: the program is ending, its daemon threads are halted with what they "
+        "hold, and "
+        "nobody is left who could end it. Wait with a deadline, or let daemon threads end before main does");
+}
+
+constinit thread_local std::uint32_t number_of_this_thread = 0;
+
+std::uint32_t me(Home home) {
+    if (home == Home::process) return my_life();
+    // A number of our own: the system's changes in a forked copy.
+    if (number_of_this_thread == 0)
+        number_of_this_thread = threads_numbered.fetch_add(1) % ((1U << 30) - 1) + 1;
+    return number_of_this_thread;
+}
+
+void Bell::ring_all(Home home) noexcept {
+    if (!is_marked()) return;
+    word_.exchange(0);
+    wake(home, word_, UINT_MAX);
+}
+
+void Bell::wake_sleepers(Home home, std::uint32_t most) noexcept {
+    if (wake(home, word_, most) != 0) return;
+    // Nobody there: the mark was left by the dead, or by who needed no sleep. Whoever came meanwhile marks it
+    // again.
+    word_.exchange(0);
+    wake(home, word_, UINT_MAX);
+}
+
+bool sleep(Home home, const Word& watched, std::uint32_t seen, const Bell& bell, Deadline deadline,
+           std::span<const LifeId> watched_lives) {
+    require_somebody_else(home, deadline);
+    std::array<platform::WordHolds, platform::most_words_to_wait_on> words;
+    // The watched word comes last: the system begins to wait on each as it goes, and who changes the word and
+    // is killed before it rings must find the sleeper on the bell already.
+    words[0] = {&bell.word(), Bell::marked};
+    std::size_t count = 1;
+    for (const LifeId id : watched_lives) {
+        if (count + 1 == words.size()) break;
+        const auto life = watch(id, As::waiter);
+        if (!life) return true;
+        words[count++] = *life;
+    }
+    words[count++] = {&watched, seen};
+    const auto waited = std::span(words).first(count);
+    return home == Home::process ? platform::shared_futex_wait_on_all(waited, deadline)
+                                 : platform::futex_wait_on_all(waited, deadline);
+}
+
+}  // namespace chorus::sync

@@ -1,0 +1,80 @@
+#include "worker/birth.hpp"
+
+namespace chorus::worker {
+
+Request::Request(const Birth& birth, const message::Call& call) {
+    message::encode(payload_, birth);
+    call.encode(payload_);
+    if (payload_.has_spilled()) payload_.flush();
+}
+
+std::vector<int> Request::attachments() const {
+    std::vector<int> descriptors;
+    for (const auto& attached : payload_.attachments()) descriptors.push_back(attached.descriptor);
+    return descriptors;
+}
+
+void Request::move_to_file() {
+    if (!payload_.has_spilled()) payload_.flush();
+}
+
+std::vector<std::byte> Request::message(RequestHeader header) {
+    message::Writer out;
+    header.in_file = in_file();
+    header.attachments = static_cast<std::uint32_t>(payload_.attachments().size());
+    out.write_raw(header);
+    const auto inline_part = payload_.buffered();
+    out.write(inline_part.data(), inline_part.size());
+    return out.take();
+}
+
+Cradle::Cradle(std::span<const std::byte> message, std::vector<platform::FileDescriptor> descriptors)
+    : descriptors_(std::move(descriptors)) {
+    message::Reader payload(message);
+    const auto header = payload.read_raw<RequestHeader>();
+    header_ = header;
+    std::size_t expected = header.has_directory ? 1 : 0;
+    for (const bool open : header.streams) expected += open ? 1 : 0;
+    expected += (header.has_report ? 1U : 0U) + (header.in_file ? 1U : 0U) + header.attachments;
+    if (expected != descriptors_.size())
+        throw DecodeError("a start request came with the wrong number of descriptors");
+    std::vector<int> attached(header.attachments);
+    for (std::size_t i = header.attachments; i-- > 0; descriptors_.pop_back())
+        attached[i] = descriptors_.back().release();
+    attachments_ = message::Attachments(std::move(attached));
+    if (header.in_file) {
+        const auto file = std::move(descriptors_.back());
+        descriptors_.pop_back();
+        file_ =
+            platform::Mapping(file.get(), platform::file_size(file.get()), platform::Mapping::Access::read);
+        payload = message::Reader(file_.bytes());
+    }
+    if (header.has_report) {
+        report_ = std::move(descriptors_.back());
+        descriptors_.pop_back();
+    }
+    read(payload);
+}
+
+Cradle::Cradle(platform::FileDescriptor file, platform::FileDescriptor report,
+               message::Attachments attachments)
+    : report_(std::move(report)),
+      file_(file.get(), platform::file_size(file.get()), platform::Mapping::Access::read),
+      attachments_(std::move(attachments)) {
+    read(message::Reader(file_.bytes()));
+}
+
+void Cradle::read(message::Reader payload) {
+    birth_ = message::decode<Birth>(payload);
+    call_.emplace(message::Reader(payload.take(payload.left()), &attachments_));
+}
+
+void Cradle::settle_in() {
+    if (header_) platform::take_surroundings(header_->has_directory, header_->streams, descriptors_);
+    descriptors_.clear();
+    if (birth_.environment) platform::replace_environment(*birth_.environment);
+    if (birth_.allowances) platform::take_allowances(*birth_.allowances);
+    identity() = std::move(birth_.identity);
+}
+
+}  // namespace chorus::worker

@@ -1,0 +1,13 @@
+// What a child does from its first instruction to its exit code.
+#pragma once
+
+#include <chorus/detail/message/callable.hpp>
+#include "worker/birth.hpp"
+
+namespace chorus::worker {
+
+/// Runs the call and ends the process. Requires: the identity and surroundings are the child's.
+/// `life_line` is its parent's; `report` is -1 for none.
+[[noreturn]] void child_main(const Birth& birth, message::Call& call, int report, int life_line);
+
+}  // namespace chorus::worker

@@ -1,0 +1,33 @@
+#include <chorus/print.hpp>
+
+#include <cstdio>
+#include <iostream>
+#include <optional>
+
+#include "platform/file_descriptor.hpp"
+#include "platform/os_thread.hpp"
+#include "sync/commons.hpp"
+
+namespace chorus::worker {
+namespace {
+
+constexpr int standard_output = 1;
+
+}  // namespace
+
+void print_whole(const std::string& text) {
+    const platform::NotHalted whole;  // a thread halted in here would keep the lock
+    // It is shared memory, which may be refused: a line that may meet another is better than none, and than
+    // an exception from the handler that prints what went wrong.
+    std::optional<sync::PrintLock> lock;
+    try {
+        lock.emplace();
+    } catch (const Error&) {
+    }
+    if (lock && lock->has_died_in_a_line()) platform::write_all(standard_output, "\n", 1);
+    std::cout.flush();
+    std::fflush(stdout);
+    platform::write_line(standard_output, text);
+}
+
+}  // namespace chorus::worker

@@ -1,0 +1,68 @@
+// What a child leaves for its parent: its function's outcome, or how it crashed.
+//
+// Layout of the file (anonymous, sparse; only what is written takes memory):
+//
+//     0           Header; `size` is written last and commits the outcome
+//     64          platform::CrashRecord, then the child's memory map; written when it crashes
+//     2 MiB       the outcome, as message/outcome writes it
+//
+// The child writes, the parent reads once the child is dead. So nothing is shared while it changes,
+// and a child killed at any instant leaves either a whole outcome or none.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <chorus/detail/message/callable.hpp>
+#include <chorus/detail/message/outcome.hpp>
+#include "platform/crash.hpp"
+#include "platform/mapping.hpp"
+#include "platform/symbols.hpp"
+
+namespace chorus::worker {
+
+constexpr std::size_t crash_offset = 64;
+constexpr std::size_t outcome_offset = std::size_t{2} << 20;
+
+// ---- the child's side ----
+
+/// Runs the call and writes its outcome. Exceptions but SystemExit are part of it.
+/// Returns the exit code for the process.
+int run_and_report(message::Call& call, int report, bool wants_result, std::size_t memory_limit);
+
+// ---- the parent's side ----
+
+platform::FileDescriptor make_report();
+
+/// Everything a report says, read after the child's death.
+class Report {
+public:
+    explicit Report(const platform::FileDescriptor& file);
+
+    /// The value's bytes, if the function returned.
+    std::optional<message::Reader> value();
+    /// What the function threw; null if it did not.
+    std::exception_ptr exception();
+    /// Where it crashed; empty if it does not say.
+    platform::SymbolizedStack stack() const;
+
+private:
+    platform::CrashRecord record_;
+    platform::Mapping mapping_;
+    std::string_view memory_map_;         ///< in the mapping
+    std::span<const std::byte> outcome_;  ///< empty if there is none
+};
+
+/// Why a child ended without a result, for people; its exit code or signal; its stack.
+struct Death {
+    std::string what;
+    std::optional<int> exitcode;  ///< empty: the system could not tell any more
+    std::string stack;
+};
+Death death_of(std::optional<int> exitcode, const Report& report, std::size_t memory_limit);
+
+}  // namespace chorus::worker

@@ -1,0 +1,24 @@
+// Makes a child by one of the three ways.
+#pragma once
+
+#include "platform/os_process.hpp"
+#include "worker/birth.hpp"
+#include "worker/process_state.hpp"
+
+namespace chorus::worker {
+
+/// What the child of this state is to be told. Requires: the state is locked by the caller.
+Birth birth_of(const ProcessState& state, StartMethod method);
+
+/// By fork this returns in the parent only. `report` is -1 for none.
+/// Throws: OsError when the system refuses.
+Newborn start_child(StartMethod method, Birth birth, message::Call& call, int report);
+
+/// In a child by spawn that was handed the page of its parent's births (or none): it will tell of its end
+/// there.
+void tell_end_in_birth_page(platform::FileDescriptor page, std::uint32_t exit_word);
+
+/// In a copy made by fork: the gate belongs to the other.
+void forget_fork_gate();
+
+}  // namespace chorus::worker

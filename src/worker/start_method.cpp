@@ -1,0 +1,74 @@
+#include <chorus/start_method.hpp>
+
+#include <mutex>
+
+#include <chorus/errors.hpp>
+#include "platform/fork_mutex.hpp"
+#include "worker/identity.hpp"
+
+namespace chorus {
+namespace {
+
+platform::ForkMutex& choice() {
+    static auto* const mutex = new platform::ForkMutex;
+    return *mutex;
+}
+// Before main: a fork while another thread makes it would leave a copy that waits for ever.
+[[maybe_unused]] auto& choice_made = choice();
+
+}  // namespace
+
+namespace worker {
+
+std::string name_of(StartMethod method) {
+    switch (method) {
+        case StartMethod::forkserver: return "forkserver";
+        case StartMethod::spawn: return "spawn";
+        case StartMethod::fork: return "fork";
+    }
+    return "unknown";
+}
+
+StartMethod start_method_named(std::string_view name) {
+    for (const auto method : {StartMethod::forkserver, StartMethod::spawn, StartMethod::fork}) {
+        if (name == name_of(method)) return method;
+    }
+    throw UsageError("there is no start method \"" + std::string(name) +
+                     "\"; there are \"forkserver\" (the default), \"spawn\" and \"fork\"");
+}
+
+StartMethod chosen_start_method() {
+    const std::lock_guard guard(choice());
+    identity().method_fixed = true;
+    return identity().method;
+}
+
+}  // namespace worker
+
+namespace multiprocessing {
+
+void set_start_method(std::string_view name, bool force) {
+    const auto method = worker::start_method_named(name);
+    const std::lock_guard guard(choice());
+    auto& self = worker::identity();
+    if (self.method_fixed && !force) {
+        throw UsageError("the start method is already \"" + worker::name_of(self.method) +
+                         "\": set it once, before the first process is started, or pass force = true");
+    }
+    self.method = method;
+    self.method_fixed = true;
+}
+
+std::string get_start_method() { return worker::name_of(worker::chosen_start_method()); }
+
+std::optional<std::string> get_start_method(bool allow_none) {
+    if (!allow_none) return get_start_method();
+    const std::lock_guard guard(choice());
+    if (!worker::identity().method_fixed) return std::nullopt;
+    return worker::name_of(worker::identity().method);
+}
+
+std::vector<std::string> get_all_start_methods() { return {"forkserver", "spawn", "fork"}; }
+
+}  // namespace multiprocessing
+}  // namespace chorus

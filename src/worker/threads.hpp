@@ -1,0 +1,71 @@
+// The threads of this process, as the program's end and fork see them.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include <chorus/thread.hpp>
+#include "platform/copy_mutex.hpp"
+
+namespace chorus::worker {
+
+struct ThreadState {
+    enum Phase : std::uint32_t { initial, started, stopped };
+    enum class Kind { made, main, foreign };
+
+    Kind kind = Kind::made;
+    std::string type_name = "Thread";
+    int number = 0;                       ///< N of Thread-N; 0 if a name was given
+    std::unique_ptr<message::Call> call;  ///< until it has run
+
+    /// initial → started (who starts it), → stopped (itself, last of all). Joiners sleep on it, and say so
+    /// first: the last thing an unawaited thread does needs no system call.
+    std::atomic<std::uint32_t> phase{initial};
+    std::atomic<bool> awaited{false};
+    /// 0 → its id (itself); who wants to know it earlier puts `wanted` there and sleeps.
+    std::atomic<std::uint32_t> native_id{0};
+    static constexpr std::uint32_t wanted = ~0U;
+    std::atomic<std::uintptr_t> ident{0};
+    std::atomic<bool> daemon{false};
+    std::atomic<bool> halted{false};  ///< at the program's end
+
+    mutable platform::CopyMutex mutex;        ///< guards name and call
+    mutable std::optional<std::string> name;  ///< made from number and function when first asked for
+
+    std::string full_name() const;
+    void end() noexcept;
+    /// Sleeps until it has ended or the deadline passed. Returns whether it has ended.
+    bool wait_ended(Deadline deadline);
+    int wait_native_id();
+};
+
+/// Joins all threads that are not daemons, but for the caller.
+/// Returns false if there was nothing to wait for.
+bool join_threads();
+/// The main thread's code has ended: who joins it goes on.
+void main_thread_has_ended();
+/// The calling thread counts as ended: it is about to end the process.
+void current_thread_will_leave();
+/// Halts the daemons. Returns false if one could not be halted.
+bool halt_daemon_threads();
+
+/// Where threading::local finds the calling thread's values; null if it has none. What is kept is
+/// destroyed at the thread's end, after all its thread_locals.
+void* table_of_locals() noexcept;
+void keep_table_of_locals(void* table, void (*destroy)(void*));
+
+/// "" for the main thread and for one that Chorus did not make.
+std::string name_of_made_thread();
+
+/// In a copy made by fork: only the calling thread is left, and is the main one.
+void forget_other_threads();
+
+/// Makes the calling thread the main one. Called first of all.
+void adopt_main_thread();
+
+}  // namespace chorus::worker
