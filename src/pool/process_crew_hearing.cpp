@@ -37,21 +37,15 @@ std::string name_and_drop(Task& task) {
     return "task " + std::to_string(task.number) + (function.empty() ? "" : " (" + function + ")");
 }
 
-// "; its first item was number 12, from 0" of a task that is part of a map.
-std::string where_in_range(const Task& task) {
-    return task.item ? "; its first item was number " + std::to_string(*task.item) + ", from 0" : "";
-}
-
 TaskPosition position_of(const Task& task) noexcept { return {.task = task.number, .item = task.item}; }
 
 // A worker does not know which task it was at.
-std::exception_ptr with_position(std::exception_ptr thrown, Task& task) {
+std::exception_ptr with_position(std::exception_ptr thrown, const Task& task) {
     try {
         std::rethrow_exception(thrown);
     } catch (const OutOfMemory& error) {
         if (error.task() != 0) return thrown;  // of a pool in the worker
-        return std::make_exception_ptr(
-            OutOfMemory(name_and_drop(task) + ": " + error.what() + where_in_range(task), position_of(task)));
+        return std::make_exception_ptr(OutOfMemory(error.what(), position_of(task)));
     } catch (...) {
         return thrown;
     }
@@ -367,7 +361,7 @@ void ProcessCrew::fail_late(std::uint64_t id, Limit limit) {
         TimedOut(name_and_drop(*task) +
                      (limit == &TaskOptions::timeout ? " took longer than its timeout of "
                                                      : " used more CPU time than its cpu_time of ") +
-                     (time ? seconds(*time) : "") + ", and its worker was ended" + where_in_range(*task),
+                     (time ? seconds(*time) : "") + ", and its worker was ended",
                  position_of(*task))));
 }
 
@@ -385,7 +379,6 @@ void ProcessCrew::fail_dead(std::uint64_t id, const worker::Death& death, const 
     if (circumstances.memory != 0)
         what +=
             "; it had at most " + std::to_string((circumstances.memory + 0xfffff) >> 20) + " MiB in memory";
-    what += where_in_range(*task);
     if (!circumstances.last_lines.empty())
         what += "\nthe last lines of its standard error:\n" + circumstances.last_lines;
     task->future().set_error(

@@ -180,7 +180,7 @@ private:
             message::WrittenCall call(in);
             answer.run(call);
         } catch (const std::bad_alloc&) {
-            limit_moved = say_out_of_memory(answer, "it", memory);
+            limit_moved = say_out_of_memory(answer, "the task", memory);
         } catch (...) {
             answer.say(std::current_exception());
         }
