@@ -1,6 +1,7 @@
 function(chorus_storm name)
     add_executable(${name} storm/${name}.cpp)
     target_link_libraries(${name} PRIVATE chorus::chorus chorus_warnings)
+    target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/src)  # what they kill may be private
     add_dependencies(tests ${name})
     precompiled(${name} programs <chorus/chorus.hpp>)
 endfunction()
