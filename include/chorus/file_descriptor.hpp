@@ -1,21 +1,18 @@
 // FileDescriptor: an open file, socket or device that travels to other processes.
 //
-//     chorus::FileDescriptor listener(::socket(AF_INET, SOCK_STREAM, 0));      // owned from here on
-//     for (int i = 0; i < 4; ++i) mp::Process(serve, listener).start();         // each worker accepts from
-//     it
+//     void serve(chorus::FileDescriptor listener) { accept_from(listener.fileno()); }
 //
-//     void serve(chorus::FileDescriptor listener) { int client = ::accept(listener.fileno(), nullptr,
-//     nullptr); … }
+//     chorus::FileDescriptor listener(::socket(AF_INET, SOCK_STREAM, 0));  // owned from here on
+//     for (int i = 0; i < 4; ++i) mp::Process(serve, listener).start();     // each worker accepts from it
 //
 // Semantics: as Python's multiprocessing.reduction.DupFd, and sockets as arguments. What arrives is another
 // descriptor for the same open file, as dup() makes one: position and flags such as O_NONBLOCK are shared.
-// It travels as an argument, through queues and pipes, and to and from the workers of a pool; not as the
-// result of run() and async(), which comes in memory.
+// It travels as an argument, through queues and pipes, and to and from the workers of a pool. It is no result
+// of run() and async(), which comes in memory.
 //
 // Threads: different handles may be used by different threads at once; one handle by one at a time.
-// Death: a process that ends closes its own descriptor and no other. One that was sent and not received yet
-// is
-//        closed with the queue or pipe that it is in.
+// Death: a process that ends closes its own descriptor and no other. A descriptor in flight is closed with
+//        the queue or pipe that it is in.
 #pragma once
 
 #include <cstdint>

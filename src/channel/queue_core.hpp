@@ -1,40 +1,39 @@
-// A queue of messages between processes: any of them may put, any may get, any may be killed at any instant.
+// A multi-producer, multi-consumer queue of messages between processes. Any participant may be killed at any
+// instant.
 //
-// Each side has a lock, an index, and a place where its callers wait. Messages lie in a ring, long ones in
-// blocks of their own to which a short record in the ring refers. A message is in the queue once the index of
-// the puts has moved past it, and out once the index of the gets has: each is one store by who holds that
-// side's lock. So whoever takes a lock from the dead has nothing to undo. Position and number of items are
-// one index, and move as one.
+// Each side (puts, gets) has a lock, an index and a place where its callers wait. Messages lie in a ring
+// buffer; a long one lies in a block of its own, to which a short record in the ring refers. A message is
+// enqueued when the producer index advances past it and dequeued when the consumer index does. Each commit is
+// one store made under that side's lock, so inheriting a lock from a dead owner needs no rollback. An index
+// holds position and number of items, which advance together.
 //
-// Who finds nothing to get (or no room to put) lines up at a mutex that the system hands on from the dead;
-// the first in line sleeps on the other side's index. It is the only sleeper there, and keeps its place until
-// it holds the lock: if it is killed before, the next in line comes and looks.
+// A caller that finds nothing to get (or no room to put) queues at a robust mutex. The first in that queue
+// sleeps on the other side's index, and is the only sleeper there. It keeps its place until it holds the
+// side's lock: if it is killed before, the next in the queue looks.
 //
-// When the ring is too small a larger one takes over: puts go on there, gets when they come to the end of the
-// old.
+// When the ring is too small a larger one is linked to it: producers go on there, and consumers when they
+// come to the end of the old one.
 //
 // Memory orders. All accesses of words are sequentially consistent but for these, which suffice on a machine
-// that reorders as ARMv8 does (tests/model runs O2 and O4 there in all executions, and finds each one
-// weakened):
-//   O1. A word that is written only under a side's lock is read relaxed by who holds that lock. Taking the
-//   lock
-//       is an acquire of the word that giving it back released. Of a holder that died: the kernel marks its
-//       life after its last store, with a full barrier, and taking the lock from it begins with a
+// that reorders as ARMv8 does. tests/model runs O2 and O4 in all executions, and finds each one weakened.
+//   O1. A word that is written only under a side's lock is read relaxed by the holder of that lock. Taking
+//       the lock is an acquire of the word that giving it back released. Of a holder that died: the kernel
+//       marks its life after its last store, with a full barrier, and taking the lock from it begins with a
 //       sequentially consistent load of that mark (sync::is_dead).
-//   O2. The index is stored as a release by its side and loaded as an acquire by the other. So who sees a
-//   put's
-//       index sees the message in front of it, and who sees a get's index writes to the place only after it
-//       was read. A message without its index is not in the queue, whichever of its stores are visible.
-//   O3. A ring's `next` is stored when the larger ring is whole, and loaded as an acquire. It is looked at
-//       after the index: the first message of the larger ring is committed after `next`, so who sees that
-//       commit sees `next`.
+//   O2. The index is stored as a release by its side and loaded as an acquire by the other. A consumer that
+//       sees a put's index sees the message in front of it; a producer that sees a get's index writes to the
+//       place only after it was read. A message without its index is not in the queue, whichever of its
+//       stores are visible.
+//   O3. A ring's `next` is stored when the larger ring is complete, and loaded as an acquire. It is looked at
+//       after the index: the first message of the larger ring is committed after `next`, so a caller that
+//       sees that commit sees `next`.
 //   O4. Commit, give back the lock, look at the other side's bell: against mark the bell, look at the index,
 //       sleep. The commit is a release only; the lock is given back by an atomic exchange, and the look is a
 //       sequentially consistent load, which ARMv8 does not make before a releasing store in front of it. (C++
 //       promises that only where the commit itself is sequentially consistent, which costs x86 a second
 //       locked instruction.) Besides, the sleeper sleeps on the index's own word.
 //   O5. Whether a pipe has a receiver, and whether parcels lie in the socket, may be out of date. A receiver
-//       that leaves while a message is sent could as well leave after it: the next call asks the system.
+//       that leaves while a message is sent could as well leave after it: the next call asks the kernel.
 //       Parcels of a message are announced in the message itself (O2); left-over ones go with a later one.
 #pragma once
 

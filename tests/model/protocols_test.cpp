@@ -25,8 +25,7 @@ std::vector<Machine::Expected> holding(Word& first, std::uint32_t value, Word& s
     return {{&first, value}, {&second, other}};
 }
 
-// ---- the bell: sync/waiting.hpp
-// --------------------------------------------------------------------------
+// ---- the bell: sync/waiting.hpp --------------------------------------------------------------------
 
 struct BellOrders {
     std::memory_order change = seq_cst;  ///< of the watched word
@@ -100,8 +99,7 @@ TEST(ModelOfBell, needs_the_second_look_or_the_word) {
                 HasSubstr("no thread is left to wake it"));
 }
 
-// ---- the lock: chorus/detail/sync/lock_word.hpp and sync/lock_state.cpp, of threads
-// ------------------------------------
+// ---- the lock: chorus/detail/sync/lock_word.hpp and sync/lock_state.cpp, of threads ----------------
 
 struct LockOrders {
     std::memory_order take = acquire;
@@ -166,8 +164,7 @@ TEST(ModelOfLock, needs_its_orders) {
     EXPECT_THAT(explore_lock({.give_slowly = relaxed}, 2).failure, HasSubstr("data race"));
 }
 
-// ---- the queue: channel/queue_core.cpp
-// -------------------------------------------------------------------
+// ---- the queue: channel/queue_core.cpp -------------------------------------------------------------
 
 struct QueueOrders {
     std::memory_order commit = release;
@@ -262,8 +259,7 @@ TEST(ModelOfQueue, needs_its_orders) {
                 HasSubstr("no thread is left to wake it"));
 }
 
-// ---- a thread is killed, between any two of its operations
-// ---------------------------------------------------------------------------
+// ---- a thread is killed, between any two of its operations -----------------------------------------
 
 // sync::is_dead
 Task<bool> is_dead(Word& life, std::memory_order order = seq_cst) {

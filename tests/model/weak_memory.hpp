@@ -13,13 +13,11 @@
 // Limits:
 //   1. stores to a word are ordered as they execute, so an older store never becomes the last one;
 //   2. loads do not execute before the operations in front of them in program order;
-//   3. a sequentially consistent load is ordered after a release store in front of it, as on ARMv8 and x86,
-//   which
-//      C++ alone does not promise;
+//   3. a sequentially consistent load is ordered after a release store in front of it, as on ARMv8 and x86;
+//      C++ alone does not promise it;
 //   4. a compare-exchange does not fail spuriously;
 //   5. at most one thread is killed, between any two of its operations. The kernel then does what robust
-//   lists
-//      ask of it: it marks the thread's life, and wakes one sleeper on the word that the innermost
+//      lists ask of it: it marks the thread's life, and wakes one sleeper on the word that the innermost
 //      WakesAtDeath names. Tests that kill real processes are in tests/storm.
 #pragma once
 

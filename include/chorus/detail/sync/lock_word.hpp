@@ -10,8 +10,7 @@
 //   O2. Giving back is sequentially consistent, not a release only: a look at a bell that follows it in the
 //       program is not made before it (channel/queue_core.hpp, O4).
 //   O3. A dead holder gives nothing back. The kernel marks its life after its last store, with a full
-//   barrier;
-//       who takes the lock from it has seen that mark in a sequentially consistent load.
+//       barrier; the next owner has seen that mark in a sequentially consistent load.
 //
 // Threads: anybody's who can see the word.
 // Death: between processes the word of a dead holder stays as it is; who finds it there takes the lock from
