@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #include "channel/queue_core.hpp"
-#include "pool/pool_sign.hpp"
-#include "sync/commons.hpp"
+#include "pool/pool_counters.hpp"
+#include "sync/shared_runtime.hpp"
 
 #include "columns.hpp"
 #include "proc.hpp"
@@ -24,9 +24,9 @@ namespace command::top {
 namespace {
 
 // Of the library's rooms only what is inline in their headers: a shared library shows no private name.
-using chorus::pool::PoolSign;
-using chorus::sync::Commons;
-using chorus::sync::Life;
+using chorus::pool::PoolCounters;
+using chorus::sync::Participant;
+using chorus::sync::SharedRuntime;
 
 // A copy of a file's beginning. What a program shares is not mapped: it may be any program's, and cut its
 // file short meanwhile.
@@ -66,8 +66,8 @@ private:
 std::string text_of(const char* text, std::size_t most) { return printable({text, ::strnlen(text, most)}); }
 
 // Which memory it is: a file that two processes hold is the same one.
-std::optional<std::pair<dev_t, ino_t>> commons_of(int pid) {
-    for (const auto& file : memory_files(pid, chorus::sync::commons_label)) {
+std::optional<std::pair<dev_t, ino_t>> shared_runtime_of(int pid) {
+    for (const auto& file : memory_files(pid, chorus::sync::shared_runtime_label)) {
         struct stat status {};
         if (::stat(file.c_str(), &status) == 0) return std::pair(status.st_dev, status.st_ino);
     }
@@ -76,19 +76,20 @@ std::optional<std::pair<dev_t, ino_t>> commons_of(int pid) {
 
 // The program that a worker belongs to: the highest above it that shares the same memory.
 int program_of(int pid) {
-    const auto commons = commons_of(pid);
-    for (auto status = status_of(pid); commons && status && status->parent > 0; status = status_of(pid)) {
-        if (!may_be_looked_at(status->parent) || commons_of(status->parent) != commons) break;
+    const auto shared_runtime = shared_runtime_of(pid);
+    for (auto status = status_of(pid); shared_runtime && status && status->parent > 0;
+         status = status_of(pid)) {
+        if (!may_be_looked_at(status->parent) || shared_runtime_of(status->parent) != shared_runtime) break;
         pid = status->parent;
     }
     return pid;
 }
 
-void add_what_lives_tell(Commons& commons, std::uint32_t ready, std::vector<Worker>& workers) {
+void add_what_lives_tell(SharedRuntime& shared_runtime, std::uint32_t ready, std::vector<Worker>& workers) {
     std::map<int, Worker*> by_pid;
     for (auto& worker : workers) by_pid[worker.pid] = &worker;
     for (std::uint32_t i = 0; i < ready; ++i) {
-        const auto& life = commons.lives()[i];
+        const auto& life = shared_runtime.lives()[i];
         const auto found = by_pid.find(life.pid);
         // The main thread's name is its process's.
         if (found == by_pid.end() || life.tid != life.pid) continue;
@@ -99,20 +100,20 @@ void add_what_lives_tell(Commons& commons, std::uint32_t ready, std::vector<Work
     }
 }
 
-std::vector<Pool> pools_of(Commons& commons, const std::vector<Worker>& workers,
+std::vector<Pool> pools_of(SharedRuntime& shared_runtime, const std::vector<Worker>& workers,
                            std::set<std::uint64_t>& their_queues) {
     std::vector<Pool> pools;
-    for (const auto& sign : commons.signs()) {
+    for (const auto& sign : shared_runtime.signs()) {
         const int pid = sign.pid;
         if (std::ranges::find(workers, pid, &Worker::pid) == workers.end()) continue;
-        const auto number = [&](PoolSign::Number which) { return sign.numbers[which].load(); };
+        const auto number = [&](PoolCounters::Number which) { return sign.numbers[which].load(); };
         Pool pool{.pid = pid,
                   .name = text_of(sign.name, sizeof sign.name),
-                  .has_threads = number(PoolSign::kind) == PoolSign::threads};
-        pool.workers = number(PoolSign::workers);
-        pool.unfinished = number(PoolSign::unfinished);
-        pool.submitted = std::max(number(PoolSign::submitted), pool.unfinished);
-        their_queues.insert({number(PoolSign::tasks), number(PoolSign::answers)});
+                  .has_threads = number(PoolCounters::kind) == PoolCounters::threads};
+        pool.workers = number(PoolCounters::workers);
+        pool.unfinished = number(PoolCounters::unfinished);
+        pool.submitted = std::max(number(PoolCounters::submitted), pool.unfinished);
+        their_queues.insert({number(PoolCounters::tasks), number(PoolCounters::answers)});
         pools.push_back(pool);
     }
     return pools;
@@ -163,30 +164,34 @@ Program look_at(int pid) {
         throw std::runtime_error("process " + std::to_string(root) +
                                  " belongs to somebody else: look at it as its user, or as root");
     }
-    const auto files = memory_files(root, chorus::sync::commons_label);
+    const auto files = memory_files(root, chorus::sync::shared_runtime_label);
     if (files.empty()) return program;
-    Copy memory(files.front(), Commons::lives_offset);
+    Copy memory(files.front(), SharedRuntime::participants_offset);
     if (memory.bytes().size() < sizeof(std::uint64_t)) return program;
     std::uint64_t layout = 0;
     std::memcpy(&layout, memory.bytes().data(), sizeof layout);
-    if (layout != Commons::current_layout || memory.bytes().size() < Commons::lives_offset) {
+    if (layout != SharedRuntime::current_layout ||
+        memory.bytes().size() < SharedRuntime::participants_offset) {
         throw std::runtime_error(
             "process " + std::to_string(pid) +
             " uses another version of Chorus than this command: look at it with that one's");
     }
-    const auto said = std::launder(reinterpret_cast<Commons*>(memory.bytes().data()))->lives_ready.load();
-    memory.extend(Commons::lives_offset + std::min(said, Commons::most_lives) * sizeof(Life));
-    const auto ready =
-        static_cast<std::uint32_t>((memory.bytes().size() - Commons::lives_offset) / sizeof(Life));
-    auto& commons = *std::launder(reinterpret_cast<Commons*>(memory.bytes().data()));
+    const auto said =
+        std::launder(reinterpret_cast<SharedRuntime*>(memory.bytes().data()))->participants_ready.load();
+    memory.extend(SharedRuntime::participants_offset +
+                  std::min(said, SharedRuntime::most_participants) * sizeof(Participant));
+    const auto ready = static_cast<std::uint32_t>(
+        (memory.bytes().size() - SharedRuntime::participants_offset) / sizeof(Participant));
+    auto& shared_runtime = *std::launder(reinterpret_cast<SharedRuntime*>(memory.bytes().data()));
     program.uses_chorus = true;
     for (auto& worker : program.workers) {
-        if (const auto name = chorus::sync::name_tag_of(commons.name_tags(), worker.pid); !name.empty())
+        if (const auto name = chorus::sync::process_name_of(shared_runtime.process_names(), worker.pid);
+            !name.empty())
             worker.name = printable(name);
     }
-    add_what_lives_tell(commons, ready, program.workers);
+    add_what_lives_tell(shared_runtime, ready, program.workers);
     std::set<std::uint64_t> of_pools;
-    program.pools = pools_of(commons, program.workers, of_pools);
+    program.pools = pools_of(shared_runtime, program.workers, of_pools);
     program.queues = queues_of(program.workers, of_pools);
     return program;
 }

@@ -79,8 +79,8 @@ struct Processes {
     static auto make_call(Parts&&... parts) {
         return message::make_travelling_call(std::forward<Parts>(parts)...);
     }
-    static std::shared_ptr<Crew> make_crew(CrewOptions options) {
-        return make_process_crew(std::move(options));
+    static std::shared_ptr<Backend> make_backend(BackendOptions options) {
+        return make_process_backend(std::move(options));
     }
 };
 
@@ -94,8 +94,8 @@ struct Threads {
     static auto make_call(Parts&&... parts) {
         return message::make_local_call(std::forward<Parts>(parts)...);
     }
-    static std::shared_ptr<Crew> make_crew(CrewOptions options) {
-        return make_thread_crew(std::move(options));
+    static std::shared_ptr<Backend> make_backend(BackendOptions options) {
+        return make_thread_backend(std::move(options));
     }
 };
 
@@ -152,7 +152,7 @@ public:
     BasicPool(const BasicPool&) = delete;
     BasicPool& operator=(const BasicPool&) = delete;
     /// Waits for what was submitted; cancels what has not begun if an exception passes by.
-    ~BasicPool() { crew_->finish(std::uncaught_exceptions() > exceptions_); }
+    ~BasicPool() { backend_->finish(std::uncaught_exceptions() > exceptions_); }
 
     // ---- one call ----
 
@@ -161,7 +161,8 @@ public:
     /// BrokenPool.
     template <class Function, class... Args>
     auto submit(TaskOptions options, Function&& function, Args&&... args) {
-        return submit_by(crew_, {options, {}}, std::forward<Function>(function), std::forward<Args>(args)...);
+        return submit_by(backend_, {options, {}}, std::forward<Function>(function),
+                         std::forward<Args>(args)...);
     }
     template <class Function, class... Args>
         requires(!std::same_as<std::remove_cvref_t<Function>, TaskOptions>)
@@ -249,30 +250,30 @@ public:
     // ---- the end, and what can be asked ----
 
     /// Nothing more can be submitted; workers leave when all is done.
-    void close() { crew_->close(); }
+    void close() { backend_->close(); }
     /// Waits for that. Returns: false when the deadline passed first. Throws: UsageError before close().
-    bool join(Deadline deadline = {}) { return crew_->join(deadline); }
+    bool join(Deadline deadline = {}) { return backend_->join(deadline); }
     /// close(), and join() if asked to wait.
     void shutdown(ShutdownPoolOptions options = {}) {
-        crew_->close();
-        if (options.cancel_futures) crew_->cancel_waiting();
-        if (options.wait) crew_->join({});
+        backend_->close();
+        if (options.cancel_futures) backend_->cancel_waiting();
+        if (options.wait) backend_->join({});
     }
     /// Ends worker processes at once, and cancels all that is not done. Threads end what they have begun.
-    void terminate() { crew_->terminate(); }
-    void kill_workers() { crew_->terminate(); }
+    void terminate() { backend_->terminate(); }
+    void kill_workers() { backend_->terminate(); }
 
-    std::size_t size() const { return crew_->size(); }
+    std::size_t size() const { return backend_->size(); }
     /// Workers that are too many leave when they have nothing to do. Throws: UsageError for 0.
-    void resize(std::integral auto workers) { crew_->resize(checked(workers)); }
+    void resize(std::integral auto workers) { backend_->resize(checked(workers)); }
     /// Tasks submitted and not ended. One whose future has ended this moment may still be counted.
-    std::size_t unfinished() const { return crew_->unfinished(); }
+    std::size_t unfinished() const { return backend_->unfinished(); }
     /// The living workers; none if they are threads.
-    std::vector<int> worker_pids() const { return crew_->worker_pids(); }
+    std::vector<int> worker_pids() const { return backend_->worker_pids(); }
 
 private:
     BasicPool(std::size_t workers, Options options, bool)
-        : crew_(Kind::make_crew(crew_options(workers, std::move(options)))) {}
+        : backend_(Kind::make_backend(backend_options(workers, std::move(options)))) {}
 
     static std::size_t checked(std::integral auto workers) {
         if (workers <= 0)
@@ -286,7 +287,7 @@ private:
                 "a pool of threads has no start method: leave .start_method out, or take mp::Pool");
         return worker::start_method_named(options.start_method);
     }
-    static CrewOptions crew_options(std::size_t workers, Options options) {
+    static BackendOptions backend_options(std::size_t workers, Options options) {
         const auto start_method = start_method_of(options);
         return {.workers = workers,
                 .name = std::move(options.name),
@@ -309,7 +310,7 @@ private:
 
     // What refers to the pool only until it is closed may outlive it: the results of an imap.
     template <class Function, class... Args>
-    static auto submit_by(const std::shared_ptr<Crew>& crew, const Submission& submission,
+    static auto submit_by(const std::shared_ptr<Backend>& backend, const Submission& submission,
                           Function&& function, Args&&... args) {
         if constexpr (!Kind::template can_take<Function, Args...>) {
             Kind::make_call(std::forward<Function>(function), std::forward<Args>(args)...);  // says why
@@ -319,21 +320,21 @@ private:
                 [&]<class... Each>(Each&&... each) {
                     using Submitted = TaskOf<Kind::travels, message::WithoutNames<Function>,
                                              typename Kind::template Kept<Each>...>;
-                    return enter(
-                        crew, submission,
-                        make_task<Submitted>(crew, message::without_names(std::forward<Function>(function)),
-                                             std::forward<Each>(each)...));
+                    return enter(backend, submission,
+                                 make_task<Submitted>(
+                                     backend, message::without_names(std::forward<Function>(function)),
+                                     std::forward<Each>(each)...));
                 },
                 std::forward<Args>(args)...);
         }
     }
 
     template <class Result, bool travels>
-    static Future<Result> enter(const std::shared_ptr<Crew>& crew, const Submission& submission,
+    static Future<Result> enter(const std::shared_ptr<Backend>& backend, const Submission& submission,
                                 std::shared_ptr<TypedTask<Result, travels>> task) {
         task->options = submission.options;
         task->item = submission.item;
-        submit_to(*crew, task);
+        submit_to(*backend, task);
         return Future<Result>(std::move(task));
     }
 
@@ -354,9 +355,9 @@ private:
             }
         }();
         const std::size_t count = items.size();
-        const std::size_t chunk = chunk_size(options.chunksize, count, crew_->size());
+        const std::size_t chunk = chunk_size(options.chunksize, count, backend_->size());
         const auto meter = make_meter(options.progress, count);
-        auto job = std::make_shared<MapJob<Result>>(crew_, count, chunk, meter);
+        auto job = std::make_shared<MapJob<Result>>(backend_, count, chunk, meter);
         try {
             std::size_t number = 0;
             for (std::size_t at = 0; at < count; at += chunk, ++number) {
@@ -378,17 +379,17 @@ private:
                       std::size_t number) {
         constexpr bool has_places = MapJob<Result>::has_places;
         if constexpr (has_places && !Kind::travels) {
-            return submit_by(crew_, submission, EachInto<Each, Result>{each, job.places(number).data()},
+            return submit_by(backend_, submission, EachInto<Each, Result>{each, job.places(number).data()},
                              std::move(items));
         } else if constexpr (has_places && message::is_numbers_in_a_row<std::vector<Result>> &&
                              Kind::template can_take<EachOf<Each>, Slice<Item>>) {
             using Submitted = CallTask<true, RowTask, EachInRow<Each, Result>, Slice<Item>>;
-            auto task = make_task<Submitted>(crew_, EachInRow<Each, Result>{each}, std::move(items));
+            auto task = make_task<Submitted>(backend_, EachInRow<Each, Result>{each}, std::move(items));
             task->write_to(std::as_writable_bytes(job.places(number)), sizeof(Result),
                            job.shared_from_this());
-            return enter<void, true>(crew_, submission, std::move(task));
+            return enter<void, true>(backend_, submission, std::move(task));
         } else {
-            return submit_by(crew_, submission, EachOf<Each>{each}, std::move(items));
+            return submit_by(backend_, submission, EachOf<Each>{each}, std::move(items));
         }
     }
 
@@ -422,25 +423,25 @@ private:
         const auto meter = make_meter(options.progress, total);
         auto source =
             std::make_shared<Source<std::views::all_t<Range>>>(std::views::all(std::forward<Range>(range)));
-        auto feed = [crew = crew_, source, options, meter, each = Each{std::move(function)},
+        auto feed = [backend = backend_, source, options, meter, each = Each{std::move(function)},
                      taken = std::size_t{0}]() mutable -> std::optional<OnTheWay<std::vector<Result>>> {
             auto part = source->take(options.chunksize);
             if (part.empty()) return std::nullopt;
             const std::size_t count = part.size();
             auto future =
-                submit_by(crew, {options.task, taken}, EachOf<Each>{each}, Slice<Item>(std::move(part)));
+                submit_by(backend, {options.task, taken}, EachOf<Each>{each}, Slice<Item>(std::move(part)));
             taken += count;
             watch(future.state(), meter, count);
             const auto* bytes = &dynamic_cast<const Task&>(*future.state()).bytes;
             return OnTheWay<std::vector<Result>>{std::move(future), bytes, count};
         };
-        const Window window{options.buffersize != 0 ? options.buffersize : 2 * crew_->size() + 2,
+        const Window window{options.buffersize != 0 ? options.buffersize : 2 * backend_->size() + 2,
                             options.bytes};
         return Results<Result, ordered>(
             std::make_unique<FeedBy<std::vector<Result>, decltype(feed)>>(std::move(feed)), window, meter);
     }
 
-    std::shared_ptr<Crew> crew_;
+    std::shared_ptr<Backend> backend_;
     int exceptions_ = std::uncaught_exceptions();
 };
 

@@ -158,8 +158,8 @@ Cores& cores() {
 
 std::shared_ptr<memory::Region> make_region(std::uint64_t type, std::uint64_t max_items,
                                             std::uint64_t max_bytes) {
-    sync::commons();  // before a plain fork(): copies that each made their own would take each other for
-                      // themselves
+    sync::shared_runtime();  // before a plain fork(): copies that each made their own would take each other
+                             // for themselves
     auto region = memory::Region::create_sparse(queue_label, table_offset + sizeof(BlockTable) - state_offset,
                                                 table_offset + page);
     auto* const state = new (region->data() + state_offset) QueueState;
@@ -305,7 +305,7 @@ void QueueCore::task_done() {
 
 bool QueueCore::join(Deadline deadline) {
     const auto all_done = [&] { return unfinished(state_.done.load()) == 0; };
-    if (all_done() || sync::look_for(all_done)) return true;
+    if (all_done() || sync::spin_until(all_done)) return true;
     trace::Wait wait(name_of(Call::join));
     for (;;) {
         const std::uint32_t seen = state_.done.load();
@@ -393,7 +393,7 @@ void QueueCore::recover_side(Side& side) {
 void QueueCore::finish(Side& side, Side& other, Index index) {
     const platform::WakesAtDeath pending(other.bell.word());
     side.index.store(index, std::memory_order_release);  // O2, O4
-    if (side.lock.give_back_if_unwanted(sync::my_life())) [[likely]] {
+    if (side.lock.give_back_if_unwanted(sync::this_participant())) [[likely]] {
         other.bell.ring(Home::process, 1);
         return;
     }
@@ -497,7 +497,7 @@ bool QueueCore::wait_in_line(const char* call, Side& side, const sync::Word& wat
     if (attempt()) return true;
     if (deadline.has_passed()) return false;
     constexpr int tries = 4;  // others may be quicker each time
-    for (int i = 0; i < tries && sync::look_for([&] {
+    for (int i = 0; i < tries && sync::spin_until([&] {
                         return watched.load() != seen || state_.phase.load() != QueueState::open;
                     });
          ++i) {
@@ -540,7 +540,7 @@ bool QueueCore::is_in_view(const View& view, const Side& side) const noexcept {
 
 std::byte* QueueCore::begin_put_quickly(std::uint64_t bytes) noexcept {
     auto& side = state_.puts;
-    if (is_long(bytes) || !side.lock.take_if_free(sync::life_of_this_thread)) return nullptr;
+    if (is_long(bytes) || !side.lock.take_if_free(sync::participant_of_this_thread)) return nullptr;
     if (is_in_view(put_view_, side) && state_.phase.load() == QueueState::open &&
         (!is_pipe_ || has_receiver())) [[likely]] {
         const std::uint32_t start = put_view_.ring->start;
@@ -1009,7 +1009,7 @@ bool QueueCore::is_hung_up(int socket) const {
 // last is dead, and when somebody has closed the other end.
 // O5: the order of these two loads is of no matter.
 bool QueueCore::has_receiver() const noexcept {
-    const sync::LifeId last = state_.last_getter.load(std::memory_order_relaxed);
+    const sync::ParticipantId last = state_.last_getter.load(std::memory_order_relaxed);
     return state_.departures.load(std::memory_order_relaxed) == seen_departures_ && last != sync::nobody &&
            !sync::is_dead(last);
 }
@@ -1029,7 +1029,7 @@ bool QueueCore::wait_by_descriptor(const char* call, const sync::Word& watched, 
     if (attempt()) return true;
     if (deadline.has_passed()) return false;
     constexpr int tries = 4;
-    for (int i = 0; i < tries && sync::look_for([&] { return watched.load() != seen; }); ++i) {
+    for (int i = 0; i < tries && sync::spin_until([&] { return watched.load() != seen; }); ++i) {
         seen = watched.load();
         if (attempt()) return true;
     }
@@ -1051,9 +1051,9 @@ bool QueueCore::wait_by_descriptor(const char* call, const sync::Word& watched, 
 
 bool QueueCore::begin_get_quickly(Message& message) noexcept {
     auto& side = state_.gets;
-    if (!side.lock.take_if_free(sync::life_of_this_thread)) return false;
+    if (!side.lock.take_if_free(sync::participant_of_this_thread)) return false;
     if (is_in_view(get_view_, side) && state_.phase.load() != QueueState::immediate &&
-        (!is_pipe_ || under_lock(state_.last_getter) == sync::life_of_this_thread)) [[likely]] {
+        (!is_pipe_ || under_lock(state_.last_getter) == sync::participant_of_this_thread)) [[likely]] {
         const Ring& ring = *get_view_.ring;
         const std::uint32_t capacity = get_view_.capacity;
         const Index index = under_lock(side.index);
@@ -1099,7 +1099,8 @@ bool QueueCore::try_begin_get(Deadline deadline) {
     auto& side = state_.gets;
     if (!take_side(side, deadline)) return false;
     get_index_ = under_lock(side.index);
-    if (const sync::LifeId self = sync::my_life(); is_pipe() && under_lock(state_.last_getter) != self)
+    if (const sync::ParticipantId self = sync::this_participant();
+        is_pipe() && under_lock(state_.last_getter) != self)
         state_.last_getter = self;
     try {
         follow_gets();

@@ -80,7 +80,7 @@ struct Side {
 template <class Attempt>
 bool wait_until(const char* call, Side& other, Deadline deadline, Attempt attempt) {
     if (deadline.has_passed()) return false;
-    if (sync::look_for(attempt)) return true;
+    if (sync::spin_until(attempt)) return true;
     sync::require_somebody_else(Home::thread, deadline);
     trace::Wait wait(call);
     for (;;) {
@@ -291,7 +291,7 @@ bool Turnstile::join(Deadline deadline) {
     const auto is_all_done = [&] { return state.is_all_done(state.done.load()); };
     if (is_all_done()) return true;
     if (deadline.has_passed()) return false;
-    if (sync::look_for(is_all_done)) return true;
+    if (sync::spin_until(is_all_done)) return true;
     sync::require_somebody_else(Home::thread, deadline);
     state.joiners.fetch_add(1);
     bool in_time = true;

@@ -23,7 +23,7 @@ namespace chorus::platform {
 class DeathWord {
 public:
     /// Until this thread ends. Returns false if another one that lives does. Requires: the word lies in a
-    /// LifePage, at one of its places.
+    /// ParticipantPage, at one of its places.
     bool try_hold() noexcept;
     bool is_held() const noexcept;
     /// The value to sleep on until the owner dies; nothing if there is no live owner.
@@ -42,17 +42,17 @@ inline constexpr std::size_t second_death_word = page_size - 8;
 
 /// One page of a shared file, to be written to, and a page of this process's own behind it. Requires: it
 /// stays mapped while a thread lives that holds one of its words.
-class LifePage {
+class ParticipantPage {
 public:
-    LifePage() noexcept = default;
+    ParticipantPage() noexcept = default;
     /// Throws: OsError.
-    LifePage(int descriptor, std::size_t offset);
-    LifePage(LifePage&& other) noexcept : page_(std::exchange(other.page_, nullptr)) {}
-    LifePage& operator=(LifePage&& other) noexcept {
+    ParticipantPage(int descriptor, std::size_t offset);
+    ParticipantPage(ParticipantPage&& other) noexcept : page_(std::exchange(other.page_, nullptr)) {}
+    ParticipantPage& operator=(ParticipantPage&& other) noexcept {
         std::swap(page_, other.page_);
         return *this;
     }
-    ~LifePage();
+    ~ParticipantPage();
 
     std::byte* data() const noexcept { return page_; }
 

@@ -196,9 +196,9 @@ private:
 };
 
 /// Resource limits and the CPUs this process may use, as bytes to be handed on.
-using Allowances = std::vector<std::byte>;
-Allowances allowances();
-void take_allowances(const Allowances& bytes) noexcept;
+using ResourceLimits = std::vector<std::byte>;
+ResourceLimits resource_limits();
+void take_allowances(const ResourceLimits& bytes) noexcept;
 
 /// Bounds what this process may allocate from now on; lifting makes room for a last report.
 void limit_memory(std::size_t bytes);
@@ -216,16 +216,16 @@ bool may_have_written_anywhere(int exitcode) noexcept;
 
 /// What a process is to the system and cannot hand on to one that exists already: its users, groups and
 /// capabilities, its process group and session, its root directory, and what it has renounced.
-struct Standing {
+struct Credentials {
     std::array<std::uint32_t, 6> users_and_groups{};  ///< real, effective, saved
     std::vector<std::uint32_t> further_groups;
     std::array<std::uint32_t, 6> capabilities{};
     std::array<int, 2> process_group_and_session{};
     std::array<std::uint64_t, 2> root_directory{};
     std::array<int, 2> renounced{};  ///< new privileges, system calls
-    friend bool operator==(const Standing&, const Standing&) = default;
+    friend bool operator==(const Credentials&, const Credentials&) = default;
 };
-Standing standing();
+Credentials credentials();
 
 void close_from(int first) noexcept;
 

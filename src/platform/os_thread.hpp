@@ -30,7 +30,7 @@ void name_this_thread_after_program(const char* path) noexcept;
 void at_thread_end(void (*function)(void*), void* argument);
 
 /// Lets another thread run on this CPU, if one wants to.
-void give_way() noexcept;
+void yield_processor() noexcept;
 
 std::size_t smallest_stack() noexcept;
 

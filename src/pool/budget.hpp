@@ -4,7 +4,7 @@
 // In the order of their submission: a heavy task waits until there is room for it, and those behind wait too,
 // so that none waits for ever. A task heavier than the whole budget goes alone.
 //
-// Threads: one at a time (its crew's lock).
+// Threads: one at a time (its backend's lock).
 #pragma once
 
 #include <cstddef>

@@ -3,7 +3,7 @@
 // An id changes whenever the task is given out again, and is never used again once the task is done: what
 // comes under an old one finds nothing.
 //
-// Threads: one at a time (its crew's lock).
+// Threads: one at a time (its backend's lock).
 #pragma once
 
 #include <cstddef>

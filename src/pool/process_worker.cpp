@@ -14,7 +14,7 @@
 #include "platform/crash.hpp"
 #include "platform/os_process.hpp"
 #include "pool/task_trace.hpp"
-#include "sync/lives.hpp"
+#include "sync/liveness.hpp"
 
 namespace chorus::pool {
 namespace {
@@ -155,13 +155,13 @@ private:
         return !retracted;
     }
 
-    // For who looks from outside: see sync::Life.
+    // For who looks from outside: see sync::Participant.
     void show_as_busy(bool busy) { life_.tasks.store(2 * done_ + (busy ? 1 : 0), std::memory_order_relaxed); }
 
     void run_task(const TaskHeader& header, std::span<const std::byte> bytes,
                   message::Attachments& attachments) {
         if (header.id == 0) throw ShutDown("the pool has more workers than it wants");
-        step(header.id, Note::taking, Note::running);
+        step(header.id, WorkerStatus::taking, WorkerStatus::running);
         show_as_busy(true);
         if ((header.flags & TaskHeader::tell_when_begun) != 0)
             say({header.id, kit_.number, AnswerHeader::begun});
@@ -188,7 +188,7 @@ private:
         if (limit_moved)
             kit_.memory == 0 ? platform::lift_memory_limit() : platform::limit_memory(kit_.memory);
         span.end();
-        step(header.id, Note::running, Note::answered);
+        step(header.id, WorkerStatus::running, WorkerStatus::answered);
         ++done_;
         show_as_busy(false);
         try {
@@ -217,23 +217,24 @@ private:
         return true;
     }
 
-    void begin_to_take(std::uint64_t id) { move(doing_, Note::with(id, Note::taking)); }
-    void step(std::uint64_t id, Note::Step from, Note::Step to) {
-        move(Note::with(id, from), Note::with(id, to));
+    void begin_to_take(std::uint64_t id) { move(doing_, WorkerStatus::with(id, WorkerStatus::taking)); }
+    void step(std::uint64_t id, WorkerStatus::Step from, WorkerStatus::Step to) {
+        move(WorkerStatus::with(id, from), WorkerStatus::with(id, to));
     }
     void move(std::uint64_t from, std::uint64_t to) {
         std::uint64_t seen = from;
         doing_ = to;
         if (kit_.note->doing.compare_exchange_strong(seen, to)) return;
-        const auto step = Note::step_of(seen);
-        if (Note::task_of(seen) == Note::task_of(from) && (step == Note::doomed || step == Note::recalled))
+        const auto step = WorkerStatus::step_of(seen);
+        if (WorkerStatus::task_of(seen) == WorkerStatus::task_of(from) &&
+            (step == WorkerStatus::doomed || step == WorkerStatus::recalled))
             platform::kill_this_process();
         memory::throw_damaged("a pool's note of what this worker does",
                               "it does " + std::to_string(seen) + ", and not " + std::to_string(from));
     }
 
     WorkerKit kit_;
-    sync::Life& life_ = sync::own_life();
+    sync::Participant& life_ = sync::own_participant();
     std::uint64_t done_ = 0;   ///< tasks
     std::uint64_t doing_ = 0;  ///< as it stands in the note, if nobody else has changed that
     bool places_kept_ = false;
@@ -251,7 +252,7 @@ void enter_worker(message::Reader& call, message::Writer*) {
     } catch (const Error& damage) {  // what they are was written over
         end_as_crashed(damage);
     }
-    kit.note = memory::object_at<Note>(memory::read_place(call, sizeof(Note)));
+    kit.note = memory::object_at<WorkerStatus>(memory::read_place(call, sizeof(WorkerStatus)));
     kit.number = call.read_raw<std::uint32_t>();
     kit.max_tasks = call.read_raw<std::uint64_t>();
     kit.memory = call.read_raw<std::uint64_t>();

@@ -8,7 +8,7 @@
 #include <chorus/detail/channel/queue_access.hpp>
 #include <chorus/detail/message/callable.hpp>
 #include "platform/os_process.hpp"
-#include "pool/note.hpp"
+#include "pool/worker_status.hpp"
 
 namespace chorus::pool {
 
@@ -16,7 +16,7 @@ namespace chorus::pool {
 struct WorkerKit {
     channel::QueuePointer tasks;
     channel::QueuePointer answers;
-    std::shared_ptr<Note> note;
+    std::shared_ptr<WorkerStatus> note;
     std::uint32_t number = 0;
     std::uint64_t max_tasks = 0;
     std::uint64_t memory = 0;        ///< bytes that it may allocate; 0: no limit

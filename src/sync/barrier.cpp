@@ -11,8 +11,8 @@
 
 namespace chorus::sync {
 
-/// Layout: as below, then one LifeId for each party. Writers: who holds `guard`; each change that others act
-/// on is one store to `word`.
+/// Layout: as below, then one ParticipantId for each party. Writers: who holds `guard`; each change that
+/// others act on is one store to `word`.
 struct BarrierState {
     enum Reason : std::uint32_t { aborted, late, died, action_failed };
 
@@ -22,14 +22,14 @@ struct BarrierState {
     memory::Fixed<Home> fixed_home{Home::thread};
     memory::Fixed<std::uint32_t> fixed_parties;
     std::uint32_t reason = aborted;
-    LifeId who = nobody;
+    ParticipantId who = nobody;
     /// One bit for each of the last 64 generations: it did not end by all having come.
     std::atomic<std::uint64_t> failed{0};
 
     // Throw: Damaged.
     Home home() const { return fixed_home.get("the barrier"); }
     std::uint32_t parties() const { return fixed_parties.get("the barrier"); }
-    LifeId* arrivals() noexcept { return reinterpret_cast<LifeId*>(this + 1); }
+    ParticipantId* arrivals() noexcept { return reinterpret_cast<ParticipantId*>(this + 1); }
 };
 
 namespace {
@@ -77,7 +77,7 @@ void begin_generation(BarrierState& state) {
     change(state, next);
 }
 
-void break_it(BarrierState& state, BarrierState::Reason reason, LifeId who = nobody) {
+void break_it(BarrierState& state, BarrierState::Reason reason, ParticipantId who = nobody) {
     if (is_broken(state.word)) return;
     state.reason = reason;
     state.who = who;
@@ -85,7 +85,7 @@ void break_it(BarrierState& state, BarrierState::Reason reason, LifeId who = nob
     change(state, state.word | broken_mark);
 }
 
-LifeId find_dead(BarrierState& state) {
+ParticipantId find_dead(BarrierState& state) {
     if (state.home() == Home::thread) return nobody;
     const std::uint32_t count = std::min<std::uint32_t>(arrived(state.word), state.parties());
     for (std::uint32_t i = 0; i < count; ++i) {
@@ -95,19 +95,19 @@ LifeId find_dead(BarrierState& state) {
 }
 
 void break_for_the_dead(BarrierState& state) {
-    if (const LifeId dead = find_dead(state)) break_it(state, BarrierState::died, dead);
+    if (const ParticipantId dead = find_dead(state)) break_it(state, BarrierState::died, dead);
 }
 
 // Those who have come but this thread, from this index on: who waits watches them. Reads what others may be
 // writing: a wrong id costs one more look.
-std::vector<LifeId> others(BarrierState& state, std::uint32_t word, std::uint32_t first) {
-    std::vector<LifeId> ids;
+std::vector<ParticipantId> others(BarrierState& state, std::uint32_t word, std::uint32_t first) {
+    std::vector<ParticipantId> ids;
     if (state.home() == Home::thread) return ids;
-    const LifeId self = my_life();
+    const ParticipantId self = this_participant();
     const std::uint32_t count = std::min(arrived(word), state.parties());
     const std::size_t most = platform::most_words_to_wait_on - 2;
     for (std::uint32_t i = 0; i < count && ids.size() < most; ++i) {
-        const LifeId id = std::atomic_ref(state.arrivals()[(first + i) % count]).load();
+        const ParticipantId id = std::atomic_ref(state.arrivals()[(first + i) % count]).load();
         if (id != self) ids.push_back(id);
     }
     return ids;
@@ -138,7 +138,7 @@ BasicBarrier::BasicBarrier(Home home, int parties, std::function<void()> run_by_
     if (parties < 1 || static_cast<std::uint32_t>(parties) > arrived_mask) {
         throw UsageError("a barrier has 1 to 32767 parties, got " + std::to_string(parties));
     }
-    state_ = make_state<BarrierState>(home, static_cast<std::size_t>(parties) * sizeof(LifeId));
+    state_ = make_state<BarrierState>(home, static_cast<std::size_t>(parties) * sizeof(ParticipantId));
     state_->guard.initialise(home, false);
     state_->fixed_home = memory::Fixed(home);
     state_->fixed_parties = memory::Fixed(static_cast<std::uint32_t>(parties));
@@ -175,7 +175,7 @@ int BasicBarrier::wait(Deadline deadline) {
         if (mine) return wait_for_others(generation_of(word), *mine, deadline);
         // The last party is at its action: this one belongs to the next round.
         const auto opened = [&] { return state.word != word; };
-        if (look_for(opened)) continue;
+        if (spin_until(opened)) continue;
         sleep_until(state, opened, state.parties() - 1, deadline);
         if (!deadline.has_passed()) continue;
         const Guard guard(state.guard);
@@ -201,7 +201,7 @@ int BasicBarrier::run_action_and_open(std::uint32_t generation, std::uint32_t in
 int BasicBarrier::wait_for_others(std::uint32_t generation, std::uint32_t index, Deadline deadline) {
     auto& state = *state_;
     const auto over = [&] { return generation_of(state.word) != generation || is_broken(state.word); };
-    look_for(over);
+    spin_until(over);
     for (;;) {
         sleep_until(state, over, index, deadline);
         const Guard guard(state.guard);
@@ -247,7 +247,7 @@ void write_barrier(message::Writer& out, const BasicBarrier& barrier) { write_st
 std::shared_ptr<BarrierState> read_barrier(message::Reader& in) {
     const auto place = memory::read_place(in, sizeof(BarrierState));
     auto state = memory::object_at<BarrierState>(place);
-    const std::size_t room = (place.room() - sizeof(BarrierState)) / sizeof(LifeId);
+    const std::size_t room = (place.room() - sizeof(BarrierState)) / sizeof(ParticipantId);
     const std::uint32_t parties = state->fixed_parties.get_or(0);
     if (state->fixed_home.get_or(Home::thread) != Home::process || parties == 0 || parties > room)
         throw DecodeError("message damaged: no barrier lies where it says");

@@ -77,9 +77,9 @@ std::ostream& operator<<(std::ostream& out, const BasicLock& lock) {
     if (owner != nobody && state.home() == Home::thread) {
         holder = owner == me(Home::thread) ? "this thread" : "SomeOtherThread";
     } else if (owner != nobody) {
-        const Life& life = life_of(owner);
+        const Participant& life = participant_of(owner);
         holder = life.name;
-        if (owner != my_life() && life.pid == platform::process_id()) holder = "SomeOtherThread";
+        if (owner != this_participant() && life.pid == platform::process_id()) holder = "SomeOtherThread";
         if (holder.empty() || is_dead(owner)) holder = "SomeOtherProcess";
     }
     out << '<' << type_name(state);

@@ -33,7 +33,7 @@ bool LockState::take_at_once(Home home, std::uint32_t self, std::uint32_t flags,
     std::uint32_t value = word_.load();
     for (;;) {
         const std::uint32_t owner = value & owner_mask;
-        if (owner != nobody && home == Home::process && !is_a_life(owner)) {
+        if (owner != nobody && home == Home::process && !is_participant(owner)) {
             how = Taken::damaged;
             return true;
         }
@@ -79,7 +79,7 @@ private:
 bool LockState::is_held_here(Home home) const noexcept {
     const std::uint32_t owner = word_.load() & owner_mask;
     return home == Home::process && owner != nobody && !is_dead(owner) &&
-           life_of(owner).pid == platform::process_id();
+           participant_of(owner).pid == platform::process_id();
 }
 
 LockState::Taken LockState::take_after_sleep(Home home, std::uint32_t self, Deadline deadline,

@@ -40,7 +40,7 @@ public:
     std::uint32_t owner() const noexcept { return word_.load() & owner_mask; }
     bool is_suspect() const noexcept { return (word_.load() & suspect) != 0; }
     /// Who died with it last.
-    LifeId died() const noexcept { return died_.load(); }
+    ParticipantId died() const noexcept { return died_.load(); }
     void trust_again() noexcept { word_.fetch_and(~suspect); }
 
     /// Throws: Damaged.
@@ -65,7 +65,7 @@ private:
 
     memory::Fixed<Home> home_{Home::thread};
     memory::Fixed<std::uint32_t> recursive_;
-    std::atomic<LifeId> died_{nobody};
+    std::atomic<ParticipantId> died_{nobody};
     platform::RobustMutex queue_;
 };
 

@@ -6,7 +6,7 @@
 
 #include <chorus/detail/sync/home.hpp>
 #include "memory/region.hpp"
-#include "sync/commons.hpp"
+#include "sync/shared_runtime.hpp"
 
 namespace chorus::sync {
 
@@ -18,7 +18,7 @@ std::shared_ptr<State> make_state(Home home, std::size_t more = 0) {
         const auto bytes = std::make_shared<std::vector<std::uint64_t>>((sizeof(State) + more + 7) / 8);
         return std::shared_ptr<State>(bytes, new (bytes->data()) State);
     }
-    commons();  // before a plain fork(): copies that each made their own would not know each other
+    shared_runtime();  // before a plain fork(): copies that each made their own would not know each other
     const auto place = memory::allocate(sizeof(State) + more);
     new (place.address()) State;
     return memory::object_at<State>(place);

@@ -20,15 +20,15 @@ bool tell(Home home, Word& signal) {
 
 struct Found {
     std::uint32_t ticket = 0;
-    LifeId id = nobody;
+    ParticipantId id = nobody;
 };
 
 // Lives that say they wait for this, the oldest first; dead ones too.
 std::vector<Found> find_waiters(std::uint64_t name) {
     std::vector<Found> found;
-    const std::uint32_t end = lives_in_sight();
+    const std::uint32_t end = participants_in_sight();
     for (std::uint32_t place = 0; place < end; ++place) {
-        const Life& life = life_at(place);
+        const Participant& life = participant_at(place);
         if (life.waits_for.load() == name) found.push_back({life.ticket, id_at(place)});
     }
     // Tickets start again at 0 when they have run out.
@@ -69,12 +69,12 @@ void pass_on(const std::vector<Found>& found) {
 }
 
 Word& signal_of_this_thread(Home home, WaitingThread& thread) {
-    return home == Home::thread ? thread.signal : signal_of(my_life());
+    return home == Home::thread ? thread.signal : signal_of(this_participant());
 }
 
 }  // namespace
 
-void hand_on_what_was_told(Life& life, Word& signal) {
+void hand_on_what_was_told(Participant& life, Word& signal) {
     std::uint32_t told = signal.load();
     do {
         const std::uint64_t name = life.waits_for;
@@ -105,7 +105,7 @@ std::uint32_t WaitList::count() const noexcept {
 Waiter::Waiter(WaitList& list)
     : list_(list), home_(list.home.get("the condition")), signal_(signal_of_this_thread(home_, thread_)) {
     if (home_ == Home::process) {
-        Life& life = own_life();
+        Participant& life = own_participant();
         signal_ = waiting;
         life.ticket = list.next_ticket++;
         ++list.waiters;
@@ -120,7 +120,7 @@ Waiter::Waiter(WaitList& list)
 // The lock is held again.
 Waiter::~Waiter() {
     if (home_ == Home::process) {
-        own_life().waits_for = 0;
+        own_participant().waits_for = 0;
         std::uint32_t left = list_.waiters;
         if (left > 0) list_.waiters = left - 1;
         return;
@@ -130,7 +130,7 @@ Waiter::~Waiter() {
 }
 
 bool Waiter::sleep(Deadline deadline) {
-    if (look_for([&] { return told(); })) return true;
+    if (spin_until([&] { return told(); })) return true;
     trace::Wait wait("Condition.wait");
     while (!told() && !deadline.has_passed()) {
         wait.begins();
@@ -148,7 +148,7 @@ bool Waiter::sleep(Deadline deadline) {
 void Waiter::sleep_among_processes(Deadline deadline) {
     std::vector<platform::WordHolds> words{{&signal_, waiting}};
     const auto found = find_waiters(list_.name);
-    const LifeId self = my_life();
+    const ParticipantId self = this_participant();
     for (const Found& older : found) {
         if (older.id == self || words.size() == platform::most_words_to_wait_on) break;
         const auto life = watch(older.id, As::waiter);

@@ -37,7 +37,7 @@ struct WaitList {
 
 /// For who takes a life's place: if the one before was notified and died before it acted on it, the next in
 /// line is told instead. Then that place waits for nothing.
-void hand_on_what_was_told(Life& life, Word& signal);
+void hand_on_what_was_told(Participant& life, Word& signal);
 
 /// The calling thread's place in a list, from the moment when it holds the lock to wait.
 class Waiter {

@@ -44,7 +44,7 @@ void require_somebody_else(Home home, Deadline deadline) {
 constinit thread_local std::uint32_t number_of_this_thread = 0;
 
 std::uint32_t me(Home home) {
-    if (home == Home::process) return my_life();
+    if (home == Home::process) return this_participant();
     // A number of our own: the system's changes in a forked copy.
     if (number_of_this_thread == 0)
         number_of_this_thread = threads_numbered.fetch_add(1) % ((1U << 30) - 1) + 1;
@@ -66,14 +66,14 @@ void Bell::wake_sleepers(Home home, std::uint32_t most) noexcept {
 }
 
 bool sleep(Home home, const Word& watched, std::uint32_t seen, const Bell& bell, Deadline deadline,
-           std::span<const LifeId> watched_lives) {
+           std::span<const ParticipantId> watched_participants) {
     require_somebody_else(home, deadline);
     std::array<platform::WordHolds, platform::most_words_to_wait_on> words;
     // The watched word comes last: the system begins to wait on each as it goes, and who changes the word and
     // is killed before it rings must find the sleeper on the bell already.
     words[0] = {&bell.word(), Bell::marked};
     std::size_t count = 1;
-    for (const LifeId id : watched_lives) {
+    for (const ParticipantId id : watched_participants) {
         if (count + 1 == words.size()) break;
         const auto life = watch(id, As::waiter);
         if (!life) return true;

@@ -24,7 +24,7 @@
 #include <chorus/detail/sync/home.hpp>
 #include "platform/look.hpp"
 #include "platform/robust_mutex.hpp"
-#include "sync/lives.hpp"
+#include "sync/liveness.hpp"
 #include "trace/trace.hpp"
 
 namespace chorus::sync {
@@ -70,11 +70,11 @@ private:
 /// Sleeps while the watched word and the marked bell stay as they are and those who are watched live.
 /// Returns false when the deadline passed; may return early.
 bool sleep(Home home, const Word& watched, std::uint32_t seen, const Bell& bell, Deadline deadline,
-           std::span<const LifeId> watched_lives = {});
+           std::span<const ParticipantId> watched_participants = {});
 
 /// Before going to sleep.
 template <class Attempt>
-bool look_for(Attempt&& attempt) {
+bool spin_until(Attempt&& attempt) {
     platform::Look look;
     do {
         if (attempt()) return true;
@@ -101,7 +101,7 @@ bool wait_until(const char* call, Home home, const Word& watched, Bell& bell, De
                 Attempt&& attempt, PassOn&& pass_on) {
     if (attempt()) return true;
     if (deadline.has_passed()) return false;
-    if (look_for(attempt)) return true;
+    if (spin_until(attempt)) return true;
     trace::Wait wait(call);
     const TellsInDeath pending(home, bell.word());
     for (;;) {

@@ -35,7 +35,7 @@ void tell_of_exception(std::exception_ptr thrown) {
 
 [[gnu::hot]] void invoke(void* call) { static_cast<message::Call*>(call)->invoke(nullptr); }
 
-[[gnu::hot]] int run(message::Call& call, const Birth& birth, int report) {
+[[gnu::hot]] int run(message::Call& call, const ChildRequest& birth, int report) {
     try {
         if (report >= 0) return run_and_report(call, report, birth.wants_result, birth.memory_limit);
         if (platform::tells_end()) platform::tell_crashes();
@@ -50,7 +50,7 @@ void tell_of_exception(std::exception_ptr thrown) {
     return 0;
 }
 
-void begin_trace(const Birth& birth) {
+void begin_trace(const ChildRequest& birth) {
     trace::name_process(identity().name, identity().parent_pid);
     trace::name_thread("MainThread");
     trace::begin_span(trace::Kind::run, birth.function.empty() ? identity().name : birth.function);
@@ -58,7 +58,7 @@ void begin_trace(const Birth& birth) {
 
 }  // namespace
 
-[[gnu::hot]] void child_main(const Birth& birth, message::Call& call, int report, int life_line) {
+[[gnu::hot]] void child_main(const ChildRequest& birth, message::Call& call, int report, int life_line) {
     int code = 1;
     if (trace::is_on()) begin_trace(birth);
     try {

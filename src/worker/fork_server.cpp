@@ -10,12 +10,12 @@
 #include "platform/look.hpp"
 #include "platform/os_thread.hpp"
 #include "platform/syscall.hpp"
-#include "sync/lives.hpp"
-#include "sync/name_tags.hpp"
+#include "sync/liveness.hpp"
+#include "sync/process_names.hpp"
 #include "trace/debug.hpp"
 #include "trace/trace.hpp"
 #include "worker/gate.hpp"
-#include "worker/images.hpp"
+#include "worker/reexec.hpp"
 
 namespace chorus::worker {
 namespace {
@@ -53,8 +53,8 @@ struct Server {
     std::shared_ptr<ExitSlots> exits;  ///< in there
     std::uint32_t requests = 0;
     std::vector<std::string> environment;  ///< what the server has
-    platform::Allowances allowances;
-    platform::Standing standing;
+    platform::ResourceLimits resource_limits;
+    platform::Credentials credentials;
     std::vector<void (*)()> preloads;
     bool has_served = false;        ///< a child was made
     std::vector<std::byte> buffer;  ///< for its messages: a byte that calls the client, or an error
@@ -129,8 +129,8 @@ void launch(Server& here) {
     here.exits = std::make_shared<ExitSlots>(here.hand_over, page->exit_words);
     here.requests = 0;
     here.environment = platform::current_environment();
-    here.allowances = platform::allowances();
-    here.standing = platform::standing();
+    here.resource_limits = platform::resource_limits();
+    here.credentials = platform::credentials();
     // Signals stay blocked in the server: it has no business with the terminal's Ctrl-C.
     const platform::SignalsBlocked blocked;
     auto newborn = execute_image(here.preloads.empty() ? Role::fork_server : Role::preloading_fork_server,
@@ -138,7 +138,7 @@ void launch(Server& here) {
                                  platform::signal_mask());
     here.process = std::move(newborn.process);
     here.socket = std::move(ends.first);
-    sync::hang_name_tag(newborn.pid, "fork server");
+    sync::publish_process_name(newborn.pid, "fork server");
     ends.second.reset();
     if (here.preloads.empty()) return;
     message::Writer preloads;
@@ -176,15 +176,15 @@ int ask(Server& here, std::span<const std::byte> message, std::span<const int> d
 }
 
 // What a child is told that is spawned instead.
-void tell_what_to_load(const Server& here, Birth& told) {
+void tell_what_to_load(const Server& here, ChildRequest& told) {
     told.environment.reset();  // it has these already
-    told.allowances.reset();
+    told.resource_limits.reset();
     told.preloads = here.preloads;
 }
 
 }  // namespace
 
-std::optional<Newborn> start_by_fork_server(Birth& told, const message::Call& call, int report) {
+std::optional<Newborn> start_by_fork_server(ChildRequest& told, const message::Call& call, int report) {
     Server& here = server();
     const std::lock_guard guard(here.mutex);
     if (here.cannot_be_copied || !platform::can_open_processes()) {
@@ -192,15 +192,15 @@ std::optional<Newborn> start_by_fork_server(Birth& told, const message::Call& ca
         return std::nullopt;
     }
     // One that has more rights than its client has by now must not lend them to its children.
-    if (!here.socket || here.standing != platform::standing()) launch(here);
+    if (!here.socket || here.credentials != platform::credentials()) launch(here);
     platform::send_message(here.socket.get(), std::span(&request_follows, 1));
     constexpr int tries = 3;  // killing it again and again must not keep a caller here for ever
     for (int attempt = 1;; ++attempt) {
         told.environment.reset();
         if (!platform::environment_is(here.environment)) told.environment = platform::current_environment();
-        told.allowances.reset();
-        if (auto allowances = platform::allowances(); allowances != here.allowances)
-            told.allowances = std::move(allowances);
+        told.resource_limits.reset();
+        if (auto resource_limits = platform::resource_limits(); resource_limits != here.resource_limits)
+            told.resource_limits = std::move(resource_limits);
         ExitSlot exit(here.exits);
         told.exit_word = exit.number();
         Request request(told, call);
@@ -221,7 +221,7 @@ std::optional<Newborn> start_by_fork_server(Birth& told, const message::Call& ca
         if (answer > 0) {
             here.has_served = true;
             if (told.environment) here.environment = *std::move(told.environment);  // the server keeps these
-            if (told.allowances) here.allowances = *std::move(told.allowances);
+            if (told.resource_limits) here.resource_limits = *std::move(told.resource_limits);
             auto process = here.hand_over->as<HandOver>().gate.let_in(here.requests, answer);
             return Newborn{answer, std::move(process), std::move(exit)};
         }
@@ -236,7 +236,7 @@ std::optional<Newborn> start_by_fork_server(Birth& told, const message::Call& ca
             return std::nullopt;
         }
         // Under limits of an earlier day it may not even be able to receive those of today.
-        const bool may_be_its_limits = told.allowances.has_value() && attempt < tries;
+        const bool may_be_its_limits = told.resource_limits.has_value() && attempt < tries;
         if (answer < 0 && !may_be_its_limits) throw platform::os_error("start a process", -answer);
         if (answer == 0) {
             const std::string end = how_it_was_killed(here);
@@ -297,9 +297,9 @@ void preload(int socket, message::Reader loads) {
 
 }  // namespace
 
-[[gnu::hot]] std::unique_ptr<Cradle> serve(platform::FileDescriptor& socket,
-                                           platform::FileDescriptor hand_over_file, int life_line,
-                                           bool has_preloads) {
+[[gnu::hot]] std::unique_ptr<ChildSetup> serve(platform::FileDescriptor& socket,
+                                               platform::FileDescriptor hand_over_file, int life_line,
+                                               bool has_preloads) {
     static auto* const page =
         new memory::Segment(memory::Segment::attach(std::move(hand_over_file), sizeof(HandOver)));
     page->close_file();
@@ -323,9 +323,9 @@ void preload(int socket, message::Reader loads) {
     for (std::uint32_t request = 4;; request += 4) {
         try {
             auto received = receive();
-            auto cradle = std::make_unique<Cradle>(std::span<const std::byte>(buffer).first(received.size),
-                                                   std::move(received.descriptors));
-            cradle->settle_in();
+            auto child = std::make_unique<ChildSetup>(std::span<const std::byte>(buffer).first(received.size),
+                                                      std::move(received.descriptors));
+            child->settle_in();
             // No other thread begins meanwhile, where this one is the only one.
             const int pid =
                 platform::thread_count() > 1 ? has_threads : platform::clone_sibling(hand_over.born);
@@ -334,9 +334,9 @@ void preload(int socket, message::Reader loads) {
                 trace::begin_in_copy();
                 sync::begin_as_copy();  // a preload may have begun a life, and made objects
                 hand_over.gate.wait(request / 4, life_line);
-                tell_end_at(hand_over.exit_words, cradle->birth().exit_word);
+                tell_end_at(hand_over.exit_words, child->birth().exit_word);
                 page->unmap_beginning(page_size);
-                return cradle;
+                return child;
             }
             if (pid < 0) {
                 hand_over.born.store(pid);

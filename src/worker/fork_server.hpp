@@ -25,7 +25,7 @@
 #include <span>
 
 #include "platform/os_process.hpp"
-#include "worker/birth.hpp"
+#include "worker/child_request.hpp"
 
 namespace chorus::worker {
 
@@ -35,7 +35,7 @@ namespace chorus::worker {
 /// where the server cannot be copied: the child is to be spawned, with this birth, which then tells what the
 /// server would have loaded for it.
 /// Throws: OsError when the system has no more processes.
-std::optional<Newborn> start_by_fork_server(Birth& birth, const message::Call& call, int report);
+std::optional<Newborn> start_by_fork_server(ChildRequest& birth, const message::Call& call, int report);
 
 /// Ends the server and waits for it.
 void stop_fork_server();
@@ -48,8 +48,8 @@ void preload_in_fork_server(void (*load)());
 
 /// Serves until the client is gone. Returns only in children, settled in. Between two of them it holds
 /// none of their streams or directories.
-std::unique_ptr<Cradle> serve(platform::FileDescriptor& socket, platform::FileDescriptor hand_over,
-                              int life_line, bool has_preloads);
+std::unique_ptr<ChildSetup> serve(platform::FileDescriptor& socket, platform::FileDescriptor hand_over,
+                                  int life_line, bool has_preloads);
 /// Tells the client the exception that is being handled: what keeps this process from being a server.
 void tell_what_prevents_it(int socket) noexcept;
 

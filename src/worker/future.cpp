@@ -51,7 +51,7 @@ FutureState::Callback* FutureState::lock_callbacks() const noexcept {
     for (std::uintptr_t seen = callbacks_.load();;) {
         if (seen == closed) return nullptr;
         if ((seen & locked) != 0) {
-            if (!look.again()) platform::give_way();
+            if (!look.again()) platform::yield_processor();
             seen = callbacks_.load();
         } else if (callbacks_.compare_exchange_weak(seen, seen | locked)) {
             return reinterpret_cast<Callback*>(seen);
@@ -94,7 +94,7 @@ void FutureState::wait_done(Deadline deadline) const {
 }
 
 bool FutureState::sleep_until_done(Deadline deadline) const {
-    if (sync::look_for([this] { return is_done(); })) return true;
+    if (sync::spin_until([this] { return is_done(); })) return true;
     sync::require_somebody_else(sync::Home::thread, deadline);
     for (;;) {
         const std::uint32_t seen = word_.fetch_or(somebody_waits) | somebody_waits;
@@ -123,7 +123,7 @@ bool FutureState::cancel() {
     if (!move_to_ending(can_stop())) {
         platform::Look look;
         while ((word_.load() & step_mask) == ending) {  // somebody is about to say how it ended
-            if (!look.again()) platform::give_way();
+            if (!look.again()) platform::yield_processor();
         }
         return phase() == Phase::cancelled;
     }

@@ -40,7 +40,7 @@ struct Listener {
     void listen();
     RunningTime::Point earliest();
     void kill_overdue();
-    void hear(std::uint64_t number);
+    void receive(std::uint64_t number);
 };
 
 struct Holder {
@@ -80,7 +80,7 @@ void Listener::kill_overdue() {
     }
 }
 
-void Listener::hear(std::uint64_t number) {
+void Listener::receive(std::uint64_t number) {
     Awaited heard;
     {
         const std::lock_guard guard(mutex);
@@ -113,7 +113,7 @@ void Listener::listen() {
                 if (number == 0) {
                     bell.silence();
                 } else {
-                    hear(number);
+                    receive(number);
                 }
             }
             kill_overdue();

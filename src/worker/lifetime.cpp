@@ -15,16 +15,16 @@
 #include "platform/modules.hpp"
 #include "platform/os_process.hpp"
 #include "platform/os_thread.hpp"
-#include "sync/commons.hpp"
-#include "sync/lives.hpp"
+#include "sync/liveness.hpp"
+#include "sync/shared_runtime.hpp"
 #include "sync/waiting.hpp"
 #include "trace/trace.hpp"
 #include "worker/child_main.hpp"
 #include "worker/fork_server.hpp"
 #include "worker/futures.hpp"
 #include "worker/identity.hpp"
-#include "worker/images.hpp"
 #include "worker/process_state.hpp"
+#include "worker/reexec.hpp"
 #include "worker/start_child.hpp"
 #include "worker/threads.hpp"
 
@@ -86,37 +86,37 @@ void after_fork() {
 }
 
 // Returns in each child.
-std::unique_ptr<Cradle> be_fork_server(Inheritance& inheritance) {
+std::unique_ptr<ChildSetup> be_fork_server(Inheritance& inheritance) {
     const auto knot = platform::tie_to(inheritance.life_line.get()).release();
     leave_statics_to_their_maker();  // here and not in each copy; the server itself never calls exit()
-    auto cradle = serve(inheritance.first, std::move(inheritance.second), inheritance.life_line.get(),
-                        inheritance.role == Role::preloading_fork_server);
+    auto child = serve(inheritance.first, std::move(inheritance.second), inheritance.life_line.get(),
+                       inheritance.role == Role::preloading_fork_server);
     platform::FileDescriptor untied(knot);  // the knot kills the server, whose number it knows, not this copy
-    return cradle;
+    return child;
 }
 
-std::unique_ptr<Cradle> be_spawned(Inheritance& inheritance) {
-    auto cradle = std::make_unique<Cradle>(std::move(inheritance.first), std::move(inheritance.second),
-                                           message::Attachments(std::move(inheritance.attachments)));
-    cradle->settle_in();
-    tell_end_in_birth_page(std::move(inheritance.births), cradle->birth().exit_word);
-    return cradle;
+std::unique_ptr<ChildSetup> be_spawned(Inheritance& inheritance) {
+    auto child = std::make_unique<ChildSetup>(std::move(inheritance.first), std::move(inheritance.second),
+                                              message::Attachments(std::move(inheritance.attachments)));
+    child->settle_in();
+    tell_end_in_birth_page(std::move(inheritance.births), child->birth().exit_word);
+    return child;
 }
 
 // What the child is to do, if this image was executed to be one, or to make some. Ends the process if it
 // cannot be that.
-std::unique_ptr<Cradle> born_of_another_image(const char* program, int& life_line) {
+std::unique_ptr<ChildSetup> born_of_another_image(const char* program, int& life_line) {
     std::optional<Inheritance> inheritance;
     try {
         inheritance = take_inheritance();
         if (!inheritance) return nullptr;
         platform::name_this_thread_after_program(program);
-        sync::take_commons(std::move(inheritance->commons));
+        sync::take_shared_runtime(std::move(inheritance->shared_runtime));
         platform::prepare_to_record_crashes();
-        auto cradle = inheritance->role == Role::spawned_child ? be_spawned(*inheritance)
-                                                               : be_fork_server(*inheritance);
+        auto child = inheritance->role == Role::spawned_child ? be_spawned(*inheritance)
+                                                              : be_fork_server(*inheritance);
         life_line = inheritance->life_line.release();
-        return cradle;
+        return child;
     } catch (const std::exception& error) {
         if (inheritance && inheritance->role != Role::spawned_child && inheritance->first) {
             tell_what_prevents_it(inheritance->first.get());
@@ -259,12 +259,12 @@ void leave_statics_to_their_maker() {
     look_at_standard_streams();
     sync::forget_in_copies();
     platform::after_fork_in_child(after_fork);
-    sync::name_lives_by(write_own_name);
+    sync::name_participants_by(write_own_name);
     trace::begin(argc > 0 ? argv[0] : "");
     int life_line = -1;
-    if (const auto cradle = born_of_another_image(argc > 0 ? argv[0] : "", life_line)) {
+    if (const auto child = born_of_another_image(argc > 0 ? argv[0] : "", life_line)) {
         begun = true;
-        child_main(cradle->birth(), cradle->call(), cradle->report(), life_line);
+        child_main(child->birth(), child->call(), child->report(), life_line);
     }
     begun = true;
     platform::on_exit_call([](int) { finish(); });

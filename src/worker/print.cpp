@@ -6,7 +6,7 @@
 
 #include "platform/file_descriptor.hpp"
 #include "platform/os_thread.hpp"
-#include "sync/commons.hpp"
+#include "sync/shared_runtime.hpp"
 
 namespace chorus::worker {
 namespace {

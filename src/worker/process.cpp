@@ -8,12 +8,12 @@
 #include "platform/look.hpp"
 #include "platform/os_process.hpp"
 #include "platform/os_thread.hpp"
-#include "sync/name_tags.hpp"
+#include "sync/process_names.hpp"
 #include "trace/trace.hpp"
 #include "worker/fork_server.hpp"
-#include "worker/images.hpp"
 #include "worker/lifetime.hpp"
 #include "worker/process_state.hpp"
+#include "worker/reexec.hpp"
 #include "worker/report.hpp"
 #include "worker/running_time.hpp"
 #include "worker/start_child.hpp"
@@ -176,7 +176,7 @@ void start(const ProcessPointer& state) {
     require_maker(*state, "start");
     if (state->phase != ProcessState::Phase::initial)
         throw UsageError("cannot start " + state->name + " twice: make a new Process");
-    Birth birth = birth_of(*state, method);
+    ChildRequest birth = birth_of(*state, method);
     auto call = std::move(state->call);
     state->phase = ProcessState::Phase::starting;
     begun_here.children = true;
@@ -198,8 +198,8 @@ void start(const ProcessPointer& state) {
         state->born = Deadline::Clock::now();
         state->phase = ProcessState::Phase::started;
         add_child(state, state->pid, state->process->get());
-        sync::hang_name_tag(state->pid, state->name);
-        sync::hang_name_tag(state->maker_pid, identity().name);
+        sync::publish_process_name(state->pid, state->name);
+        sync::publish_process_name(state->maker_pid, identity().name);
         if (trace::is_on()) trace::instant(trace::Kind::life, "start " + state->name, {{"pid", state->pid}});
     } catch (...) {
         if (!lock.owns_lock()) lock.lock();

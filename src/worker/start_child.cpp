@@ -7,19 +7,19 @@
 #include <utility>
 
 #include "memory/segment.hpp"
-#include "sync/commons.hpp"
+#include "sync/shared_runtime.hpp"
 #include "trace/trace.hpp"
-#include "worker/birth.hpp"
 #include "worker/child_main.hpp"
+#include "worker/child_request.hpp"
 #include "worker/fork_server.hpp"
 #include "worker/gate.hpp"
-#include "worker/images.hpp"
 #include "worker/lifetime.hpp"
+#include "worker/reexec.hpp"
 
 namespace chorus::worker {
 
-Birth birth_of(const ProcessState& state, StartMethod method) {
-    Birth birth;
+ChildRequest birth_of(const ProcessState& state, StartMethod method) {
+    ChildRequest birth;
     auto& told = birth.identity;
     told.name = state.name;
     told.path = state.path;
@@ -42,11 +42,11 @@ namespace {
 
 /// Layout of what this process shares with its children by fork and spawn. A child keeps the second page
 /// alone.
-struct BirthPages {
+struct ChildPages {
     Gate gate;  ///< of fork
     alignas(page_size) ExitWords exit_words{};
 };
-static_assert(sizeof(BirthPages) == 2 * page_size);
+static_assert(sizeof(ChildPages) == 2 * page_size);
 
 // Where children by fork wait; one birth at a time.
 struct ForkGate {
@@ -65,16 +65,16 @@ ForkGate& fork_gate() {
 [[maybe_unused]] auto& fork_gate_made = fork_gate();
 
 // Requires: the gate's mutex.
-BirthPages& birth_pages(ForkGate& place) {
-    if (place.page) return place.page->as<BirthPages>();
+ChildPages& birth_pages(ForkGate& place) {
+    if (place.page) return place.page->as<ChildPages>();
     place.page =
-        std::make_shared<memory::Segment>(memory::Segment::create("chorus-gate", sizeof(BirthPages)));
-    auto* const page = new (place.page->bytes().data()) BirthPages;
+        std::make_shared<memory::Segment>(memory::Segment::create("chorus-gate", sizeof(ChildPages)));
+    auto* const page = new (place.page->bytes().data()) ChildPages;
     place.exits = std::make_shared<ExitSlots>(place.page, page->exit_words);
     return *page;
 }
 
-Newborn spawn(Birth birth, const message::Call& call, int report) {
+Newborn spawn(ChildRequest birth, const message::Call& call, int report) {
     auto& place = fork_gate();
     ExitSlot exit;
     int page = -1;
@@ -92,7 +92,7 @@ Newborn spawn(Birth birth, const message::Call& call, int report) {
     return {newborn.pid, std::move(newborn.process), std::move(exit)};
 }
 
-Newborn fork(Birth birth, message::Call& call, int report) {
+Newborn fork(ChildRequest birth, message::Call& call, int report) {
     if (!platform::can_open_processes()) {
         throw UsageError(
             "this valgrind does not know the system call pidfd_open, without which a copy of this process "
@@ -102,7 +102,7 @@ Newborn fork(Birth birth, message::Call& call, int report) {
     std::cout.flush();
     std::clog.flush();
     std::fflush(nullptr);
-    sync::commons();
+    sync::shared_runtime();
     const auto life_line = platform::duplicate(life_line_descriptor());
     auto& place = fork_gate();
     const std::lock_guard guard(place.mutex);
@@ -138,14 +138,14 @@ void tell_end_in_birth_page(platform::FileDescriptor page, std::uint32_t exit_wo
     if (!page) return;
     // Never unmapped: this process tells of its end there.
     static auto* const kept =
-        new memory::Segment(memory::Segment::attach(std::move(page), sizeof(BirthPages)));
+        new memory::Segment(memory::Segment::attach(std::move(page), sizeof(ChildPages)));
     kept->close_file();
-    auto& words = kept->as<BirthPages>().exit_words;
+    auto& words = kept->as<ChildPages>().exit_words;
     kept->unmap_beginning(page_size);
     tell_end_at(words, exit_word);
 }
 
-Newborn start_child(StartMethod method, Birth birth, message::Call& call, int report) {
+Newborn start_child(StartMethod method, ChildRequest birth, message::Call& call, int report) {
     platform::require_process_calls();
     switch (method) {
         case StartMethod::fork: return fork(std::move(birth), call, report);

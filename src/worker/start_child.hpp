@@ -2,17 +2,17 @@
 #pragma once
 
 #include "platform/os_process.hpp"
-#include "worker/birth.hpp"
+#include "worker/child_request.hpp"
 #include "worker/process_state.hpp"
 
 namespace chorus::worker {
 
 /// What the child of this state is to be told. Requires: the state is locked by the caller.
-Birth birth_of(const ProcessState& state, StartMethod method);
+ChildRequest birth_of(const ProcessState& state, StartMethod method);
 
 /// By fork this returns in the parent only. `report` is -1 for none.
 /// Throws: OsError when the system refuses.
-Newborn start_child(StartMethod method, Birth birth, message::Call& call, int report);
+Newborn start_child(StartMethod method, ChildRequest birth, message::Call& call, int report);
 
 /// In a child by spawn that was handed the page of its parent's births (or none): it will tell of its end
 /// there.

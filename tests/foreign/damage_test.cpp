@@ -19,7 +19,7 @@
 #include <support/start_methods.hpp>
 #include <support/until_asleep.hpp>
 #include "channel/queue_core.hpp"
-#include "pool/note.hpp"
+#include "pool/worker_status.hpp"
 #include "sync/lock_state.hpp"
 
 using namespace std::chrono_literals;

@@ -116,11 +116,11 @@ TEST_P(PoolLimits, failures_of_an_imap_say_which_item_it_was) {
             try {
                 is_over = !results.next();
             } catch (const chorus::TimedOut& error) {
-                heed(error, "late");
+                handle(error, "late");
             } catch (const chorus::OutOfMemory& error) {
-                heed(error, "greedy");
+                handle(error, "greedy");
             } catch (const chorus::WorkerDied& error) {
-                heed(error, "dead");
+                handle(error, "dead");
             }
         }
         using Failed = std::map<std::string, std::size_t>;

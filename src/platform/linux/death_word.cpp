@@ -37,7 +37,7 @@ std::optional<std::uint32_t> DeathWord::watch() const noexcept {
 
 void DeathWord::dismiss_watchers() const noexcept { shared_futex_wake_all(word_); }
 
-LifePage::LifePage(int descriptor, std::size_t offset) {
+ParticipantPage::ParticipantPage(int descriptor, std::size_t offset) {
     void* const both =
         ::mmap(nullptr, 2 * page_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (both == MAP_FAILED) throw os_error("map memory for a thread that uses shared objects", errno);
@@ -50,7 +50,7 @@ LifePage::LifePage(int descriptor, std::size_t offset) {
     }
 }
 
-LifePage::~LifePage() {
+ParticipantPage::~ParticipantPage() {
     if (page_ != nullptr) ::munmap(page_, 2 * page_size);
 }
 

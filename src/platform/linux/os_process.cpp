@@ -79,7 +79,7 @@ std::optional<int> exit_code_after_collection(int process) {
         if (result == 0 && (info.mask & exit_status_wanted) != 0)
             return WIFEXITED(info.exit_code) ? WEXITSTATUS(info.exit_code) : -WTERMSIG(info.exit_code);
         pollfd hung_up{process, 0, 0};
-        if (::poll(&hung_up, 1, 10) > 0 && result != 0) give_way();
+        if (::poll(&hung_up, 1, 10) > 0 && result != 0) yield_processor();
     }
     return std::nullopt;
 }
@@ -664,17 +664,17 @@ struct AllowanceRecord {
 
 }  // namespace
 
-Allowances allowances() {
+ResourceLimits resource_limits() {
     AllowanceRecord record{};
     ::sched_getaffinity(0, sizeof record.cpus, &record.cpus);
     for (std::size_t i = 0; i < record.limits.size(); ++i)
         ::getrlimit(static_cast<__rlimit_resource>(i), &record.limits[i]);
-    Allowances bytes(sizeof record);
+    ResourceLimits bytes(sizeof record);
     std::memcpy(bytes.data(), &record, sizeof record);
     return bytes;
 }
 
-void take_allowances(const Allowances& bytes) noexcept {
+void take_allowances(const ResourceLimits& bytes) noexcept {
     AllowanceRecord record{};
     if (bytes.size() != sizeof record) return;
     std::memcpy(&record, bytes.data(), sizeof record);
@@ -683,8 +683,8 @@ void take_allowances(const Allowances& bytes) noexcept {
         ::setrlimit(static_cast<__rlimit_resource>(i), &record.limits[i]);
 }
 
-Standing standing() {
-    Standing here;
+Credentials credentials() {
+    Credentials here;
     auto& ids = here.users_and_groups;
     ::getresuid(&ids[0], &ids[1], &ids[2]);
     ::getresgid(&ids[3], &ids[4], &ids[5]);

@@ -129,7 +129,7 @@ void at_thread_end(void (*function)(void*), void* argument) {
     ::pthread_setspecific(end_key(), &thread_end);
 }
 
-void give_way() noexcept { ::sched_yield(); }
+void yield_processor() noexcept { ::sched_yield(); }
 
 std::size_t smallest_stack() noexcept {
     constexpr long usable = 32 * 1024;  // less, and a thread could not even print
@@ -297,7 +297,7 @@ bool blocks(int thread, int signal) {
 bool is_deaf(int thread, int signal) {
     for (int look = 0; look < 100; ++look) {
         if (!blocks(thread, signal)) return false;
-        give_way();
+        yield_processor();
     }
     return true;
 }

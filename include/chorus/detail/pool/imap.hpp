@@ -16,7 +16,7 @@
 #include <vector>
 
 #include <chorus/as_completed.hpp>
-#include <chorus/detail/pool/crew.hpp>
+#include <chorus/detail/pool/backend.hpp>
 #include <chorus/detail/pool/progress_meter.hpp>
 
 #pragma GCC visibility push(default)  // the shared library shows what is declared here

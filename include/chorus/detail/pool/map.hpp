@@ -18,7 +18,7 @@
 #include <utility>
 #include <vector>
 
-#include <chorus/detail/pool/crew.hpp>
+#include <chorus/detail/pool/backend.hpp>
 #include <chorus/detail/pool/progress_meter.hpp>
 #include <chorus/detail/pool/task.hpp>
 #include <chorus/future.hpp>
@@ -297,9 +297,9 @@ public:
                                        std::is_trivially_copyable_v<Item> &&
                                        std::is_default_constructible_v<Item>;
 
-    MapJob(std::shared_ptr<Crew> crew, std::size_t items, std::size_t chunk,
+    MapJob(std::shared_ptr<Backend> backend, std::size_t items, std::size_t chunk,
            std::shared_ptr<ProgressMeter> meter)
-        : worker::TypedFutureState<MapValue<Result>>(std::move(crew)),
+        : worker::TypedFutureState<MapValue<Result>>(std::move(backend)),
           Chunks(items, chunk, std::move(meter)) {
         if constexpr (has_places) {
             all_.resize(items);

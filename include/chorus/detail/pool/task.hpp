@@ -1,7 +1,7 @@
 // A task of a pool: a call, its future, and what is known of it on its way.
 //
-// Threads: the pool's crew hands it from thread to thread, one at a time.
-// Death: of the worker that runs it: the crew fails its future, or gives the task out again.
+// Threads: the pool's backend hands it from thread to thread, one at a time.
+// Death: of the worker that runs it: the backend fails its future, or gives the task out again.
 #pragma once
 
 #include <algorithm>
@@ -16,7 +16,7 @@
 #include <utility>
 
 #include <chorus/detail/message/callable.hpp>
-#include <chorus/detail/pool/crew.hpp>
+#include <chorus/detail/pool/backend.hpp>
 #include <chorus/future.hpp>
 
 #pragma GCC visibility push(default)  // the shared library shows what is declared here
@@ -25,7 +25,7 @@ namespace chorus::pool {
 
 struct Channels;
 
-/// What a crew sees of it.
+/// What a backend sees of it.
 class Task {
 public:
     virtual ~Task() = default;
@@ -46,7 +46,7 @@ public:
     std::uint64_t number = 0;         ///< of the pool's tasks: 1, 2, …
     std::optional<std::size_t> item;  ///< of the range of a map or imap, the first in it
     std::uint64_t arrow = 0;  ///< in a trace: from its submission to its beginning; 0: it is not traced
-    // The crew's own.
+    // The backend's own.
     std::uint64_t id = 0;
     std::atomic<std::size_t> bytes = 0;  ///< of the written call, and then of the written value
     std::weak_ptr<Channels> channels;    ///< through which it was given out last, of this generation
@@ -74,7 +74,8 @@ class TypedTask : public worker::TypedFutureState<Result>, public Task {
 public:
     using Value = Result;
 
-    explicit TypedTask(std::shared_ptr<Crew> crew) : worker::TypedFutureState<Result>(std::move(crew)) {}
+    explicit TypedTask(std::shared_ptr<Backend> backend)
+        : worker::TypedFutureState<Result>(std::move(backend)) {}
 
     worker::FutureState& future() noexcept override { return *this; }
 
@@ -89,14 +90,14 @@ public:
 protected:
     // Called for a pending future, or by the thread that completes it.
     bool has_begun() const noexcept override {
-        const auto crew = this->helper();
-        return crew && static_cast<Crew&>(*crew).has_begun(*this);
+        const auto backend = this->helper();
+        return backend && static_cast<Backend&>(*backend).has_begun(*this);
     }
     bool can_stop() const noexcept override {
-        const auto crew = this->helper();
-        return crew && static_cast<Crew&>(*crew).can_stop_running();
+        const auto backend = this->helper();
+        return backend && static_cast<Backend&>(*backend).can_stop_running();
     }
-    void stop() override { static_cast<Crew&>(*this->helper()).cancelled(*this); }
+    void stop() override { static_cast<Backend&>(*this->helper()).cancelled(*this); }
 };
 
 /// The part of a task that is compiled for each call site; Shown is the TypedTask that it derives from.
@@ -106,8 +107,8 @@ public:
     using Base = Shown;
 
     template <class F, class... A>
-    explicit CallTask(std::shared_ptr<Crew> crew, F&& function, A&&... args)
-        : Shown(std::move(crew)), call_(static_cast<F&&>(function), static_cast<A&&>(args)...) {}
+    explicit CallTask(std::shared_ptr<Backend> backend, F&& function, A&&... args)
+        : Shown(std::move(backend)), call_(static_cast<F&&>(function), static_cast<A&&>(args)...) {}
     ~CallTask() override { CallTask::drop_call(); }
 
     void encode(message::Writer& out) const override { call_.encode(out); }
@@ -159,14 +160,14 @@ struct TaskMemory {
 
 /// Makes a task with one allocation.
 template <class Submitted, class... Parts>
-auto make_task(std::shared_ptr<Crew> crew, Parts&&... parts) {
+auto make_task(std::shared_ptr<Backend> backend, Parts&&... parts) {
     using Shown = typename Submitted::Base;
     // With the pointer behind the bytes a multiple of the alignment: nothing is allocated for padding.
     constexpr std::size_t alignment = std::max(alignof(Submitted), alignof(std::max_align_t));
     constexpr std::size_t whole = (sizeof(Submitted) + sizeof(Task*) + alignment - 1) / alignment * alignment;
     auto memory = std::make_shared<TaskMemory<whole - sizeof(Task*), alignment>>();
     void* const place = memory->bytes;
-    Shown* const task = ::new (place) Submitted(std::move(crew), static_cast<Parts&&>(parts)...);
+    Shown* const task = ::new (place) Submitted(std::move(backend), static_cast<Parts&&>(parts)...);
     memory->task = task;
     return std::shared_ptr<Shown>(std::move(memory), task);
 }

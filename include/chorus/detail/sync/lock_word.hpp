@@ -31,11 +31,11 @@ using memory::Home;
 /// The calling thread among the threads of its process, and among all lives that share objects; 0: it has
 /// none yet.
 extern constinit thread_local std::uint32_t number_of_this_thread;
-extern constinit thread_local std::uint32_t life_of_this_thread;
+extern constinit thread_local std::uint32_t participant_of_this_thread;
 
 template <Home home>
 inline std::uint32_t known_name() noexcept {
-    return home == Home::thread ? number_of_this_thread : life_of_this_thread;
+    return home == Home::thread ? number_of_this_thread : participant_of_this_thread;
 }
 
 class LockWord {

@@ -1,15 +1,15 @@
-#include "sync/name_tags.hpp"
+#include "sync/process_names.hpp"
 
 #include <algorithm>
 
 #include "platform/os_process.hpp"
-#include "sync/commons.hpp"
+#include "sync/shared_runtime.hpp"
 
 namespace chorus::sync {
 
-void hang_name_tag(int pid, std::string_view name) noexcept {
-    NameTag& tag = name_tag_at(commons().name_tags(), pid);
-    NameTag::Text text{};
+void publish_process_name(int pid, std::string_view name) noexcept {
+    ProcessName& tag = process_name_at(shared_runtime().process_names(), pid);
+    ProcessName::Text text{};
     std::copy_n(name.data(), std::min(name.size(), text.size() - 1), text.data());
     std::int32_t seen = tag.pid;
     if (seen == pid && tag.read() == text) return;

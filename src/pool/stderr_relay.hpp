@@ -1,11 +1,11 @@
-// What a worker process writes to standard error: passed on to this process's own, and its end kept for who
-// asks why the worker died.
+// Relay of the workers' standard error: written on to this process's own, and its last lines kept for
+// WorkerDied.
 //
-// One thread of the program, "chorus-stderr", passes on what all workers of all pools write.
+// One thread of the program, "chorus-stderr", relays what all workers of all pools write.
 //
-// Threads: any.
-// Death: what the worker had written before is all there. Who it has left behind with its standard error may
-//        go on writing.
+// Thread safety: any thread.
+// Crash safety: all that a worker wrote before its death is there. Processes that it left behind with its
+// standard error may go on writing.
 #pragma once
 
 #include <condition_variable>
@@ -18,15 +18,15 @@
 
 namespace chorus::pool {
 
-class LastWords {
+class StderrRelay {
 public:
     /// Starts to pass on what comes out of the reading end of a pipe.
-    static std::shared_ptr<LastWords> pass_on(platform::FileDescriptor reading_end);
+    static std::shared_ptr<StderrRelay> pass_on(platform::FileDescriptor reading_end);
 
-    explicit LastWords(platform::FileDescriptor reading_end) noexcept : pipe_(std::move(reading_end)) {}
+    explicit StderrRelay(platform::FileDescriptor reading_end) noexcept : pipe_(std::move(reading_end)) {}
 
     /// For the thread: passes on some of what is there. Returns false at the end of it.
-    bool hear();
+    bool receive();
     /// For the thread, then: lets go of the pipe.
     void end();
     /// Blocks: until all that has been written until now is passed on.

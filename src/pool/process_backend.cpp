@@ -1,4 +1,4 @@
-#include "pool/process_crew.hpp"
+#include "pool/process_backend.hpp"
 
 #include <algorithm>
 #include <exception>
@@ -6,7 +6,7 @@
 
 #include "channel/queue_core.hpp"
 #include "platform/os_thread.hpp"
-#include "pool/crews.hpp"
+#include "pool/backends.hpp"
 #include "pool/task_trace.hpp"
 #include "worker/lifetime.hpp"
 
@@ -49,7 +49,7 @@ void write_task(message::Writer& out, const Task& task) {
 
 // ---- tasks go out -------------------------------------------------------------------------------
 
-void ProcessCrew::require_open() const {
+void ProcessBackend::require_open() const {
     if (is_a_copy())
         throw UsageError("this pool was made by another process: make one here, or submit there");
     if (broken_) throw BrokenPool(*broken_);
@@ -59,7 +59,7 @@ void ProcessCrew::require_open() const {
             "make another pool");
 }
 
-void ProcessCrew::begin() {
+void ProcessBackend::begin() {
     if (begun_) return;
     auto channels = make_channels(1);
     ready_.add(bell_.descriptor(), bell_tag);
@@ -69,18 +69,18 @@ void ProcessCrew::begin() {
         channels_ = channels;
     }
     generation_ = channels->generation;
-    auto self = std::make_unique<std::shared_ptr<ProcessCrew>>(shared_from_this());
+    auto self = std::make_unique<std::shared_ptr<ProcessBackend>>(shared_from_this());
     try {
         const platform::SignalsBlocked blocked;  // the program's handlers run in the program's threads
         signals_ = blocked.before();
         platform::start_thread(
             [](void* argument) -> void* {
                 platform::name_this_thread("chorus-pool");
-                std::unique_ptr<std::shared_ptr<ProcessCrew>> crew(
-                    static_cast<std::shared_ptr<ProcessCrew>*>(argument));
-                const auto gone = (*crew)->gone_;
-                (*crew)->supervise();
-                crew.reset();
+                std::unique_ptr<std::shared_ptr<ProcessBackend>> backend(
+                    static_cast<std::shared_ptr<ProcessBackend>*>(argument));
+                const auto gone = (*backend)->gone_;
+                (*backend)->supervise();
+                backend.reset();
                 gone->tell();
                 return nullptr;
             },
@@ -93,38 +93,38 @@ void ProcessCrew::begin() {
     self.release();
     begun_ = true;
     sign_.emplace(options_.name.empty() ? "Pool" : options_.name);
-    show(PoolSign::kind, PoolSign::processes);
-    show(PoolSign::workers, wanted_);
-    show(PoolSign::tasks, channels->tasks->region()->name());
-    show(PoolSign::answers, channels->answers->region()->name());
+    show(PoolCounters::kind, PoolCounters::processes);
+    show(PoolCounters::workers, wanted_);
+    show(PoolCounters::tasks, channels->tasks->region()->name());
+    show(PoolCounters::answers, channels->answers->region()->name());
     finish_at_the_end(shared_from_this());
 }
 
-TaskPointer ProcessCrew::remove(std::uint64_t id) {
+TaskPointer ProcessBackend::remove(std::uint64_t id) {
     auto task = ledger_.remove(id);
     if (!task) return nullptr;
     count_as_waiting(*task, false);
-    show(PoolSign::unfinished, ledger_.size());
+    show(PoolCounters::unfinished, ledger_.size());
     const bool others_may_go = budget_.leave(task);
     if (others_may_go || (closed_ && ledger_.size() == 0)) bell_.ring();
     return task;
 }
 
 // For another attempt.
-void ProcessCrew::renew(Task& task) {
+void ProcessBackend::renew(Task& task) {
     ledger_.renew(task);
     task.is_placed = false;
     task.is_encoding = true;
     count_as_waiting(task, true);
 }
 
-void ProcessCrew::count_as_waiting(Task& task, bool waits) noexcept {
+void ProcessBackend::count_as_waiting(Task& task, bool waits) noexcept {
     if (!task.options.timeout || task.waits_to_begin == waits) return;
     task.waits_to_begin = waits;
     timed_waiting_ += waits ? 1 : std::size_t(-1);
 }
 
-void ProcessCrew::submit(TaskPointer task) {
+void ProcessBackend::submit(TaskPointer task) {
     if (is_a_copy()) require_open();  // before any lock: a thread that is not here may have it
     if (!task->options.timeout) task->options.timeout = options_.timeout;
     if (!task->options.cpu_time) task->options.cpu_time = options_.cpu_time;
@@ -164,16 +164,16 @@ void ProcessCrew::submit(TaskPointer task) {
 }
 
 // Requires: mutex_. Returns false if let_in() will give it out.
-bool ProcessCrew::enter(const TaskPointer& task) {
+bool ProcessBackend::enter(const TaskPointer& task) {
     require_open();
-    if (task->options.timeout) clock_.start();
+    if (task->options.timeout) watchdog_.start();
     ledger_.add(task);
     task->number = ++submitted_;
-    show(PoolSign::submitted, submitted_);
-    show(PoolSign::unfinished, ledger_.size());
+    show(PoolCounters::submitted, submitted_);
+    show(PoolCounters::unfinished, ledger_.size());
     if (task->options.timeout) {
         longest_timeout_ = std::max(longest_timeout_, task->options.timeout->duration());
-        if (!watched_) clock_.look_again();
+        if (!watched_) watchdog_.look_again();
     }
     count_as_waiting(*task, true);
     return budget_.enter(task);
@@ -182,8 +182,8 @@ bool ProcessCrew::enter(const TaskPointer& task) {
 // Nothing is put under the ledger's lock, for the reason that take_back() gives.
 // Throws, the first time: UsageError after close(), BrokenPool, OsError. That it cannot be put is the task's
 // error.
-void ProcessCrew::give_out(const TaskPointer& task, const ChannelsPointer& channels, TaskMessage& message,
-                           bool first_time) {
+void ProcessBackend::give_out(const TaskPointer& task, const ChannelsPointer& channels, TaskMessage& message,
+                              bool first_time) {
     TaskHeader header;
     bool ring = false;
     {
@@ -240,7 +240,7 @@ void ProcessCrew::give_out(const TaskPointer& task, const ChannelsPointer& chann
 
 // Of a task that was given out through channels that are not those of today. One that a worker has taken is
 // answered all the same.
-void ProcessCrew::give_out_elsewhere(const TaskPointer& task, std::uint64_t id) {
+void ProcessBackend::give_out_elsewhere(const TaskPointer& task, std::uint64_t id) {
     ChannelsPointer given_through;
     bool is_placed = false;
     {
@@ -275,7 +275,7 @@ void ProcessCrew::give_out_elsewhere(const TaskPointer& task, std::uint64_t id) 
     task->drop_call();
 }
 
-void ProcessCrew::give_out_again(const TaskPointer& task) {
+void ProcessBackend::give_out_again(const TaskPointer& task) {
     try {
         for (;;) {
             const auto channels = this->channels();
@@ -308,7 +308,7 @@ void ProcessCrew::give_out_again(const TaskPointer& task) {
 // Requires: not mutex_, as the queue's own lock may be with a worker that somebody has stopped: only the
 // clock can end that one, and needs mutex_. Returns whether no worker will begin the task. One that has run
 // for so long that its position means another message by now is begun.
-bool ProcessCrew::take_back(const Task& task, std::uint64_t id) noexcept {
+bool ProcessBackend::take_back(const Task& task, std::uint64_t id) noexcept {
     std::uint32_t position = 0;
     ChannelsPointer given_through;
     {
@@ -327,7 +327,7 @@ bool ProcessCrew::take_back(const Task& task, std::uint64_t id) noexcept {
     return false;
 }
 
-void ProcessCrew::cancelled(Task& task) noexcept {
+void ProcessBackend::cancelled(Task& task) noexcept {
     if (is_a_copy()) return;
     TaskPointer held;
     std::uint64_t id = 0;
@@ -348,7 +348,7 @@ void ProcessCrew::cancelled(Task& task) noexcept {
     task.drop_call();
 }
 
-bool ProcessCrew::has_begun(const Task& task) const noexcept {
+bool ProcessBackend::has_begun(const Task& task) const noexcept {
     if (is_a_copy()) return false;
     const std::lock_guard guard(mutex_);
     return members_.have_begun(task.id);
@@ -356,13 +356,13 @@ bool ProcessCrew::has_begun(const Task& task) const noexcept {
 
 // Requires: mutex_. Who ends the workers takes the tasks first: else a death could be heard before, and be
 // what became of a task.
-std::vector<TaskPointer> ProcessCrew::take_all() {
+std::vector<TaskPointer> ProcessBackend::take_all() {
     auto all = ledger_.all();
     for (const auto& task : all) remove(task->id);
     return all;
 }
 
-void ProcessCrew::break_down(const std::string& why) {
+void ProcessBackend::break_down(const std::string& why) {
     std::vector<TaskPointer> all;
     {
         const std::lock_guard guard(mutex_);
@@ -370,7 +370,7 @@ void ProcessCrew::break_down(const std::string& why) {
         broken_ = why;
         closed_ = true;
         all = take_all();
-        members_.for_each([](Member& member) { member.kill(); });
+        members_.for_each([](WorkerEntry& member) { member.kill(); });
     }
     for (const auto& task : all) task->future().set_error(std::make_exception_ptr(BrokenPool(why)));
     bell_.ring();
@@ -378,7 +378,7 @@ void ProcessCrew::break_down(const std::string& why) {
 
 // ---- ending -------------------------------------------------------------------------------------
 
-void ProcessCrew::resize(std::size_t workers) {
+void ProcessBackend::resize(std::size_t workers) {
     if (workers == 0) throw UsageError("a pool needs one worker or more, asked for 0");
     if (is_a_copy()) require_open();
     std::size_t too_many = 0;
@@ -386,7 +386,7 @@ void ProcessCrew::resize(std::size_t workers) {
         const std::lock_guard guard(mutex_);
         require_open();
         wanted_ = workers;
-        show(PoolSign::workers, wanted_);
+        show(PoolCounters::workers, wanted_);
         if (members_.size() > wanted_) too_many = members_.size() - wanted_;
     }
     // As many shall leave when they come to it. If one dies before, another may leave for it, and will be
@@ -395,7 +395,7 @@ void ProcessCrew::resize(std::size_t workers) {
     bell_.ring();
 }
 
-void ProcessCrew::close() noexcept {
+void ProcessBackend::close() noexcept {
     if (is_a_copy()) return;
     {
         const std::lock_guard guard(mutex_);
@@ -404,7 +404,7 @@ void ProcessCrew::close() noexcept {
     bell_.ring();
 }
 
-bool ProcessCrew::join(Deadline deadline) {
+bool ProcessBackend::join(Deadline deadline) {
     if (is_a_copy()) return true;
     if (leads_here())
         throw UsageError(
@@ -419,7 +419,7 @@ bool ProcessCrew::join(Deadline deadline) {
     return gone_->wait(deadline);
 }
 
-void ProcessCrew::cancel_waiting() noexcept {
+void ProcessBackend::cancel_waiting() noexcept {
     if (is_a_copy()) return;
     std::vector<std::pair<TaskPointer, std::uint64_t>> all;
     {
@@ -431,7 +431,7 @@ void ProcessCrew::cancel_waiting() noexcept {
     }
 }
 
-void ProcessCrew::terminate() noexcept {
+void ProcessBackend::terminate() noexcept {
     if (is_a_copy()) return;
     std::vector<TaskPointer> all;
     {
@@ -440,7 +440,7 @@ void ProcessCrew::terminate() noexcept {
         if (!begun_) return;
         all = take_all();
         sent_home_ = true;
-        members_.for_each([](Member& member) {
+        members_.for_each([](WorkerEntry& member) {
             member.is_ready = true;  // one that dies now says nothing of the others
             member.kill();
         });
@@ -452,17 +452,17 @@ void ProcessCrew::terminate() noexcept {
 
 // Nobody hears any more how tasks and workers end. The tasks are left as they are: an error would only let
 // other threads go on, with the program's end under way.
-void ProcessCrew::leave_workers() noexcept {
+void ProcessBackend::leave_workers() noexcept {
     {
         const std::lock_guard guard(mutex_);
         closed_ = true;
         is_left_ = true;
-        members_.for_each([](Member& member) { member.kill(); });
+        members_.for_each([](WorkerEntry& member) { member.kill(); });
     }
     gone_->tell();
 }
 
-bool ProcessCrew::finish(bool cancel_what_waits) noexcept {
+bool ProcessBackend::finish(bool cancel_what_waits) noexcept {
     if (is_a_copy()) return false;
     close();
     if (cancel_what_waits) cancel_waiting();
@@ -478,15 +478,15 @@ bool ProcessCrew::finish(bool cancel_what_waits) noexcept {
     return true;
 }
 
-std::vector<int> ProcessCrew::worker_pids() const {
+std::vector<int> ProcessBackend::worker_pids() const {
     if (is_a_copy()) return {};
     const std::lock_guard guard(mutex_);
     return members_.pids();
 }
 
-std::shared_ptr<Crew> make_process_crew(CrewOptions options) {
+std::shared_ptr<Backend> make_process_backend(BackendOptions options) {
     if (options.workers == 0) options.workers = static_cast<std::size_t>(platform::usable_cpus());
-    return std::make_shared<ProcessCrew>(std::move(options));
+    return std::make_shared<ProcessBackend>(std::move(options));
 }
 
 }  // namespace chorus::pool

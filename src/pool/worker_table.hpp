@@ -1,7 +1,7 @@
-// The worker processes of a crew, and what can be done to them.
+// The worker processes of a backend, and what can be done to them.
 //
-// Threads: under the crew's mutex.
-// Death: a dead worker is a member until its crew has heard of its death.
+// Thread safety: under the backend's mutex.
+// Crash safety: a dead worker stays in the table until its backend has received its death.
 #pragma once
 
 #include <cstdint>
@@ -11,21 +11,21 @@
 #include <vector>
 
 #include "pool/channels.hpp"
-#include "pool/last_words.hpp"
-#include "pool/note.hpp"
+#include "pool/stderr_relay.hpp"
+#include "pool/worker_status.hpp"
 #include "worker/process_state.hpp"
 
 namespace chorus::pool {
 
-struct Member {
+struct WorkerEntry {
     std::uint32_t number = 0;
     worker::ProcessPointer process;
-    std::shared_ptr<Note> note;
+    std::shared_ptr<WorkerStatus> note;
     ChannelsPointer channels;
     bool is_ready = false;
-    bool is_told_dead = false;         ///< what says so may not be heard yet
-    std::shared_ptr<LastWords> words;  ///< null if none are kept
-    bool is_late = false;              ///< it was not ready in time, and killed for it
+    bool is_told_dead = false;           ///< what says so may not be heard yet
+    std::shared_ptr<StderrRelay> words;  ///< null if none are kept
+    bool is_late = false;                ///< it was not ready in time, and killed for it
     // It takes tasks before whoever starts it knows that it is there: then it is killed a moment later.
     bool is_started = false;
     bool is_killed = false;
@@ -33,17 +33,17 @@ struct Member {
     void kill() noexcept;
     /// Kills it if it does this, and notes why. Returns false, and what it does now, if it does something
     /// else by now: only the worker that has this very task is killed (see note.hpp).
-    bool end(std::uint64_t& doing, Note::Step how) noexcept;
+    bool end(std::uint64_t& doing, WorkerStatus::Step how) noexcept;
 };
 
-class Members {
+class WorkerTable {
 public:
     /// 1, 2, …
     std::uint32_t new_number() noexcept { return ++last_; }
-    void add(Member member);
-    Member* find(std::uint32_t number) noexcept;
+    void add(WorkerEntry member);
+    WorkerEntry* find(std::uint32_t number) noexcept;
     void remove(std::uint32_t number) noexcept { all_.erase(number); }
-    std::optional<Member> take_out(std::uint32_t number) noexcept;
+    std::optional<WorkerEntry> take_out(std::uint32_t number) noexcept;
 
     std::size_t size() const noexcept { return all_.size(); }
     template <class Visit>
@@ -68,7 +68,7 @@ public:
     std::vector<int> pids() const;
 
 private:
-    std::map<std::uint32_t, Member> all_;
+    std::map<std::uint32_t, WorkerEntry> all_;
     std::uint32_t last_ = 0;
 };
 

@@ -1,24 +1,24 @@
-// The crew of worker processes.
+// The pool backend for worker processes.
 //
-// Tasks go out through one queue that all workers take from, answers come back through another. Everything
-// that happens is heard through the queue of answers, one thing after the other: answers, that a task has
-// begun, and also that a worker has died, which the crew's own thread says there when the system tells it. So
-// when a death is heard, all that the worker had answered before has been heard.
+// Tasks go out through one queue from which all workers take; results come back through another. All events
+// are serialised by the result queue: results, starts of tasks, and deaths of workers, which the backend's
+// own thread posts there when the kernel reports them. When a death is received, all results that the worker
+// sent before have been received.
 //
-// Who hears: one thread at a time, the leader. That is a caller who waits for a result, so that the result
-// needs no other thread to come to it; while nobody waits it is the crew's thread.
+// Leader-follower: one thread at a time drains the result queue, preferably one that is already blocked in
+// get(), so that the result needs no other thread. While no thread waits it is the backend's own.
 //
 // The ledger of tasks is private memory of this process: a task that a worker took with it is still known
-// here. Its id changes whenever it is given out again or done, and whatever comes under an old id is ignored.
+// here. A task's id changes whenever it is given out again or done; messages with an old id are ignored.
 //
-// A worker that crashes may have written anywhere, and the queues are memory that it could write to. So after
-// such a death there are new ones (replace_after_crash): tasks that nobody had taken go there, those that
-// other workers hold are answered through the old ones, whose messages are passed on. What was in a queue
-// that is found damaged is lost, and its tasks fail.
+// Crash safety: a worker that crashed may have written anywhere, also to the queues. After such a death they
+// are replaced (replace_after_crash). Tasks that no worker had taken go to the new ones; those that other
+// workers hold are answered through the old ones, which are read until those workers have left. What was in a
+// queue that is found damaged is lost, and its tasks fail.
 //
-// Where what is: the two queues in process_crew_channels.cpp, tasks and their end in process_crew.cpp, what
-// is heard of them in process_crew_hearing.cpp, the crew's own thread, which starts workers, and the clock,
-// which ends them, in process_crew_supervision.cpp.
+// Files: process_backend_channels.cpp the two queues; process_backend.cpp tasks and their end;
+// process_backend_results.cpp what is received; process_backend_supervision.cpp the backend's thread, which
+// starts workers, and the watchdog, which ends them.
 #pragma once
 
 #include <atomic>
@@ -38,27 +38,27 @@
 #include "platform/os_process.hpp"
 #include "pool/budget.hpp"
 #include "pool/channels.hpp"
-#include "pool/clock.hpp"
-#include "pool/inbox.hpp"
 #include "pool/ledger.hpp"
-#include "pool/members.hpp"
-#include "pool/note.hpp"
-#include "pool/pool_sign.hpp"
+#include "pool/pool_counters.hpp"
 #include "pool/process_worker.hpp"
-#include "sync/signs.hpp"
+#include "pool/result_reader.hpp"
+#include "pool/watchdog.hpp"
+#include "pool/worker_status.hpp"
+#include "pool/worker_table.hpp"
+#include "sync/exported_counters.hpp"
 #include "worker/report.hpp"
 
 namespace chorus::pool {
 
 struct Due {
-    Clock::TimePoint when{};
+    Watchdog::TimePoint when{};
     std::uint64_t id = 0;
     friend bool operator<(const Due& a, const Due& b) {
         return std::tie(a.when, a.id) < std::tie(b.when, b.id);
     }
 };
 
-// Outlives the crew, so that its thread can let go of it before it says that it has.
+// Outlives the backend, so that its thread can let go of it before it says that it has.
 struct Gone {
     std::mutex mutex;
     std::condition_variable changed;
@@ -80,14 +80,14 @@ struct Gone {
 
 using TaskMessage = Message<TaskHeader>;
 
-class ProcessCrew final : public Crew, public std::enable_shared_from_this<ProcessCrew> {
+class ProcessBackend final : public Backend, public std::enable_shared_from_this<ProcessBackend> {
 public:
-    explicit ProcessCrew(CrewOptions options)
+    explicit ProcessBackend(BackendOptions options)
         : options_(std::move(options)),
           wanted_(options_.workers),
           copy_(memory::copy_number()),
           budget_(options_.budget),
-          clock_(mutex_, [this](Clock::TimePoint time) { return look_at_the_clock(time); }) {}
+          watchdog_(mutex_, [this](Watchdog::TimePoint time) { return look_at_the_clock(time); }) {}
 
     void submit(TaskPointer task) override;
     void cancelled(Task& task) noexcept override;
@@ -139,7 +139,7 @@ private:
     TaskPointer remove(std::uint64_t id);
     void renew(Task& task);
     void count_as_waiting(Task& task, bool waits) noexcept;
-    void show(PoolSign::Number which, std::uint64_t value) noexcept {
+    void show(PoolCounters::Number which, std::uint64_t value) noexcept {
         if (sign_) sign_->show(which, value);
     }
     bool needs_worker() const noexcept {
@@ -164,29 +164,29 @@ private:
     bool leads_here() const noexcept;
     void stop_leading();
     bool lead_until(const worker::FutureState& future, Deadline deadline);
-    bool hear_one(Deadline deadline);
-    void heed(Heard& heard);
-    void heed_outcome(Heard& heard);
-    void heed_begun(const AnswerHeader& header);
-    void heed_death(std::uint32_t number);
-    void heed_lost(std::uint64_t id);
-    void heed_lost_with_note(std::uint64_t id);
-    void heed_generation_over(std::uint32_t generation);
+    bool receive_one(Deadline deadline);
+    void handle(ReceivedResult& heard);
+    void handle_outcome(ReceivedResult& heard);
+    void handle_begun(const AnswerHeader& header);
+    void handle_death(std::uint32_t number);
+    void handle_lost(std::uint64_t id);
+    void handle_lost_with_note(std::uint64_t id);
+    void handle_generation_over(std::uint32_t generation);
     TaskPointer lose(std::uint64_t id, int Task::*times, int TaskOptions::*retries);
     using Limit = std::optional<Timeout> TaskOptions::*;
-    bool can_have_had(const Member& member, std::uint64_t id);
+    bool can_have_had(const WorkerEntry& member, std::uint64_t id);
     bool has_limit(std::uint64_t id, Limit limit) const;
     void fail_late(std::uint64_t id, Limit limit);
-    void fail_dead(std::uint64_t id, const worker::Death& death, const Member& member);
+    void fail_dead(std::uint64_t id, const worker::Death& death, const WorkerEntry& member);
 
     // ---- the clock; mutex_ is held ----
-    Clock::TimePoint look_at_the_clock(Clock::TimePoint time) noexcept;
+    Watchdog::TimePoint look_at_the_clock(Watchdog::TimePoint time) noexcept;
     void fall_due(std::uint64_t id, const Timeout& timeout);
-    Clock::TimePoint watch_ends() const;
-    void end_what_is_late(Clock::TimePoint time) noexcept;
-    void end_who_does_nothing(Clock::TimePoint time) noexcept;
+    Watchdog::TimePoint watch_ends() const;
+    void end_what_is_late(Watchdog::TimePoint time) noexcept;
+    void end_who_does_nothing(Watchdog::TimePoint time) noexcept;
 
-    // ---- the crew's thread ----
+    // ---- the backend's thread ----
     void supervise() noexcept;
     void leave_ringing_to_the_leader();
     void let_in();
@@ -215,7 +215,7 @@ private:
     void hear_older();
     bool relay(const ChannelsPointer& older);
 
-    const CrewOptions options_;
+    const BackendOptions options_;
     std::size_t wanted_;
     const std::uint32_t copy_;  ///< of the process that has made it
     // Made with the first task: a pool that is a static object begins nothing in the images that only start
@@ -232,8 +232,8 @@ private:
     Ledger ledger_;
     Budget budget_;
     std::uint64_t submitted_ = 0;
-    std::optional<sync::HungOut> sign_;
-    Members members_;
+    std::optional<sync::ExportedCounters> sign_;
+    WorkerTable members_;
     std::set<Due> due_;
     std::set<Due> fresh_;  ///< will be due so long after the clock has found them here
     // Of tasks with a timeout: how many no worker has begun, the longest timeout of any, and what has gone on
@@ -243,10 +243,10 @@ private:
     struct Watched {
         std::uint32_t taken = 0;
         std::uint64_t heard = 0;
-        Clock::TimePoint since{};
+        Watchdog::TimePoint since{};
     };
     std::optional<Watched> watched_;
-    Clock clock_;
+    Watchdog watchdog_;
     std::atomic<bool> begun_{false};
     bool closed_ = false;
     bool sent_home_ = false;
@@ -262,7 +262,7 @@ private:
     std::atomic<const void*> leader_{nullptr};
     std::atomic<bool> leader_waits_{false};  ///< for a future, which somebody else may end
     std::atomic<std::uint64_t> heard_so_far_{0};
-    Inbox inbox_;            ///< the leader's
+    ResultReader inbox_;     ///< the leader's
     ChannelsPointer heard_;  ///< the leader's
     std::atomic<std::uint32_t> hears_generation_{0};
 };

@@ -1,8 +1,8 @@
-#include "worker/birth.hpp"
+#include "worker/child_request.hpp"
 
 namespace chorus::worker {
 
-Request::Request(const Birth& birth, const message::Call& call) {
+Request::Request(const ChildRequest& birth, const message::Call& call) {
     message::encode(payload_, birth);
     call.encode(payload_);
     if (payload_.has_spilled()) payload_.flush();
@@ -28,7 +28,7 @@ std::vector<std::byte> Request::message(RequestHeader header) {
     return out.take();
 }
 
-Cradle::Cradle(std::span<const std::byte> message, std::vector<platform::FileDescriptor> descriptors)
+ChildSetup::ChildSetup(std::span<const std::byte> message, std::vector<platform::FileDescriptor> descriptors)
     : descriptors_(std::move(descriptors)) {
     message::Reader payload(message);
     const auto header = payload.read_raw<RequestHeader>();
@@ -56,24 +56,24 @@ Cradle::Cradle(std::span<const std::byte> message, std::vector<platform::FileDes
     read(payload);
 }
 
-Cradle::Cradle(platform::FileDescriptor file, platform::FileDescriptor report,
-               message::Attachments attachments)
+ChildSetup::ChildSetup(platform::FileDescriptor file, platform::FileDescriptor report,
+                       message::Attachments attachments)
     : report_(std::move(report)),
       file_(file.get(), platform::file_size(file.get()), platform::Mapping::Access::read),
       attachments_(std::move(attachments)) {
     read(message::Reader(file_.bytes()));
 }
 
-void Cradle::read(message::Reader payload) {
-    birth_ = message::decode<Birth>(payload);
+void ChildSetup::read(message::Reader payload) {
+    birth_ = message::decode<ChildRequest>(payload);
     call_.emplace(message::Reader(payload.take(payload.left()), &attachments_));
 }
 
-void Cradle::settle_in() {
+void ChildSetup::settle_in() {
     if (header_) platform::take_surroundings(header_->has_directory, header_->streams, descriptors_);
     descriptors_.clear();
     if (birth_.environment) platform::replace_environment(*birth_.environment);
-    if (birth_.allowances) platform::take_allowances(*birth_.allowances);
+    if (birth_.resource_limits) platform::take_allowances(*birth_.resource_limits);
     identity() = std::move(birth_.identity);
 }
 

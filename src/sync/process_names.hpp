@@ -1,11 +1,11 @@
-// Name tags: how the processes of a program are called, for who looks at it from outside (`chorus top`),
-// written by who starts them.
+// Names of a program's processes, for external observers (`chorus top`). Written by the parent at a start.
 //
-// They lie in the commons. A process that uses nothing shared is known by its tag all the same, and a start
-// is not made slower by it: the one who starts has this memory at hand, the one who is born does not.
+// They lie in the shared runtime. A process that uses no shared object is known by its name all the same, and
+// a start takes no longer: the parent has this memory mapped, the child has not.
 //
-// Threads: any. Two who hang out tags of pids that are 512 apart write into one place; one of them counts.
-// Death: of who writes: the tag it was at is nobody's, until the next one comes by.
+// Thread safety: any thread. Two parents that write names of pids which are 512 apart write into one place;
+// one of the two names is seen.
+// Crash safety: the place that a dead parent was writing is free for the next name.
 #pragma once
 
 #include <array>
@@ -21,7 +21,7 @@ namespace chorus::sync {
 
 /// `pid` is the word that commits. While the name is written it is the writer's own, negative: claimed by
 /// compare-and-swap, also from a writer that is dead.
-struct alignas(64) NameTag {
+struct alignas(64) ProcessName {
     static constexpr std::size_t size = 56;
     using Text = std::array<char, size>;  ///< cut short; ends with a 0
 
@@ -47,21 +47,21 @@ struct alignas(64) NameTag {
         }
     }
 };
-static_assert(sizeof(NameTag) == 64);
+static_assert(sizeof(ProcessName) == 64);
 
 inline constexpr std::size_t most_name_tags = 512;
 
 /// Does nothing if it hangs already.
-void hang_name_tag(int pid, std::string_view name) noexcept;
+void publish_process_name(int pid, std::string_view name) noexcept;
 
-inline NameTag& name_tag_at(std::span<NameTag> tags, int pid) noexcept {
+inline ProcessName& process_name_at(std::span<ProcessName> tags, int pid) noexcept {
     return tags[static_cast<std::size_t>(pid) % most_name_tags];
 }
 
-/// Among a commons' tags, also another program's. Empty if there is none, or no more: a later process may
-/// have taken its place.
-inline std::string name_tag_of(std::span<NameTag> tags, int pid) {
-    const NameTag& tag = name_tag_at(tags, pid);
+/// Among a shared runtime's names, also another program's. Empty if there is none, or no more: a later
+/// process may have taken its place.
+inline std::string process_name_of(std::span<ProcessName> tags, int pid) {
+    const ProcessName& tag = process_name_at(tags, pid);
     if (tag.pid != pid) return "";
     const auto text = tag.read();
     return tag.pid == pid ? std::string(text.data()) : std::string();

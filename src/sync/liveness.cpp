@@ -1,4 +1,4 @@
-#include "sync/lives.hpp"
+#include "sync/liveness.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -24,15 +24,15 @@ namespace {
 constexpr std::uint32_t place_bits = 15;
 constexpr std::uint32_t epoch_bits = 14;
 constexpr std::uint32_t mark = 1U << (place_bits + epoch_bits);  // above any thread number of the system
-static_assert(Commons::most_lives == 1U << place_bits);
+static_assert(SharedRuntime::most_participants == 1U << place_bits);
 
-constexpr std::uint32_t place_of(LifeId id) { return id & ((1U << place_bits) - 1); }
-constexpr std::uint32_t epoch_of(LifeId id) { return (id >> place_bits) & ((1U << epoch_bits) - 1); }
-constexpr LifeId make_id(std::uint32_t place, std::uint32_t epoch) {
+constexpr std::uint32_t place_of(ParticipantId id) { return id & ((1U << place_bits) - 1); }
+constexpr std::uint32_t epoch_of(ParticipantId id) { return (id >> place_bits) & ((1U << epoch_bits) - 1); }
+constexpr ParticipantId make_id(std::uint32_t place, std::uint32_t epoch) {
     return mark | (epoch & ((1U << epoch_bits) - 1)) << place_bits | place;
 }
 
-bool is_epoch(const Life& life, LifeId id) noexcept {
+bool is_epoch(const Participant& life, ParticipantId id) noexcept {
     return (life.epoch & ((1U << epoch_bits) - 1)) == epoch_of(id);
 }
 
@@ -43,12 +43,14 @@ constinit std::atomic<void (*)(char*, std::size_t)> write_name{nullptr};
 struct OwnPages {
     struct Own {
         std::uint32_t place;
-        platform::LifePage page;
-        Life& life() const noexcept { return *std::launder(reinterpret_cast<Life*>(page.data())); }
+        platform::ParticipantPage page;
+        Participant& life() const noexcept {
+            return *std::launder(reinterpret_cast<Participant*>(page.data()));
+        }
     };
     platform::ForkMutex mutex;
     std::vector<Own> pages;
-    std::vector<Own> in_other_commons;  ///< mapped as long as this process is: their threads may live
+    std::vector<Own> in_other_runtimes;  ///< mapped as long as this process is: their threads may live
 };
 OwnPages& own_pages() {
     static auto* const instance = new OwnPages;
@@ -57,14 +59,14 @@ OwnPages& own_pages() {
 // Before main: a fork while another thread makes it would leave a copy that waits for ever.
 [[maybe_unused]] auto& own_pages_made = own_pages();
 
-constinit thread_local Life* life_page_of_this_thread = nullptr;
+constinit thread_local Participant* participant_page_of_this_thread = nullptr;
 
 // Requires: as_waiter is held. The system goes through what a thread holds from the last to the first: so who
 // watches a waiter is woken when is_dead() says so already, and until as_holder is held nobody takes this
 // life for the one before.
-LifeId begin_life(std::uint32_t place, Life& life) {
+ParticipantId begin_participant(std::uint32_t place, Participant& life) {
     life.tid.exchange(0);  // what the one before has written comes before what follows
-    hand_on_what_was_told(life, commons().signals()[place]);
+    hand_on_what_was_told(life, shared_runtime().signals()[place]);
     const std::uint32_t epoch = life.epoch.fetch_add(1) + 1;
     life.as_holder.try_hold();
     // Whoever watches an earlier life at this place must not sleep on: it looks again and finds another
@@ -78,7 +80,7 @@ LifeId begin_life(std::uint32_t place, Life& life) {
     life.tasks = 0;
     if (auto* const write = write_name.load()) write(life.name, sizeof life.name);
     life.tid = platform::thread_id();  // last: the rest is there
-    life_page_of_this_thread = &life;
+    participant_page_of_this_thread = &life;
     return make_id(place, epoch);
 }
 
@@ -94,8 +96,8 @@ std::optional<OwnPages::Own> take_free_page() {
     return free;
 }
 
-std::optional<LifeId> try_to_live_at(OwnPages::Own candidate) {
-    Life& life = candidate.life();
+std::optional<ParticipantId> try_to_live_at(OwnPages::Own candidate) {
+    Participant& life = candidate.life();
     const std::uint32_t place = candidate.place;
     auto& own = own_pages();
     {
@@ -104,34 +106,35 @@ std::optional<LifeId> try_to_live_at(OwnPages::Own candidate) {
         if (!life.as_waiter.try_hold()) return std::nullopt;
         own.pages.push_back(std::move(candidate));
     }
-    return begin_life(place, life);
+    return begin_participant(place, life);
 }
 
-LifeId claim_life() {
+ParticipantId claim_participant() {
     while (auto free = take_free_page()) {
         if (const auto id = try_to_live_at(std::move(*free))) return *id;
     }
-    Commons& here = commons();
+    SharedRuntime& here = shared_runtime();
     for (;;) {
-        const std::uint32_t ready = lives_in_sight();
-        const std::uint32_t first = here.hints().next_life;
+        const std::uint32_t ready = participants_in_sight();
+        const std::uint32_t first = here.hints().next_participant;
         for (std::uint32_t i = 0; i < ready; ++i) {
             const std::uint32_t place = (first + i) % ready;
-            if (life_at(place).as_waiter.is_held()) continue;
+            if (participant_at(place).as_waiter.is_held()) continue;
             const auto id =
-                try_to_live_at({place, platform::LifePage(commons_descriptor(),
-                                                          Commons::lives_offset + place * sizeof(Life))});
+                try_to_live_at({place, platform::ParticipantPage(shared_runtime_descriptor(),
+                                                                 SharedRuntime::participants_offset +
+                                                                     place * sizeof(Participant))});
             if (!id) continue;
-            here.hints().next_life = place + 1;
+            here.hints().next_participant = place + 1;
             return *id;
         }
-        make_lives_ready(ready);
+        make_participants_ready(ready);
     }
 }
 
 }  // namespace
 
-constinit thread_local LifeId life_of_this_thread = nobody;
+constinit thread_local ParticipantId participant_of_this_thread = nobody;
 
 void forget_in_copies() {
     static constinit std::atomic<bool> is_registered{false};
@@ -139,56 +142,61 @@ void forget_in_copies() {
     platform::after_fork_in_child(begin_as_copy);
 }
 
-LifeId claim_my_life() {
+ParticipantId claim_this_participant() {
     platform::require_robust_list();
     forget_in_copies();
-    life_of_this_thread = claim_life();  // never given back: the system does that when the thread ends
-    return life_of_this_thread;
+    participant_of_this_thread =
+        claim_participant();  // never given back: the system does that when the thread ends
+    return participant_of_this_thread;
 }
 
-void leave_lives_behind() {
+void leave_participants_behind() {
     auto& own = own_pages();
     const std::lock_guard guard(own.mutex);
-    std::ranges::move(own.pages, std::back_inserter(own.in_other_commons));
+    std::ranges::move(own.pages, std::back_inserter(own.in_other_runtimes));
     own.pages.clear();
-    life_of_this_thread = nobody;
-    life_page_of_this_thread = nullptr;
+    participant_of_this_thread = nobody;
+    participant_page_of_this_thread = nullptr;
 }
 
 void begin_as_copy() noexcept {
     platform::hold_nothing();
     own_pages().pages.clear();
-    life_of_this_thread = nobody;
-    life_page_of_this_thread = nullptr;
+    participant_of_this_thread = nobody;
+    participant_page_of_this_thread = nullptr;
     free_print_lock();
     allow_endless_waits();
     memory::leave_arena_to_its_maker();
 }
 
-Life& own_life() {
-    my_life();
-    return *life_page_of_this_thread;
+Participant& own_participant() {
+    this_participant();
+    return *participant_page_of_this_thread;
 }
 
-const Life& life_at(std::uint32_t place) noexcept { return commons().lives()[place]; }
-const Life& life_of(LifeId id) noexcept { return life_at(place_of(id)); }
-std::atomic<std::uint32_t>& signal_of(LifeId id) noexcept { return commons().signals()[place_of(id)]; }
-std::uint32_t lives_in_sight() noexcept {
-    return std::min(commons().lives_ready.load(), Commons::most_lives);
+const Participant& participant_at(std::uint32_t place) noexcept { return shared_runtime().lives()[place]; }
+const Participant& participant_of(ParticipantId id) noexcept { return participant_at(place_of(id)); }
+std::atomic<std::uint32_t>& signal_of(ParticipantId id) noexcept {
+    return shared_runtime().signals()[place_of(id)];
 }
-LifeId id_at(std::uint32_t place) noexcept { return make_id(place, life_at(place).epoch); }
+std::uint32_t participants_in_sight() noexcept {
+    return std::min(shared_runtime().participants_ready.load(), SharedRuntime::most_participants);
+}
+ParticipantId id_at(std::uint32_t place) noexcept { return make_id(place, participant_at(place).epoch); }
 
-bool is_a_life(LifeId id) noexcept { return (id & mark) != 0 && place_of(id) < lives_in_sight(); }
+bool is_participant(ParticipantId id) noexcept {
+    return (id & mark) != 0 && place_of(id) < participants_in_sight();
+}
 
-bool is_dead(LifeId id) noexcept {
-    if (place_of(id) >= lives_in_sight()) return true;
-    const Life& life = life_of(id);
+bool is_dead(ParticipantId id) noexcept {
+    if (place_of(id) >= participants_in_sight()) return true;
+    const Participant& life = participant_of(id);
     return !life.as_holder.is_held() || !is_epoch(life, id);
 }
 
-std::optional<platform::WordHolds> watch(LifeId id, As as) noexcept {
-    if (place_of(id) >= lives_in_sight()) return std::nullopt;
-    const Life& life = life_of(id);
+std::optional<platform::WordHolds> watch(ParticipantId id, As as) noexcept {
+    if (place_of(id) >= participants_in_sight()) return std::nullopt;
+    const Participant& life = participant_of(id);
     const auto& watched = as == As::holder ? life.as_holder : life.as_waiter;
     const auto value = watched.watch();
     // After watch(), not before: who takes the place meanwhile sees the watcher, or is seen here.
@@ -196,15 +204,15 @@ std::optional<platform::WordHolds> watch(LifeId id, As as) noexcept {
     return platform::WordHolds{&watched.word(), *value};
 }
 
-std::string describe(LifeId id) {
-    if (place_of(id) >= lives_in_sight()) return "somebody who cannot be known: the name is damaged";
-    const Life& life = life_of(id);
+std::string describe(ParticipantId id) {
+    if (place_of(id) >= participants_in_sight()) return "somebody who cannot be known: the name is damaged";
+    const Participant& life = participant_of(id);
     if (!is_epoch(life, id))
         return "somebody whose name is not known any more";  // another one is called that by now
     const std::string name(life.name, ::strnlen(life.name, sizeof life.name));
     return (name.empty() ? "" : name + " ") + "(pid " + std::to_string(life.pid) + ")";
 }
 
-void name_lives_by(void (*write)(char* buffer, std::size_t size)) { write_name = write; }
+void name_participants_by(void (*write)(char* buffer, std::size_t size)) { write_name = write; }
 
 }  // namespace chorus::sync

@@ -1,8 +1,8 @@
-// What a child is told at its birth, and the message that tells it.
+// What a child receives at its start, and the message that carries it.
 //
-// Layout of a request: a RequestHeader, then the encoded Birth and the encoded call, unless they are
-// long: then these two lie in a file of their own. Descriptors come with it in the order directory,
-// open standard streams, report, file, those of the call's arguments; the header says which are there.
+// Layout of a request: a RequestHeader, then the encoded ChildRequest and the encoded call. If they are long,
+// these two lie in a file of their own. Descriptors come with it in the order directory, open standard
+// streams, report, file, those of the call's arguments; the header says which are there.
 #pragma once
 
 #include <array>
@@ -21,12 +21,12 @@
 namespace chorus::worker {
 
 /// Travels as an aggregate.
-struct Birth {
+struct ChildRequest {
     Identity identity;
     platform::SignalMask mask{};
-    std::optional<std::vector<std::string>> environment;  ///< where it differs from the fork server's
-    std::optional<platform::Allowances> allowances;       ///< likewise
-    std::size_t memory_limit = 0;                         ///< bytes; 0 for none
+    std::optional<std::vector<std::string>> environment;      ///< where it differs from the fork server's
+    std::optional<platform::ResourceLimits> resource_limits;  ///< likewise
+    std::size_t memory_limit = 0;                             ///< bytes; 0 for none
     bool wants_result = false;
     std::string function;              ///< its name, for a trace
     std::vector<void (*)()> preloads;  ///< where it is spawned since the fork server cannot be copied
@@ -51,7 +51,7 @@ struct RequestHeader {
 /// The parent's side: collects what is to be sent.
 class Request {
 public:
-    Request(const Birth& birth, const message::Call& call);
+    Request(const ChildRequest& birth, const message::Call& call);
 
     /// Puts everything into the file, also what is short: for a child that gets no message.
     void move_to_file();
@@ -71,15 +71,16 @@ private:
 };
 
 /// The child's side: a request taken apart, and its function found.
-class Cradle {
+class ChildSetup {
 public:
     /// From a message. Throws: DecodeError.
-    Cradle(std::span<const std::byte> message, std::vector<platform::FileDescriptor> descriptors);
+    ChildSetup(std::span<const std::byte> message, std::vector<platform::FileDescriptor> descriptors);
     /// From a file alone.
-    Cradle(platform::FileDescriptor file, platform::FileDescriptor report, message::Attachments attachments);
+    ChildSetup(platform::FileDescriptor file, platform::FileDescriptor report,
+               message::Attachments attachments);
 
     /// Without the identity, once settled in.
-    const Birth& birth() const noexcept { return birth_; }
+    const ChildRequest& birth() const noexcept { return birth_; }
     message::Call& call() noexcept { return *call_; }
     int report() const noexcept { return report_.get(); }
     /// Whether the arguments came with some: a pipe's end, a queue's socket.
@@ -97,7 +98,7 @@ private:
     platform::FileDescriptor report_;
     platform::Mapping file_;
     message::Attachments attachments_;
-    Birth birth_;
+    ChildRequest birth_;
     std::optional<message::WrittenCall> call_;
 };
 

@@ -1,7 +1,8 @@
-// Crew: the workers of a pool, and how tasks reach them. One for threads, one for processes; the same face.
+// Backend: the workers of a pool, and how tasks reach them. One for threads, one for processes, behind one
+// interface.
 //
-// Threads: every function may be called from any thread, also from tasks and callbacks.
-// Death: told by each crew.
+// Thread safety: every function may be called from any thread, also from tasks and callbacks.
+// Crash safety: see each backend.
 #pragma once
 
 #include <cstddef>
@@ -23,7 +24,7 @@ namespace chorus::pool {
 
 class Task;
 
-struct CrewOptions {
+struct BackendOptions {
     std::size_t workers = 0;                       ///< at most; 0: as many as there are usable CPUs
     std::string name{};                            ///< in front of the workers' numbers
     std::shared_ptr<message::Call> initializer{};  ///< of processes
@@ -37,7 +38,7 @@ struct CrewOptions {
     std::optional<StartMethod> start_method{};     ///< of processes; empty: as for Process
 };
 
-class Crew : public worker::Helper {
+class Backend : public worker::Helper {
 public:
     /// Throws: UsageError after close, BrokenPool.
     virtual void submit(std::shared_ptr<Task> task) = 0;
@@ -61,20 +62,20 @@ public:
     /// Ends the workers at once where that can be done, and cancels all that is not done.
     virtual void terminate() noexcept = 0;
     /// For the end of the pool's scope, and of the program: no more is submitted, all is done, or cancelled
-    /// where it has not begun. Does nothing in a copy of the process that made the crew. Returns false if
+    /// where it has not begun. Does nothing in a copy of the process that made the backend. Returns false if
     /// there was nothing to do.
     virtual bool finish(bool cancel_what_waits) noexcept = 0;
-    /// The calling thread has called exit(). If others would wait for what it does for this crew (it hears
+    /// The calling thread has called exit(). If others would wait for what it does for this backend (it hears
     /// the answers, and was in a callback; it is one of the workers), they do no more.
     virtual void leave() noexcept = 0;
     virtual std::vector<int> worker_pids() const = 0;
 };
 
-/// Throws: what Crew::submit throws; but not to a main thread that another one ends by exit().
-void submit_to(Crew& crew, std::shared_ptr<Task> task);
+/// Throws: what Backend::submit throws; but not to a main thread that another one ends by exit().
+void submit_to(Backend& backend, std::shared_ptr<Task> task);
 
-std::shared_ptr<Crew> make_process_crew(CrewOptions options);
-std::shared_ptr<Crew> make_thread_crew(CrewOptions options);
+std::shared_ptr<Backend> make_process_backend(BackendOptions options);
+std::shared_ptr<Backend> make_thread_backend(BackendOptions options);
 
 }  // namespace chorus::pool
 

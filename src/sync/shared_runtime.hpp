@@ -1,9 +1,9 @@
-// The memory that all processes of one program's tree share: who is alive, and what is told to who looks from
-// outside.
+// Shared memory of all processes in one program's tree: the liveness table, and what external observers read.
 //
-// Nobody is given this: it is there in all of them, and a wild write of one must harm no other. So a process
-// can write only to the lives of its own threads, and to what nobody relies on; the rest it sees to be read.
-// What guards the commons lies in the system (platform::lock_byte).
+// It is mapped in every process without being passed to one, so a wild write of one process must harm no
+// other. A process can write only to the participants of its own threads, and to what no process relies on;
+// the rest is mapped read-only. The lock that guards the shared runtime lies in the kernel
+// (platform::lock_byte).
 #pragma once
 
 #include <array>
@@ -16,8 +16,8 @@
 #include "platform/death_word.hpp"
 #include "platform/file_descriptor.hpp"
 #include "platform/page.hpp"
-#include "sync/name_tags.hpp"
-#include "sync/signs.hpp"
+#include "sync/exported_counters.hpp"
+#include "sync/process_names.hpp"
 
 namespace chorus::sync {
 
@@ -25,7 +25,7 @@ namespace chorus::sync {
 /// and the system marks them however that end comes.
 ///
 /// Layout: a page, as below; all zero at first. Writers: the thread whose life it is.
-struct alignas(128) Life {
+struct alignas(128) Participant {
     /// Which of the lives that had this place one after the other: part of its name.
     std::atomic<std::uint32_t> epoch{0};
     std::atomic<std::int32_t> pid{0};
@@ -51,41 +51,43 @@ struct alignas(128) Life {
     platform::DeathWord as_waiter;
     std::uint32_t at_the_end = 0;
 };
-static_assert(sizeof(Life) == platform::page_size);
+static_assert(sizeof(Participant) == platform::page_size);
 
 /// Layout: as below, what can be written and the lives each behind the other, at multiples of the page size.
-struct Commons {
+struct SharedRuntime {
     static constexpr std::uint64_t current_layout = 0x02'00'73'75'72'6f'68'63;  ///< "chorus", and a number
     std::uint64_t layout = current_layout;  ///< for who looks from outside
 
-    static constexpr std::uint32_t most_lives = 1U << 15;
-    static constexpr std::uint32_t lives_at_a_time = 8;
+    static constexpr std::uint32_t most_participants = 1U << 15;
+    static constexpr std::uint32_t participants_at_a_time = 8;
     /// How many have memory. Writers: who holds the lock on growth.
-    std::atomic<std::uint32_t> lives_ready{0};
+    std::atomic<std::uint32_t> participants_ready{0};
 
     /// Writers: anybody. Whatever stands there does no harm.
     struct Hints {
-        std::atomic<std::uint32_t> line_begun{0};  ///< 1 while a line is being printed
-        std::atomic<std::uint32_t> next_life{0};   ///< where to look for a free one
+        std::atomic<std::uint32_t> line_begun{0};        ///< 1 while a line is being printed
+        std::atomic<std::uint32_t> next_participant{0};  ///< where to look for a free one
     };
     static constexpr std::size_t most_signs = 32;  ///< a page
 
     // What follows, and where it begins, in bytes from here. Of the last two there are as many as are ready.
     static constexpr std::size_t hints_offset = platform::page_size;
     static constexpr std::size_t signs_offset = hints_offset + platform::page_size;
-    static constexpr std::size_t name_tags_offset = signs_offset + most_signs * sizeof(Sign);
-    static constexpr std::size_t signals_offset = name_tags_offset + most_name_tags * sizeof(NameTag);
-    static constexpr std::size_t lives_offset =
-        (signals_offset + most_lives * sizeof(std::uint32_t) + platform::page_size - 1) /
+    static constexpr std::size_t name_tags_offset = signs_offset + most_signs * sizeof(CounterBlock);
+    static constexpr std::size_t signals_offset = name_tags_offset + most_name_tags * sizeof(ProcessName);
+    static constexpr std::size_t participants_offset =
+        (signals_offset + most_participants * sizeof(std::uint32_t) + platform::page_size - 1) /
         platform::page_size * platform::page_size;
     Hints& hints() noexcept { return *first<Hints>(hints_offset); }
-    std::span<Sign> signs() noexcept { return {first<Sign>(signs_offset), most_signs}; }
-    std::span<NameTag> name_tags() noexcept { return {first<NameTag>(name_tags_offset), most_name_tags}; }
+    std::span<CounterBlock> signs() noexcept { return {first<CounterBlock>(signs_offset), most_signs}; }
+    std::span<ProcessName> process_names() noexcept {
+        return {first<ProcessName>(name_tags_offset), most_name_tags};
+    }
     /// One for each life: what tells it that its wait is over (wait_list). Writers: it, and who tells it.
     std::atomic<std::uint32_t>* signals() noexcept {
         return first<std::atomic<std::uint32_t>>(signals_offset);
     }
-    const Life* lives() noexcept { return first<const Life>(lives_offset); }
+    const Participant* lives() noexcept { return first<const Participant>(participants_offset); }
 
 private:
     template <class T>
@@ -93,15 +95,15 @@ private:
         return std::launder(reinterpret_cast<T*>(reinterpret_cast<std::byte*>(this) + offset));
     }
 };
-inline constexpr const char* commons_label = "chorus-commons";
+inline constexpr const char* shared_runtime_label = "chorus-commons";
 
 /// Made when first asked for. A child takes its parent's at birth.
-Commons& commons();
-int commons_descriptor();
-void take_commons(platform::FileDescriptor file);
+SharedRuntime& shared_runtime();
+int shared_runtime_descriptor();
+void take_shared_runtime(platform::FileDescriptor file);
 
 /// Gives more lives memory, if no more than this are ready. Throws: OsError.
-void make_lives_ready(std::uint32_t more_than);
+void make_participants_ready(std::uint32_t more_than);
 
 /// Held by one thread of all the program's processes at a time.
 class PrintLock {

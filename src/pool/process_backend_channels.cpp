@@ -1,4 +1,4 @@
-#include "pool/process_crew.hpp"
+#include "pool/process_backend.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -24,7 +24,7 @@ void post_again(const channel::QueuePointer& queue, std::span<const std::byte> b
 
 }  // namespace
 
-ChannelsPointer ProcessCrew::make_channels(std::uint32_t generation) {
+ChannelsPointer ProcessBackend::make_channels(std::uint32_t generation) {
     auto channels = std::make_shared<Channels>();
     channels->tasks = channel::make_queue(typeid(TaskItem), {});
     channels->answers = channel::make_queue(typeid(AnswerItem), {});
@@ -33,13 +33,13 @@ ChannelsPointer ProcessCrew::make_channels(std::uint32_t generation) {
 }
 
 // Returns those that were in use. Throws: OsError, and nothing has changed.
-ChannelsPointer ProcessCrew::exchange_channels() {
+ChannelsPointer ProcessBackend::exchange_channels() {
     const auto old = channels();
     auto fresh = make_channels(old->generation + 1);
     ready_.add(channel::descriptor_of(*fresh->answers), answers_tag);
     ready_.remove(old->answers->descriptor());
-    show(PoolSign::tasks, fresh->tasks->region()->name());
-    show(PoolSign::answers, fresh->answers->region()->name());
+    show(PoolCounters::tasks, fresh->tasks->region()->name());
+    show(PoolCounters::answers, fresh->answers->region()->name());
     const std::lock_guard guard(channels_mutex_);
     generation_ = fresh->generation;
     channels_ = std::move(fresh);
@@ -48,7 +48,7 @@ ChannelsPointer ProcessCrew::exchange_channels() {
 
 // Through those of a worker: behind what it has said. If that cannot be, nothing that it has said will be
 // heard.
-void ProcessCrew::say_through(ChannelsPointer through, AnswerHeader header) {
+void ProcessBackend::say_through(ChannelsPointer through, AnswerHeader header) {
     for (;; through = channels()) {
         try {
             post_header(through->answers, header);
@@ -65,13 +65,13 @@ void ProcessCrew::say_through(ChannelsPointer through, AnswerHeader header) {
 
 // A pool never shuts down its queue of answers; lose_channels() gives it up. A ShutDown from channels that
 // are not lost is damage.
-void ProcessCrew::lose_answers(const ChannelsPointer& channels, const ShutDown& said) noexcept {
+void ProcessBackend::lose_answers(const ChannelsPointer& channels, const ShutDown& said) noexcept {
     lose_channels(channels, std::string("a pool's answers are damaged: ") + said.what());
 }
 
 // The current queue of tasks is shut down when the workers are sent home, and not before. Returns false if
 // they were; else a ShutDown is damage.
-bool ProcessCrew::lose_tasks(const ChannelsPointer& channels) noexcept {
+bool ProcessBackend::lose_tasks(const ChannelsPointer& channels) noexcept {
     {
         const std::lock_guard guard(mutex_);
         if (sent_home_ && are_today_s(*channels)) return false;
@@ -86,7 +86,7 @@ bool ProcessCrew::lose_tasks(const ChannelsPointer& channels) noexcept {
 // By whoever finds it. What was given out through them is lost, and so are the workers, who would wait there
 // for ever. What came through older ones was passed on through those of today: so with these, all is lost.
 // Requires: no lock.
-void ProcessCrew::lose_channels(const ChannelsPointer& lost, const std::string& what) noexcept {
+void ProcessBackend::lose_channels(const ChannelsPointer& lost, const std::string& what) noexcept {
     std::vector<ChannelsPointer> all{lost};
     std::vector<TaskPointer> failed;
     std::vector<std::uint32_t> told_dead;
@@ -109,7 +109,7 @@ void ProcessCrew::lose_channels(const ChannelsPointer& lost, const std::string& 
             remove(task->id);
             failed.push_back(task);
         }
-        members_.for_each([&](Member& member) {
+        members_.for_each([&](WorkerEntry& member) {
             if (!member.channels->is_lost) return;
             member.kill();
             if (member.is_told_dead) told_dead.push_back(member.number);
@@ -135,8 +135,8 @@ void ProcessCrew::lose_channels(const ChannelsPointer& lost, const std::string& 
 
 // ---- after a crash ------------------------------------------------------------------------------
 
-// By the crew's thread.
-void ProcessCrew::replace_after_crash() {
+// By the backend's thread.
+void ProcessBackend::replace_after_crash() {
     {
         const std::lock_guard guard(mutex_);
         if (!std::exchange(has_crashed_, false)) return;
@@ -162,7 +162,7 @@ void ProcessCrew::replace_after_crash() {
 }
 
 // Those that no worker has taken.
-void ProcessCrew::move_tasks(const ChannelsPointer& from) {
+void ProcessBackend::move_tasks(const ChannelsPointer& from) {
     std::vector<std::pair<TaskPointer, std::uint64_t>> placed;
     {
         const std::lock_guard guard(mutex_);
@@ -173,11 +173,11 @@ void ProcessCrew::move_tasks(const ChannelsPointer& from) {
     for (const auto& [task, id] : placed) give_out_elsewhere(task, id);
 }
 
-// By the crew's thread. A worker that crashed may have overwritten its note, so that the note does not name
-// the task that the worker had. Such a task has three properties: a worker has taken it (tasks that were not
-// taken have been given out elsewhere); no note of a living worker names it (a worker notes a task before it
-// takes it, and until its answer is in the queue); and no answer to it is read before this message.
-void ProcessCrew::search_for_lost() {
+// By the backend's thread. A worker that crashed may have overwritten its note, so that the note does not
+// name the task that the worker had. Such a task has three properties: a worker has taken it (tasks that were
+// not taken have been given out elsewhere); no note of a living worker names it (a worker notes a task before
+// it takes it, and until its answer is in the queue); and no answer to it is read before this message.
+void ProcessBackend::search_for_lost() {
     std::vector<std::pair<ChannelsPointer, std::uint64_t>> lost;
     {
         const std::lock_guard guard(mutex_);
@@ -198,9 +198,9 @@ void ProcessCrew::search_for_lost() {
     for (const auto& [through, id] : lost) say_through(through, {id, 0, AnswerHeader::lost_with_note});
 }
 
-// By the crew's thread. What comes through older channels goes into those of today, once nobody else hears
+// By the backend's thread. What comes through older channels goes into those of today, once nobody else hears
 // the older ones: so all that a worker has said is heard in its order.
-void ProcessCrew::hear_older() {
+void ProcessBackend::hear_older() {
     std::vector<ChannelsPointer> older;
     {
         const std::lock_guard guard(mutex_);
@@ -234,7 +234,7 @@ void ProcessCrew::hear_older() {
 }
 
 // Returns false if nothing is left: then the older channels ring when there is something.
-bool ProcessCrew::relay(const ChannelsPointer& older) {
+bool ProcessBackend::relay(const ChannelsPointer& older) {
     try {
         channel::Getting getting(*older->answers, now);
         AnswerHeader header;
@@ -255,7 +255,7 @@ bool ProcessCrew::relay(const ChannelsPointer& older) {
     }
 }
 
-void ProcessCrew::heed_lost_with_note(std::uint64_t id) {
+void ProcessBackend::handle_lost_with_note(std::uint64_t id) {
     TaskPointer task;
     {
         const std::lock_guard guard(mutex_);
@@ -271,7 +271,7 @@ void ProcessCrew::heed_lost_with_note(std::uint64_t id) {
 
 // All answers of that generation have been read. A task that was given out there and has no outcome is lost;
 // search_for_lost() finds most of them before.
-void ProcessCrew::heed_generation_over(std::uint32_t generation) {
+void ProcessBackend::handle_generation_over(std::uint32_t generation) {
     std::vector<std::pair<TaskPointer, std::uint64_t>> left;
     {
         const std::lock_guard guard(mutex_);
@@ -283,7 +283,7 @@ void ProcessCrew::heed_generation_over(std::uint32_t generation) {
         if (take_back(*task, id)) {
             give_out_elsewhere(task, id);
         } else {
-            heed_lost_with_note(id);
+            handle_lost_with_note(id);
         }
     }
 }

@@ -1,9 +1,9 @@
-#include "sync/signs.hpp"
+#include "sync/exported_counters.hpp"
 
 #include <algorithm>
 
 #include "platform/os_process.hpp"
-#include "sync/commons.hpp"
+#include "sync/shared_runtime.hpp"
 
 namespace chorus::sync {
 namespace {
@@ -12,21 +12,22 @@ bool is_gone(std::int32_t owner) noexcept {
     return owner != 0 && !platform::process_exists(owner < 0 ? -owner : owner);
 }
 
-Sign* take_place(std::int32_t me) noexcept {
+CounterBlock* take_place(std::int32_t me) noexcept {
     try {
-        for (auto& sign : commons().signs()) {
+        for (auto& sign : shared_runtime().signs()) {
             std::int32_t owner = sign.pid;
             if ((owner == 0 || is_gone(owner)) && sign.pid.compare_exchange_strong(owner, -me)) return &sign;
         }
-    } catch (const std::exception&) {  // no memory for the commons: nobody can look at it either
+    } catch (const std::exception&) {  // no memory for the shared runtime: nobody can look at it either
     }
     return nullptr;
 }
 
 }  // namespace
 
-HungOut::HungOut(std::string_view name) noexcept : sign_(&unseen_), maker_(platform::process_id()) {
-    Sign* const place = take_place(maker_);
+ExportedCounters::ExportedCounters(std::string_view name) noexcept
+    : sign_(&unseen_), maker_(platform::process_id()) {
+    CounterBlock* const place = take_place(maker_);
     if (place == nullptr) return;
     sign_ = place;
     for (auto& number : place->numbers) number = 0;
@@ -35,7 +36,7 @@ HungOut::HungOut(std::string_view name) noexcept : sign_(&unseen_), maker_(platf
     place->pid = maker_;
 }
 
-HungOut::~HungOut() {
+ExportedCounters::~ExportedCounters() {
     const bool is_ours = maker_ == platform::process_id();  // not in a copy of the process, where another
                                                             // object may have this place by now
     if (sign_ != &unseen_ && is_ours) sign_->pid = 0;

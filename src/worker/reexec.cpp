@@ -1,4 +1,4 @@
-#include "worker/images.hpp"
+#include "worker/reexec.hpp"
 
 #include <cstdlib>
 #include <mutex>
@@ -7,7 +7,7 @@
 
 #include "platform/execution.hpp"
 #include "platform/fork_mutex.hpp"
-#include "sync/commons.hpp"
+#include "sync/shared_runtime.hpp"
 #include "worker/lifetime.hpp"
 
 namespace chorus::worker {
@@ -71,7 +71,8 @@ platform::Newborn execute_image(Role role, int first, int second, const std::vec
     }
     program.environment = environment;
     program.mask = mask;
-    std::vector<int> inherited{first, second, life_line_descriptor(), sync::commons_descriptor(), births};
+    std::vector<int> inherited{first, second, life_line_descriptor(), sync::shared_runtime_descriptor(),
+                               births};
     inherited.insert(inherited.end(), attachments.begin(), attachments.end());
     std::string text = std::string(variable) + "=" + std::to_string(static_cast<int>(role));
     for (const int descriptor : inherited) {
@@ -127,7 +128,7 @@ std::optional<Inheritance> take_inheritance() {
     inheritance.first = adopt(numbers[1], text);
     inheritance.second = adopt(numbers[2], text);
     inheritance.life_line = adopt(numbers[3], text);
-    inheritance.commons = adopt(numbers[4], text);
+    inheritance.shared_runtime = adopt(numbers[4], text);
     inheritance.births = adopt(numbers[5], text);
     for (const int attached : std::span(numbers).subspan(6))
         inheritance.attachments.push_back(adopt(attached, text).release());

@@ -1,4 +1,4 @@
-#include "pool/process_crew.hpp"
+#include "pool/process_backend.hpp"
 
 #include <algorithm>
 #include <csignal>
@@ -7,14 +7,14 @@
 #include <utility>
 
 #include "platform/patience.hpp"
-#include "pool/last_words.hpp"
+#include "pool/stderr_relay.hpp"
 #include "sync/waiting.hpp"
 
 namespace chorus::pool {
 
-// ---- the crew's thread --------------------------------------------------------------------------
+// ---- the backend's thread --------------------------------------------------------------------------
 
-void ProcessCrew::supervise() noexcept {
+void ProcessBackend::supervise() noexcept {
     try {
         platform::Patience patience;
         while (!is_over()) {
@@ -35,9 +35,9 @@ void ProcessCrew::supervise() noexcept {
             }
             if (lead()) {
                 do {
-                    while (hear_one(now)) {
+                    while (receive_one(now)) {
                     }
-                } while (sync::look_for([&] { return channel::has_some(*channels()->answers); }));
+                } while (sync::spin_until([&] { return channel::has_some(*channels()->answers); }));
                 stop_leading();
             } else if (answers) {
                 leave_ringing_to_the_leader();
@@ -55,10 +55,10 @@ void ProcessCrew::supervise() noexcept {
         std::fprintf(stderr, "chorus: a pool's thread: %s\n", error.what());
         break_down(error.what());
     }
-    clock_.stop();
+    watchdog_.stop();
 }
 
-void ProcessCrew::leave_ringing_to_the_leader() {
+void ProcessBackend::leave_ringing_to_the_leader() {
     const auto channels = this->channels();
     try {
         channel::stop_ringing(*channels->answers);  // the leader hears it
@@ -67,11 +67,11 @@ void ProcessCrew::leave_ringing_to_the_leader() {
     }
 }
 
-void ProcessCrew::tell_of_death(std::uint32_t number) {
+void ProcessBackend::tell_of_death(std::uint32_t number) {
     ChannelsPointer channels;
     {
         const std::lock_guard guard(mutex_);
-        Member* const member = members_.find(number);
+        WorkerEntry* const member = members_.find(number);
         if (member == nullptr) return;
         ready_.remove(member->process->process->get());
         member->is_told_dead = true;
@@ -81,7 +81,7 @@ void ProcessCrew::tell_of_death(std::uint32_t number) {
 }
 
 // Tasks that the budget held back.
-void ProcessCrew::let_in() {
+void ProcessBackend::let_in() {
     for (;;) {
         TaskPointer task;
         {
@@ -95,7 +95,7 @@ void ProcessCrew::let_in() {
     }
 }
 
-void ProcessCrew::start_missing() {
+void ProcessBackend::start_missing() {
     for (;;) {
         {
             const std::lock_guard guard(mutex_);
@@ -115,10 +115,11 @@ void ProcessCrew::start_missing() {
     }
 }
 
-void ProcessCrew::start_one() {
-    Member member;
-    member.note = std::shared_ptr<Note>(memory::object_at<Note>(memory::allocate(sizeof(Note))));
-    new (member.note.get()) Note;
+void ProcessBackend::start_one() {
+    WorkerEntry member;
+    member.note = std::shared_ptr<WorkerStatus>(
+        memory::object_at<WorkerStatus>(memory::allocate(sizeof(WorkerStatus))));
+    new (member.note.get()) WorkerStatus;
     {
         const std::lock_guard guard(mutex_);
         member.number = members_.new_number();
@@ -136,7 +137,7 @@ void ProcessCrew::start_one() {
     if (options_.last_lines != 0) {
         try {
             auto pipe = platform::make_pipe();
-            member.words = LastWords::pass_on(std::move(pipe.first));
+            member.words = StderrRelay::pass_on(std::move(pipe.first));
             kit.standard_error = std::make_shared<platform::FileDescriptor>(std::move(pipe.second));
         } catch (const OsError&) {  // too many open files: the worker writes to the program's own
             member.words = nullptr;
@@ -153,7 +154,7 @@ void ProcessCrew::start_one() {
     {
         const std::lock_guard guard(mutex_);
         if (options_.timeout) {
-            clock_.start();
+            watchdog_.start();
             fall_due(start_of_member | number, *options_.timeout);
         }
         members_.add(std::move(member));
@@ -167,7 +168,7 @@ void ProcessCrew::start_one() {
     }
     try {
         const std::lock_guard guard(mutex_);
-        Member& started = *members_.find(number);
+        WorkerEntry& started = *members_.find(number);
         started.is_started = true;
         if (started.is_killed || broken_ || is_left_) started.kill();
         ready_.add(process->process->get(), first_member_tag + number);
@@ -179,13 +180,13 @@ void ProcessCrew::start_one() {
     }
 }
 
-void ProcessCrew::send_home() {
+void ProcessBackend::send_home() {
     {
         const std::lock_guard guard(mutex_);
         if (!closed_ || ledger_.size() > 0 || sent_home_) return;
         sent_home_ = true;
         members_.for_each(
-            [](const Member& member) {  // whoever has stopped it, or is about to: it is to go now
+            [](const WorkerEntry& member) {  // whoever has stopped it, or is about to: it is to go now
                 if (member.is_started) worker::send_signal(member.process, SIGCONT);
             });
     }
@@ -197,7 +198,7 @@ void ProcessCrew::send_home() {
     }
 }
 
-bool ProcessCrew::is_over() const {
+bool ProcessBackend::is_over() const {
     const std::lock_guard guard(mutex_);
     return closed_ && ledger_.size() == 0 && members_.size() == 0 && deaths_in_hand_ == 0;
 }
@@ -205,30 +206,30 @@ bool ProcessCrew::is_over() const {
 // ---- the clock ----------------------------------------------------------------------------------
 
 // It runs from the first task that has a timeout on.
-Clock::TimePoint ProcessCrew::look_at_the_clock(Clock::TimePoint time) noexcept {
+Watchdog::TimePoint ProcessBackend::look_at_the_clock(Watchdog::TimePoint time) noexcept {
     while (!fresh_.empty()) {
         auto fresh = fresh_.extract(fresh_.begin());
-        if (fresh.value().when != Clock::never) fresh.value().when += time;
+        if (fresh.value().when != Watchdog::never) fresh.value().when += time;
         due_.insert(std::move(fresh));
     }
     end_what_is_late(time);
     end_who_does_nothing(time);
-    const auto next = due_.empty() ? Clock::never : due_.begin()->when;
+    const auto next = due_.empty() ? Watchdog::never : due_.begin()->when;
     return watched_ ? std::min(next, watch_ends()) : next;
 }
 
-void ProcessCrew::fall_due(std::uint64_t id, const Timeout& timeout) {
-    fresh_.insert({worker::RunningTime::after(Clock::TimePoint(0), timeout), id});
-    clock_.look_again();
+void ProcessBackend::fall_due(std::uint64_t id, const Timeout& timeout) {
+    fresh_.insert({worker::RunningTime::after(Watchdog::TimePoint(0), timeout), id});
+    watchdog_.look_again();
 }
 
 // Whoever is late is killed; that its task has failed is heard with its death.
-void ProcessCrew::end_what_is_late(Clock::TimePoint time) noexcept {
+void ProcessBackend::end_what_is_late(Watchdog::TimePoint time) noexcept {
     while (!due_.empty() && due_.begin()->when <= time) {
         const std::uint64_t id = due_.begin()->id;
         due_.erase(due_.begin());
         if ((id & start_of_member) != 0) {
-            Member* const member = members_.find(static_cast<std::uint32_t>(id));
+            WorkerEntry* const member = members_.find(static_cast<std::uint32_t>(id));
             if (member == nullptr || member->is_ready) continue;
             member->is_late = true;
             member->kill();
@@ -238,14 +239,14 @@ void ProcessCrew::end_what_is_late(Clock::TimePoint time) noexcept {
     }
 }
 
-Clock::TimePoint ProcessCrew::watch_ends() const {
+Watchdog::TimePoint ProcessBackend::watch_ends() const {
     return worker::RunningTime::after(watched_->since, longest_timeout_);
 }
 
 // Somebody may have stopped a worker (SIGSTOP) where it keeps others from the tasks, or all that there are.
 // So while tasks with a timeout wait to be begun and nothing has gone on for as long as the longest of their
 // timeouts, stopped workers are ended.
-void ProcessCrew::end_who_does_nothing(Clock::TimePoint time) noexcept {
+void ProcessBackend::end_who_does_nothing(Watchdog::TimePoint time) noexcept {
     if (timed_waiting_ == 0) {
         watched_.reset();
         return;
@@ -257,18 +258,18 @@ void ProcessCrew::end_who_does_nothing(Clock::TimePoint time) noexcept {
     }
     if (time < watch_ends()) return;
     watched_ = seen;
-    members_.for_each([this](Member& member) {
+    members_.for_each([this](WorkerEntry& member) {
         if (!member.is_started || !platform::process_is_stopped(member.process->pid)) return;
         std::uint64_t doing = member.note->doing;
-        const auto task = ledger_.find(Note::task_of(doing));
-        switch (Note::step_of(doing)) {
-            case Note::running:
+        const auto task = ledger_.find(WorkerStatus::task_of(doing));
+        switch (WorkerStatus::step_of(doing)) {
+            case WorkerStatus::running:
                 if ((!task || !task->waits_to_begin) && member.note->at_queue == 0)
                     break;  // not at the queue, where it would hold up others
                 [[fallthrough]];
-            case Note::idle:  // or starting
-            case Note::answered: member.end(doing, Note::doomed); break;
-            case Note::taking: member.end(doing, Note::recalled); break;
+            case WorkerStatus::idle:  // or starting
+            case WorkerStatus::answered: member.end(doing, WorkerStatus::doomed); break;
+            case WorkerStatus::taking: member.end(doing, WorkerStatus::recalled); break;
             default: break;
         }
     });

@@ -1,4 +1,4 @@
-#include "pool/inbox.hpp"
+#include "pool/result_reader.hpp"
 
 #include <cstdio>
 #include <cstring>
@@ -10,15 +10,15 @@
 
 namespace chorus::pool {
 
-bool Inbox::hear(Deadline deadline, const std::function<void(Heard&)>& heed) {
+bool ResultReader::receive(Deadline deadline, const std::function<void(ReceivedResult&)>& handle) {
     if (taken_.empty() && !take_what_came(deadline)) return false;
     std::list<Taken> one;
     one.splice(one.begin(), taken_, taken_.begin());
-    auto& [heard, begin, size, block] = one.front();
-    if (!block) heard.rest = std::span<const std::byte>(memory_).subspan(begin, size);
+    auto& [result, begin, size, block] = one.front();
+    if (!block) result.rest = std::span<const std::byte>(memory_).subspan(begin, size);
     ++depth_;
     try {
-        heed(heard);
+        handle(result);
     } catch (const std::exception& error) {
         std::fprintf(stderr, "chorus: in a pool: %s\n", error.what());
     }
@@ -26,7 +26,7 @@ bool Inbox::hear(Deadline deadline, const std::function<void(Heard&)>& heed) {
     return true;
 }
 
-bool Inbox::take_what_came(Deadline deadline) {
+bool ResultReader::take_what_came(Deadline deadline) {
     constexpr std::size_t most = 64;
     if (depth_ > 0) older_memory_.push_back(std::exchange(memory_, {}));
     memory_.clear();
@@ -35,22 +35,22 @@ bool Inbox::take_what_came(Deadline deadline) {
     try {
         channel::Getting getting(*answers_, deadline);
         do {
-            auto& [heard, begin, size, block] = came.emplace_back();
+            auto& [result, begin, size, block] = came.emplace_back();
             const auto bytes = getting.bytes();
-            if (bytes.size() < sizeof heard.header)
+            if (bytes.size() < sizeof result.header)
                 memory::throw_damaged("a pool's queue of answers", "a message is shorter than its header");
-            std::memcpy(&heard.header, bytes.data(), sizeof heard.header);
-            if (!heard.header.is_whole())
+            std::memcpy(&result.header, bytes.data(), sizeof result.header);
+            if (!result.header.is_whole())
                 memory::throw_damaged("a pool's queue of answers", "a header was written over");
-            const auto rest = bytes.subspan(sizeof heard.header);
+            const auto rest = bytes.subspan(sizeof result.header);
             try {
-                heard.attachments = getting.attachments();
+                result.attachments = getting.attachments();
             } catch (...) {
-                heard.error = std::current_exception();
+                result.error = std::current_exception();
             }
             blocks.push_back(getting.block());
             if (getting.is_long()) {
-                heard.rest = rest;
+                result.rest = rest;
             } else {
                 begin = memory_.size();
                 size = rest.size();
@@ -63,7 +63,7 @@ bool Inbox::take_what_came(Deadline deadline) {
     }
     std::size_t i = 0;
     for (auto& each : came) {
-        if (!each.heard.rest.empty()) each.block.emplace(answers_, blocks[i]);
+        if (!each.result.rest.empty()) each.block.emplace(answers_, blocks[i]);
         ++i;
     }
     taken_.splice(taken_.end(), came);

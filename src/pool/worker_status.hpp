@@ -1,12 +1,14 @@
-// What a pool and one of its worker processes know of each other besides the messages.
+// Per-worker status word in shared memory.
 //
-// A worker notes which task it is about to take before it takes it: so its pool can tell, whenever it dies,
-// whether a task went with it. And it may answer only if it moves its note from `running` to `answered`: who
-// wants to end the task (its time is up, it was cancelled) moves it to `doomed` first. One of the two wins; a
-// worker that lost kills itself, as its pool is about to do, and no other task is ever hit. It does not wait
-// for its pool: a stray write of its own may have moved the note, and then no pool is about to kill it. A
-// worker that does nothing though there are tasks (it was stopped) is ended in the same way: `recalled` if it
-// may have taken one, which another shall have.
+//   1. A worker writes which task it is about to take before it takes it. When the worker dies, its pool
+//      reads here whether a task died with it.
+//   2. A worker sends a result only if it moves the word from `running` to `answered`. A pool that ends the
+//      task (deadline, cancellation) moves it to `doomed` first. One of the two wins, so no other task of the
+//      worker is hit.
+//   3. A worker that lost kills itself. It does not wait for the pool: a wild write of its own may have
+//      changed the word, and then the pool is not about to kill it.
+//   4. A worker that is idle while tasks wait (it was stopped) is ended in the same way: `recalled` if it may
+//      have taken a task, which then goes to another worker.
 #pragma once
 
 #include <atomic>
@@ -16,7 +18,7 @@ namespace chorus::pool {
 
 /// Layout: one cache line, in memory of both. Writers: the worker; of `doing` also the pool's process, which
 /// moves it to doomed or recalled. All by compare-and-swap.
-struct alignas(64) Note {
+struct alignas(64) WorkerStatus {
     enum Step : std::uint64_t { idle, taking, running, answered, doomed, recalled, step_mask = 7 };
     static constexpr Step step_of(std::uint64_t doing) noexcept {
         return static_cast<Step>(doing & step_mask);

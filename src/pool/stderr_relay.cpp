@@ -1,4 +1,4 @@
-#include "pool/last_words.hpp"
+#include "pool/stderr_relay.hpp"
 
 #include <array>
 #include <cstdio>
@@ -19,7 +19,7 @@ constexpr int standard_error = 2;
 // The thread, and what it listens to. Lives for ever.
 class Relay {
 public:
-    void add(const std::shared_ptr<LastWords>& words) {
+    void add(const std::shared_ptr<StderrRelay>& words) {
         const std::lock_guard guard(mutex_);
         const auto tag = ++last_;
         words_.emplace(tag, words);
@@ -34,7 +34,7 @@ public:
     void run() {
         for (;;) {
             try {
-                for (const auto tag : ready_.wait({})) hear(tag);
+                for (const auto tag : ready_.wait({})) receive(tag);
             } catch (const std::exception& error) {  // must not end the user's program
                 std::fprintf(stderr, "chorus: what workers write to standard error: %s\n", error.what());
             }
@@ -42,10 +42,10 @@ public:
     }
 
 private:
-    void hear(std::uint64_t tag) {
+    void receive(std::uint64_t tag) {
         const auto words = find(tag);
         try {
-            if (words->hear()) return;
+            if (words->receive()) return;
         } catch (...) {  // it cannot be listened to any more
             remove(tag);
             words->end();
@@ -55,7 +55,7 @@ private:
         words->end();
     }
 
-    std::shared_ptr<LastWords> find(std::uint64_t tag) {
+    std::shared_ptr<StderrRelay> find(std::uint64_t tag) {
         const std::lock_guard guard(mutex_);
         return words_.at(tag);
     }
@@ -67,7 +67,7 @@ private:
 
     std::mutex mutex_;
     platform::ReadySet ready_;
-    std::map<std::uint64_t, std::shared_ptr<LastWords>> words_;
+    std::map<std::uint64_t, std::shared_ptr<StderrRelay>> words_;
     std::uint64_t last_ = 0;
 };
 
@@ -105,14 +105,14 @@ Relay& running_relay() {
 
 }  // namespace
 
-std::shared_ptr<LastWords> LastWords::pass_on(platform::FileDescriptor reading_end) {
-    auto words = std::make_shared<LastWords>(std::move(reading_end));
+std::shared_ptr<StderrRelay> StderrRelay::pass_on(platform::FileDescriptor reading_end) {
+    auto words = std::make_shared<StderrRelay>(std::move(reading_end));
     running_relay().add(words);
     return words;
 }
 
 // Not more at a time: other workers write too.
-bool LastWords::hear() {
+bool StderrRelay::receive() {
     std::array<char, 16384> buffer;
     const std::lock_guard guard(mutex_);
     const auto size = platform::read_some(pipe_.get(), buffer.data(), buffer.size());
@@ -127,13 +127,13 @@ bool LastWords::hear() {
 
 // By the relay's thread and no other, which blocks SIGPIPE: nobody else's program ends because nobody reads
 // its standard error.
-void LastWords::end() {
+void StderrRelay::end() {
     const std::lock_guard guard(mutex_);
     pipe_.reset();
     changed_.notify_all();
 }
 
-void LastWords::catch_up() {
+void StderrRelay::catch_up() {
     std::unique_lock lock(mutex_);
     if (!pipe_) return;
     platform::Waited pipe{.descriptor = pipe_.get()};
@@ -143,7 +143,7 @@ void LastWords::catch_up() {
     changed_.wait(lock, [&] { return !pipe_ || (passed_on_ >= written && !pipe.hung_up); });
 }
 
-std::string LastWords::lines(std::size_t most) {
+std::string StderrRelay::lines(std::size_t most) {
     const std::lock_guard guard(mutex_);
     std::string_view text = kept_;
     while (!text.empty() && text.back() == '\n') text.remove_suffix(1);

@@ -1,11 +1,11 @@
-// Executing the program's own image, and what a new image is handed.
+// Re-exec: executing the program's own file, and what the new image inherits.
 //
-// A new image finds the variable CHORUS_IMAGE in its environment: its role, the numbers of five
-// descriptors it inherits, -1 for none, and those of its call's arguments. It is removed before the program's
-// own code runs.
+// A new image finds the variable CHORUS_IMAGE in its environment: its role, the numbers of five descriptors
+// that it inherits (-1 for none), and those of its call's arguments. The variable is removed before the
+// program's own code runs.
 //
-// Who can set this variable chooses a function that the image then runs. So where the program has rights of
-// another user it is not looked at, and no image is executed.
+// A caller that can set this variable chooses a function that the image then runs. In a program with rights
+// of another user it is therefore ignored, and no image is executed.
 #pragma once
 
 #include <array>
@@ -24,12 +24,12 @@ struct Inheritance {
     platform::FileDescriptor first;   ///< fork server: its socket; child: the file with its request
     platform::FileDescriptor second;  ///< fork server: the hand-over page; child: its report
     platform::FileDescriptor life_line;
-    platform::FileDescriptor commons;
+    platform::FileDescriptor shared_runtime;
     platform::FileDescriptor births;  ///< child: the page of its parent's births
     std::vector<int> attachments;     ///< child: those of its call's arguments
 };
 
-/// Executes the program with these descriptors (life line and commons are added).
+/// Executes the program with these descriptors (life line and shared runtime are added).
 /// Throws: UsageError where the program has rights of another user.
 platform::Newborn execute_image(Role role, int first, int second, const std::vector<std::string>& environment,
                                 const platform::SignalMask& mask, int births = -1,

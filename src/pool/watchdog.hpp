@@ -1,12 +1,12 @@
-// The thread of a crew that ends what is late.
+// Watchdog: the thread of a backend that kills workers which exceed a deadline.
 //
-// It takes no lock but the crew's, under which nobody waits for a queue: so it can end a worker that was
-// stopped with the queue's lock in its hands, and everybody else waits for that.
+// It takes no lock but the backend's, under which no thread waits for a queue. So it can end a worker that
+// was stopped while it holds a queue's lock, for which all others wait.
 //
-// Its time is running time: a program that was stopped and goes on finds nobody late for that.
+// It counts running time: time in which the whole program is stopped does not count against a deadline.
 //
-// Threads: under the crew's mutex, if nothing else is said.
-// Death: a copy of the process made by fork has no such thread, and no crew.
+// Thread safety: under the backend's mutex, unless said otherwise.
+// Crash safety: a copy of the process made by fork has no such thread, and no backend.
 #pragma once
 
 #include <condition_variable>
@@ -19,14 +19,14 @@
 
 namespace chorus::pool {
 
-class Clock {
+class Watchdog {
 public:
     using TimePoint = worker::RunningTime::Point;
     static constexpr TimePoint never = worker::RunningTime::never;
 
     /// `look`, which ends what is late and says when to look next, is called in the thread, under the mutex.
     /// It is told the time, which no other thread knows: what others find due it takes from there.
-    Clock(std::mutex& mutex, std::function<TimePoint(TimePoint)> look)
+    Watchdog(std::mutex& mutex, std::function<TimePoint(TimePoint)> look)
         : mutex_(mutex), look_(std::move(look)) {}
 
     /// Starts the thread, the first time. Throws: OsError.

@@ -5,7 +5,7 @@
 
 namespace chorus::pool {
 
-struct PoolSign {
+struct PoolCounters {
     enum Number : std::size_t {
         kind,
         workers,     ///< that it wants

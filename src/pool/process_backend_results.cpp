@@ -1,4 +1,4 @@
-#include "pool/process_crew.hpp"
+#include "pool/process_backend.hpp"
 
 #include <csignal>
 #include <exception>
@@ -53,14 +53,14 @@ std::exception_ptr with_position(std::exception_ptr thrown, const Task& task) {
 
 }  // namespace
 
-bool ProcessCrew::leads_here() const noexcept { return leader_.load() == this_thread(); }
+bool ProcessBackend::leads_here() const noexcept { return leader_.load() == this_thread(); }
 
-bool ProcessCrew::lead() noexcept {
+bool ProcessBackend::lead() noexcept {
     const void* nobody = nullptr;
     return leader_.compare_exchange_strong(nobody, this_thread());
 }
 
-void ProcessCrew::stop_leading() {
+void ProcessBackend::stop_leading() {
     leader_waits_ = false;
     const bool something_left = inbox_.has_some();
     leader_ = nullptr;
@@ -74,16 +74,16 @@ void ProcessCrew::stop_leading() {
 }
 
 // Requires: the caller is the leader.
-bool ProcessCrew::lead_until(const worker::FutureState& future, Deadline deadline) {
+bool ProcessBackend::lead_until(const worker::FutureState& future, Deadline deadline) {
     for (;;) {
         if (!inbox_.has_some())
             leader_waits_ = true;  // before it looks: whoever ends the future afterwards sees this
         if (future.is_done()) return true;
-        if (!hear_one(deadline) && deadline.has_passed()) return future.is_done();
+        if (!receive_one(deadline) && deadline.has_passed()) return future.is_done();
     }
 }
 
-bool ProcessCrew::wait_for(const worker::FutureState& future, Deadline deadline) {
+bool ProcessBackend::wait_for(const worker::FutureState& future, Deadline deadline) {
     if (leads_here())
         return lead_until(future, deadline);  // in a callback: what it waits for can only come through here
     while (!future.is_done()) {
@@ -102,7 +102,7 @@ bool ProcessCrew::wait_for(const worker::FutureState& future, Deadline deadline)
     return true;
 }
 
-void ProcessCrew::wake_waiting() noexcept {
+void ProcessBackend::wake_waiting() noexcept {
     if (!leader_waits_.load() || leads_here() || is_a_copy()) return;
     try {
         if (leader_waits_.exchange(false)) say_through(channels(), {0, 0, AnswerHeader::wake_up});
@@ -112,20 +112,20 @@ void ProcessCrew::wake_waiting() noexcept {
 }
 
 // Requires: the caller is the leader.
-void ProcessCrew::open_inbox() {
+void ProcessBackend::open_inbox() {
     heard_ = channels();
     inbox_.open(heard_->answers);
     if (hears_generation_.exchange(heard_->generation) != 0)
-        bell_.ring();  // what comes through the older ones is the crew's thread's from now on
+        bell_.ring();  // what comes through the older ones is the backend's thread's from now on
 }
 
 // Returns false when nothing came in time, or there are other channels now.
-bool ProcessCrew::hear_one(Deadline deadline) {
+bool ProcessBackend::receive_one(Deadline deadline) {
     if (hears_generation_ != generation_) open_inbox();
     try {
-        return inbox_.hear(deadline, [this](Heard& heard) {
+        return inbox_.receive(deadline, [this](ReceivedResult& heard) {
             heard_so_far_.fetch_add(1, std::memory_order_relaxed);
-            heed(heard);
+            handle(heard);
         });
     } catch (const ShutDown& said) {
         lose_answers(heard_, said);
@@ -135,33 +135,33 @@ bool ProcessCrew::hear_one(Deadline deadline) {
     return false;
 }
 
-void ProcessCrew::heed(Heard& heard) {
+void ProcessBackend::handle(ReceivedResult& heard) {
     const auto& header = heard.header;
     switch (header.kind) {
-        case AnswerHeader::outcome: return heed_outcome(heard);
-        case AnswerHeader::begun: return heed_begun(header);
+        case AnswerHeader::outcome: return handle_outcome(heard);
+        case AnswerHeader::begun: return handle_begun(header);
         case AnswerHeader::not_initialised: {
             message::Reader in(heard.rest);
             const auto failure = message::describe(message::read_exception(in));
             return break_down("the initializer of the pool's workers failed: " + failure.type + ": " +
                               failure.message);
         }
-        case AnswerHeader::died: return heed_death(header.worker);
-        case AnswerHeader::look_again: return heed_lost(header.id);
+        case AnswerHeader::died: return handle_death(header.worker);
+        case AnswerHeader::look_again: return handle_lost(header.id);
         case AnswerHeader::ready: {
             const std::lock_guard guard(mutex_);
             died_unready_ = 0;
-            if (Member* const member = members_.find(header.worker)) member->is_ready = true;
+            if (WorkerEntry* const member = members_.find(header.worker)) member->is_ready = true;
             not_due(start_of_member | header.worker);
             return;
         }
-        case AnswerHeader::lost_with_note: return heed_lost_with_note(header.id);
-        case AnswerHeader::generation_over: return heed_generation_over(header.worker);
+        case AnswerHeader::lost_with_note: return handle_lost_with_note(header.id);
+        case AnswerHeader::generation_over: return handle_generation_over(header.worker);
         case AnswerHeader::wake_up: return;
     }
 }
 
-void ProcessCrew::heed_outcome(Heard& heard) {
+void ProcessBackend::handle_outcome(ReceivedResult& heard) {
     TaskPointer task;
     {
         const std::lock_guard guard(mutex_);
@@ -189,7 +189,7 @@ void ProcessCrew::heed_outcome(Heard& heard) {
     }
 }
 
-void ProcessCrew::heed_begun(const AnswerHeader& header) {
+void ProcessBackend::handle_begun(const AnswerHeader& header) {
     const std::lock_guard guard(mutex_);
     const auto task = ledger_.find(header.id);
     if (!task || !task->options.timeout) return;
@@ -198,11 +198,11 @@ void ProcessCrew::heed_begun(const AnswerHeader& header) {
     fall_due(header.id, *task->options.timeout);
 }
 
-void ProcessCrew::heed_death(std::uint32_t number) {
+void ProcessBackend::handle_death(std::uint32_t number) {
     worker::ProcessPointer process;
     {
         const std::lock_guard guard(mutex_);
-        const Member* const member = members_.find(number);
+        const WorkerEntry* const member = members_.find(number);
         if (member == nullptr) return;
         process = member->process;
     }
@@ -211,7 +211,7 @@ void ProcessCrew::heed_death(std::uint32_t number) {
         const std::lock_guard guard(process->mutex);
         return process->exitcode;
     }();
-    Member member;
+    WorkerEntry member;
     std::uint64_t doing = 0;
     bool is_stray = false;
     bool crashed = false;
@@ -223,8 +223,8 @@ void ProcessCrew::heed_death(std::uint32_t number) {
         ++deaths_in_hand_;
         doing = member.note->doing;
         // Only the pool writes these steps, right before it kills the worker: else it was a stray write.
-        is_stray = !member.is_killed &&
-                   (Note::step_of(doing) == Note::doomed || Note::step_of(doing) == Note::recalled);
+        is_stray = !member.is_killed && (WorkerStatus::step_of(doing) == WorkerStatus::doomed ||
+                                         WorkerStatus::step_of(doing) == WorkerStatus::recalled);
         crashed = is_stray || (exitcode && platform::may_have_written_anywhere(*exitcode));
         // Set before the bell is rung: the worker that replaces this one must get new channels.
         if (crashed) {
@@ -269,21 +269,21 @@ void ProcessCrew::heed_death(std::uint32_t number) {
     }
     if (exitcode == 0 && channel::is_shut_down(*member.channels->tasks)) lose_tasks(member.channels);
     // Its note is what the worker could write to: after a crash it is believed only where that costs nothing.
-    const auto id = Note::task_of(doing);
+    const auto id = WorkerStatus::task_of(doing);
     if (id == 0 || (crashed && !can_have_had(member, id))) return;
     if (is_stray) {
         auto ended = death();
         ended.what = "ended: its note of what it does was written over, by a stray write of a task";
         return fail_dead(id, ended, member);
     }
-    const auto noted = Note::step_of(doing);
-    if (noted == Note::doomed) {
+    const auto noted = WorkerStatus::step_of(doing);
+    if (noted == WorkerStatus::doomed) {
         if (has_limit(id, &TaskOptions::timeout)) return fail_late(id, &TaskOptions::timeout);
         auto stopped = death();
         stopped.what = "stopped by somebody while it held up others, and killed for it";
         return fail_dead(id, stopped, member);
     }
-    if (noted != Note::taking && noted != Note::recalled) {
+    if (noted != WorkerStatus::taking && noted != WorkerStatus::recalled) {
         const bool late =
             exitcode && platform::is_cpu_time_signal(*exitcode) && has_limit(id, &TaskOptions::cpu_time);
         return late ? fail_late(id, &TaskOptions::cpu_time) : fail_dead(id, death(), member);
@@ -305,7 +305,7 @@ void ProcessCrew::heed_death(std::uint32_t number) {
 
 // Whether a worker that has crashed can have had this task. If its note names a task that another worker has,
 // or that is still in the queue, search_for_lost() finds the worker's own one.
-bool ProcessCrew::can_have_had(const Member& member, std::uint64_t id) {
+bool ProcessBackend::can_have_had(const WorkerEntry& member, std::uint64_t id) {
     TaskPointer task;
     {
         const std::lock_guard guard(mutex_);
@@ -316,18 +316,18 @@ bool ProcessCrew::can_have_had(const Member& member, std::uint64_t id) {
         if (task->generation != member.channels->generation) return false;
     }
     if (!take_back(*task, id)) return true;
-    heed_lost(id);  // it was in the queue
+    handle_lost(id);  // it was in the queue
     return false;
 }
 
-bool ProcessCrew::has_limit(std::uint64_t id, Limit limit) const {
+bool ProcessBackend::has_limit(std::uint64_t id, Limit limit) const {
     const std::lock_guard guard(mutex_);
     const auto task = ledger_.find(id);
     return task && task->options.*limit;
 }
 
 // A task that went with a worker which had not begun it.
-void ProcessCrew::heed_lost(std::uint64_t id) {
+void ProcessBackend::handle_lost(std::uint64_t id) {
     TaskPointer task;
     {
         const std::lock_guard guard(mutex_);
@@ -339,7 +339,7 @@ void ProcessCrew::heed_lost(std::uint64_t id) {
 
 // The attempt has failed. Returns null if there will be another one, or if the task is done already; else it
 // is out of the ledger.
-TaskPointer ProcessCrew::lose(std::uint64_t id, int Task::*times, int TaskOptions::*retries) {
+TaskPointer ProcessBackend::lose(std::uint64_t id, int Task::*times, int TaskOptions::*retries) {
     TaskPointer task;
     {
         const std::lock_guard guard(mutex_);
@@ -353,7 +353,7 @@ TaskPointer ProcessCrew::lose(std::uint64_t id, int Task::*times, int TaskOption
     return nullptr;
 }
 
-void ProcessCrew::fail_late(std::uint64_t id, Limit limit) {
+void ProcessBackend::fail_late(std::uint64_t id, Limit limit) {
     const auto task = lose(id, &Task::late, &TaskOptions::timeout_retries);
     if (!task) return;
     const auto& time = task->options.*limit;
@@ -365,7 +365,7 @@ void ProcessCrew::fail_late(std::uint64_t id, Limit limit) {
                  position_of(*task))));
 }
 
-void ProcessCrew::fail_dead(std::uint64_t id, const worker::Death& death, const Member& member) {
+void ProcessBackend::fail_dead(std::uint64_t id, const worker::Death& death, const WorkerEntry& member) {
     const auto task = lose(id, &Task::deaths, &TaskOptions::retries);
     if (!task) return;
     WorkerDied::Circumstances circumstances;

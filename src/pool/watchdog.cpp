@@ -1,4 +1,4 @@
-#include "pool/clock.hpp"
+#include "pool/watchdog.hpp"
 
 #include <algorithm>
 
@@ -7,21 +7,21 @@
 
 namespace chorus::pool {
 
-void Clock::start() {
+void Watchdog::start() {
     if (phase_ != Phase::none) return;
     if (!bell_) bell_.emplace();
     const platform::SignalsBlocked blocked;  // the program's handlers run in the program's threads
     platform::start_thread(
         [](void* clock) -> void* {
             platform::name_this_thread("chorus-clock");
-            static_cast<Clock*>(clock)->run();
+            static_cast<Watchdog*>(clock)->run();
             return nullptr;
         },
         this, 0);
     phase_ = Phase::runs;
 }
 
-void Clock::stop() {
+void Watchdog::stop() {
     std::unique_lock lock(mutex_);
     if (phase_ != Phase::runs) return;
     phase_ = Phase::ends;
@@ -29,7 +29,7 @@ void Clock::stop() {
     ended_.wait(lock, [this] { return phase_ == Phase::has_ended; });
 }
 
-void Clock::run() noexcept {
+void Watchdog::run() noexcept {
     worker::RunningTime time;
     std::unique_lock lock(mutex_);
     const auto wait_until = [&](TimePoint when) {

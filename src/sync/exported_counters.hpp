@@ -1,11 +1,10 @@
-// Signs: what an object tells who looks at its program from outside (`chorus top`), without being asked.
+// Counters exported to external observers such as `chorus top`.
 //
-// They hang in the commons, so all processes of a program's tree hang them out in one place. There are few:
-// an object that finds no place keeps its numbers to itself, and is not seen.
+// They lie in the shared runtime, so that all processes in a program's tree export them in one place. The
+// number of places is limited: an object that finds none keeps its counters to itself, and is not seen.
 //
-// Threads: any; a sign's numbers are its object's.
-// Death: of the process that has hung it out: who looks finds that process gone, and who needs a place takes
-//        this one.
+// Thread safety: any thread; an object's counters are its own.
+// Crash safety: an observer finds the exporting process gone; the next object that needs a place takes it.
 #pragma once
 
 #include <array>
@@ -18,21 +17,21 @@ namespace chorus::sync {
 
 /// Layout: as below. Writers: the process that has hung it out; `pid` is the word that commits: 0 is free,
 /// and one below 0 is being written by that process.
-struct alignas(128) Sign {
+struct alignas(128) CounterBlock {
     std::atomic<std::int32_t> pid{0};
     char name[36]{};  ///< cut short
     std::array<std::atomic<std::uint64_t>, 10> numbers{};
 };
-static_assert(sizeof(Sign) == 128);
+static_assert(sizeof(CounterBlock) == 128);
 
 /// Hangs out for as long as it lives. Write only: nobody's work may go by what stands in memory that others
 /// can write to.
-class HungOut {
+class ExportedCounters {
 public:
-    explicit HungOut(std::string_view name) noexcept;
-    ~HungOut();
-    HungOut(const HungOut&) = delete;
-    HungOut& operator=(const HungOut&) = delete;
+    explicit ExportedCounters(std::string_view name) noexcept;
+    ~ExportedCounters();
+    ExportedCounters(const ExportedCounters&) = delete;
+    ExportedCounters& operator=(const ExportedCounters&) = delete;
 
     // Relaxed: each is a number for a reader outside, which expects no order among them.
     void show(std::size_t which, std::uint64_t value) noexcept {
@@ -43,9 +42,9 @@ public:
     }
 
 private:
-    Sign* sign_;
+    CounterBlock* sign_;
     std::int32_t maker_;
-    Sign unseen_;
+    CounterBlock unseen_;
 };
 
 }  // namespace chorus::sync

@@ -1,4 +1,4 @@
-#include "sync/commons.hpp"
+#include "sync/shared_runtime.hpp"
 
 #include <memory>
 #include <mutex>
@@ -6,15 +6,17 @@
 
 #include "platform/fork_mutex.hpp"
 #include "platform/mapping.hpp"
-#include "sync/lives.hpp"
+#include "sync/liveness.hpp"
 
 namespace chorus::sync {
 namespace {
 
 using platform::page_size;
-static_assert(sizeof(Commons) <= Commons::hints_offset && sizeof(Commons::Hints) <= page_size &&
-              Commons::signs_offset % page_size == 0 && Commons::lives_offset % page_size == 0);
-constexpr std::size_t size_with_all_lives = Commons::lives_offset + Commons::most_lives * sizeof(Life);
+static_assert(sizeof(SharedRuntime) <= SharedRuntime::hints_offset &&
+              sizeof(SharedRuntime::Hints) <= page_size && SharedRuntime::signs_offset % page_size == 0 &&
+              SharedRuntime::participants_offset % page_size == 0);
+constexpr std::size_t size_with_all_participants =
+    SharedRuntime::participants_offset + SharedRuntime::most_participants * sizeof(Participant);
 
 // Bytes of the file whose locks guard what lies in it. They say nothing themselves.
 enum Guarded : std::size_t { printing, growth };
@@ -31,7 +33,7 @@ struct Page {
     std::mutex print_mutex;    ///< no fork() waits for a line to be written
     Memory* memory = nullptr;  ///< never unmapped: threads point into it
     Memory* before_main = nullptr;
-    std::atomic<Commons*> commons{nullptr};
+    std::atomic<SharedRuntime*> shared_runtime{nullptr};
 };
 
 Page& page() {
@@ -41,14 +43,16 @@ Page& page() {
 
 Memory* map(platform::FileDescriptor file) {
     auto memory = std::make_unique<Memory>();
-    memory->mapping = platform::Mapping(file.get(), size_with_all_lives, platform::Mapping::Access::read);
-    memory->mapping.make_writable(Commons::hints_offset, Commons::lives_offset - Commons::hints_offset);
+    memory->mapping =
+        platform::Mapping(file.get(), size_with_all_participants, platform::Mapping::Access::read);
+    memory->mapping.make_writable(SharedRuntime::hints_offset,
+                                  SharedRuntime::participants_offset - SharedRuntime::hints_offset);
     memory->file = std::move(file);
     return memory.release();
 }
 
-Commons* commons_in(const Memory& memory) noexcept {
-    return std::launder(reinterpret_cast<Commons*>(memory.mapping.bytes().data()));
+SharedRuntime* shared_runtime_in(const Memory& memory) noexcept {
+    return std::launder(reinterpret_cast<SharedRuntime*>(memory.mapping.bytes().data()));
 }
 
 // The first page, to be written to for a moment.
@@ -56,7 +60,9 @@ class FirstPage {
 public:
     explicit FirstPage(int file) : mapping_(file, page_size, platform::Mapping::Access::read_write) {}
     std::byte* data() const noexcept { return mapping_.bytes().data(); }
-    Commons& commons() const noexcept { return *std::launder(reinterpret_cast<Commons*>(data())); }
+    SharedRuntime& shared_runtime() const noexcept {
+        return *std::launder(reinterpret_cast<SharedRuntime*>(data()));
+    }
 
 private:
     platform::Mapping mapping_;
@@ -64,37 +70,37 @@ private:
 
 Page& ready_page() {
     auto& here = page();
-    if (here.commons.load() != nullptr) return here;
+    if (here.shared_runtime.load() != nullptr) return here;
     const std::lock_guard guard(here.mutex);
-    if (here.commons.load() != nullptr) return here;
-    auto file = platform::make_anonymous_file(commons_label);
-    platform::reserve(file.get(), Commons::signals_offset);
-    new (FirstPage(file.get()).data()) Commons;
+    if (here.shared_runtime.load() != nullptr) return here;
+    auto file = platform::make_anonymous_file(shared_runtime_label);
+    platform::reserve(file.get(), SharedRuntime::signals_offset);
+    new (FirstPage(file.get()).data()) SharedRuntime;
     here.memory = map(std::move(file));
-    auto* const made = commons_in(*here.memory);
-    new (&made->hints()) Commons::Hints;
-    for (auto& sign : made->signs()) new (&sign) Sign;
+    auto* const made = shared_runtime_in(*here.memory);
+    new (&made->hints()) SharedRuntime::Hints;
+    for (auto& sign : made->signs()) new (&sign) CounterBlock;
     // The name tags, signals and lives are what memory is at first, zeros.
-    here.commons = made;
+    here.shared_runtime = made;
     return here;
 }
 
 }  // namespace
 
-Commons& commons() { return *ready_page().commons; }
-int commons_descriptor() { return ready_page().memory->file.get(); }
+SharedRuntime& shared_runtime() { return *ready_page().shared_runtime; }
+int shared_runtime_descriptor() { return ready_page().memory->file.get(); }
 
-void take_commons(platform::FileDescriptor file) {
-    if (platform::file_size(file.get()) < Commons::signals_offset)
+void take_shared_runtime(platform::FileDescriptor file) {
+    if (platform::file_size(file.get()) < SharedRuntime::signals_offset)
         throw DecodeError("the memory that a program's processes share is cut short");
     // Static objects may have used shared ones before: this thread's life there is none here.
     page().before_main = page().memory;
-    leave_lives_behind();
+    leave_participants_behind();
     page().memory = map(std::move(file));
-    page().commons = commons_in(*page().memory);
+    page().shared_runtime = shared_runtime_in(*page().memory);
 }
 
-void make_lives_ready(std::uint32_t more_than) {
+void make_participants_ready(std::uint32_t more_than) {
     auto& here = ready_page();
     const int file = here.memory->file.get();
     const std::lock_guard guard(here.growth_mutex);
@@ -103,15 +109,16 @@ void make_lives_ready(std::uint32_t more_than) {
         int file;
         ~Unlock() { platform::unlock_byte(file, growth); }
     } const unlock{file};
-    const std::uint32_t ready = commons().lives_ready;
+    const std::uint32_t ready = shared_runtime().participants_ready;
     if (ready > more_than) return;
-    if (ready >= Commons::most_lives)
+    if (ready >= SharedRuntime::most_participants)
         throw Error("32768 threads of this program's processes use shared objects already: end some of them");
-    constexpr std::size_t more = Commons::lives_at_a_time;
-    platform::reserve(file, Commons::signals_offset + ready * sizeof(std::uint32_t),
+    constexpr std::size_t more = SharedRuntime::participants_at_a_time;
+    platform::reserve(file, SharedRuntime::signals_offset + ready * sizeof(std::uint32_t),
                       more * sizeof(std::uint32_t));
-    platform::reserve(file, Commons::lives_offset + ready * sizeof(Life), more * sizeof(Life));
-    FirstPage(file).commons().lives_ready = ready + more;
+    platform::reserve(file, SharedRuntime::participants_offset + ready * sizeof(Participant),
+                      more * sizeof(Participant));
+    FirstPage(file).shared_runtime().participants_ready = ready + more;
 }
 
 PrintLock::PrintLock() {
@@ -120,12 +127,12 @@ PrintLock::PrintLock() {
     here.print_mutex.lock();
     platform::lock_byte(here.memory->file.get(), printing);
     // Nobody is in there: who set this is dead, or somebody has written over it, which costs an empty line.
-    died_in_a_line_ = commons().hints().line_begun.exchange(1) != 0;
+    died_in_a_line_ = shared_runtime().hints().line_begun.exchange(1) != 0;
 }
 
 PrintLock::~PrintLock() {
     auto& here = ready_page();
-    commons().hints().line_begun = 0;
+    shared_runtime().hints().line_begun = 0;
     platform::unlock_byte(here.memory->file.get(), printing);
     here.print_mutex.unlock();
 }

@@ -1,4 +1,4 @@
-// The crew of threads: one queue of tasks, and threads that take from it.
+// The backend of threads: one queue of tasks, and threads that take from it.
 #include <algorithm>
 #include <condition_variable>
 #include <cstdio>
@@ -11,11 +11,11 @@
 #include <chorus/thread_queue.hpp>
 #include "memory/region.hpp"
 #include "platform/os_process.hpp"
+#include "pool/backends.hpp"
 #include "pool/budget.hpp"
-#include "pool/crews.hpp"
-#include "pool/pool_sign.hpp"
+#include "pool/pool_counters.hpp"
 #include "pool/task_trace.hpp"
-#include "sync/signs.hpp"
+#include "sync/exported_counters.hpp"
 
 namespace chorus::pool {
 namespace {
@@ -25,16 +25,16 @@ constexpr auto no_limits =
     "and .memory are for mp::Pool; for a "
     "limit on waiting use get(deadline)";
 
-class ThreadCrew final : public Crew, public std::enable_shared_from_this<ThreadCrew> {
+class ThreadBackend final : public Backend, public std::enable_shared_from_this<ThreadBackend> {
 public:
-    explicit ThreadCrew(CrewOptions options)
+    explicit ThreadBackend(BackendOptions options)
         : options_(checked(std::move(options))),
           wanted_(options_.workers),
           copy_(memory::copy_number()),
           sign_(options_.name),
           budget_(options_.budget) {
-        sign_.show(PoolSign::workers, wanted_);
-        sign_.show(PoolSign::kind, PoolSign::threads);
+        sign_.show(PoolCounters::workers, wanted_);
+        sign_.show(PoolCounters::kind, PoolCounters::threads);
     }
 
     void submit(TaskPointer task) override {
@@ -54,8 +54,8 @@ public:
                     throw;
                 }
             }
-            sign_.show(PoolSign::submitted, submitted_);
-            sign_.add(PoolSign::unfinished, 1);
+            sign_.show(PoolCounters::submitted, submitted_);
+            sign_.add(PoolCounters::unfinished, 1);
             if (task->arrow != 0) trace_submission(*task);
             if (current_ == this) {
                 budget_.enter_at_once(
@@ -108,7 +108,7 @@ public:
         const std::lock_guard guard(mutex_);
         require_open();
         wanted_ = workers;
-        sign_.show(PoolSign::workers, wanted_);
+        sign_.show(PoolCounters::workers, wanted_);
         while (threads_ < std::min(wanted_, unfinished_.load())) start_one();
     }
     std::size_t unfinished() const override { return unfinished_; }
@@ -183,7 +183,7 @@ public:
     std::vector<int> worker_pids() const override { return {}; }
 
 private:
-    static CrewOptions checked(CrewOptions options) {
+    static BackendOptions checked(BackendOptions options) {
         if (options.timeout || options.cpu_time || options.memory != 0) throw UsageError(no_limits);
         static std::atomic<int> pools{0};
         if (options.name.empty()) options.name = "ThreadPool-" + std::to_string(pools.fetch_add(1) + 1);
@@ -210,7 +210,7 @@ private:
         const std::string name = options_.name + "_" + std::to_string(started_);
         try {
             threading::Thread thread({.name = name, .daemon = true},
-                                     [crew = shared_from_this()] { crew->work(); });
+                                     [backend = shared_from_this()] { backend->work(); });
             thread.start();
             std::erase_if(handles_, [](const auto& each) { return !each.is_alive(); });
             handles_.push_back(thread);
@@ -234,7 +234,7 @@ private:
         task->drop_call();
         if (options_.budget != 0) let_in_after(task);
         task = nullptr;
-        sign_.add(PoolSign::unfinished, -1);
+        sign_.add(PoolCounters::unfinished, -1);
         if (unfinished_.fetch_sub(1) != 1 + left_tasks_) return;
         const std::lock_guard guard(mutex_);
         if (closed_ && unfinished_ == left_tasks_)
@@ -319,12 +319,12 @@ private:
         changed_.notify_all();
     }
 
-    CrewOptions options_;
+    BackendOptions options_;
     std::size_t wanted_;
     const std::uint32_t copy_;  ///< of the process that has made it
     threading::Queue<TaskPointer> tasks_;
     std::atomic<std::size_t> unfinished_{0};
-    sync::HungOut sign_;
+    sync::ExportedCounters sign_;
     std::atomic<bool> is_broken_{false};
     std::atomic<std::size_t> left_tasks_{0};  ///< of threads that have called exit(), and will not end them
     mutable std::mutex mutex_;                ///< guards what follows
@@ -340,18 +340,18 @@ private:
     std::atomic<bool> finished_{false};
     std::optional<std::string> broken_;
 
-    static thread_local ThreadCrew* current_;  ///< whose thread this is
-    static thread_local std::size_t at_once_;  ///< tasks that this thread is at: one may wait for another
+    static thread_local ThreadBackend* current_;  ///< whose thread this is
+    static thread_local std::size_t at_once_;     ///< tasks that this thread is at: one may wait for another
 };
 
-thread_local ThreadCrew* ThreadCrew::current_ = nullptr;
-thread_local std::size_t ThreadCrew::at_once_ = 0;
+thread_local ThreadBackend* ThreadBackend::current_ = nullptr;
+thread_local std::size_t ThreadBackend::at_once_ = 0;
 
 }  // namespace
 
-std::shared_ptr<Crew> make_thread_crew(CrewOptions options) {
+std::shared_ptr<Backend> make_thread_backend(BackendOptions options) {
     if (options.workers == 0) options.workers = static_cast<std::size_t>(platform::usable_cpus());
-    return std::make_shared<ThreadCrew>(std::move(options));
+    return std::make_shared<ThreadBackend>(std::move(options));
 }
 
 }  // namespace chorus::pool

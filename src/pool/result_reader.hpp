@@ -1,7 +1,7 @@
-// What a crew hears: the messages in its queue of answers, one after the other.
+// Result reader: receives the messages in a backend's result queue, one after the other.
 //
-// Threads: one at a time; what is done about a message may hear the next ones meanwhile.
-// Death: messages of the dead come like any others; what they had not finished never comes.
+// Thread safety: one thread at a time. Handlers may re-enter receive().
+// Crash safety: messages of dead workers come like any others; what they had not committed never comes.
 #pragma once
 
 #include <cstddef>
@@ -15,29 +15,29 @@
 #include <chorus/deadline.hpp>
 #include <chorus/detail/channel/queue_access.hpp>
 #include <chorus/detail/message/bytes.hpp>
-#include "pool/note.hpp"
+#include "pool/worker_status.hpp"
 
 namespace chorus::pool {
 
-struct Heard {
+struct ReceivedResult {
     AnswerHeader header;
     std::span<const std::byte> rest;
     message::Attachments attachments;
     std::exception_ptr error;  ///< they could not be taken: of the one task whose answer it is
 };
 
-class Inbox {
+class ResultReader {
 public:
     void open(channel::QueuePointer answers) { answers_ = std::move(answers); }
 
     /// Whether there is something that was taken out of the queue already.
     bool has_some() const noexcept { return !taken_.empty(); }
-    /// Hands the next message on. Returns false when nothing came in time.
-    bool hear(Deadline deadline, const std::function<void(Heard&)>& heed);
+    /// Passes the next message to `handle`. Returns false if the deadline passes first.
+    bool receive(Deadline deadline, const std::function<void(ReceivedResult&)>& handle);
 
 private:
     struct Taken {
-        Heard heard;
+        ReceivedResult result;
         std::size_t begin = 0;  ///< of the rest, in memory_, if it is not in a block
         std::size_t size = 0;
         std::optional<channel::TakenBlock> block;
@@ -47,7 +47,7 @@ private:
     channel::QueuePointer answers_;
     std::list<Taken> taken_;
     std::vector<std::byte> memory_;
-    std::list<std::vector<std::byte>> older_memory_;  ///< somebody up the stack still reads there
+    std::list<std::vector<std::byte>> older_memory_;  ///< callers up the stack still read there
     int depth_ = 0;
 };
 

@@ -1,0 +1,13 @@
+// The backends of this process that have begun. The program's end waits for them.
+#pragma once
+
+#include <memory>
+
+#include <chorus/detail/pool/backend.hpp>
+
+namespace chorus::pool {
+
+/// The backend is finished, with all its work done, before the program ends.
+void finish_at_the_end(const std::shared_ptr<Backend>& backend);
+
+}  // namespace chorus::pool
