@@ -259,12 +259,12 @@ TEST_P(Damage, a_pool_replaces_its_channels_and_goes_on) {
 // The note in which a worker of a pool keeps what it does; null if it cannot be told from other memory.
 std::atomic<std::uint64_t>* note_of_this_worker() {
     constexpr auto looks_like_a_running_task = [](std::uint64_t doing) {
-        const auto task = chorus::pool::Note::task_of(doing);
-        return chorus::pool::Note::step_of(doing) == chorus::pool::Note::running && task >> 32 < 100 &&
-               (task & 0xffffffff) - 1 < 1000;
+        const auto task = chorus::pool::WorkerStatus::task_of(doing);
+        return chorus::pool::WorkerStatus::step_of(doing) == chorus::pool::WorkerStatus::running &&
+               task >> 32 < 100 && (task & 0xffffffff) - 1 < 1000;
     };
     for (const auto words : shared_words("chorus-objects")) {
-        for (std::size_t at = 0; at < words.size(); at += sizeof(chorus::pool::Note) / 4) {
+        for (std::size_t at = 0; at < words.size(); at += sizeof(chorus::pool::WorkerStatus) / 4) {
             auto* const doing = reinterpret_cast<std::atomic<std::uint64_t>*>(&words[at]);
             if (looks_like_a_running_task(*doing)) return doing;
         }

@@ -22,6 +22,7 @@
 
 #include <chorus/detail/message/outcome.hpp>
 #include <chorus/errors.hpp>
+#include <chorus/register_exception.hpp>
 #include "platform/crash.hpp"
 #include "platform/debug_info.hpp"
 

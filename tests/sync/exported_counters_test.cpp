@@ -20,7 +20,7 @@ namespace {
 using chorus::sync::ExportedCounters;
 using chorus::sync::shared_runtime;
 
-const chorus::sync::Sign* find_sign(const std::string& name) {
+const chorus::sync::CounterBlock* find_sign(const std::string& name) {
     for (const auto& sign : shared_runtime().signs()) {
         if (sign.pid == ::getpid() && name == sign.name) return &sign;
     }
