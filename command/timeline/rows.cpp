@@ -73,7 +73,7 @@ private:
         if (event.what == 'M') return take_name(event);
         const std::size_t index = thread_of(event);
         Thread& thread = threads_[index];
-        if (event.kind == "life") return take_participant(event, at, thread);
+        if (event.kind == "life") return take_life(event, at, thread);
         thread.last = at;
         switch (event.what) {
             case 'B':
@@ -125,7 +125,7 @@ private:
     }
 
     // Told by the parent.
-    void take_participant(const Event& event, double at, Thread& thread) {
+    void take_life(const Event& event, double at, Thread& thread) {
         if (event.name.starts_with("start ")) {
             thread.last = at;
             if (const auto child = event.number("pid", 0); child != 0) {

@@ -76,9 +76,9 @@ using Kinds = testing::Types<InOrder, Reversed, Sorted>;
 TYPED_TEST_SUITE(ThreadQueue, Kinds, KindNames);
 
 /// Starts them all; waits for them all at the end.
-class Backend {
+class Crew {
 public:
-    ~Backend() { join(); }
+    ~Crew() { join(); }
     template <class Function>
     mt::Thread& add(Function function) {
         threads_.push_back(mt::Thread(std::move(function)));
@@ -139,26 +139,26 @@ TYPED_TEST(ThreadQueue, test_basic) {
 TYPED_TEST(ThreadQueue, a_blocked_put_goes_on_when_an_item_is_taken) {
     typename TestFixture::template Queue<int> q(capacity);
     fill(q);
-    Backend backend;
-    backend.add([&] { q.put(7); });
-    backend.add([&] { q.put(8, 60s); });
-    backend.until_asleep();
+    Crew crew;
+    crew.add([&] { q.put(7); });
+    crew.add([&] { q.put(8, 60s); });
+    crew.until_asleep();
     std::vector<int> got;
     for (int i = 0; i < 4; ++i) got.push_back(q.get());
-    backend.join();
+    crew.join();
     EXPECT_THAT(got, testing::UnorderedElementsAre(0, 1, 7, 8));
 }
 
 TYPED_TEST(ThreadQueue, a_blocked_get_goes_on_when_an_item_is_put) {
     typename TestFixture::template Queue<int> q;
-    Backend backend;
+    Crew crew;
     std::atomic<int> sum{0};
-    backend.add([&] { sum += q.get(); });
-    backend.add([&] { sum += q.get(60s); });
-    backend.until_asleep();
+    crew.add([&] { sum += q.get(); });
+    crew.add([&] { sum += q.get(60s); });
+    crew.until_asleep();
     q.put(1);
     q.put(10);
-    backend.join();
+    crew.join();
     EXPECT_EQ(sum, 11);
 }
 
@@ -175,10 +175,10 @@ TYPED_TEST(ThreadQueue, test_queue_task_done) {
 TYPED_TEST(ThreadQueue, test_queue_join) {
     // A queue may be joined several times, and anew after more was put.
     typename TestFixture::template Queue<int> q;
-    Backend backend;
+    Crew crew;
     std::atomic<int> sum{0};
     for (int i = 0; i < 2; ++i) {
-        backend.add([&] {
+        crew.add([&] {
             for (int item = q.get(); item >= 0; item = q.get()) {
                 sum += item;
                 q.task_done();
@@ -254,11 +254,11 @@ TYPED_TEST(ThreadQueue, test_shrinking_queue) {
 TYPED_TEST(ThreadQueue, a_larger_maxsize_lets_blocked_puts_go_on) {
     typename TestFixture::template Queue<int> q(capacity);
     fill(q);
-    Backend backend;
-    for (int i = 0; i < 3; ++i) backend.add([&] { q.put(9); });
-    backend.until_asleep();
+    Crew crew;
+    for (int i = 0; i < 3; ++i) crew.add([&] { q.put(9); });
+    crew.until_asleep();
     q.set_maxsize(0);
-    backend.join();
+    crew.join();
     EXPECT_EQ(q.qsize(), capacity + 3);
     EXPECT_FALSE(q.full());
 }
@@ -387,9 +387,9 @@ void shut_down_among_many(Queue q, bool immediately) {
     std::atomic<int> put{0};
     std::atomic<int> got{0};
     std::atomic<int> ended{0};
-    Backend backend;
+    Crew crew;
     for (int i = 0; i < threads; ++i) {
-        backend.add([&] {
+        crew.add([&] {
             try {
                 for (;;) {
                     q.put(1);
@@ -399,7 +399,7 @@ void shut_down_among_many(Queue q, bool immediately) {
                 ++ended;
             }
         });
-        backend.add([&] {
+        crew.add([&] {
             try {
                 for (;;) {
                     q.get();
@@ -411,11 +411,11 @@ void shut_down_among_many(Queue q, bool immediately) {
             }
         });
     }
-    Backend joiners;
+    Crew joiners;
     for (int i = 0; i < threads; ++i) joiners.add([&] { q.join(); });
     while (got < at_least) std::this_thread::yield();
     q.shutdown({.immediate = immediately});
-    backend.join();
+    crew.join();
     joiners.join();
     EXPECT_EQ(ended, 2 * threads);
     EXPECT_TRUE(q.empty());
@@ -442,18 +442,18 @@ template <class Queue>
 void shut_down_getters(bool immediately) {
     Queue q;
     std::atomic<int> told{0};
-    Backend backend;
+    Crew crew;
     for (int i = 0; i < 2; ++i) {
-        backend.add([&] {
+        crew.add([&] {
             EXPECT_THROW(q.get(), ShutDown);
             ++told;
         });
     }
-    backend.add([&] { EXPECT_THROW(q.get_many(2, 60s), ShutDown); });
-    backend.until_asleep();
+    crew.add([&] { EXPECT_THROW(q.get_many(2, 60s), ShutDown); });
+    crew.until_asleep();
     EXPECT_EQ(told, 0);
     q.shutdown({.immediate = immediately});
-    backend.join();
+    crew.join();
     EXPECT_EQ(told, 2);
 }
 
@@ -469,13 +469,13 @@ template <class Queue>
 void shut_down_putters(bool immediately) {
     Queue q(capacity);
     fill(q);
-    Backend backend;
-    backend.add([&] { EXPECT_THROW(q.put(4), ShutDown); });
-    backend.add([&] { EXPECT_THROW(q.put(5, 60s), ShutDown); });
-    backend.add([&] { EXPECT_THROW(q.put_many(std::vector<int>{6, 7}), ShutDown); });
-    backend.until_asleep();
+    Crew crew;
+    crew.add([&] { EXPECT_THROW(q.put(4), ShutDown); });
+    crew.add([&] { EXPECT_THROW(q.put(5, 60s), ShutDown); });
+    crew.add([&] { EXPECT_THROW(q.put_many(std::vector<int>{6, 7}), ShutDown); });
+    crew.until_asleep();
     q.shutdown({.immediate = immediately});
-    backend.join();
+    crew.join();
     EXPECT_EQ(q.qsize(), immediately ? 0U : capacity);
 }
 
@@ -492,14 +492,14 @@ void shut_down_joiners(bool immediately) {
     Queue q;
     fill(q);
     std::atomic<int> joined{0};
-    Backend backend;
+    Crew crew;
     for (int i = 0; i < 2; ++i) {
-        backend.add([&] {
+        crew.add([&] {
             EXPECT_TRUE(q.join());
             ++joined;
         });
     }
-    backend.until_asleep();
+    crew.until_asleep();
     q.shutdown({.immediate = immediately});
     if (!immediately) {
         for (std::size_t i = 0; i < capacity; ++i) {
@@ -508,7 +508,7 @@ void shut_down_joiners(bool immediately) {
             q.task_done();
         }
     }
-    backend.join();
+    crew.join();
     EXPECT_EQ(joined, 2);
 }
 
@@ -524,10 +524,10 @@ template <class Queue>
 void shut_down_putters_and_joiners(bool immediately) {
     Queue q(capacity);
     fill(q);
-    Backend backend;
-    backend.add([&] { EXPECT_THROW(q.put(5), ShutDown); });
-    backend.add([&] { EXPECT_TRUE(q.join()); });
-    backend.until_asleep();
+    Crew crew;
+    crew.add([&] { EXPECT_THROW(q.put(5), ShutDown); });
+    crew.add([&] { EXPECT_TRUE(q.join()); });
+    crew.until_asleep();
     q.shutdown({.immediate = immediately});
     if (!immediately) {
         for (std::size_t i = 0; i < capacity; ++i) {
@@ -535,7 +535,7 @@ void shut_down_putters_and_joiners(bool immediately) {
             q.task_done();
         }
     }
-    backend.join();
+    crew.join();
     EXPECT_EQ(q.qsize(), 0U);
 }
 
@@ -552,9 +552,9 @@ TYPED_TEST(ThreadQueue, test_shutdown_get_task_done_join) {
     fill(q);
     std::atomic<int> got{0};
     std::latch both_got(2);
-    Backend backend;
+    Crew crew;
     for (int i = 0; i < 2; ++i) {
-        backend.add([&] {
+        crew.add([&] {
             q.get();
             ++got;
             both_got.arrive_and_wait();
@@ -565,7 +565,7 @@ TYPED_TEST(ThreadQueue, test_shutdown_get_task_done_join) {
     }
     both_got.wait();
     q.shutdown();
-    backend.join();
+    crew.join();
     EXPECT_EQ(got, 2);
 }
 
@@ -605,8 +605,8 @@ TYPED_TEST(ThreadQueue, put_many_waits_for_room_as_often_as_it_must) {
     EXPECT_EQ(q.put_many(many, chorus::now), capacity) << "says how many had room";
     EXPECT_EQ(q.put_many(many, 1ms), 0U);
     EXPECT_EQ(q.get_many(9).size(), capacity);
-    Backend backend;
-    backend.add([&] { EXPECT_EQ(q.put_many(many), many.size()); });
+    Crew crew;
+    crew.add([&] { EXPECT_EQ(q.put_many(many), many.size()); });
     std::vector<int> got;
     while (got.size() < many.size()) {
         for (const int item : q.get_many(3)) got.push_back(item);
@@ -618,24 +618,24 @@ TYPED_TEST(ThreadQueue, put_many_waits_for_room_as_often_as_it_must) {
 TYPED_TEST(ThreadQueue, put_many_wakes_as_many_as_it_has_items_for) {
     typename TestFixture::template Queue<int> q;
     std::atomic<int> sum{0};
-    Backend backend;
-    for (int i = 0; i < 4; ++i) backend.add([&] { sum += q.get(); });
-    backend.until_asleep();
+    Crew crew;
+    for (int i = 0; i < 4; ++i) crew.add([&] { sum += q.get(); });
+    crew.until_asleep();
     q.put_many(std::vector<int>{1, 2, 3, 4});
-    backend.join();
+    crew.join();
     EXPECT_EQ(sum, 10);
 }
 
 TYPED_TEST(ThreadQueue, range_for_ends_when_it_is_shut_down_and_empty) {
     typename TestFixture::template Queue<int> q;
     int sum = 0;
-    Backend backend;
-    backend.add([&] {
+    Crew crew;
+    crew.add([&] {
         for (int& item : q) sum += item;
     });
     for (int i = 1; i <= 1000; ++i) q.put(i);
     q.shutdown();
-    backend.join();
+    crew.join();
     EXPECT_EQ(sum, 500500);
 }
 
@@ -645,16 +645,16 @@ TYPED_TEST(ThreadQueue, fifty_producers_and_fifty_consumers_lose_and_double_noth
     for (const std::size_t maxsize : {0U, 7U}) {
         typename TestFixture::template Queue<int> q(maxsize);
         std::vector<std::vector<int>> got(pairs);
-        Backend backend;
+        Crew crew;
         for (int i = 0; i < pairs; ++i) {
-            backend.add([&q, i] {
+            crew.add([&q, i] {
                 for (int k = 0; k < each; ++k) q.put(i * each + k);
             });
-            backend.add([&q, &mine = got[static_cast<std::size_t>(i)]] {
+            crew.add([&q, &mine = got[static_cast<std::size_t>(i)]] {
                 for (int k = 0; k < each; ++k) mine.push_back(q.get());
             });
         }
-        backend.join();
+        crew.join();
         std::vector<int> all;
         for (const auto& mine : got) all.insert(all.end(), mine.begin(), mine.end());
         std::sort(all.begin(), all.end());
@@ -667,12 +667,12 @@ TYPED_TEST(ThreadQueue, fifty_producers_and_fifty_consumers_lose_and_double_noth
 TYPED_TEST(ThreadQueue, qsize_is_never_more_than_fits_nor_less_than_none) {
     typename TestFixture::template Queue<int> q(3);
     std::atomic<bool> stop{false};
-    Backend backend;
-    backend.add([&] {
+    Crew crew;
+    crew.add([&] {
         while (!stop) q.put(1);
         q.shutdown();
     });
-    backend.add([&] {
+    crew.add([&] {
         for (int item : q) (void)item;
     });
     for (int i = 0; i < 20000; ++i) ASSERT_LE(q.qsize(), 3U);
@@ -828,9 +828,9 @@ TYPED_TEST(ThreadQueue, a_get_behind_one_that_fails_is_woken) {
     typename TestFixture::template Queue<FailsOnce> q;
     std::atomic<int> failed{0};
     std::atomic<int> got{0};
-    Backend backend;
+    Crew crew;
     for (int i = 0; i < 2; ++i) {
-        backend.add([&] {
+        crew.add([&] {
             try {
                 got += q.get().value;
             } catch (const std::runtime_error&) {
@@ -838,9 +838,9 @@ TYPED_TEST(ThreadQueue, a_get_behind_one_that_fails_is_woken) {
             }
         });
     }
-    backend.until_asleep();
+    crew.until_asleep();
     q.put(FailsOnce(8, 1));
-    backend.join();
+    crew.join();
     EXPECT_EQ(failed, 1);
     EXPECT_EQ(got, 8);
 }
@@ -850,9 +850,9 @@ TYPED_TEST(ThreadQueue, a_put_behind_one_that_fails_is_woken) {
     q.put(FailsOnce(1));
     std::atomic<int> failed{0};
     std::atomic<int> done{0};
-    Backend backend;
+    Crew crew;
     for (const int moves : {0, -1}) {
-        backend.add([&, moves] {
+        crew.add([&, moves] {
             FailsOnce item(2, moves);
             try {
                 q.put(std::move(item));
@@ -861,10 +861,10 @@ TYPED_TEST(ThreadQueue, a_put_behind_one_that_fails_is_woken) {
                 ++failed;
             }
         });
-        backend.until_asleep();
+        crew.until_asleep();
     }
     EXPECT_EQ(q.get().value, 1);
-    backend.join();
+    crew.join();
     EXPECT_EQ(failed, 1);
     EXPECT_EQ(done, 1);
 }
@@ -937,8 +937,8 @@ void expect_no_shorter_with_signals(Call call) {
     std::atomic<bool> may_end{false};
     pthread_t id{};
     std::latch known(1);
-    Backend backend;
-    backend.add([&] {
+    Crew crew;
+    crew.add([&] {
         id = ::pthread_self();
         known.count_down();
         int before = 0;
@@ -984,12 +984,12 @@ TYPED_TEST(ThreadQueue, waits_that_end_by_their_deadline_take_nothing_from_other
             }
         }
     };
-    Backend backend;
+    Crew crew;
     for (int i = 0; i < 3; ++i) {
-        backend.add([&] { get_until_shutdown([] { return chorus::Deadline(50us); }); });
+        crew.add([&] { get_until_shutdown([] { return chorus::Deadline(50us); }); });
     }
     // The calls that are meant for this one may go to nobody else.
-    backend.add([&] { get_until_shutdown([] { return chorus::Deadline(); }); });
+    crew.add([&] { get_until_shutdown([] { return chorus::Deadline(); }); });
     for (int i = 0; i < items; ++i) {
         q.put(1);
         while (i % 10 == 0 && got < i) std::this_thread::yield();
@@ -1013,8 +1013,8 @@ TYPED_TEST(ThreadQueue, who_waits_uses_no_processor_time) {
 // ---- order ------------------------------------------------------------------------------------------
 
 void expect_in_order(mt::Queue<int> q, int items) {
-    Backend backend;
-    backend.add([&] {
+    Crew crew;
+    crew.add([&] {
         for (int i = 0; i < items; ++i) q.put(i);
     });
     for (int i = 0; i < items; ++i) ASSERT_EQ(q.get(), i);
@@ -1030,8 +1030,8 @@ TEST(FifoQueue, items_come_out_in_order_when_there_is_little_room) {
 TEST(FifoQueue, batches_come_out_in_order) {
     constexpr int items = 200'000;
     mt::Queue<std::string> q;
-    Backend backend;
-    backend.add([&] {
+    Crew crew;
+    crew.add([&] {
         std::vector<std::string> some;
         for (int i = 0; i < items;) {
             some.clear();
@@ -1139,8 +1139,8 @@ TEST(SimpleQueue, test_negative_timeout_raises_exception) {
 
 TEST(SimpleQueue, test_order) {
     mt::SimpleQueue<int> q;
-    Backend backend;
-    backend.add([&] {
+    Crew crew;
+    crew.add([&] {
         for (int i = 0; i < 100'000; ++i) q.put(i);
     });
     for (int i = 0; i < 100'000; ++i) ASSERT_EQ(q.get(), i);
@@ -1153,8 +1153,8 @@ void share_among_many(Get get) {
     constexpr int each = 200;
     mt::SimpleQueue<int> q;
     std::vector<std::vector<int>> got(pairs);
-    Backend producers;
-    Backend consumers;
+    Crew producers;
+    Crew consumers;
     for (int i = 0; i < pairs; ++i) {
         producers.add([&q, i] {
             for (int k = 0; k < each; ++k) q.put(i * each + k);

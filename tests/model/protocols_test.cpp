@@ -347,7 +347,7 @@ struct MortalLock {
         lives.emplace_back(machine, "life of thread 0", 1);
         lives.emplace_back(machine, "life of thread 1", 1);
     }
-    Word& participant_of(std::uint32_t owner) { return lives[owner - 1]; }
+    Word& life_of(std::uint32_t owner) { return lives[owner - 1]; }
 };
 
 struct MortalOrders {
@@ -365,7 +365,7 @@ Task<void> use_while_alive(Machine& machine, MortalLock& here, std::uint32_t sel
         auto value = co_await here.word.load();
         const std::uint32_t owner = value & ~waited_for;
         bool inherited = false;
-        if (owner != 0) inherited = co_await is_dead(here.participant_of(owner), orders.is_dead);
+        if (owner != 0) inherited = co_await is_dead(here.life_of(owner), orders.is_dead);
         if (owner == 0 || inherited) {
             found = co_await here.word.compare_exchange(value, self | (value & waited_for), orders.inherit,
                                                         relaxed);
@@ -379,7 +379,7 @@ Task<void> use_while_alive(Machine& machine, MortalLock& here, std::uint32_t sel
         }
         value |= waited_for;
         // DeathWord::watch
-        auto& life = here.participant_of(owner);
+        auto& life = here.life_of(owner);
         auto alive = co_await life.load();
         if ((alive & model::died) != 0) continue;
         if ((alive & model::watched) == 0) {
@@ -412,7 +412,7 @@ Machine::Result explore_killed_holder(const MortalOrders& orders) {
     return Machine::explore(
         [&](Machine& machine) {
             auto& here = machine.make<MortalLock>(machine);
-            machine.add_mortal(use_while_alive(machine, here, 1, orders), here.participant_of(1));
+            machine.add_mortal(use_while_alive(machine, here, 1, orders), here.life_of(1));
             machine.add(use_while_alive(machine, here, 2, orders));
         },
         4);

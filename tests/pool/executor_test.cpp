@@ -203,14 +203,14 @@ TEST_P(ProcessPool, test_killed_child) {
 }
 
 // Arrives in a worker with an event that it sets when it goes.
-class StderrRelay {
+class LastWords {
 public:
-    StderrRelay(mp::Event gone, bool has_arrived) : gone_(std::move(gone)), has_arrived_(has_arrived) {}
-    StderrRelay(StderrRelay&& other) noexcept
+    LastWords(mp::Event gone, bool has_arrived) : gone_(std::move(gone)), has_arrived_(has_arrived) {}
+    LastWords(LastWords&& other) noexcept
         : gone_(other.gone_), has_arrived_(std::exchange(other.has_arrived_, false)) {}
-    StderrRelay(const StderrRelay& other) : gone_(other.gone_), has_arrived_(false) {}
-    StderrRelay& operator=(const StderrRelay&) = delete;
-    ~StderrRelay() {
+    LastWords(const LastWords& other) : gone_(other.gone_), has_arrived_(false) {}
+    LastWords& operator=(const LastWords&) = delete;
+    ~LastWords() {
         if (has_arrived_) gone_.set();
     }
     const mp::Event& gone() const { return gone_; }
@@ -223,9 +223,9 @@ private:
 }  // namespace
 
 template <>
-struct chorus::codec<StderrRelay> {
-    static void write(message::Writer& out, const StderrRelay& value) { message::encode(out, value.gone()); }
-    static StderrRelay read(message::Reader& in) { return {message::decode<mp::Event>(in), true}; }
+struct chorus::codec<LastWords> {
+    static void write(message::Writer& out, const LastWords& value) { message::encode(out, value.gone()); }
+    static LastWords read(message::Reader& in) { return {message::decode<mp::Event>(in), true}; }
 };
 
 namespace {
@@ -234,7 +234,7 @@ TEST_P(ProcessPool, test_ressources_gced_in_workers) {
     mp::Event gone;
     mp::Pool pool(1);
     EXPECT_FALSE(
-        pool.apply([](const StderrRelay& words) { return words.gone().is_set(); }, StderrRelay(gone, false)));
+        pool.apply([](const LastWords& words) { return words.gone().is_set(); }, LastWords(gone, false)));
     EXPECT_TRUE(gone.wait(20s)) << "the worker lives, and has let go of its argument";
 }
 

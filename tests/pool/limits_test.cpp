@@ -116,11 +116,11 @@ TEST_P(PoolLimits, failures_of_an_imap_say_which_item_it_was) {
             try {
                 is_over = !results.next();
             } catch (const chorus::TimedOut& error) {
-                handle(error, "late");
+                heed(error, "late");
             } catch (const chorus::OutOfMemory& error) {
-                handle(error, "greedy");
+                heed(error, "greedy");
             } catch (const chorus::WorkerDied& error) {
-                handle(error, "dead");
+                heed(error, "dead");
             }
         }
         using Failed = std::map<std::string, std::size_t>;

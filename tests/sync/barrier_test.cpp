@@ -65,9 +65,9 @@ void run_in_step(int rounds) {
     typename Par::Semaphore inside(0);
     typename Par::Semaphore outside(parties);
     {
-        Backend<Par> backend;
-        backend.start_many(parties, keep_in_step<typename Par::Barrier, typename Par::Semaphore>, barrier,
-                           inside, outside, rounds);
+        Crew<Par> crew;
+        crew.start_many(parties, keep_in_step<typename Par::Barrier, typename Par::Semaphore>, barrier,
+                        inside, outside, rounds);
     }
     EXPECT_EQ(outside.get_value(), parties);
     EXPECT_FALSE(barrier.broken());
@@ -86,8 +86,8 @@ EACH_WAY_TEST(Barrier, test_wait_return) {
         for (int i = 0; i < 100; ++i) noted.at(static_cast<std::size_t>(theirs.wait(too_long))).release();
     };
     {
-        Backend<TypeParam> backend;
-        backend.start_many(parties, note, barrier, numbers);
+        Crew<TypeParam> crew;
+        crew.start_many(parties, note, barrier, numbers);
     }
     for (const auto& number : numbers)
         EXPECT_EQ(number.get_value(), 100) << "each number is somebody's in each round";
@@ -129,20 +129,20 @@ EACH_WAY_TEST(Barrier, test_action) {
         }
     };
     {
-        Backend<TypeParam> backend;
-        backend.start_many(parties, count, barrier, typename TypeParam::Barrier(parties));
+        Crew<TypeParam> crew;
+        crew.start_many(parties, count, barrier, typename TypeParam::Barrier(parties));
     }
     EXPECT_EQ(ActionLog::count(), 3);
 }
 
 EACH_WAY_TEST(Barrier, an_action_that_throws_breaks_it_and_reaches_who_ran_it) {
     typename TypeParam::Barrier barrier(3, [] { throw std::runtime_error("no luck"); });
-    Backend<TypeParam> backend;
-    backend.start_many(2, meet_broken_barrier<typename TypeParam::Barrier, typename TypeParam::Semaphore>,
-                       barrier, this->done_);
+    Crew<TypeParam> crew;
+    crew.start_many(2, meet_broken_barrier<typename TypeParam::Barrier, typename TypeParam::Semaphore>,
+                    barrier, this->done_);
     expect_waiting(barrier, 2);
     EXPECT_EQ(message_of<std::runtime_error>([&] { barrier.wait(); }), "no luck");
-    backend.join();
+    crew.join();
     EXPECT_EQ(this->done_.get_value(), 2);
     EXPECT_TRUE(barrier.broken());
     EXPECT_THAT(message_of<chorus::BrokenBarrierError>([&] { barrier.wait(); }), HasSubstr("action threw"));
@@ -150,12 +150,12 @@ EACH_WAY_TEST(Barrier, an_action_that_throws_breaks_it_and_reaches_who_ran_it) {
 
 EACH_WAY_TEST(Barrier, test_abort) {
     typename TypeParam::Barrier barrier(3);
-    Backend<TypeParam> backend;
-    backend.start_many(2, meet_broken_barrier<typename TypeParam::Barrier, typename TypeParam::Semaphore>,
-                       barrier, this->done_);
+    Crew<TypeParam> crew;
+    crew.start_many(2, meet_broken_barrier<typename TypeParam::Barrier, typename TypeParam::Semaphore>,
+                    barrier, this->done_);
     expect_waiting(barrier, 2);
     barrier.abort();
-    backend.join();
+    crew.join();
     EXPECT_EQ(this->done_.get_value(), 2);
     EXPECT_TRUE(barrier.broken());
     EXPECT_EQ(barrier.n_waiting(), 0);
@@ -165,50 +165,50 @@ EACH_WAY_TEST(Barrier, test_abort) {
 
 EACH_WAY_TEST(Barrier, test_reset) {
     typename TypeParam::Barrier barrier(3);
-    Backend<TypeParam> backend;
-    backend.start_many(2, meet_broken_barrier<typename TypeParam::Barrier, typename TypeParam::Semaphore>,
-                       barrier, this->done_);
+    Crew<TypeParam> crew;
+    crew.start_many(2, meet_broken_barrier<typename TypeParam::Barrier, typename TypeParam::Semaphore>,
+                    barrier, this->done_);
     expect_waiting(barrier, 2);
     barrier.reset();
-    backend.join();
+    crew.join();
     EXPECT_EQ(this->done_.get_value(), 2);
     EXPECT_FALSE(barrier.broken());
-    backend.start_many(3, pass<typename TypeParam::Barrier, typename TypeParam::Semaphore>, barrier,
-                       this->done_, 2);
-    backend.join();
+    crew.start_many(3, pass<typename TypeParam::Barrier, typename TypeParam::Semaphore>, barrier, this->done_,
+                    2);
+    crew.join();
     EXPECT_EQ(this->done_.get_value(), 2 + 6);
 }
 
 EACH_WAY_TEST(Barrier, test_abort_and_reset) {
     typename TypeParam::Barrier barrier(3);
-    Backend<TypeParam> backend;
+    Crew<TypeParam> crew;
     for (int round = 1; round <= 3; ++round) {
-        backend.start_many(2, meet_broken_barrier<typename TypeParam::Barrier, typename TypeParam::Semaphore>,
-                           barrier, this->done_);
+        crew.start_many(2, meet_broken_barrier<typename TypeParam::Barrier, typename TypeParam::Semaphore>,
+                        barrier, this->done_);
         expect_waiting(barrier, 2);
         barrier.abort();
-        backend.join();
+        crew.join();
         EXPECT_TRUE(barrier.broken());
         barrier.reset();
         EXPECT_FALSE(barrier.broken());
         EXPECT_EQ(barrier.n_waiting(), 0);
     }
-    backend.start_many(3, pass<typename TypeParam::Barrier, typename TypeParam::Semaphore>, barrier,
-                       this->done_, 5);
-    backend.join();
+    crew.start_many(3, pass<typename TypeParam::Barrier, typename TypeParam::Semaphore>, barrier, this->done_,
+                    5);
+    crew.join();
     EXPECT_EQ(this->done_.get_value(), 6 + 15);
 }
 
 EACH_WAY_TEST(Barrier, test_timeout) {
     typename TypeParam::Barrier barrier(4);
-    Backend<TypeParam> backend;
-    backend.start_many(2, meet_broken_barrier<typename TypeParam::Barrier, typename TypeParam::Semaphore>,
-                       barrier, this->done_);
+    Crew<TypeParam> crew;
+    crew.start_many(2, meet_broken_barrier<typename TypeParam::Barrier, typename TypeParam::Semaphore>,
+                    barrier, this->done_);
     expect_waiting(barrier, 2);
     const Stopwatch watch;
     EXPECT_THAT(message_of<chorus::BrokenBarrierError>([&] { barrier.wait(100ms); }), HasSubstr("in time"));
     EXPECT_GE(watch.elapsed(), 100ms);
-    backend.join();
+    crew.join();
     EXPECT_EQ(this->done_.get_value(), 2);
     EXPECT_TRUE(barrier.broken());
 }
@@ -223,9 +223,9 @@ EACH_WAY_TEST(Barrier, test_default_timeout) {
         }
     };
     const Stopwatch watch;
-    Backend<TypeParam> backend;
-    backend.start_many(2, be_late, barrier, this->done_);
-    backend.join();
+    Crew<TypeParam> crew;
+    crew.start_many(2, be_late, barrier, this->done_);
+    crew.join();
     EXPECT_GE(watch.elapsed(), 100ms);
     EXPECT_EQ(this->done_.get_value(), 2);
     EXPECT_TRUE(barrier.broken());
@@ -261,9 +261,9 @@ EACH_WAY_TEST(Barrier, has_at_least_one_party) {
 EACH_WAY_TEST(Barrier, test_repr) {
     typename TypeParam::Barrier barrier(3);
     EXPECT_EQ(text_of(barrier), "<Barrier(waiters=0/3)>");
-    Backend<TypeParam> backend;
-    backend.start_many(2, meet_broken_barrier<typename TypeParam::Barrier, typename TypeParam::Semaphore>,
-                       barrier, this->done_);
+    Crew<TypeParam> crew;
+    crew.start_many(2, meet_broken_barrier<typename TypeParam::Barrier, typename TypeParam::Semaphore>,
+                    barrier, this->done_);
     expect_waiting(barrier, 2);
     EXPECT_EQ(text_of(barrier), "<Barrier(waiters=2/3)>");
     barrier.abort();
@@ -279,18 +279,18 @@ EACH_WAY_TEST(Barrier, test_interrupted_waits) {
         EXPECT_GE(watch.elapsed(), 200ms);
         barrier.reset();
     } while (Alarms::count() <= 10);
-    Backend<TypeParam> backend;
-    backend.start(pass<typename TypeParam::Barrier, typename TypeParam::Semaphore>, barrier, this->done_, 1);
+    Crew<TypeParam> crew;
+    crew.start(pass<typename TypeParam::Barrier, typename TypeParam::Semaphore>, barrier, this->done_, 1);
     EXPECT_NO_THROW(barrier.wait());
 }
 
 // More come than there are parties: they make the next rounds.
 EACH_WAY_TEST(Barrier, any_five_of_ten_pass_together) {
     typename TypeParam::Barrier barrier(5);
-    Backend<TypeParam> backend;
-    backend.start_many(10, pass<typename TypeParam::Barrier, typename TypeParam::Semaphore>, barrier,
-                       this->done_, 1);
-    backend.join();
+    Crew<TypeParam> crew;
+    crew.start_many(10, pass<typename TypeParam::Barrier, typename TypeParam::Semaphore>, barrier,
+                    this->done_, 1);
+    crew.join();
     EXPECT_EQ(this->done_.get_value(), 10);
     EXPECT_EQ(barrier.n_waiting(), 0);
 }
@@ -316,8 +316,8 @@ EACH_WAY_TEST(Barrier, an_idle_waiter_uses_no_cpu) {
         });
         REQUIRE(used < hardly_any_cpu_time);
     };
-    Backend<TypeParam> backend;
-    backend.start_many(2, idle, typename TypeParam::Barrier(3));
+    Crew<TypeParam> crew;
+    crew.start_many(2, idle, typename TypeParam::Barrier(3));
 }
 
 // ---- death -------------------------------------------------------------------------------------
@@ -337,13 +337,13 @@ EACH_WAY_TEST(BarrierOfTheDead, a_party_killed_while_it_waits_breaks_it_and_is_n
     mp::Barrier barrier(4);
     Victim victim(pass<mp::Barrier, mp::Semaphore>, barrier, this->done_, 1);
     expect_waiting(barrier, 1);
-    Backend<TypeParam> backend;
-    backend.start_many(2, meet_broken_barrier<mp::Barrier, mp::Semaphore>, barrier, this->done_);
+    Crew<TypeParam> crew;
+    crew.start_many(2, meet_broken_barrier<mp::Barrier, mp::Semaphore>, barrier, this->done_);
     expect_waiting(barrier, 3);
-    for (const auto& worker : backend.workers())
+    for (const auto& worker : crew.workers())
         EXPECT_TRUE(becomes_true([&] { return sleeps_on_a_word(system_id(worker)); }));
     victim.die();
-    backend.join();
+    crew.join();
     EXPECT_EQ(this->done_.get_value(), 2) << "those who waited were told at once";
     EXPECT_TRUE(barrier.broken());
     for (int i = 0; i < 2; ++i) {
@@ -351,8 +351,8 @@ EACH_WAY_TEST(BarrierOfTheDead, a_party_killed_while_it_waits_breaks_it_and_is_n
                     AllOf(HasSubstr(name_and_pid(victim.process())), HasSubstr("died")));
     }
     barrier.reset();
-    backend.start_many(4, pass<mp::Barrier, mp::Semaphore>, barrier, this->done_, 10);
-    backend.join();
+    crew.start_many(4, pass<mp::Barrier, mp::Semaphore>, barrier, this->done_, 10);
+    crew.join();
     EXPECT_EQ(this->done_.get_value(), 2 + 40);
 }
 
@@ -372,13 +372,13 @@ EACH_WAY_TEST(BarrierOfTheDead, a_second_death_changes_nothing) {
     expect_waiting(barrier, 1);
     Victim second(pass<mp::Barrier, mp::Semaphore>, barrier, this->done_, 1);
     expect_waiting(barrier, 2);
-    Backend<TypeParam> backend;
-    backend.start(meet_broken_barrier<mp::Barrier, mp::Semaphore>, barrier, this->done_);
+    Crew<TypeParam> crew;
+    crew.start(meet_broken_barrier<mp::Barrier, mp::Semaphore>, barrier, this->done_);
     expect_waiting(barrier, 3);
     first.stop();
     second.stop();
     second.die();
-    backend.join();
+    crew.join();
     first.die();
     EXPECT_THAT(message_of<chorus::BrokenBarrierError>([&] { barrier.wait(); }),
                 HasSubstr(name_and_pid(second.process())));
@@ -398,13 +398,13 @@ void run_action(mp::Barrier barrier, mp::Semaphore begun) {
 EACH_WAY_TEST(BarrierOfTheDead, one_killed_in_the_action_breaks_it_and_is_named) {
     mp::Barrier barrier(3, stay_in_action);
     mp::Semaphore begun(0);
-    Backend<TypeParam> backend;
-    backend.start_many(2, meet_broken_barrier<mp::Barrier, mp::Semaphore>, barrier, this->done_);
+    Crew<TypeParam> crew;
+    crew.start_many(2, meet_broken_barrier<mp::Barrier, mp::Semaphore>, barrier, this->done_);
     expect_waiting(barrier, 2);
     Victim victim(run_action, barrier, begun);
     ASSERT_TRUE(begun.acquire(too_long));
     victim.die();
-    backend.join();
+    crew.join();
     EXPECT_EQ(this->done_.get_value(), 2);
     EXPECT_THAT(message_of<chorus::BrokenBarrierError>([&] { barrier.wait(); }),
                 HasSubstr(name_and_pid(victim.process())));
@@ -425,13 +425,13 @@ EACH_WAY_TEST(BarrierOfTheDead, one_killed_in_the_action_while_only_later_ones_w
             told.release();
         }
     };
-    Backend<TypeParam> backend;
-    backend.start_many(2, come_later, barrier, about_to_wait, this->done_);
-    expect_asleep(about_to_wait, backend.workers());
+    Crew<TypeParam> crew;
+    crew.start_many(2, come_later, barrier, about_to_wait, this->done_);
+    expect_asleep(about_to_wait, crew.workers());
     victim.die();
     EXPECT_TRUE(becomes_true([&] { return this->done_.get_value() == 2; }));
     if (!barrier.broken()) barrier.abort();
-    backend.join();
+    crew.join();
 }
 
 // It has not come, so it is late like any other.
@@ -457,11 +457,11 @@ EACH_WAY_TEST(BarrierOfTheDead, one_that_is_stopped_is_only_late) {
     expect_waiting(barrier, 1);
     EXPECT_TRUE(becomes_true([&] { return sleeps_on_a_word(victim.pid()); }));  // and holds nothing any more
     victim.stop();
-    Backend<TypeParam> backend;
-    backend.start(pass<mp::Barrier, mp::Semaphore>, barrier, this->done_, 1);
+    Crew<TypeParam> crew;
+    crew.start(pass<mp::Barrier, mp::Semaphore>, barrier, this->done_, 1);
     expect_waiting(barrier, 2);
     EXPECT_NO_THROW(barrier.wait(too_long));
-    backend.join();
+    crew.join();
     victim.go_on();
     EXPECT_TRUE(becomes_true([&] { return this->done_.get_value() == 2; })) << "it has passed too";
 }
@@ -483,9 +483,9 @@ EACH_WAY_TEST(BarrierOfTheDead, survives_deaths_at_any_instant) {
         std::this_thread::sleep_for(std::chrono::milliseconds(round % 5));
         for (auto& victim : victims) victim.die();
         barrier.reset();
-        Backend<TypeParam> backend;
-        backend.start_many(3, pass<mp::Barrier, mp::Semaphore>, barrier, this->done_, 2);
-        backend.join();
+        Crew<TypeParam> crew;
+        crew.start_many(3, pass<mp::Barrier, mp::Semaphore>, barrier, this->done_, 2);
+        crew.join();
         EXPECT_EQ(this->done_.get_value(), 6 * (round + 1));
     }
 }

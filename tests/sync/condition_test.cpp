@@ -79,11 +79,11 @@ EACH_WAY_TEST(Condition, test_unacquired_wait_and_notify) {
 
 // notify wakes exactly one, of a process and a thread. Who wakes ends, so the one left is the other one.
 EACH_WAY_TEST(Condition, test_notify_wakes_exactly_one) {
-    Backend<TypeParam> backend;
-    backend.start(wait_once<typename TypeParam::Condition, typename TypeParam::Semaphore>, this->condition_,
-                  this->done_);
+    Crew<TypeParam> crew;
+    crew.start(wait_once<typename TypeParam::Condition, typename TypeParam::Semaphore>, this->condition_,
+               this->done_);
     this->expect_waiters(1);
-    Backend<threads> thread;
+    Crew<threads> thread;
     thread.start([&] { wait_once(this->condition_, this->done_); });
     this->expect_waiters(2);
     for (int woken = 1; woken <= 2; ++woken) {
@@ -107,8 +107,8 @@ EACH_WAY_TEST(Condition, test_notify) {
             done.release();
         }
     };
-    Backend<TypeParam> backend;
-    backend.start_many(5, wait_twice, condition, this->done_);
+    Crew<TypeParam> crew;
+    crew.start_many(5, wait_twice, condition, this->done_);
     this->expect_waiters(5);
     const auto notify_and_expect = [&](auto notify, int done, int waiting) {
         {
@@ -128,12 +128,12 @@ EACH_WAY_TEST(Condition, test_notify) {
 }
 
 EACH_WAY_TEST(Condition, notify_wakes_who_has_waited_longest) {
-    Backend<TypeParam> backend;
+    Crew<TypeParam> crew;
     std::vector<typename TypeParam::Semaphore> done;
     for (int i = 0; i < 4; ++i) {
         done.emplace_back(0);
-        backend.start(wait_once<typename TypeParam::Condition, typename TypeParam::Semaphore>,
-                      this->condition_, done.back());
+        crew.start(wait_once<typename TypeParam::Condition, typename TypeParam::Semaphore>, this->condition_,
+                   done.back());
         this->expect_waiters(i + 1);
     }
     for (auto& mine : done) {
@@ -153,39 +153,39 @@ EACH_WAY_TEST(Condition, test_notify_all) {
         done.release();
     };
     {
-        Backend<TypeParam> backend;
-        backend.start_many(3, wait_in_vain, condition, this->done_);
-        Backend<threads> mine;
+        Crew<TypeParam> crew;
+        crew.start_many(3, wait_in_vain, condition, this->done_);
+        Crew<threads> mine;
         for (int i = 0; i < 3; ++i) mine.start([&] { wait_in_vain(condition, this->done_); });
     }
     EXPECT_EQ(this->done_.get_value(), 6);
     this->expect_waiters(0);
-    Backend<TypeParam> backend;
-    backend.start_many(3, wait_once<typename TypeParam::Condition, typename TypeParam::Semaphore>, condition,
-                       this->done_);
-    Backend<threads> mine;
+    Crew<TypeParam> crew;
+    crew.start_many(3, wait_once<typename TypeParam::Condition, typename TypeParam::Semaphore>, condition,
+                    this->done_);
+    Crew<threads> mine;
     for (int i = 0; i < 3; ++i) mine.start([&] { wait_once(condition, this->done_); });
     this->expect_waiters(6);
     condition.acquire();
     condition.notify_all();
     condition.release();
-    backend.join();
+    crew.join();
     mine.join();
     EXPECT_EQ(this->done_.get_value(), 12);
 }
 
 // Who was notified does not run before the notifier lets go.
 EACH_WAY_TEST(Condition, a_notified_waiter_waits_for_the_lock) {
-    Backend<TypeParam> backend;
-    backend.start(wait_once<typename TypeParam::Condition, typename TypeParam::Semaphore>, this->condition_,
-                  this->done_);
+    Crew<TypeParam> crew;
+    crew.start(wait_once<typename TypeParam::Condition, typename TypeParam::Semaphore>, this->condition_,
+               this->done_);
     this->expect_waiters(1);
     this->condition_.acquire();
     this->condition_.notify();
-    EXPECT_TRUE(becomes_true([&] { return sleeps_on_a_word(system_id(backend.workers()[0])); }));
+    EXPECT_TRUE(becomes_true([&] { return sleeps_on_a_word(system_id(crew.workers()[0])); }));
     EXPECT_EQ(this->done_.get_value(), 0);
     this->condition_.release();
-    backend.join();
+    crew.join();
     EXPECT_EQ(this->done_.get_value(), 1);
 }
 
@@ -214,9 +214,9 @@ EACH_WAY_TEST(Condition, test_waitfor) {
         theirs.notify();
         REQUIRE(theirs.wait_for([&] { return at.get_value() == 4; }, too_long));
     };
-    Backend<TypeParam> backend;
+    Crew<TypeParam> crew;
     const std::unique_lock guard(condition);
-    backend.start(wait_for_four, condition, state);
+    crew.start(wait_for_four, condition, state);
     EXPECT_TRUE(condition.wait_for([&] { return state.get_value() == 1; }, too_long));
     for (int i = 0; i < 3; ++i) {
         state.release();
@@ -237,7 +237,7 @@ EACH_WAY_TEST(Condition, test_waitfor_timeout) {
 // False on timeout, true when notified. A signal does not end the wait: no handler throws through it.
 EACH_WAY_TEST(Condition, test_wait_result) {
     auto& condition = this->condition_;
-    Backend<TypeParam> backend;
+    Crew<TypeParam> crew;
     const std::unique_lock guard(condition);
     EXPECT_FALSE(condition.wait(0s));
     EXPECT_FALSE(condition.wait(10ms));
@@ -245,7 +245,7 @@ EACH_WAY_TEST(Condition, test_wait_result) {
         const std::scoped_lock held(theirs);
         theirs.notify();
     };
-    backend.start(notify, condition);
+    crew.start(notify, condition);
     EXPECT_TRUE(condition.wait(too_long));
     const Alarms alarms;
     do {
@@ -253,15 +253,15 @@ EACH_WAY_TEST(Condition, test_wait_result) {
         EXPECT_FALSE(condition.wait(200ms));
         EXPECT_GE(watch.elapsed(), 200ms);
     } while (Alarms::count() <= 10);
-    backend.start(notify, condition);
+    crew.start(notify, condition);
     EXPECT_TRUE(condition.wait());
 }
 
 EACH_WAY_TEST(Condition, wait_lets_go_of_every_level_and_takes_them_back) {
     auto& condition = this->condition_;
     for (int i = 0; i < 3; ++i) condition.acquire();
-    Backend<TypeParam> backend;
-    backend.start(
+    Crew<TypeParam> crew;
+    crew.start(
         [](typename TypeParam::Condition theirs) {
             const std::scoped_lock guard(theirs);
             const std::scoped_lock again(theirs);
@@ -280,9 +280,9 @@ EACH_WAY_TEST(Condition, test_repr) {
     EXPECT_EQ(text_of(this->condition_), "<Condition(<RLock(None, 0)>, 0)>");
     EXPECT_EQ(text_of(typename TypeParam::Condition(typename TypeParam::Lock())),
               "<Condition(<Lock(owner=None)>, 0)>");
-    Backend<TypeParam> backend;
-    backend.start(wait_once<typename TypeParam::Condition, typename TypeParam::Semaphore>, this->condition_,
-                  this->done_);
+    Crew<TypeParam> crew;
+    crew.start(wait_once<typename TypeParam::Condition, typename TypeParam::Semaphore>, this->condition_,
+               this->done_);
     this->expect_waiters(1);
     const std::scoped_lock guard(this->condition_);
     EXPECT_THAT(text_of(this->condition_), MatchesRegex("<Condition\\(<RLock\\(.*, 1\\)>, 1\\)>"));
@@ -301,8 +301,8 @@ EACH_WAY_TEST(Condition, two_of_one_lock_do_not_wake_each_other) {
     typename TypeParam::Lock lock;
     typename TypeParam::Condition one(lock);
     typename TypeParam::Condition two(lock);
-    Backend<TypeParam> backend;
-    backend.start(wait_once<typename TypeParam::Condition, typename TypeParam::Semaphore>, one, this->done_);
+    Crew<TypeParam> crew;
+    crew.start(wait_once<typename TypeParam::Condition, typename TypeParam::Semaphore>, one, this->done_);
     EXPECT_TRUE(becomes_true([&] {
         const std::scoped_lock guard(lock);
         return this->waiters(one) == 1;
@@ -327,9 +327,9 @@ EACH_WAY_TEST(Condition, hands_a_turn_to_and_fro) {
             changed.notify();
         }
     };
-    Backend<TypeParam> backend;
+    Crew<TypeParam> crew;
     const std::unique_lock guard(this->condition_);
-    backend.start(answer, this->condition_, turn);
+    crew.start(answer, this->condition_, turn);
     for (int i = 0; i < 300; ++i) {
         turn.release();
         this->condition_.notify();
@@ -368,8 +368,8 @@ EACH_WAY_TEST(Condition, an_idle_waiter_uses_no_cpu) {
         const std::scoped_lock guard(condition);
         REQUIRE(cpu_time_of([&] { REQUIRE(!condition.wait(1s)); }) < hardly_any_cpu_time);
     };
-    Backend<TypeParam> backend;
-    backend.start_many(2, idle, this->condition_);
+    Crew<TypeParam> crew;
+    crew.start_many(2, idle, this->condition_);
 }
 
 // ---- death -------------------------------------------------------------------------------------
@@ -389,14 +389,14 @@ EACH_WAY_TEST(ConditionOfTheDead, a_waiter_killed_is_not_notified) {
     this->expect_waiters(1);
     Victim next(wait_once<mp::Condition, mp::Semaphore>, this->condition_, this->done_);
     this->expect_waiters(2);
-    Backend<TypeParam> backend;
-    backend.start(wait_once<mp::Condition, mp::Semaphore>, this->condition_, this->done_);
+    Crew<TypeParam> crew;
+    crew.start(wait_once<mp::Condition, mp::Semaphore>, this->condition_, this->done_);
     this->expect_waiters(3);
     oldest.die();
     next.die();
     this->expect_waiters(1);
     this->notify(1);
-    backend.join();
+    crew.join();
     EXPECT_EQ(this->done_.get_value(), 1);
     this->expect_waiters(0);
 }
@@ -413,8 +413,8 @@ EACH_WAY_TEST(ConditionOfTheDead, notifying_the_dead_alone_blocks_nobody) {
         this->notify(100);
         this->expect_waiters(0);
     }
-    Backend<TypeParam> backend;
-    backend.start(wait_once<mp::Condition, mp::Semaphore>, this->condition_, this->done_);
+    Crew<TypeParam> crew;
+    crew.start(wait_once<mp::Condition, mp::Semaphore>, this->condition_, this->done_);
     this->expect_waiters(1);
     this->notify(1);
 }
@@ -422,14 +422,14 @@ EACH_WAY_TEST(ConditionOfTheDead, notifying_the_dead_alone_blocks_nobody) {
 EACH_WAY_TEST(ConditionOfTheDead, one_killed_after_it_was_notified_passes_it_on) {
     Victim first(wait_once<mp::Condition, mp::Semaphore>, this->condition_, this->done_);
     this->expect_waiters(1);
-    Backend<TypeParam> backend;
-    backend.start(wait_once<mp::Condition, mp::Semaphore>, this->condition_, this->done_);
+    Crew<TypeParam> crew;
+    crew.start(wait_once<mp::Condition, mp::Semaphore>, this->condition_, this->done_);
     this->expect_waiters(2);
-    EXPECT_TRUE(becomes_true([&] { return sleeps_on_a_word(system_id(backend.workers()[0])); }));
+    EXPECT_TRUE(becomes_true([&] { return sleeps_on_a_word(system_id(crew.workers()[0])); }));
     first.stop();
     this->notify(1);
     first.die();
-    backend.join();
+    crew.join();
     EXPECT_EQ(this->done_.get_value(), 1);
 }
 
@@ -439,13 +439,13 @@ EACH_WAY_TEST(ConditionOfTheDead, several_killed_after_they_were_notified_pass_i
         victims.emplace_back(wait_once<mp::Condition, mp::Semaphore>, this->condition_, this->done_);
         this->expect_waiters(i + 1);
     }
-    Backend<TypeParam> backend;
-    backend.start_many(2, wait_once<mp::Condition, mp::Semaphore>, this->condition_, this->done_);
+    Crew<TypeParam> crew;
+    crew.start_many(2, wait_once<mp::Condition, mp::Semaphore>, this->condition_, this->done_);
     this->expect_waiters(4);
     for (const auto& victim : victims) victim.stop();
     this->notify(2);
     for (auto& victim : victims) victim.die();
-    backend.join();
+    crew.join();
     EXPECT_EQ(this->done_.get_value(), 2);
 }
 
@@ -453,11 +453,11 @@ EACH_WAY_TEST(ConditionOfTheDead, several_killed_after_they_were_notified_pass_i
 EACH_WAY_TEST(ConditionOfTheDead, one_killed_that_was_not_notified_wakes_nobody_for_good) {
     Victim first(wait_once<mp::Condition, mp::Semaphore>, this->condition_, this->done_);
     this->expect_waiters(1);
-    Backend<TypeParam> backend;
-    backend.start_many(2, wait_once<mp::Condition, mp::Semaphore>, this->condition_, this->done_);
+    Crew<TypeParam> crew;
+    crew.start_many(2, wait_once<mp::Condition, mp::Semaphore>, this->condition_, this->done_);
     this->expect_waiters(3);
     first.die();
-    for (const auto& worker : backend.workers())
+    for (const auto& worker : crew.workers())
         EXPECT_TRUE(becomes_true([&] { return sleeps_on_a_word(system_id(worker)); }));
     this->expect_waiters(2);
     EXPECT_EQ(this->done_.get_value(), 0);
@@ -478,7 +478,7 @@ EACH_WAY_TEST(ConditionOfTheDead, a_notification_outlives_the_place_of_who_was_t
         mp::Lock lock;
         mp::Semaphore together(0);
         mp::Event leave;
-        Backend<threads> many;
+        Crew<threads> many;
         for (int i = 0; i < 60; ++i) {
             many.start([&] {
                 lock.acquire();

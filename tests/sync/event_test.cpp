@@ -37,10 +37,10 @@ EACH_WAY_TEST(Event, test_event) {
     EXPECT_TRUE(event.wait());
     event.clear();
     EXPECT_FALSE(event.wait(chorus::now));
-    Backend<TypeParam> backend;
-    backend.start([](typename TypeParam::Event theirs) { theirs.set(); }, event);
+    Crew<TypeParam> crew;
+    crew.start([](typename TypeParam::Event theirs) { theirs.set(); }, event);
     EXPECT_TRUE(event.wait());
-    backend.join();
+    crew.join();
     EXPECT_TRUE(event.is_set());
 }
 
@@ -52,17 +52,17 @@ void wait_for(AnyEvent event, Semaphore about_to_wait, Semaphore done) {
 }
 
 EACH_WAY_TEST(Event, test_notify) {
-    Backend<TypeParam> backend;
-    backend.start_many(5, wait_for<typename TypeParam::Event, typename TypeParam::Semaphore>, this->event_,
-                       this->about_to_wait_, this->done_);
-    expect_asleep(this->about_to_wait_, backend.workers());
+    Crew<TypeParam> crew;
+    crew.start_many(5, wait_for<typename TypeParam::Event, typename TypeParam::Semaphore>, this->event_,
+                    this->about_to_wait_, this->done_);
+    expect_asleep(this->about_to_wait_, crew.workers());
     EXPECT_EQ(this->done_.get_value(), 0);
     this->event_.set();
-    backend.join();
+    crew.join();
     EXPECT_EQ(this->done_.get_value(), 5);
-    backend.start_many(5, wait_for<typename TypeParam::Event, typename TypeParam::Semaphore>, this->event_,
-                       this->about_to_wait_, this->done_);
-    backend.join();
+    crew.start_many(5, wait_for<typename TypeParam::Event, typename TypeParam::Semaphore>, this->event_,
+                    this->about_to_wait_, this->done_);
+    crew.join();
     EXPECT_EQ(this->done_.get_value(), 10);
 }
 
@@ -74,9 +74,9 @@ EACH_WAY_TEST(Event, test_timeout) {
         REQUIRE(watch.elapsed() >= 100ms);
         REQUIRE(!event.wait(-1s));
     };
-    Backend<TypeParam> backend;
-    backend.start_many(2, wait_in_vain, this->event_);
-    backend.join();
+    Crew<TypeParam> crew;
+    crew.start_many(2, wait_in_vain, this->event_);
+    crew.join();
     this->event_.set();
     EXPECT_TRUE(this->event_.wait(100ms));
     EXPECT_TRUE(this->event_.wait(-1s));
@@ -85,14 +85,14 @@ EACH_WAY_TEST(Event, test_timeout) {
 
 // Set and cleared again before the waiters have run: they were told all the same.
 EACH_WAY_TEST(Event, a_waiter_learns_of_a_set_that_was_cleared_at_once) {
-    Backend<TypeParam> backend;
+    Crew<TypeParam> crew;
     for (int round = 1; round <= 10; ++round) {
-        backend.start_many(3, wait_for<typename TypeParam::Event, typename TypeParam::Semaphore>,
-                           this->event_, this->about_to_wait_, this->done_);
-        expect_asleep(this->about_to_wait_, backend.workers());
+        crew.start_many(3, wait_for<typename TypeParam::Event, typename TypeParam::Semaphore>, this->event_,
+                        this->about_to_wait_, this->done_);
+        expect_asleep(this->about_to_wait_, crew.workers());
         this->event_.set();
         this->event_.clear();
-        backend.join();
+        crew.join();
         EXPECT_EQ(this->done_.get_value(), 3 * round);
         EXPECT_FALSE(this->event_.wait(chorus::now)) << "who comes later waits for the next one";
     }
@@ -123,8 +123,8 @@ EACH_WAY_TEST(Event, test_interrupted_waits) {
         EXPECT_FALSE(this->event_.wait(200ms));
         EXPECT_GE(watch.elapsed(), 200ms);
     } while (Alarms::count() <= 10);
-    Backend<TypeParam> backend;
-    backend.start([](typename TypeParam::Event event) { event.set(); }, this->event_);
+    Crew<TypeParam> crew;
+    crew.start([](typename TypeParam::Event event) { event.set(); }, this->event_);
     EXPECT_TRUE(this->event_.wait());
 }
 
@@ -138,8 +138,8 @@ EACH_WAY_TEST(Event, is_handed_to_and_fro) {
             answered.set();
         }
     };
-    Backend<TypeParam> backend;
-    backend.start(answer, there, back);
+    Crew<TypeParam> crew;
+    crew.start(answer, there, back);
     for (int i = 0; i < 1000; ++i) {
         there.set();
         ASSERT_TRUE(back.wait(too_long));
@@ -151,8 +151,8 @@ EACH_WAY_TEST(Event, an_idle_waiter_uses_no_cpu) {
     const auto idle = [](typename TypeParam::Event event) {
         REQUIRE(cpu_time_of([&] { REQUIRE(!event.wait(1s)); }) < hardly_any_cpu_time);
     };
-    Backend<TypeParam> backend;
-    backend.start_many(2, idle, this->event_);
+    Crew<TypeParam> crew;
+    crew.start_many(2, idle, this->event_);
 }
 
 // ---- death -------------------------------------------------------------------------------------
@@ -172,27 +172,25 @@ EACH_WAY_TEST(EventOfTheDead, waiters_killed_asleep_block_nobody) {
         victims
             .emplace_back(wait_for<mp::Event, mp::Semaphore>, this->event_, this->about_to_wait_, this->done_)
             .expect_asleep(this->about_to_wait_);
-    Backend<TypeParam> backend;
-    backend.start_many(2, wait_for<mp::Event, mp::Semaphore>, this->event_, this->about_to_wait_,
-                       this->done_);
-    expect_asleep(this->about_to_wait_, backend.workers());
+    Crew<TypeParam> crew;
+    crew.start_many(2, wait_for<mp::Event, mp::Semaphore>, this->event_, this->about_to_wait_, this->done_);
+    expect_asleep(this->about_to_wait_, crew.workers());
     for (auto& victim : victims) victim.die();
     this->event_.set();
-    backend.join();
+    crew.join();
     EXPECT_EQ(this->done_.get_value(), 2);
 }
 
 EACH_WAY_TEST(EventOfTheDead, waiters_killed_when_woken_block_nobody) {
     Victim victim(wait_for<mp::Event, mp::Semaphore>, this->event_, this->about_to_wait_, this->done_);
     victim.expect_asleep(this->about_to_wait_);
-    Backend<TypeParam> backend;
-    backend.start_many(2, wait_for<mp::Event, mp::Semaphore>, this->event_, this->about_to_wait_,
-                       this->done_);
-    expect_asleep(this->about_to_wait_, backend.workers());
+    Crew<TypeParam> crew;
+    crew.start_many(2, wait_for<mp::Event, mp::Semaphore>, this->event_, this->about_to_wait_, this->done_);
+    expect_asleep(this->about_to_wait_, crew.workers());
     victim.stop();
     this->event_.set();
     victim.die();
-    backend.join();
+    crew.join();
 }
 
 // At an unknown instant while it sets: all waiters are told in the end, or none and somebody else sets it.
@@ -205,17 +203,17 @@ EACH_WAY_TEST(EventOfTheDead, a_setter_killed_at_any_instant_leaves_it_usable) {
         }
     };
     for (int round = 0; round < 20; ++round) {
-        Backend<TypeParam> backend;
+        Crew<TypeParam> crew;
         mp::Event first_set;
-        backend.start_many(2, wait_for<mp::Event, mp::Semaphore>, this->event_, this->about_to_wait_,
-                           this->done_);
+        crew.start_many(2, wait_for<mp::Event, mp::Semaphore>, this->event_, this->about_to_wait_,
+                        this->done_);
         for (int i = 0; i < 2; ++i) ASSERT_TRUE(this->about_to_wait_.acquire(too_long));
         {
             const Victim setter(keep_setting, this->event_, first_set);
             EXPECT_TRUE(first_set.wait(too_long));
         }
         this->event_.set();
-        backend.join();
+        crew.join();
         this->event_.clear();
     }
 }

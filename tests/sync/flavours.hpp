@@ -56,12 +56,12 @@ inline int system_id(const mt::Thread& thread) { return thread.native_id(); }
 
 /// Workers that must come to a good end.
 template <class Par>
-class Backend {
+class Crew {
 public:
-    Backend() = default;
-    ~Backend() { join(); }
-    Backend(const Backend&) = delete;
-    Backend& operator=(const Backend&) = delete;
+    Crew() = default;
+    ~Crew() { join(); }
+    Crew(const Crew&) = delete;
+    Crew& operator=(const Crew&) = delete;
 
     template <class Function, class... Args>
     typename Par::Worker& start(Function function, Args... args) {

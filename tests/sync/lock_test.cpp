@@ -84,7 +84,7 @@ void find_it_held(AnyLock lock) {
 
 EACH_WAY_TEST(BaseLock, test_try_acquire_contended) {
     const std::scoped_lock guard(this->lock_);
-    Backend<TypeParam>().start(find_it_held<typename TypeParam::AnyLock>, this->lock_);
+    Crew<TypeParam>().start(find_it_held<typename TypeParam::AnyLock>, this->lock_);
 }
 
 template <class AnyLock, class Semaphore>
@@ -100,13 +100,13 @@ void be_alone(AnyLock lock, Semaphore inside, Semaphore about_to_wait, Semaphore
 EACH_WAY_TEST(BaseLock, test_acquire_contended) {
     typename TypeParam::Semaphore inside(1);
     this->lock_.acquire();
-    Backend<TypeParam> backend;
-    backend.start_many(5, be_alone<typename TypeParam::AnyLock, typename TypeParam::Semaphore>, this->lock_,
-                       inside, this->about_to_wait_, this->done_);
-    expect_asleep(this->about_to_wait_, backend.workers());
+    Crew<TypeParam> crew;
+    crew.start_many(5, be_alone<typename TypeParam::AnyLock, typename TypeParam::Semaphore>, this->lock_,
+                    inside, this->about_to_wait_, this->done_);
+    expect_asleep(this->about_to_wait_, crew.workers());
     EXPECT_EQ(this->done_.get_value(), 0);
     this->lock_.release();
-    backend.join();
+    crew.join();
     EXPECT_EQ(this->done_.get_value(), 5);
     EXPECT_FALSE(this->lock_.locked());
 }
@@ -152,8 +152,8 @@ EACH_WAY_TEST(BaseLock, test_timeout) {
         holding.release();
         until.wait();
     };
-    Backend<TypeParam> backend;
-    backend.start(hold, lock, this->about_to_wait_, go_on);
+    Crew<TypeParam> crew;
+    crew.start(hold, lock, this->about_to_wait_, go_on);
     ASSERT_TRUE(this->about_to_wait_.acquire(too_long));
     const Stopwatch watch;
     EXPECT_FALSE(lock.acquire(100ms));
@@ -179,9 +179,9 @@ EACH_WAY_TEST(BaseLock, two_at_once_by_scoped_lock) {
         }
     };
     typename TypeParam::Semaphore inside(1);
-    Backend<TypeParam> backend;
-    backend.start(take_both, this->lock_, other, inside);
-    backend.start(take_both, other, this->lock_, inside);
+    Crew<TypeParam> crew;
+    crew.start(take_both, this->lock_, other, inside);
+    crew.start(take_both, other, this->lock_, inside);
 }
 
 EACH_WAY_TEST(BaseLock, handles_are_the_same_lock) {
@@ -208,8 +208,8 @@ EACH_WAY_TEST(BaseLock, is_held_by_one_at_a_time_whoever_asks) {
     };
     typename TypeParam::Semaphore inside(1);
     {
-        Backend<TypeParam> backend;
-        backend.start_many(4, add, this->lock_, inside, this->done_);
+        Crew<TypeParam> crew;
+        crew.start_many(4, add, this->lock_, inside, this->done_);
     }
     EXPECT_EQ(this->done_.get_value(), 4);
 }
@@ -264,17 +264,17 @@ EACH_WAY_TEST(Lock, test_repr_lock) {
 
 EACH_WAY_TEST(Lock, test_lock_locked_2processes) {
     typename TypeParam::Event go_on;
-    Backend<TypeParam> backend;
-    backend.start(hold<typename TypeParam::Lock, typename TypeParam::Semaphore, typename TypeParam::Event>,
-                  this->lock_, this->about_to_wait_, go_on);
+    Crew<TypeParam> crew;
+    crew.start(hold<typename TypeParam::Lock, typename TypeParam::Semaphore, typename TypeParam::Event>,
+               this->lock_, this->about_to_wait_, go_on);
     ASSERT_TRUE(this->about_to_wait_.acquire(too_long));
     EXPECT_TRUE(this->lock_.locked());
     go_on.set();
-    backend.join();
+    crew.join();
     EXPECT_FALSE(this->lock_.locked());
     const std::scoped_lock guard(this->lock_);
-    backend.start(find_it_held<typename TypeParam::Lock>, this->lock_);
-    backend.join();
+    crew.start(find_it_held<typename TypeParam::Lock>, this->lock_);
+    crew.join();
 }
 
 EACH_WAY_TEST(Lock, test_lock_context) {
@@ -315,26 +315,26 @@ EACH_WAY_TEST(Lock, test_reacquire) {
         lock.release();
     };
     this->lock_.release();
-    Backend<TypeParam> backend;
-    backend.start(take_twice, this->lock_, this->about_to_wait_);
-    expect_asleep(this->about_to_wait_, backend.workers());
+    Crew<TypeParam> crew;
+    crew.start(take_twice, this->lock_, this->about_to_wait_);
+    expect_asleep(this->about_to_wait_, crew.workers());
     this->lock_.release();
-    backend.join();
+    crew.join();
     EXPECT_FALSE(this->lock_.locked());
 }
 
 EACH_WAY_TEST(Lock, test_different_thread) {
     this->lock_.acquire();
-    Backend<TypeParam> backend;
-    backend.start([](typename TypeParam::Lock lock) { lock.release(); }, this->lock_);
+    Crew<TypeParam> crew;
+    crew.start([](typename TypeParam::Lock lock) { lock.release(); }, this->lock_);
     EXPECT_TRUE(this->lock_.acquire(too_long));
-    backend.join();
+    crew.join();
     EXPECT_TRUE(this->lock_.locked());
 }
 
 EACH_WAY_TEST(Lock, released_by_another_while_several_wait) {
     this->lock_.acquire();
-    Backend<TypeParam> backend;
+    Crew<TypeParam> crew;
     const auto pass = [](typename TypeParam::Lock lock, typename TypeParam::Semaphore about_to_wait,
                          typename TypeParam::Semaphore done) {
         about_to_wait.release();
@@ -342,17 +342,17 @@ EACH_WAY_TEST(Lock, released_by_another_while_several_wait) {
         lock.release();
         done.release();
     };
-    backend.start_many(3, pass, this->lock_, this->about_to_wait_, this->done_);
-    expect_asleep(this->about_to_wait_, backend.workers());
-    Backend<TypeParam>().start([](typename TypeParam::Lock lock) { lock.release(); }, this->lock_);
-    backend.join();
+    crew.start_many(3, pass, this->lock_, this->about_to_wait_, this->done_);
+    expect_asleep(this->about_to_wait_, crew.workers());
+    Crew<TypeParam>().start([](typename TypeParam::Lock lock) { lock.release(); }, this->lock_);
+    crew.join();
     EXPECT_EQ(this->done_.get_value(), 3);
 }
 
 EACH_WAY_TEST(Lock, test_state_after_timeout) {
     this->lock_.acquire();
     const auto try_in_time = [](typename TypeParam::Lock lock) { REQUIRE(!lock.acquire(10ms)); };
-    Backend<TypeParam>().start(try_in_time, this->lock_);
+    Crew<TypeParam>().start(try_in_time, this->lock_);
     EXPECT_TRUE(this->lock_.locked());
     this->lock_.release();
     EXPECT_FALSE(this->lock_.locked());
@@ -362,14 +362,14 @@ EACH_WAY_TEST(Lock, test_state_after_timeout) {
 EACH_WAY_TEST(Lock, a_waiter_that_times_out_takes_no_wake_with_it) {
     for (int i = 0; i < 20; ++i) {
         this->lock_.acquire();
-        Backend<TypeParam> backend;
-        backend.start(
+        Crew<TypeParam> crew;
+        crew.start(
             [](typename TypeParam::Lock lock, typename TypeParam::Semaphore about_to_wait) {
                 about_to_wait.release();
                 if (lock.acquire(2ms)) lock.release();
             },
             this->lock_, this->about_to_wait_);
-        backend.start(
+        crew.start(
             [](typename TypeParam::Lock lock, typename TypeParam::Semaphore about_to_wait) {
                 about_to_wait.release();
                 REQUIRE(lock.acquire(too_long));
@@ -409,17 +409,17 @@ EACH_WAY_TEST(Lock, an_idle_waiter_uses_no_cpu) {
     const auto idle = [](typename TypeParam::Lock lock) {
         REQUIRE(cpu_time_of([&] { REQUIRE(!lock.acquire(1s)); }) < hardly_any_cpu_time);
     };
-    Backend<TypeParam> backend;
-    backend.start_many(2, idle, this->lock_);
+    Crew<TypeParam> crew;
+    crew.start_many(2, idle, this->lock_);
 }
 
 // ---- Lock, signals: left out are CPython's tests of handlers that throw through a wait ----
 
 EACH_WAY_TEST(Lock, test_lock_acquire_retries_on_intr) {
     typename TypeParam::Event go_on;
-    Backend<TypeParam> backend;
-    backend.start(hold<typename TypeParam::Lock, typename TypeParam::Semaphore, typename TypeParam::Event>,
-                  this->lock_, this->about_to_wait_, go_on);
+    Crew<TypeParam> crew;
+    crew.start(hold<typename TypeParam::Lock, typename TypeParam::Semaphore, typename TypeParam::Event>,
+               this->lock_, this->about_to_wait_, go_on);
     ASSERT_TRUE(this->about_to_wait_.acquire(too_long));
     mt::Thread opener([&] {
         sigset_t alarm;
@@ -478,23 +478,23 @@ EACH_WAY_TEST(RLock, text_form_says_the_depth) {
     other.join();
     lock.release();
     lock.release();
-    Backend<TypeParam> backend;
-    backend.start(hold<typename TypeParam::RLock, typename TypeParam::Semaphore, typename TypeParam::Event>,
-                  lock, this->about_to_wait_, this->go_on_);
+    Crew<TypeParam> crew;
+    crew.start(hold<typename TypeParam::RLock, typename TypeParam::Semaphore, typename TypeParam::Event>,
+               lock, this->about_to_wait_, this->go_on_);
     ASSERT_TRUE(this->about_to_wait_.acquire(too_long));
     EXPECT_THAT(text_of(lock), MatchesRegex("<RLock\\(.+, nonzero\\)>"));
     this->go_on_.set();
 }
 
 EACH_WAY_TEST(RLock, test_rlock_locked_2processes) {
-    Backend<TypeParam> backend;
-    backend.start(hold<typename TypeParam::RLock, typename TypeParam::Semaphore, typename TypeParam::Event>,
-                  this->lock_, this->about_to_wait_, this->go_on_);
+    Crew<TypeParam> crew;
+    crew.start(hold<typename TypeParam::RLock, typename TypeParam::Semaphore, typename TypeParam::Event>,
+               this->lock_, this->about_to_wait_, this->go_on_);
     ASSERT_TRUE(this->about_to_wait_.acquire(too_long));
     EXPECT_TRUE(this->lock_.locked());
     EXPECT_FALSE(this->lock_.acquire(chorus::now));
     this->go_on_.set();
-    backend.join();
+    crew.join();
     EXPECT_FALSE(this->lock_.locked());
 }
 
@@ -527,10 +527,10 @@ EACH_WAY_TEST(RLock, test_recursion_count) {
     };
     for (int i = 0; i < 3; ++i) this->lock_.acquire();
     for (int i = 0; i < 3; ++i) {
-        Backend<TypeParam>().start(find, this->lock_, true);
+        Crew<TypeParam>().start(find, this->lock_, true);
         this->lock_.release();
     }
-    Backend<TypeParam>().start(
+    Crew<TypeParam>().start(
         [](typename TypeParam::RLock lock) {
             lock.acquire(chorus::now) ? lock.release() : require(false, "a free lock");
         },
@@ -549,7 +549,7 @@ EACH_WAY_TEST(RLock, test_is_owned) {
         }
         REQUIRE(refused);
     };
-    Backend<TypeParam>().start(be_refused, this->lock_);
+    Crew<TypeParam>().start(be_refused, this->lock_);
     EXPECT_TRUE(this->lock_.locked());
     this->lock_.release();
 }
@@ -576,9 +576,9 @@ EACH_WAY_TEST(RLock, test_locked_with_2threads) {
 }
 
 EACH_WAY_TEST(RLock, test_interrupted_timed_acquire) {
-    Backend<TypeParam> backend;
-    backend.start(hold<typename TypeParam::RLock, typename TypeParam::Semaphore, typename TypeParam::Event>,
-                  this->lock_, this->about_to_wait_, this->go_on_);
+    Crew<TypeParam> crew;
+    crew.start(hold<typename TypeParam::RLock, typename TypeParam::Semaphore, typename TypeParam::Event>,
+               this->lock_, this->about_to_wait_, this->go_on_);
     ASSERT_TRUE(this->about_to_wait_.acquire(too_long));
     {
         const Alarms alarms;
@@ -650,7 +650,7 @@ EACH_WAY_TEST(TravellingLock, inside_containers_and_aggregates) {
     locks[1].acquire();
     mp::Lock twin;
     twin.acquire();
-    Backend<TypeParam>().start(use, job, locks, std::pair(twin, twin));
+    Crew<TypeParam>().start(use, job, locks, std::pair(twin, twin));
     EXPECT_FALSE(locks[1].locked());
     EXPECT_TRUE(job.event->is_set());
     EXPECT_EQ(job.permits.at("a").get_value(), 0);
@@ -675,9 +675,9 @@ EACH_WAY_TEST(TravellingLock, on_to_a_grandchild) {
     mp::Event event;
     mp::Condition changed;
     lock.acquire();
-    Backend<TypeParam> backend;
+    Crew<TypeParam> crew;
     const std::scoped_lock guard(changed);
-    backend.start(child, lock, event, changed);
+    crew.start(child, lock, event, changed);
     EXPECT_TRUE(changed.wait_for([&] { return event.is_set(); }, too_long));
     EXPECT_FALSE(lock.locked());
 }
@@ -698,7 +698,7 @@ EACH_WAY_TEST(TravellingLock, outlives_who_made_it) {
         REQUIRE(heir.exitcode() == 0);
     };
     mp::Event event;
-    Backend<TypeParam>().start(make, event);
+    Crew<TypeParam>().start(make, event);
     EXPECT_TRUE(event.is_set());
 }
 

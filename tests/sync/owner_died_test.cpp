@@ -76,8 +76,8 @@ EACH_WAY_TEST(OwnerDied, by_leaving_at_once_by_exit_by_exception_or_in_order) {
     for (const Way way : {leave_at_once, exit_program, throw_exit, return_from_it}) {
         mp::Lock lock;
         {
-            Backend<TypeParam> backend;
-            backend.start(end_holding, lock, static_cast<int>(way));
+            Crew<TypeParam> crew;
+            crew.start(end_holding, lock, static_cast<int>(way));
         }
         EXPECT_TRUE(learns_of_a_death(lock)) << way;
     }
@@ -92,8 +92,8 @@ EACH_WAY_TEST(OwnerDied, by_a_thread_that_ends_in_another_process) {
         go_on.wait();
     };
     mp::Event go_on;
-    Backend<TypeParam> backend;
-    backend.start(end_a_thread, this->lock_, this->holding_, go_on);
+    Crew<TypeParam> crew;
+    crew.start(end_a_thread, this->lock_, this->holding_, go_on);
     ASSERT_TRUE(this->holding_.acquire(too_long));
     EXPECT_TRUE(learns_of_a_death(this->lock_)) << "though its process lives";
     go_on.set();
@@ -140,7 +140,7 @@ EACH_WAY_TEST(OwnerDied, told_again_until_it_is_recovered) {
     for (int i = 0; i < 3; ++i) {
         EXPECT_TRUE(learns_of_a_death(this->lock_));
         this->lock_.release();
-        Backend<TypeParam>().start(be_told, this->lock_, true);
+        Crew<TypeParam>().start(be_told, this->lock_, true);
     }
     EXPECT_THROW(this->lock_.recover(), chorus::UsageError) << "nobody holds it";
     EXPECT_TRUE(learns_of_a_death(this->lock_));
@@ -149,7 +149,7 @@ EACH_WAY_TEST(OwnerDied, told_again_until_it_is_recovered) {
     for (int i = 0; i < 3; ++i) {
         EXPECT_FALSE(learns_of_a_death(this->lock_));
         this->lock_.release();
-        Backend<TypeParam>().start(be_told, this->lock_, false);
+        Crew<TypeParam>().start(be_told, this->lock_, false);
     }
 }
 
@@ -195,11 +195,11 @@ void wait_and_go(AnyLock lock, mp::Semaphore about_to_wait, mp::Semaphore told, 
 EACH_WAY_TEST(OwnerDied, one_of_those_asleep_is_told_at_once_and_all_go_on) {
     Victim victim(hold_for_ever<mp::Lock>, this->lock_, this->holding_);
     ASSERT_TRUE(this->holding_.acquire(too_long));
-    Backend<TypeParam> backend;
-    backend.start_many(4, wait_and_go<mp::Lock>, this->lock_, this->about_to_wait_, this->told_, this->done_);
-    expect_asleep(this->about_to_wait_, backend.workers());
+    Crew<TypeParam> crew;
+    crew.start_many(4, wait_and_go<mp::Lock>, this->lock_, this->about_to_wait_, this->told_, this->done_);
+    expect_asleep(this->about_to_wait_, crew.workers());
     victim.die();
-    backend.join();
+    crew.join();
     EXPECT_EQ(this->told_.get_value(), 1);
     EXPECT_EQ(this->done_.get_value(), 4);
 }
@@ -213,12 +213,12 @@ EACH_WAY_TEST(OwnerDied, those_asleep_at_several_locks_of_the_dead_are_all_told)
     };
     Victim victim(hold_all, locks, this->holding_);
     ASSERT_TRUE(this->holding_.acquire(too_long));
-    Backend<TypeParam> backend;
+    Crew<TypeParam> crew;
     for (const auto& lock : locks)
-        backend.start(wait_and_go<mp::Lock>, lock, this->about_to_wait_, this->told_, this->done_);
-    expect_asleep(this->about_to_wait_, backend.workers());
+        crew.start(wait_and_go<mp::Lock>, lock, this->about_to_wait_, this->told_, this->done_);
+    expect_asleep(this->about_to_wait_, crew.workers());
     victim.die();
-    backend.join();
+    crew.join();
     EXPECT_EQ(this->told_.get_value(), 4);
 }
 
@@ -241,7 +241,7 @@ EACH_WAY_TEST(OwnerDied, names_no_other_when_its_place_was_taken) {
     ASSERT_TRUE(this->holding_.acquire(too_long));
     victim.die();
     mp::Event leave;
-    Backend<threads> many;
+    Crew<threads> many;
     mp::Lock other;
     for (int i = 0; i < 60; ++i) {
         many.start([&] {
@@ -269,14 +269,14 @@ EACH_WAY_TEST(OwnerDied, waiters_killed_asleep_block_nobody) {
             .emplace_back(wait_and_go<mp::Lock>, this->lock_, this->about_to_wait_, this->told_, this->done_)
             .expect_asleep(this->about_to_wait_);
     }
-    Backend<TypeParam> backend;
-    backend.start_many(2, wait_and_go<mp::Lock>, this->lock_, this->about_to_wait_, this->told_, this->done_);
-    expect_asleep(this->about_to_wait_, backend.workers());
+    Crew<TypeParam> crew;
+    crew.start_many(2, wait_and_go<mp::Lock>, this->lock_, this->about_to_wait_, this->told_, this->done_);
+    expect_asleep(this->about_to_wait_, crew.workers());
     victims[1].die();
     victims[0].die();
     victims[2].die();
     this->lock_.release();
-    backend.join();
+    crew.join();
     EXPECT_EQ(this->done_.get_value(), 2);
     EXPECT_EQ(this->told_.get_value(), 0) << "none of the dead had it";
 }
@@ -287,12 +287,12 @@ EACH_WAY_TEST(OwnerDied, one_killed_when_woken_passes_it_on) {
         Victim first(wait_and_go<mp::Lock>, this->lock_, this->about_to_wait_, this->told_, this->done_);
         first.expect_asleep(this->about_to_wait_);
         first.set_trap();
-        Backend<TypeParam> backend;
-        backend.start(wait_and_go<mp::Lock>, this->lock_, this->about_to_wait_, this->told_, this->done_);
-        expect_asleep(this->about_to_wait_, backend.workers());
+        Crew<TypeParam> crew;
+        crew.start(wait_and_go<mp::Lock>, this->lock_, this->about_to_wait_, this->told_, this->done_);
+        expect_asleep(this->about_to_wait_, crew.workers());
         this->lock_.release();
         first.die_in_the_trap();
-        backend.join();
+        crew.join();
     }
     EXPECT_EQ(this->done_.get_value(), 5);
 }
@@ -311,12 +311,12 @@ EACH_WAY_TEST(OwnerDied, one_killed_when_woken_by_a_death_passes_that_on) {
         Victim first(wait_and_go<mp::Lock>, this->lock_, this->about_to_wait_, this->told_, this->done_);
         first.expect_asleep(this->about_to_wait_);
         first.set_trap();
-        Backend<TypeParam> backend;
-        backend.start(wait_and_go<mp::RLock>, other, this->about_to_wait_, this->told_, this->done_);
-        expect_asleep(this->about_to_wait_, backend.workers());
+        Crew<TypeParam> crew;
+        crew.start(wait_and_go<mp::RLock>, other, this->about_to_wait_, this->told_, this->done_);
+        expect_asleep(this->about_to_wait_, crew.workers());
         holder.die();
         first.die_in_the_trap();
-        backend.join();
+        crew.join();
         EXPECT_TRUE(learns_of_a_death(this->lock_));
         this->lock_.recover();
         this->lock_.release();
@@ -330,13 +330,13 @@ EACH_WAY_TEST(OwnerDied, holder_and_first_waiter_killed_together) {
         ASSERT_TRUE(this->holding_.acquire(too_long));
         Victim first(wait_and_go<mp::Lock>, this->lock_, this->about_to_wait_, this->told_, this->done_);
         first.expect_asleep(this->about_to_wait_);
-        Backend<TypeParam> backend;
-        backend.start(wait_and_go<mp::Lock>, this->lock_, this->about_to_wait_, this->told_, this->done_);
-        expect_asleep(this->about_to_wait_, backend.workers());
+        Crew<TypeParam> crew;
+        crew.start(wait_and_go<mp::Lock>, this->lock_, this->about_to_wait_, this->told_, this->done_);
+        expect_asleep(this->about_to_wait_, crew.workers());
         first.stop();
         holder.die();
         first.die();
-        backend.join();
+        crew.join();
     }
     EXPECT_EQ(this->told_.get_value(), 5);
 }

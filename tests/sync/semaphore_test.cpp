@@ -74,13 +74,13 @@ EACH_WAY_TEST(BaseSemaphore, test_acquire_contended) {
         }
     };
     seven.acquire();
-    Backend<TypeParam> backend;
-    backend.start_many(10, take, seven, this->about_to_wait_, this->done_);
+    Crew<TypeParam> crew;
+    crew.start_many(10, take, seven, this->about_to_wait_, this->done_);
     for (int i = 0; i < 10; ++i) ASSERT_TRUE(this->about_to_wait_.acquire(too_long));
     const auto expect_taken = [&](int count) {
         EXPECT_TRUE(becomes_true([&] { return this->done_.get_value() == count; }))
             << this->done_.get_value();
-        for (const auto& worker : backend.workers()) {
+        for (const auto& worker : crew.workers()) {
             EXPECT_TRUE(becomes_true([&] {
                 return state_of(system_id(worker)) == 'X' || state_of(system_id(worker)) == 'Z' ||
                        sleeps_on_a_word(system_id(worker));
@@ -95,7 +95,7 @@ EACH_WAY_TEST(BaseSemaphore, test_acquire_contended) {
     for (int i = 0; i < 6; ++i) seven.release();
     expect_taken(13);
     for (int i = 0; i < 7; ++i) seven.release();
-    backend.join();
+    crew.join();
     EXPECT_EQ(this->done_.get_value(), 20);
 }
 
@@ -109,13 +109,13 @@ EACH_WAY_TEST(BaseSemaphore, test_multirelease) {
         REQUIRE(from.acquire(too_long));
         taken.release();
     };
-    Backend<TypeParam> backend;
-    backend.start_many(5, take, permits, this->about_to_wait_, this->done_);
-    expect_asleep(this->about_to_wait_, backend.workers());
+    Crew<TypeParam> crew;
+    crew.start_many(5, take, permits, this->about_to_wait_, this->done_);
+    expect_asleep(this->about_to_wait_, crew.workers());
     permits.release(2);
     EXPECT_TRUE(becomes_true([&] { return this->done_.get_value() == 2; }));
     permits.release(3);
-    backend.join();
+    crew.join();
     EXPECT_EQ(this->done_.get_value(), 5);
     EXPECT_THROW(permits.release(0), chorus::UsageError);
     EXPECT_THROW(permits.release(-1), chorus::UsageError);
@@ -143,8 +143,8 @@ EACH_WAY_TEST(BaseSemaphore, test_try_acquire_contended) {
         }
     };
     {
-        Backend<TypeParam> backend;
-        backend.start_many(5, try_often, permits, this->done_);
+        Crew<TypeParam> crew;
+        crew.start_many(5, try_often, permits, this->done_);
     }
     EXPECT_EQ(this->done_.get_value(), 3);
 }
@@ -223,8 +223,8 @@ EACH_WAY_TEST(BaseSemaphore, released_by_another) {
     using AnySemaphore = typename TypeParam::AnySemaphore;
     AnySemaphore permits(1);
     permits.acquire();
-    Backend<TypeParam> backend;
-    backend.start([](AnySemaphore semaphore) { semaphore.release(); }, permits);
+    Crew<TypeParam> crew;
+    crew.start([](AnySemaphore semaphore) { semaphore.release(); }, permits);
     EXPECT_TRUE(permits.acquire(too_long));
 }
 
@@ -238,8 +238,8 @@ EACH_WAY_TEST(BaseSemaphore, test_interrupted_waits) {
         EXPECT_FALSE(permits.acquire(200ms));
         EXPECT_GE(watch.elapsed(), 200ms);
     } while (Alarms::count() <= 10);
-    Backend<TypeParam> backend;
-    backend.start([](AnySemaphore semaphore) { semaphore.release(); }, permits);
+    Crew<TypeParam> crew;
+    crew.start([](AnySemaphore semaphore) { semaphore.release(); }, permits);
     EXPECT_TRUE(permits.acquire());
 }
 
@@ -257,8 +257,8 @@ EACH_WAY_TEST(BaseSemaphore, loses_and_doubles_no_permit) {
     };
     {
         typename TypeParam::Semaphore inside(2);
-        Backend<TypeParam> backend;
-        backend.start_many(4, take_and_give, permits, inside);
+        Crew<TypeParam> crew;
+        crew.start_many(4, take_and_give, permits, inside);
     }
     EXPECT_EQ(permits.get_value(), 2);
 }
@@ -274,8 +274,8 @@ EACH_WAY_TEST(BaseSemaphore, an_idle_waiter_uses_no_cpu) {
     const auto idle = [](AnySemaphore none) {
         REQUIRE(cpu_time_of([&] { REQUIRE(!none.acquire(1s)); }) < hardly_any_cpu_time);
     };
-    Backend<TypeParam> backend;
-    backend.start_many(2, idle, AnySemaphore(0));
+    Crew<TypeParam> crew;
+    crew.start_many(2, idle, AnySemaphore(0));
 }
 
 // ---- the rows that speak of the bounded one ------------------------------------------------------
@@ -311,9 +311,9 @@ EACH_WAY_TEST(BoundedSemaphore, test_BoundedSemaphore_limit) {
         }
         REQUIRE(refused);
     };
-    Backend<TypeParam> backend;
+    Crew<TypeParam> crew;
     for (int limit = 1; limit < 10; ++limit)
-        backend.start(release_too_often, typename TypeParam::BoundedSemaphore(limit), limit);
+        crew.start(release_too_often, typename TypeParam::BoundedSemaphore(limit), limit);
 }
 
 // ---- death -------------------------------------------------------------------------------------
@@ -335,12 +335,12 @@ EACH_WAY_TEST(SemaphoreOfTheDead, waiters_killed_asleep_block_nobody) {
     std::deque<Victim> victims;
     for (int i = 0; i < 3; ++i)
         victims.emplace_back(take_one, permits, this->about_to_wait_).expect_asleep(this->about_to_wait_);
-    Backend<TypeParam> backend;
-    backend.start(take_one, permits, this->about_to_wait_);
-    expect_asleep(this->about_to_wait_, backend.workers());
+    Crew<TypeParam> crew;
+    crew.start(take_one, permits, this->about_to_wait_);
+    expect_asleep(this->about_to_wait_, crew.workers());
     for (auto& victim : victims) victim.die();
     permits.release();
-    backend.join();
+    crew.join();
     EXPECT_EQ(permits.get_value(), 0) << "the dead take nothing";
     permits.release();
     EXPECT_TRUE(permits.acquire(chorus::now));
@@ -353,12 +353,12 @@ EACH_WAY_TEST(SemaphoreOfTheDead, one_killed_when_woken_passes_it_on) {
         Victim first(take_one, permits, this->about_to_wait_);
         first.expect_asleep(this->about_to_wait_);
         first.set_trap();
-        Backend<TypeParam> backend;
-        backend.start(take_one, permits, this->about_to_wait_);
-        expect_asleep(this->about_to_wait_, backend.workers());
+        Crew<TypeParam> crew;
+        crew.start(take_one, permits, this->about_to_wait_);
+        expect_asleep(this->about_to_wait_, crew.workers());
         permits.release();
         first.die_in_the_trap();
-        backend.join();
+        crew.join();
     }
 }
 
