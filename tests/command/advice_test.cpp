@@ -1,4 +1,4 @@
-#include "command/report/advice.hpp"
+#include "report/advice.hpp"
 
 #include <gmock/gmock.h>
 

@@ -1,11 +1,11 @@
-#include "command/report/page.hpp"
+#include "report/page.hpp"
 
 #include <gmock/gmock.h>
 
-#include "command/report/json.hpp"
-#include "command/report/quantities.hpp"
-#include "command/report/scales.hpp"
-#include "command/report/statistics.hpp"
+#include "report/json.hpp"
+#include "report/quantities.hpp"
+#include "report/scales.hpp"
+#include "report/statistics.hpp"
 
 namespace {
 
