@@ -185,10 +185,9 @@ void ProcessBackend::send_home() {
         const std::lock_guard guard(mutex_);
         if (!closed_ || ledger_.size() > 0 || sent_home_) return;
         sent_home_ = true;
-        members_.for_each(
-            [](const WorkerEntry& member) {  // whoever has stopped it, or is about to: it is to go now
-                if (member.is_started) worker::send_signal(member.process, SIGCONT);
-            });
+        members_.for_each([](const WorkerEntry& member) {  // also if it was stopped, or is about to be
+            if (member.is_started) worker::send_signal(member.process, SIGCONT);
+        });
     }
     const auto channels = this->channels();
     try {

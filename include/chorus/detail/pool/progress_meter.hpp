@@ -34,11 +34,11 @@ public:
 
     /// So many items more have ended. Throws: what a display of one's own throws.
     void add(std::size_t items, bool failed);
-    /// There will be no more; for who did not know the total. Returns when that has been shown. Throws: as
-    /// add().
+    /// No more items come; for callers that did not know the total. Returns when that has been shown. Throws:
+    /// as add().
     void end();
 
-    /// Returns when so many have been added: who gets a result may be ahead of the one who tells of it.
+    /// Returns when so many have been added: a result may arrive before its items are counted.
     void wait_for(std::size_t items);
     /// No call of a display of one's own begins from now on.
     void hide() noexcept;
