@@ -45,7 +45,7 @@ SYSTEM_STATE_HEADERS = {"cerrno", "errno.h"}
 MAY_NAME_ERRNO = {"src/platform/syscall.hpp"}
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
-# What is declared between the two is shown by the shared library (docs/decisions/016).
+# What is declared between the two is shown by the shared library (docs/decisions.md, 16).
 SHOWN = re.compile(r"^#pragma GCC visibility push\(default\).*^namespace .*^#pragma GCC visibility pop\s*\Z", re.DOTALL | re.MULTILINE)
 
 COMMENT_OR_STRING = re.compile(r"""//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])'""", re.DOTALL)
