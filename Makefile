@@ -85,8 +85,9 @@ bench:  ## measure, next to rivals and to what is asked: some minutes; make benc
 	@bench/targets build/bench/bench.jsonl
 	@tools/bench_page build/bench/bench.jsonl --markdown build/bench/benchmarks.md --html build/bench/benchmarks.html
 
-bench-page:  ## what was measured last into docs/benchmarks.md and docs/benchmarks.html
-	@tools/bench_page build/bench/bench.jsonl --markdown docs/benchmarks.md --html docs/benchmarks.html
+bench-page:  ## what was measured last into bench/results and docs/benchmarks.md
+	@cp build/bench/bench.jsonl "bench/results/$$(sed -n '1s/.*"date": "\([0-9-]*\)".*/\1/p' build/bench/bench.jsonl).jsonl"
+	@tools/bench_page build/bench/bench.jsonl --markdown docs/benchmarks.md
 
 docs:  ## the documentation's site: build/docs/html/index.html
 	@scripts/setup docs

@@ -1,4 +1,5 @@
-// How pages and pictures look, in light and in dark. Of the same colours as docs/benchmarks.html.
+// How pages and pictures look, in light and in dark. The colours are those of the benchmarks' page
+// (tools/benchmark_page/page.css).
 #pragma once
 
 namespace command::timeline {

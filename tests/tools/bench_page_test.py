@@ -1,4 +1,7 @@
-"""tools/bench_page: both pages are complete and well formed, bars tell the truth, and a damaged line is named."""
+"""tools/bench_page: both pages are complete and well formed, bars tell the truth, and a damaged line is named.
+
+What was measured last is what docs/benchmarks.md shows.
+"""
 
 import html
 import json
@@ -11,7 +14,8 @@ import xml.etree.ElementTree
 from html.parser import HTMLParser
 from pathlib import Path
 
-TOOL = Path(__file__).resolve().parents[2] / "tools" / "bench_page"
+SOURCE = Path(__file__).resolve().parents[2]
+TOOL = SOURCE / "tools" / "bench_page"
 VOID = {"meta", "wbr"}
 
 
@@ -197,6 +201,29 @@ class BenchPage(unittest.TestCase):
         for value in ("240 µs", "18 ms", "200 KiB", "2.1 ms", "16 ns"):
             self.assertIn(value, "".join(self.page.text))
             self.assertIn(value, self.markdown)
+
+
+class ByHand(unittest.TestCase):
+    def test_what_is_written_by_hand_is_kept(self):
+        with tempfile.TemporaryDirectory() as folder:
+            results, page = Path(folder, "results.jsonl"), Path(folder, "page.md")
+            results.write_text(text_of(LINES), encoding="utf-8")
+            page.write_text("# Mine\n\n<!-- measured: make bench-page writes what follows -->\nold\n", encoding="utf-8")
+            for _ in range(2):
+                subprocess.run([sys.executable, "-B", TOOL, results, "--markdown", page], check=True)
+                text = page.read_text(encoding="utf-8")
+                self.assertTrue(text.startswith("# Mine\n\n<!-- measured: "), text[:100])
+                self.assertEqual(text.count("## In short"), 1)
+                self.assertNotIn("old", text.splitlines())
+
+    def test_the_page_in_the_repository_shows_the_newest_results(self):
+        newest = max((SOURCE / "bench" / "results").glob("*.jsonl"), key=lambda path: path.name)
+        shown = (SOURCE / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+        with tempfile.TemporaryDirectory() as folder:
+            page = Path(folder, "benchmarks.md")
+            page.write_text(shown, encoding="utf-8")
+            subprocess.run([sys.executable, "-B", TOOL, newest, "--markdown", page], check=True)
+            self.assertEqual(page.read_text(encoding="utf-8"), shown, "run: make bench-page")
 
 
 class Errors(unittest.TestCase):

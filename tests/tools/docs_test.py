@@ -1,4 +1,5 @@
-"""tools/docs finds links that lead nowhere, and tests/docs/page.py understands what a page says of its blocks."""
+"""tools/docs makes the page of the benchmarks and finds dead links, docs/site/for_doxygen labels headings, and tests/docs/page.py
+understands what a page says of its blocks."""
 
 import importlib.machinery
 import importlib.util
@@ -14,9 +15,38 @@ sys.path.insert(0, str(HERE.parent / "compile_fail"))
 import page
 import page_test
 
-loader = importlib.machinery.SourceFileLoader("docs", str(HERE.parent.parent / "tools" / "docs"))
-docs = importlib.util.module_from_spec(importlib.util.spec_from_loader("docs", loader))
-loader.exec_module(docs)
+SOURCE = HERE.parent.parent
+
+
+def script(name, path):
+    loader = importlib.machinery.SourceFileLoader(name, str(SOURCE / path))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(name, loader))
+    loader.exec_module(module)
+    return module
+
+
+docs = script("docs", "tools/docs")
+for_doxygen = script("for_doxygen", "docs/site/for_doxygen")
+
+
+class BenchmarksTest(unittest.TestCase):
+    def test_the_page_with_charts_is_made_of_the_newest_results(self):
+        with tempfile.TemporaryDirectory() as folder:
+            self.assertEqual(docs.make_benchmarks(Path(folder)), "")
+            made = Path(folder, "benchmarks.html").read_text(encoding="utf-8")
+        self.assertIn(docs.newest_results().stem, made)
+        self.assertIn("</html>", made)
+
+
+class HeadingsTest(unittest.TestCase):
+    def test_a_link_to_a_heading_has_the_label_of_that_heading(self):
+        heading = for_doxygen.page(Path("docs/decisions.md"), "# All\n\n## 2. `main` is wrapped\n\n```text\n## none\n```\n## 2. main is wrapped\n")
+        self.assertIn("## 2. `main` is wrapped {#docs_decisions--2-main-is-wrapped}\n", heading)
+        self.assertIn("## none\n", heading)
+        self.assertIn("{#docs_decisions--2-main-is-wrapped-1}", heading)
+        link = "[why](../decisions.md#2-main-is-wrapped), [here](#one), [there](https://x.org/a.md#one)"
+        self.assertEqual(for_doxygen.page(Path("docs/guide/x.md"), link),
+                         "[why](@ref docs_decisions--2-main-is-wrapped), [here](@ref docs_guide_x--one), [there](https://x.org/a.md#one)")
 
 
 class DeadLinksTest(unittest.TestCase):

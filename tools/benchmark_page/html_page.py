@@ -10,8 +10,8 @@ from benchmark_page.story import (Family, end_of, endurance_verdict, facts, head
                                   sections, standing)
 
 STYLE = Path(__file__).with_name("page.css")
-LEAD = ("What Chorus costs, next to its rivals and to what the machine itself gives, all measured in one run on one machine. "
-        "Anybody can repeat it, in minutes: ")
+LEAD = ("What Chorus costs, next to its rivals and to the limits of the machine, all measured in one run on one machine. "
+        "The run is repeated, in minutes, by ")
 QUICK = "This was a quick run with few rounds: good for a first look, not for a decision."
 
 

@@ -2,6 +2,9 @@
 
 import re
 
+# What stands before this line on a page is written by hand, and kept.
+MARKER = "<!-- measured: make bench-page writes what follows -->"
+
 from benchmark_page.html_page import LEAD, QUICK
 from benchmark_page.markup import printable
 from benchmark_page.quantities import comparison, quantity, share
@@ -69,7 +72,6 @@ def summary(results):
     if any(each.kind == "ours" for each in results.endurances):
         _, words, sentence = endurance_verdict(results.endurances)
         lines.append(f"- **{safe(words)}** {safe(sentence)}")
-        lines += [f"  - {safe(each.name)} ({safe(each.row)}): {end_of(each)}" for each in results.endurances if each.kind != "ours"]
     for row, what in headlines(results):
         lines.append(f"- {safe(what)}: **{safe(ours_against(row, row.best_rival()))}** ({figures(row, row.best_rival())})")
     return "\n".join(lines)
@@ -83,12 +85,19 @@ def standing(results):
     return "\n".join([score_sentence(found), *(["\nBehind in:\n"] if behind else []), *behind])
 
 
-def page(results, link):
+def kept_of(old):
+    """The part of a page that is written by hand; empty if it has none."""
+    by_hand, marker, _ = old.partition(MARKER)
+    return by_hand if marker else ""
+
+
+def page(results, link, by_hand=""):
     charts = f"[The same with charts]({link.replace(' ', '%20')})" if link else ""
     known = "\n".join(f"- {name}: {safe(value)}" for name, value in facts(results.run))
     quick = f"**{QUICK}**" if results.run.get("quick") else ""
     reading = ("Figures are medians; ± is half the distance between the quartiles. Less is better, except for kills. Rivals are other libraries and "
-               "Python, limits are what the machine itself gives; differences below 5 % are called the same.")
-    parts = ["# Chorus benchmarks", f"{LEAD}`make bench`.", charts, quick, known, "## In short", summary(results), standing(results), reading,
+               "Python, limits are the least that the machine allows; differences below 5 % are called the same.")
+    begin = f"{by_hand}{MARKER}" if by_hand else "# Chorus benchmarks"
+    parts = [begin, f"{LEAD}`make bench`.", charts, quick, known, "## In short", summary(results), standing(results), reading,
              *[section_part(section) for section in sections(results)]]
     return "\n\n".join(part for part in parts if part) + "\n"

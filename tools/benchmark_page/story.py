@@ -7,41 +7,40 @@ from benchmark_page.quantities import comparison, quantity
 
 # Subject → its title, and what is measured.
 SUBJECTS = {
-    "endurance": ("Crash endurance", "How many kills does it survive? Two workers put and two get, all four take a lock, or do the tasks of a pool; one of "
-                                     "them is killed with kill -9 and replaced every millisecond or so, until nobody gets on any more, data is "
-                                     "damaged, or all kills that were tried are survived. In the end it is counted whether items were lost that "
-                                     "nobody died with."),
-    "process": ("Processes", "What does it cost to start and join a worker process, in each of the three ways? What does an idle one weigh?"),
+    "endurance": ("Crash endurance", "How many kills does it survive? Two workers put and two get, all four take a lock, or run the tasks of a pool. One of "
+                                     "them is killed with kill -9 and replaced about every millisecond, until no worker makes progress, data is "
+                                     "damaged, or all planned kills are survived. At the end the test counts the items that were lost without a "
+                                     "worker that died holding them."),
+    "process": ("Processes", "What does it cost to start and join a worker process, by each start method? How much memory does an idle one take?"),
     "thread": ("Threads", "What does it cost to start and join a thread?"),
-    "lock": ("Locks", "What does a lock cost that is free, and one that two want?"),
+    "lock": ("Locks", "What does an uncontended lock cost, and one that two threads want?"),
     "queue": ("Queues between processes", "How long does a message take from process to process, 8 bytes to 64 MiB, while messages go one after "
                                           "another as fast as they can? Each is checked at both of its ends."),
     "pipe": ("Pipes", "How long does a message take from one end of a pipe to the other, while messages go one after another as fast as they can?"),
     "thread queue": ("Queues between threads", "How long does an item of 8 bytes take from thread to thread, while items go one after another as "
                                                "fast as they can?"),
     "round trip": ("Round trips", "How long does a message of 8 bytes take to another process and back?"),
-    "pool": ("Pools", "What does a task cost that does next to nothing, many in flight or one by one? What does it cost to call a function for "
+    "pool": ("Pools", "What does a nearly empty task cost, many in flight or one by one? What does it cost to call a function for "
                       "each of a million numbers, and what if a task carries megabytes? Each result is checked."),
     "scaling": ("Scaling", "Do two workers do twice as much as one? Do fifty wait at once?"),
-    "capacity": ("Capacity", "How many can be alive at once, and what do they cost and weigh while they have nothing to do?"),
-    "growth": ("Growth", "Does the cost grow with the size of the parent, or with how many there are?"),
+    "capacity": ("Capacity", "How many workers can be alive at once, and what CPU time and memory do idle ones take?"),
+    "growth": ("Growth", "Does the cost grow with the size of the parent, or with the number of workers, items or tasks?"),
     "compile": ("Compile time", "What does it cost to compile a program that uses Chorus?"),
 }
 
-# Subject → what an attentive reader asks about its figures, and what is known: where something stands behind, what was tried.
+# Subject → what explains its figures: causes, and what was tried where Chorus is behind.
 NOTES = {
-    "endurance": ("POSIX mq lives in the kernel, where kill -9 interrupts nothing half-way: it survives as well. It takes messages of 8 KiB and ten of them "
-                  "unless root allows more, and no types.",
-                  "A kill that comes while an item is handed over may take that item along, once: it died with its receiver. Such items are counted, "
-                  "and none beyond them may be missing."),
-    "process": ("A start costs about what a bare fork of the same small program costs, and Python's own start methods pay for their interpreter on top. Page "
-                "faults and wake-ups are all that is left (decision 011): a child of the fork server takes 14 page faults.",),
+    "endurance": ("POSIX mq lives in the kernel, where kill -9 interrupts nothing half-way: it survives as well. It is limited to ten messages of 8 KiB "
+                  "unless root raises the limits, and has no types.",
+                  "A receiver that is killed during a get may take that one item with it. Such items are counted, and no other item may be missing."),
+    "process": ("A start costs about what a bare fork of the same small program costs, and Python's own start methods pay for their interpreter on top. "
+                "What remains is page faults and wake-ups (design decision 11): a child of the fork server takes 14 page faults.",),
     "queue": ("64 MiB: put and get copy once each, as fast as memory that is in no cache can be read and written; get returns a vector of its own and so "
               "touches fresh pages. A socket hands pieces over while the item is still being written, through the cache. That was not done: the item would "
               "not be whole when its sender is killed. Huge pages for the result, and looking up a block's pages at once, brought 77 ms down to what is "
               "shown. loan and borrow copy nothing, whatever the size.",
-              "Two senders and two receivers on two CPUs: the figure depends on who sleeps when, so its rounds spread most."),
-    "pipe": ("8 bytes lie at the edge of what is asked, 2.5 times the bare ring: 2.2 to 3.1 times in six runs of the one row. The profile is flat: a lock, an index "
+              "Two senders and two receivers on two CPUs: the figure depends on which of them sleep when, so its rounds spread most."),
+    "pipe": ("8 bytes are at the limit of the target, 2.5 times the bare ring: 2.2 to 3.1 times in six runs of this row. The profile is flat: a lock, an index "
              "and a bell for each end, no part above 8 %, and an eighth of the time in the kernel while an end sleeps.",),
     "pool": ("8 MiB to a process and back are four copies, in and out of shared memory each way; a plain call moves the vector, and finds it in its "
              "cache. Zeroing the vectors before they were filled was taken out (a fifth of the time); the copies are memcpy at the speed of this machine's "
