@@ -68,11 +68,11 @@ def kill_lines(endurances):
 def data_table(section):
     """The figures behind the charts of a section, folded away."""
     if section.subject == "endurance":
-        look, head, line_maker, items = "kills", head_of("row", "who", "kills", "end"), kill_lines, section.items
+        look, head, line_maker, items = "kills", head_of("row", "contender", "kills", "end"), kill_lines, section.items
     elif section.subject == "growth":
-        look, head, line_maker, items = "growth", head_of("row", "who", "kind", "at", "figure"), growth_lines, section.items
+        look, head, line_maker, items = "growth", head_of("row", "contender", "kind", "at", "figure"), growth_lines, section.items
     else:
-        head = head_of("row", "who", "kind", "median", "spread", "rounds", "next to ours")
+        head = head_of("row", "contender", "kind", "median", "spread", "rounds", "next to ours")
         look, line_maker, items = "rows", row_lines, rows_in(section)
     lines = [line for item in items for line in line_maker(item)]
     table = tag("table", tag("caption", f"{section.title}: all figures"), head, tag("tbody", *lines), class_=f"data {look}")

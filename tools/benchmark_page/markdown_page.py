@@ -57,9 +57,9 @@ def kill_lines(endurances):
 
 def section_table(section):
     if section.subject == "endurance":
-        return table(["row", "who", "kills"], [line for item in section.items for line in kill_lines(item)])
+        return table(["row", "contender", "kills"], [line for item in section.items for line in kill_lines(item)])
     if section.subject == "growth":
-        return table(["row", "what grows", "who", "figures"], [line for item in section.items for line in growth_lines(item)])
+        return table(["row", "what grows", "contender", "figures"], [line for item in section.items for line in growth_lines(item)])
     return table(["row", "Chorus", "rivals, next to Chorus", "limits, next to Chorus"], [row_line(row) for row in rows_in(section)])
 
 

@@ -39,7 +39,7 @@ def times(ratio):
 
 
 def comparison(theirs, ours, unit):
-    """What somebody's figure is next to ours: 3.2× slower, 1.3× faster, same."""
+    """How a contender's figure compares with ours: 3.2× slower, 1.3× faster, same."""
     if theirs == ours:
         return "same"
     smaller, larger = SMALLER_LARGER[unit]
