@@ -38,6 +38,11 @@ class BenchmarksTest(unittest.TestCase):
         self.assertIn("</html>", made)
 
 
+class LinksTest(unittest.TestCase):
+    def test_the_words_of_a_link_are_on_one_line_and_lines_stay_in_their_places(self):
+        self.assertEqual(for_doxygen.page(Path("docs/x.md"), "see [two\nwords](y.md), and\nmore\n"), "see [two words](y.md),\nand\nmore\n")
+
+
 class HeadingsTest(unittest.TestCase):
     def test_a_link_to_a_heading_has_the_label_of_that_heading(self):
         heading = for_doxygen.page(Path("docs/decisions.md"), "# All\n\n## 2. `main` is wrapped\n\n```text\n## none\n```\n## 2. main is wrapped\n")
