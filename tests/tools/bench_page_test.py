@@ -127,6 +127,11 @@ class BenchPage(unittest.TestCase):
             self.assertIn(name, "".join(self.page.text))
             self.assertIn(name, markdown)
 
+    def test_markdown_has_the_best_rival_and_pythons_only(self):
+        self.assertIn("a &lt;script&gt;", self.markdown)
+        self.assertNotIn("slow one", self.markdown)
+        self.assertIn("slow one", "".join(self.page.text))
+
     def test_a_row_of_a_markdown_table_has_as_many_cells_as_its_head(self):
         for table in re.findall(r"(?:^\|.*\n)+", self.markdown, re.MULTILINE):
             self.assertEqual(len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}), 1, table)

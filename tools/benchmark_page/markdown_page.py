@@ -1,4 +1,4 @@
-"""The Markdown page: the same sections, with a table each."""
+"""The Markdown page: the same sections, with a table each. Of a row's rivals it has the best one and Python's; the HTML page has all."""
 
 import re
 
@@ -30,9 +30,14 @@ def figure(contender, row):
     return f"{quantity(contender.median, row.unit)}{spread}"
 
 
+def shown(row, kind):
+    found = row.of_kind(kind)
+    return [each for each in found if kind == "limit" or each is found[0] or each.name.startswith("Python's")]
+
+
 def others(row, kind):
     lines = []
-    for each in row.of_kind(kind):
+    for each in shown(row, kind):
         word = comparison(each.median, row.ours.median, row.unit)
         lines.append(f"{safe(each.name)}: {figure(each, row)}, {word}")
     return "<br>".join(lines)
@@ -60,7 +65,7 @@ def section_table(section):
         return table(["row", "contender", "kills"], [line for item in section.items for line in kill_lines(item)])
     if section.subject == "growth":
         return table(["row", "what grows", "contender", "figures"], [line for item in section.items for line in growth_lines(item)])
-    return table(["row", "Chorus", "rivals, next to Chorus", "limits, next to Chorus"], [row_line(row) for row in rows_in(section)])
+    return table(["row", "Chorus", "best rival and Python, next to Chorus", "limits, next to Chorus"], [row_line(row) for row in rows_in(section)])
 
 
 def section_part(section):
@@ -96,7 +101,8 @@ def page(results, link, by_hand=""):
     known = "\n".join(f"- {name}: {safe(value)}" for name, value in facts(results.run))
     quick = f"**{QUICK}**" if results.run.get("quick") else ""
     reading = ("Figures are medians; ± is half the distance between the quartiles. Less is better, except for kills. Rivals are other libraries and "
-               "Python, limits are the least that the machine allows; differences below 5 % are called the same.")
+               "Python, limits are the least that the machine allows; differences below 5 % are called the same. A row has the best rival and "
+               "Python's; the page with charts has all.")
     begin = f"{by_hand}{MARKER}" if by_hand else "# Chorus benchmarks"
     parts = [begin, f"{LEAD}`make bench`.", charts, quick, known, "## In short", summary(results), standing(results), reading,
              *[section_part(section) for section in sections(results)]]
