@@ -125,7 +125,7 @@ struct PoolOptions {
     Initializer<Kind> initializer{};
     /// A worker that has done so many makes place for a fresh one; 0: no limit. With the start method "fork"
     /// the fresh one is a copy of this process as it is then, while other threads run: see
-    /// docs/start_methods.md.
+    /// docs/guide/processes.md.
     std::size_t max_tasks_per_child = 0;
     /// Of each task that says nothing else, and of the initializer in a worker process.
     std::optional<Timeout> timeout{};
