@@ -4,7 +4,7 @@ set(old_names
     channel/queue          queue
     channel/thread_queue   thread_queue
     channel/wait           wait
-    memory/raw_value       raw_value
+    memory/raw_value       value
     memory/shareable_list  shareable_list
     memory/shared_memory   shared_memory
     message/keyword        keyword
@@ -20,15 +20,15 @@ set(old_names
     sync/stop_token        stop_token
     sync/value             value
     worker/call            run
-    worker/completion      as_completed
+    worker/completion      future
     worker/context         context
     worker/future          future
-    worker/local           local
+    worker/local           thread
     worker/print           print
     worker/process         process
-    worker/start_method    start_method
+    worker/start_method    process
     worker/thread          thread
-    worker/timer           timer)
+    worker/timer           thread)
 
 set(old_headers "")
 while(old_names)

@@ -182,6 +182,8 @@ int main(int argc, char** argv) {
     try {
         mp::set_forkserver_preload(load_sha256);
         return hash_directory(options) ? 0 : 1;
+    } catch (const chorus::Error& error) {
+        std::cerr << "hash_tree: " << error.what() << '\n';
     } catch (const std::system_error& error) {
         std::cerr << "hash_tree: " << escaped(options.directory) << ": " << error.code().message() << '\n';
     } catch (const std::exception& error) {

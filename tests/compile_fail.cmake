@@ -24,6 +24,13 @@ foreach(compiler g++ clang++-16)
             PASS_REGULAR_EXPRESSION "requirements.hpp:[0-9]*:[0-9]*: error:[^\n]*Chorus needs ${words}"
             FAIL_REGULAR_EXPRESSION "error:.*error:.*error:")
     endforeach()
+    # Of detail/ a program may include nothing; tools/check_layers.py sees that each header there asks.
+    add_test(NAME "compile_fail/detail: ${compiler}"
+        COMMAND ${${found}} -std=c++20 -fsyntax-only "-I$<JOIN:${including},;-I>" ${CMAKE_CURRENT_SOURCE_DIR}/compile_fail/alone/detail_header.cpp
+        COMMAND_EXPAND_LISTS)
+    set_tests_properties("compile_fail/detail: ${compiler}" PROPERTIES
+        PASS_REGULAR_EXPRESSION "contract.hpp:[0-9]*:[0-9]*: error:[^\n]*chorus/detail/ is not for programs[^\n]*include <chorus/NAME.hpp>"
+        FAIL_REGULAR_EXPRESSION "error:.*error:.*error:")
     set_tests_properties("compile_fail/header: ${compiler}" PROPERTIES FIXTURES_SETUP "compiled header ${compiler}" TIMEOUT 240)
     set_tests_properties("compile_fail/programs: ${compiler}" PROPERTIES FIXTURES_REQUIRED "compiled header ${compiler}" TIMEOUT 600)
 endforeach()

@@ -6,5 +6,8 @@ set_tests_properties("layers: all includes point down" "layers: the check finds 
 find_program(CLANG_FORMAT clang-format-16 REQUIRED)
 file(GLOB_RECURSE sources CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/bench/*.[ch]pp ${PROJECT_SOURCE_DIR}/include/*.[ch]pp
      ${PROJECT_SOURCE_DIR}/src/*.[ch]pp ${PROJECT_SOURCE_DIR}/command/*.[ch]pp     ${PROJECT_SOURCE_DIR}/examples/*.[ch]pp ${PROJECT_SOURCE_DIR}/tests/*.[ch]pp)
-add_test(NAME "layers: make format changes nothing" COMMAND ${CLANG_FORMAT} --dry-run --Werror ${sources} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+# By comparison: clang-format 16 reports the end of a namespace that is inline as changed, with what stands there already.
+add_test(NAME "layers: make format changes nothing"
+    COMMAND sh -c "for file; do ${CLANG_FORMAT} $file | cmp - $file || wrong=1; done; exit $wrong" - ${sources}
+    WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
 set_tests_properties("layers: make format changes nothing" PROPERTIES TIMEOUT 60)

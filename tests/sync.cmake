@@ -1,5 +1,6 @@
 chorus_test(sync/lock)
 chorus_test(sync/semaphore)
+chorus_test(sync/stop_token)
 chorus_test(sync/event)
 chorus_test(sync/condition)
 chorus_test(sync/barrier)

@@ -21,5 +21,6 @@ add_dependencies(worker_thread_test program_thread_exit program_thread_daemons p
 chorus_test(worker/timer)
 chorus_test(worker/local)
 chorus_test(worker/future)
+chorus_test(worker/handles)
 chorus_test(worker/future_states TOGETHER)
 chorus_test(worker/print)

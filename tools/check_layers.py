@@ -16,15 +16,16 @@ from pathlib import Path
 ROOMS = ["platform", "trace", "message", "memory", "sync", "channel", "worker", "pool"]
 # include/chorus/NAME.hpp, the contract: which room each header belongs to.
 CONTRACT = {
-    "message": ["file_descriptor", "keyword", "register_exception", "serialize"],
-    "memory": ["raw_value", "shareable_list", "shared_memory"],
+    "message": ["file_descriptor", "keyword", "serialize"],
+    "memory": ["shareable_list", "shared_memory"],
     "sync": ["barrier", "condition", "event", "lock", "semaphore", "stop_token", "value"],
     "channel": ["pipe", "queue", "thread_queue", "wait"],
-    "worker": ["as_completed", "future", "local", "print", "process", "run", "start_method", "thread", "timer"],
-    "pool": ["context", "pool", "progress", "task_group", "task_options"],
+    "worker": ["future", "print", "process", "run", "thread"],
+    "pool": ["context", "pool", "progress", "task_group"],
 }
 ROOM_OF_CONTRACT = {f"include/chorus/{name}.hpp": room for room, names in CONTRACT.items() for name in names}
-DOORSTEP = {"include/chorus/errors.hpp", "include/chorus/deadline.hpp", "include/chorus/version.hpp", "include/chorus/detail/requirements.hpp"}
+DOORSTEP = {"include/chorus/errors.hpp", "include/chorus/deadline.hpp", "include/chorus/version.hpp", "include/chorus/detail/requirements.hpp",
+            "include/chorus/detail/contract.hpp", "include/chorus/detail/handle.hpp", "include/chorus/detail/pull_iterator.hpp", "include/chorus/detail/sharing.hpp"}
 UMBRELLAS = {"include/chorus/chorus.hpp", "include/chorus/threading.hpp", "include/chorus/multiprocessing.hpp"}
 
 # They use Chorus as any user does. Tests may look inside.
@@ -47,6 +48,22 @@ MAY_NAME_ERRNO = {"src/platform/syscall.hpp"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 # What is declared between the two is shown by the shared library (docs/decisions.md, 16).
 SHOWN = re.compile(r"^#pragma GCC visibility push\(default\).*^namespace .*^#pragma GCC visibility pop\s*\Z", re.DOTALL | re.MULTILINE)
+
+# A lower room that asks for a higher one's name at run time depends on it all the same.
+STRING = re.compile(r'"((?:\\.|[^"\\\n])*)"')
+ROOM_IN_STRING = re.compile(r"chorus::(?:v0::)?detail::(\w+)|^(\w+)::")
+# Asks which frames of a stack are the library's own, of whatever room.
+MAY_NAME_ROOMS = {"src/platform/linux/symbols.cpp"}
+
+# Idioms that read like a translation, and what to write instead.
+BANNED = [
+    (re.compile(r"\bfor ever\b"), 'write "indefinitely" or "without a limit"'),
+    (re.compile(r"\b(?:whoever|somebody|nobody|anybody)\b", re.IGNORECASE), "name the thing: the caller, the owner, a worker process, no process"),
+    (re.compile(r"\b[Ww]ho (?:has|is|was|holds|waits|asks|gets|takes|dies|wants|comes|knows)\b"), "name the thing: the caller, the owner, a waiter"),
+    (re.compile(r"\bon (?:its|their) way\b"), 'write "in flight"'),
+    (re.compile(r"^ *// *(?:Threads|Death):"), 'write "Thread safety:" or "Crash safety:"'),
+]
+COMMENT = re.compile(r"//[^\n]*")
 
 COMMENT_OR_STRING = re.compile(r"""//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])'""", re.DOTALL)
 
@@ -130,8 +147,40 @@ class Check:
         if not is_public(path) and "#pragma GCC visibility" in text:
             self.report(path, 0, "the file is private, and would be shown by the shared library; take the pragma away")
 
+    def check_words(self, path):
+        for number, line in enumerate((self.root / path).read_text().splitlines(), 1):
+            comment = COMMENT.search(line)
+            for idiom, instead in BANNED:
+                found = comment and idiom.search(comment.group())
+                if found:
+                    self.report(path, number, f'"{found.group().strip(" /")}": {instead}')
+
+    def check_names_of_rooms(self, path):
+        room = room_of(path)
+        if room not in ROOMS or path in MAY_NAME_ROOMS:
+            return
+        for number, line in enumerate((self.root / path).read_text().splitlines(), 1):
+            for text in STRING.findall(COMMENT.sub("", line)):
+                named = ROOM_IN_STRING.search(text)
+                other = named and (named.group(1) or named.group(2))
+                if other in ROOMS and ROOMS.index(other) > ROOMS.index(room):
+                    self.report(path, number, f'{room}/ names {other}/ above it in a string; let {other}/ say what it wants by an argument')
+
+    def check_guard(self, path):
+        """A header of the contract says so before it includes what refuses to be included otherwise."""
+        if path in DOORSTEP and path.endswith(("version.hpp", "requirements.hpp", "contract.hpp")):
+            return
+        wanted = "chorus/version.hpp" if is_contract(path) else "chorus/detail/contract.hpp"
+        first = next(self.includes(path), (0, "", ""))
+        if is_public(path) and first[2] != wanted:
+            self.report(path, first[0], f"the first include is not <{wanted}>, by which programs are kept to the contract")
+
     def check_file(self, path):
         self.check_shown(path)
+        self.check_guard(path)
+        if is_contract(path):
+            self.check_words(path)
+        self.check_names_of_rooms(path)
         for number, mark, header in self.includes(path):
             self.check_include(path, number, mark, header)
         if is_system_folder(path) or path in MAY_NAME_ERRNO:
@@ -171,7 +220,7 @@ class Check:
             return
         if room is None:
             if path in DOORSTEP:
-                self.report(path, number, f"the doorstep includes {header}; it may include only errors.hpp and deadline.hpp")
+                self.report(path, number, f"the doorstep includes {header}; it may include only the doorstep")
             else:
                 self.report(path, number, f"the file belongs to no room but includes {header}; name it in CONTRACT of {Path(__file__).name}, or move it")
         elif other in ROOMS and room in ROOMS and ROOMS.index(other) > ROOMS.index(room):

@@ -24,9 +24,9 @@ namespace command::top {
 namespace {
 
 // Of the library's rooms only what is inline in their headers: a shared library shows no private name.
-using chorus::pool::PoolCounters;
-using chorus::sync::Participant;
-using chorus::sync::SharedRuntime;
+using chorus::detail::pool::PoolCounters;
+using chorus::detail::sync::Participant;
+using chorus::detail::sync::SharedRuntime;
 
 // A copy of a file's beginning. What a program shares is not mapped: it may be any program's, and cut its
 // file short meanwhile.
@@ -67,7 +67,7 @@ std::string text_of(const char* text, std::size_t most) { return printable({text
 
 // Which memory it is: a file that two processes hold is the same one.
 std::optional<std::pair<dev_t, ino_t>> shared_runtime_of(int pid) {
-    for (const auto& file : memory_files(pid, chorus::sync::shared_runtime_label)) {
+    for (const auto& file : memory_files(pid, chorus::detail::sync::shared_runtime_label)) {
         struct stat status {};
         if (::stat(file.c_str(), &status) == 0) return std::pair(status.st_dev, status.st_ino);
     }
@@ -122,10 +122,10 @@ std::vector<Pool> pools_of(SharedRuntime& shared_runtime, const std::vector<Work
 std::vector<Queue> queues_of(const std::vector<Worker>& workers, const std::set<std::uint64_t>& not_these) {
     std::map<std::uint64_t, Queue> queues;
     for (const auto& worker : workers) {
-        for (const auto& file : memory_files(worker.pid, chorus::channel::queue_label)) {
-            Copy memory(file, chorus::channel::bytes_in_sight);
-            if (memory.bytes().size() < chorus::channel::bytes_in_sight) continue;
-            const auto sight = chorus::channel::look_at_queue(memory.bytes());
+        for (const auto& file : memory_files(worker.pid, chorus::detail::channel::queue_label)) {
+            Copy memory(file, chorus::detail::channel::bytes_in_sight);
+            if (memory.bytes().size() < chorus::detail::channel::bytes_in_sight) continue;
+            const auto sight = chorus::detail::channel::look_at_queue(memory.bytes());
             if (!sight || not_these.contains(sight->region)) continue;
             auto& queue = queues[sight->region];
             queue = {.name = sight->region,
@@ -164,7 +164,7 @@ Program look_at(int pid) {
         throw std::runtime_error("process " + std::to_string(root) +
                                  " belongs to somebody else: look at it as its user, or as root");
     }
-    const auto files = memory_files(root, chorus::sync::shared_runtime_label);
+    const auto files = memory_files(root, chorus::detail::sync::shared_runtime_label);
     if (files.empty()) return program;
     Copy memory(files.front(), SharedRuntime::participants_offset);
     if (memory.bytes().size() < sizeof(std::uint64_t)) return program;
@@ -185,7 +185,8 @@ Program look_at(int pid) {
     auto& shared_runtime = *std::launder(reinterpret_cast<SharedRuntime*>(memory.bytes().data()));
     program.uses_chorus = true;
     for (auto& worker : program.workers) {
-        if (const auto name = chorus::sync::process_name_of(shared_runtime.process_names(), worker.pid);
+        if (const auto name =
+                chorus::detail::sync::process_name_of(shared_runtime.process_names(), worker.pid);
             !name.empty())
             worker.name = printable(name);
     }

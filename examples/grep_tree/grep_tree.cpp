@@ -87,6 +87,8 @@ Outcome search_all(Pool& pool, const chorus::TaskOptions& limits, const std::vec
             found = all_found.next();
         } catch (const chorus::WorkerDied& died) {
             outcome.failures.push_back({path, died.what(), died.stack()});
+        } catch (const chorus::Error& error) {
+            outcome.failures.push_back({path, error.what()});
         } catch (const std::system_error& error) {
             outcome.failures.push_back({path, error.code().message()});
         } catch (const std::exception& error) {

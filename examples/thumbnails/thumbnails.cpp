@@ -185,6 +185,8 @@ int main(int argc, char** argv) {
     } catch (const fs::filesystem_error& error) {
         std::cerr << "thumbnails: " << on_one_line(error.path1().native()) << ": " << error.code().message()
                   << '\n';
+    } catch (const chorus::Error& error) {
+        std::cerr << "thumbnails: " << on_one_line(error.what()) << '\n';
     } catch (const std::system_error& error) {
         std::cerr << "thumbnails: " << on_one_line(options.source) << ": " << error.code().message() << '\n';
     } catch (const std::exception& error) {

@@ -1,152 +1,139 @@
-// Barrier: all go on together, once the last has come.
+// Barrier: a fixed number of parties wait for each other, then all continue.
 //
-// Semantics: Python's threading.Barrier for both kinds. Handles are light values whose copies are the same
-// barrier.
+// Semantics: Python's threading.Barrier in both namespaces. A handle is a light value: its copies refer to
+// the same barrier.
 //
-// Threads: every call may come from any thread of any process that has a handle.
-// Death: if a party is killed while it waits, or in the action, the barrier breaks: all who wait, or come
-//        later, are told by BrokenBarrierError who it was, until reset(). One that dies before it comes is
-//        just late.
-//        One that was written over by a process that shares it says Damaged, in any call.
+// Thread safety: any thread of any process that has a handle may make any call.
+// Crash safety: if a party is killed while it waits, or in the action, the barrier breaks: all waiters and
+//        all later callers get BrokenBarrierError, which names the dead party, until reset(). A party that
+//        dies before it calls wait() is only late. If a process that shares the barrier overwrites it, each
+//        call throws Damaged.
 #pragma once
 
-#include <chrono>
+#include <chorus/version.hpp>
+
 #include <functional>
 #include <memory>
-#include <optional>
 #include <ostream>
 #include <type_traits>
+#include <utility>
 
 #include <chorus/deadline.hpp>
-#include <chorus/detail/sync/home.hpp>
-#include <chorus/serialize.hpp>
+#include <chorus/detail/handle.hpp>
+#include <chorus/detail/message/encoding.hpp>
+#include <chorus/detail/sharing.hpp>
 
-namespace chorus::sync {
+namespace chorus::inline v0::detail::sync {
 struct BarrierState;
 }
 
 #pragma GCC visibility push(default)  // the shared library shows what is declared here
 
-namespace chorus {
+namespace chorus::inline v0 {
 
-namespace sync {
-
-/// What barriers of threads and of processes have in common.
-class BasicBarrier {
+/// What barriers between threads and between processes have in common.
+class BarrierBase {
 public:
-    /// Returns this party's number, 0 for the first to come, when all have come. The last one runs the action
-    /// before anybody goes on; what it throws breaks the barrier and is thrown to it.
-    /// Throws: BrokenBarrierError if the barrier is broken, or breaks, or is reset while waiting; a party
-    /// whose deadline passes breaks it for all. Without a deadline the barrier's own limit counts.
-    int wait();
-    /// Waits until all parties are here. Returns 0 for the first to come and parties() − 1 for the last.
-    /// Throws: BrokenBarrierError when it is or gets broken, also by this deadline; what the action throws,
-    /// for who has run it.
-    int wait(Deadline deadline);
-    /// Makes it as new; who waits gets BrokenBarrierError.
-    void reset();
+    /// As wait(Deadline), with the limit that was given to the constructor.
+    int wait() const;
+    /// Waits until all parties have called wait(). Returns the order of arrival: 0 for the first, parties() −
+    /// 1 for the last. The last one runs the action before any party continues; an exception of the action
+    /// breaks the barrier and is thrown to that party.
+    /// Throws: BrokenBarrierError if the barrier is broken, breaks, or is reset meanwhile. A party whose
+    /// deadline passes breaks the barrier for all.
+    int wait(Deadline deadline) const;
+    /// Makes it usable again; current waiters get BrokenBarrierError.
+    void reset() const;
     /// Breaks it.
-    void abort();
-    /// How many it waits for.
-    int parties() const noexcept;
-    /// How many are waiting now.
-    int n_waiting() const noexcept;
+    void abort() const;
+    /// The number of parties.
+    int parties() const;
+    /// The number of parties that wait: a snapshot.
+    int n_waiting() const;
     /// Whether it is broken, until reset().
-    bool broken() const noexcept;
+    bool broken() const;
+    /// Whether the handle refers to a barrier: false after it was moved from. Calls throw UsageError then.
+    bool valid() const noexcept { return static_cast<bool>(state_); }
 
-    /// As Python writes it.
-    friend std::ostream& operator<<(std::ostream& out, const BasicBarrier& barrier);
-
-    const std::shared_ptr<BarrierState>& state() const noexcept { return state_; }
-    /// That of each wait() which is not given its own.
-    std::optional<std::chrono::nanoseconds> timeout() const noexcept { return timeout_; }
+    /// As Python's: `<Barrier(waiters=1/3)>`, `<Barrier(broken)>`.
+    friend std::ostream& operator<<(std::ostream& out, const BarrierBase& barrier);
 
 protected:
-    BasicBarrier(Home home, int parties, std::function<void()> run_by_last,
-                 std::optional<std::chrono::nanoseconds> timeout);
-    BasicBarrier(std::shared_ptr<BarrierState> state, std::function<void()> run_by_last,
-                 std::optional<std::chrono::nanoseconds> timeout)
-        : state_(std::move(state)), run_by_last_(std::move(run_by_last)), timeout_(timeout) {}
-    BasicBarrier(const BasicBarrier&) = default;
-    BasicBarrier& operator=(const BasicBarrier&) = default;
-    ~BasicBarrier() = default;
+    using State = std::shared_ptr<detail::sync::BarrierState>;
+
+    BarrierBase(detail::Sharing sharing, int parties, std::function<void()> action, Deadline timeout);
+    BarrierBase(State state, std::function<void()> action, Deadline timeout)
+        : state_(std::move(state)), action_(std::move(action)), timeout_(timeout) {}
+    ~BarrierBase() = default;
+    BarrierBase(const BarrierBase&) = default;
+    BarrierBase& operator=(const BarrierBase&) = default;
+    BarrierBase(BarrierBase&&) noexcept = default;
+    BarrierBase& operator=(BarrierBase&&) noexcept = default;
+
+    void write(detail::message::Writer& out) const;
+    static std::pair<State, Deadline> read_state(detail::message::Reader& in);
 
 private:
-    int run_action_and_open(std::uint32_t generation, std::uint32_t index);
-    int wait_for_others(std::uint32_t generation, std::uint32_t index, Deadline deadline);
+    friend detail::Access;
+    int run_action_and_open(std::uint32_t generation, std::uint32_t index) const;
+    int wait_for_others(std::uint32_t generation, std::uint32_t index, Deadline deadline) const;
 
-    std::shared_ptr<BarrierState> state_;
-    std::function<void()> run_by_last_;
-    std::optional<std::chrono::nanoseconds> timeout_;
+    detail::Handle<detail::sync::BarrierState> state_;
+    std::function<void()> action_;
+    Deadline timeout_;
 };
-std::ostream& operator<<(std::ostream& out, const BasicBarrier& barrier);
+std::ostream& operator<<(std::ostream& out, const BarrierBase& barrier);
 
-void write_barrier(message::Writer& out, const BasicBarrier& barrier);
-std::shared_ptr<BarrierState> read_barrier(message::Reader& in);
-
-/// Lets its parties go on when all have come, again and again.
-/// Between processes the action must be found in each of them: a function, or a lambda without captures.
-/// Throws (constructor): UsageError unless there are 1 to 32,767 parties; OsError when there is no memory to
-/// share.
-template <Home home>
-class Barrier : public BasicBarrier {
+/// mt::Barrier and mp::Barrier: may be used again and again.
+/// Throws (constructor): UsageError unless there are 1 to 32,767 parties; OsError if no shared memory can be
+/// had.
+template <detail::Sharing sharing>
+class BasicBarrier : public BarrierBase {
 public:
-    /// What the last to come runs: of processes a function or a lambda without captures, of threads anything.
-    using Action = std::conditional_t<home == Home::process, void (*)(), std::function<void()>>;
+    /// What the last party to arrive runs. Between processes each of them must have it: a function, or a
+    /// lambda without captures.
+    using Action =
+        std::conditional_t<sharing == detail::Sharing::processes, void (*)(), std::function<void()>>;
 
-    /// `parties` 1 to 32,767; `timeout` for each wait() that is not given its own.
-    explicit Barrier(int parties, Action run_by_last = nullptr,
-                     std::optional<std::chrono::nanoseconds> timeout = std::nullopt)
-        : BasicBarrier(home, parties,
-                       run_by_last == nullptr ? std::function<void()>() : std::function<void()>(run_by_last),
-                       timeout),
-          action_(run_by_last) {}
-    /// Made by the library.
-    Barrier(std::shared_ptr<BarrierState> state, Action run_by_last,
-            std::optional<std::chrono::nanoseconds> timeout)
-        : BasicBarrier(std::move(state),
-                       run_by_last == nullptr ? std::function<void()>() : std::function<void()>(run_by_last),
-                       timeout),
-          action_(run_by_last) {}
-
-    /// What the last to come runs.
-    const Action& action() const noexcept { return action_; }
+    /// `parties`: 1 to 32,767. `timeout`: of each wait() that is called without a deadline.
+    explicit BasicBarrier(int parties, Action action = nullptr, Deadline timeout = {})
+        : BarrierBase(sharing, parties, as_function(action), timeout), action_(action) {}
 
 private:
+    friend detail::Access;
+    friend detail::HandleCodec<BasicBarrier>;
+    BasicBarrier(std::pair<State, Deadline> state, Action action)
+        : BarrierBase(std::move(state.first), as_function(action), state.second), action_(action) {}
+
+    static std::function<void()> as_function(const Action& action) {
+        return action == nullptr ? std::function<void()>() : std::function<void()>(action);
+    }
+    void write(detail::message::Writer& out) const {
+        BarrierBase::write(out);
+        out.write_raw(action_ != nullptr);
+        if (action_ != nullptr) detail::message::encode(out, action_);
+    }
+    static BasicBarrier read(detail::message::Reader& in) {
+        auto state = read_state(in);
+        const bool has_action = detail::message::decode<bool>(in);
+        return BasicBarrier(std::move(state), has_action ? detail::message::decode<Action>(in) : nullptr);
+    }
+
     Action action_;
-};
-
-}  // namespace sync
-
-template <>
-struct codec<sync::Barrier<sync::Home::process>> {
-    using Barrier = sync::Barrier<sync::Home::process>;
-    static void write(message::Writer& out, const Barrier& barrier) {
-        sync::write_barrier(out, barrier);
-        out.write_raw(barrier.action() != nullptr);
-        if (barrier.action() != nullptr) message::encode(out, barrier.action());
-        out.write_raw(barrier.timeout().has_value());
-        out.write_raw(barrier.timeout().value_or(std::chrono::nanoseconds(0)).count());
-    }
-    static Barrier read(message::Reader& in) {
-        auto state = sync::read_barrier(in);
-        const bool has_action = message::decode<bool>(in);
-        void (*const action)() = has_action ? message::decode<void (*)()>(in) : nullptr;
-        const bool has_timeout = message::decode<bool>(in);
-        const std::chrono::nanoseconds timeout(in.read_raw<std::chrono::nanoseconds::rep>());
-        return {std::move(state), action, has_timeout ? std::optional(timeout) : std::nullopt};
-    }
 };
 
 namespace threading {
 /// A barrier between threads.
-using Barrier = sync::Barrier<sync::Home::thread>;
+using Barrier = BasicBarrier<detail::Sharing::threads>;
 }  // namespace threading
 namespace multiprocessing {
 /// A barrier between processes. Travels as an argument, by handle.
-using Barrier = sync::Barrier<sync::Home::process>;
+using Barrier = BasicBarrier<detail::Sharing::processes>;
 }  // namespace multiprocessing
 
-}  // namespace chorus
+template <>
+struct codec<multiprocessing::Barrier> : detail::HandleCodec<multiprocessing::Barrier> {};
+
+}  // namespace chorus::inline v0
 
 #pragma GCC visibility pop

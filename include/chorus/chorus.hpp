@@ -1,8 +1,7 @@
 // All of Chorus.
 #pragma once
 
-#include <chorus/detail/requirements.hpp>
+#include <chorus/version.hpp>
 
 #include <chorus/multiprocessing.hpp>
 #include <chorus/threading.hpp>
-#include <chorus/version.hpp>

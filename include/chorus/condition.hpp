@@ -1,135 +1,134 @@
-// Condition: wait until somebody says that something has changed.
+// Condition: wait for a change to what a lock protects.
 //
 //     mp::Condition changed;                      // with a lock of its own, an RLock
 //     { std::scoped_lock guard(changed); while (!ready()) changed.wait(); }
 //     { std::scoped_lock guard(changed); make_ready(); changed.notify(); }
 //
-// Semantics: Python's threading.Condition for both kinds. Who has waited longest is notified first. Handles
-// are light values whose copies are the same condition.
+// Semantics: Python's threading.Condition in both namespaces. Waiters are notified in the order in which
+// they began to wait. A handle is a light value: its copies refer to the same condition.
 //
-// Threads: every call may come from any thread of any process that has a handle; wait and notify by who
-//          holds the lock.
-// Death: a waiter that died is not counted, and one that dies between its notification and its return from
-//        wait() leaves it to the next one: then, and only then, one more may wake than was notified.
-//        One that was written over by a process that shares it says Damaged, in any call.
+// Thread safety: any thread of any process that has a handle may make any call; wait() and notify() require
+//        that the calling thread holds the lock.
+// Crash safety: a waiter that died is not counted. A waiter that dies between its notification and its
+//        return from wait() passes the notification on: then, and only then, one more waiter may wake than
+//        was notified. If a process that shares the condition overwrites it, each call throws Damaged.
 #pragma once
+
+#include <chorus/version.hpp>
 
 #include <memory>
 #include <ostream>
+#include <utility>
 
 #include <chorus/lock.hpp>
 
-namespace chorus::sync {
+namespace chorus::inline v0::detail::sync {
 struct ConditionState;
 }
 
 #pragma GCC visibility push(default)  // the shared library shows what is declared here
 
-namespace chorus {
+namespace chorus::inline v0 {
 
-namespace sync {
-
-/// What conditions of threads and of processes have in common.
-class BasicCondition {
+/// What conditions between threads and between processes have in common.
+class ConditionBase {
 public:
-    /// Releases the lock, however often it was acquired, waits to be notified, and acquires it again as
-    /// often.
-    /// Returns false when the deadline passed first.
+    /// Releases the lock, however often it was acquired, waits for a notification, and acquires the lock
+    /// again as often. Returns false if the deadline passes first.
     /// Throws: UsageError if this thread does not hold the lock; OwnerDied, holding it, as acquire() does.
-    bool wait(Deadline deadline = {});
-    /// Waits until the predicate, called with the lock held, is true. Returns its last value: false when the
-    /// deadline passed.
+    bool wait(Deadline deadline = {}) const;
+    /// Waits until the predicate, called with the lock held, returns true. Returns its last value: false if
+    /// the deadline passes first.
     template <class Predicate>
-    bool wait_for(Predicate predicate, Deadline deadline = {}) {
+    bool wait_for(Predicate predicate, Deadline deadline = {}) const {
         for (;;) {
             if (predicate()) return true;
             if (!wait(deadline)) return predicate();
         }
     }
-    /// Wakes `n` of those who wait, or as many as there are. Throws: UsageError if this thread does not hold
-    /// the lock.
-    void notify(int n = 1);
-    /// Wakes all who wait. Throws: UsageError without the lock.
-    void notify_all();
+    /// Wakes `n` waiters, or all if there are fewer. Throws: UsageError if this thread does not hold the
+    /// lock.
+    void notify(int n = 1) const;
+    /// Wakes all waiters. Throws: UsageError if this thread does not hold the lock.
+    void notify_all() const;
 
-    /// As of the lock.
-    bool acquire(Deadline deadline = {});
-    /// As of the lock.
-    void release();
-    /// As of the lock.
-    bool locked() const noexcept;
-    /// As of the lock.
-    void recover();
-    /// As acquire(), for ever.
-    void lock() { acquire(); }
+    /// As acquire() of the lock.
+    bool acquire(Deadline deadline = {}) const;
+    /// As release() of the lock.
+    void release() const;
+    /// As locked() of the lock.
+    bool locked() const;
+    /// As recover() of the lock.
+    void recover() const;
+    /// As acquire(), without a limit.
+    void lock() const { acquire(); }
     /// As acquire(chorus::now).
-    bool try_lock() { return acquire(now); }
+    bool try_lock() const { return acquire(now); }
     /// As release().
-    void unlock() { release(); }
+    void unlock() const { release(); }
+    /// Whether the handle refers to a condition: false after it was moved from. Calls throw UsageError then.
+    bool valid() const noexcept { return static_cast<bool>(state_); }
 
-    /// As Python writes it.
-    friend std::ostream& operator<<(std::ostream& out, const BasicCondition& condition);
-
-    const std::shared_ptr<ConditionState>& state() const noexcept { return state_; }
-    /// Its lock.
-    const std::shared_ptr<LockState>& lock_state() const noexcept { return lock_; }
+    /// As Python's: `<Condition(<RLock(None, 0)>, 0)>`.
+    friend std::ostream& operator<<(std::ostream& out, const ConditionBase& condition);
 
 protected:
-    BasicCondition(Home home, std::shared_ptr<LockState> lock);
-    BasicCondition(std::shared_ptr<LockState> lock, std::shared_ptr<ConditionState> state) noexcept
-        : lock_(std::move(lock)), state_(std::move(state)) {}
-    BasicCondition(const BasicCondition&) = default;
-    BasicCondition& operator=(const BasicCondition&) = default;
-    ~BasicCondition() = default;
+    using State = std::shared_ptr<detail::sync::ConditionState>;
+    using Lock = std::shared_ptr<detail::sync::LockState>;
+
+    ConditionBase(detail::Sharing sharing, Lock lock);
+    ConditionBase(Lock lock, State state) noexcept : lock_(std::move(lock)), state_(std::move(state)) {}
+    ~ConditionBase() = default;
+    ConditionBase(const ConditionBase&) = default;
+    ConditionBase& operator=(const ConditionBase&) = default;
+    ConditionBase(ConditionBase&&) noexcept = default;
+    ConditionBase& operator=(ConditionBase&&) noexcept = default;
+
+    void write(detail::message::Writer& out) const;
+    static std::pair<Lock, State> read_states(detail::message::Reader& in);
 
 private:
-    std::shared_ptr<LockState> lock_;
-    std::shared_ptr<ConditionState> state_;
+    friend detail::Access;
+    class OwnLock;
+    detail::Handle<detail::sync::LockState> lock_;
+    detail::Handle<detail::sync::ConditionState> state_;
 };
-std::ostream& operator<<(std::ostream& out, const BasicCondition& condition);
+std::ostream& operator<<(std::ostream& out, const ConditionBase& condition);
 
-void write_condition(message::Writer& out, const BasicCondition& condition);
-std::shared_ptr<ConditionState> read_condition(message::Reader& in);
-std::shared_ptr<LockState> read_any_lock(message::Reader& in);
-
-/// Lets who holds a lock wait until another one says that something has changed.
-/// Throws (constructor): OsError when there is no memory to share.
-template <Home home>
-class Condition : public BasicCondition {
+/// mt::Condition and mp::Condition.
+/// Throws (constructor): OsError if no shared memory can be had.
+template <detail::Sharing sharing>
+class BasicCondition : public ConditionBase {
 public:
-    Condition() : Condition(RLock<home>()) {}
-    /// With this lock, which it may share with other conditions.
-    explicit Condition(const Lock<home>& lock) : BasicCondition(home, lock.state()) {}
-    /// The same, with an RLock: wait() gives up all its levels.
-    explicit Condition(const RLock<home>& lock) : BasicCondition(home, lock.state()) {}
-    /// Made by the library.
-    Condition(std::shared_ptr<LockState> lock, std::shared_ptr<ConditionState> state) noexcept
-        : BasicCondition(std::move(lock), std::move(state)) {}
-};
+    /// With an RLock of its own.
+    BasicCondition() : BasicCondition(BasicRLock<sharing>()) {}
+    /// With this lock, which other conditions may share.
+    explicit BasicCondition(const BasicLock<sharing>& lock)
+        : ConditionBase(sharing, detail::Access::state(lock)) {}
+    /// The same with an RLock: wait() releases all its levels.
+    explicit BasicCondition(const BasicRLock<sharing>& lock)
+        : ConditionBase(sharing, detail::Access::state(lock)) {}
 
-}  // namespace sync
-
-template <>
-struct codec<sync::Condition<sync::Home::process>> {
-    using Condition = sync::Condition<sync::Home::process>;
-    static void write(message::Writer& out, const Condition& condition) {
-        sync::write_condition(out, condition);
-    }
-    static Condition read(message::Reader& in) {
-        auto lock = sync::read_any_lock(in);
-        return {std::move(lock), sync::read_condition(in)};
-    }
+private:
+    friend detail::Access;
+    friend detail::HandleCodec<BasicCondition>;
+    explicit BasicCondition(std::pair<Lock, State> states) noexcept
+        : ConditionBase(std::move(states.first), std::move(states.second)) {}
+    static BasicCondition read(detail::message::Reader& in) { return BasicCondition(read_states(in)); }
 };
 
 namespace threading {
 /// A condition between threads.
-using Condition = sync::Condition<sync::Home::thread>;
+using Condition = BasicCondition<detail::Sharing::threads>;
 }  // namespace threading
 namespace multiprocessing {
 /// A condition between processes. Travels as an argument, by handle.
-using Condition = sync::Condition<sync::Home::process>;
+using Condition = BasicCondition<detail::Sharing::processes>;
 }  // namespace multiprocessing
 
-}  // namespace chorus
+template <>
+struct codec<multiprocessing::Condition> : detail::HandleCodec<multiprocessing::Condition> {};
+
+}  // namespace chorus::inline v0
 
 #pragma GCC visibility pop

@@ -5,9 +5,10 @@
 //     auto process = context.Process(work, queue);
 //     auto pool = context.Pool(4);
 //
-// Threads: a value; copy it freely.
-// Death: nothing is held.
+// Thread safety: a value.
 #pragma once
+
+#include <chorus/version.hpp>
 
 #include <initializer_list>
 #include <string>
@@ -26,16 +27,13 @@
 
 #pragma GCC visibility push(default)  // the shared library shows what is declared here
 
-namespace chorus::multiprocessing {
+namespace chorus::inline v0::multiprocessing {
 
 /// A start method chosen at run time, for the processes that are made through it.
 class Context {
 public:
-    /// Made by get_context().
-    explicit Context(StartMethod method) noexcept : method_(method) {}
-
-    /// Its name.
-    std::string get_start_method() const { return worker::name_of(method_); }
+    /// The name of its start method.
+    std::string get_start_method() const { return detail::worker::name_of(method_); }
     /// Throws: UsageError: a context keeps its method.
     void set_start_method(std::string_view) const {
         throw UsageError("a context keeps its start method: get another one by get_context");
@@ -74,8 +72,8 @@ public:
         return multiprocessing::Pool(with_method(std::move(options)));
     }
 
-    // What follows is the same in all contexts, and here so that a program can write all its names as members
-    // of one, as Python's programs do.
+    // The rest is the same in all contexts: for programs that write all names as members of one, as Python's
+    // do.
 
     /// As multiprocessing::Queue.
     template <class T>
@@ -149,14 +147,20 @@ private:
         return options;
     }
 
+    friend Context get_context(std::string_view name);
+    friend Context get_context();
+    explicit Context(StartMethod method) noexcept : method_(method) {}
+
     StartMethod method_;
 };
 
-/// Throws: UsageError for an unknown name. Without a name: the method chosen for Process, now fixed.
-inline Context get_context(std::string_view name) { return Context(worker::start_method_named(name)); }
-/// The context of the start method in force, which is fixed by this as by get_start_method().
-inline Context get_context() { return Context(worker::chosen_start_method()); }
+/// The context of this start method. Throws: UsageError for an unknown name.
+inline Context get_context(std::string_view name) {
+    return Context(detail::worker::start_method_named(name));
+}
+/// The context of the start method chosen for Process, which this fixes as get_start_method() does.
+inline Context get_context() { return Context(detail::worker::chosen_start_method()); }
 
-}  // namespace chorus::multiprocessing
+}  // namespace chorus::inline v0::multiprocessing
 
 #pragma GCC visibility pop

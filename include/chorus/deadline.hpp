@@ -1,13 +1,20 @@
-// How long a call may block: for ever, until then, or not at all.
+// Deadline: how long a call may block, and how long work may take.
 //
-// Every blocking call of Chorus takes one optional last Deadline: leave it out to wait for ever, or
-// give a duration, a time point, or chorus::now.
+//     lock.acquire(1s);  lock.acquire(chorus::now);  lock.acquire();    // at most 1 s; not at all; no limit
+//     pool.submit({.timeout = 2s}, parse, bytes);                       // 2 s from when a worker begins it
 //
-// Threads: a value; copy it freely.
-// Death: nothing is held.
+// Each blocking call of Chorus takes an optional last Deadline: a duration, a time point, chorus::now, or
+// nothing, which means no limit. What a call does when its deadline passes: docs/from_python.md has the
+// table.
+//
+// Thread safety: a value.
 #pragma once
 
+#include <chorus/version.hpp>
+
 #include <chrono>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <type_traits>
 
@@ -15,7 +22,7 @@
 
 #pragma GCC visibility push(default)  // the shared library shows what is declared here
 
-namespace chorus {
+namespace chorus::inline v0 {
 
 // Never defined: their names are what the compiler prints when a time is given as a bare number.
 struct write_5s_or_100ms_after_using_namespace_std_chrono_literals;
@@ -29,70 +36,95 @@ struct now_t {
 /// "Do not block": `lock.acquire(chorus::now)`.
 inline constexpr now_t now{};
 
-/// A point in monotonic time, or never. Durations count from the moment the Deadline is made.
-/// A zero or negative duration is the same as chorus::now, one too long to count is for ever.
+/// A point in monotonic time, or no limit. A duration counts from the moment the Deadline is made, and is
+/// remembered: restarted() counts it again. A duration of zero or less is the same as chorus::now; one of 95
+/// years or more is no limit.
 class Deadline {
 public:
-    /// The clock that waits go by: it never jumps.
+    /// The clock of all waits: steady, never adjusted.
     using Clock = std::chrono::steady_clock;
 
-    /// For ever.
+    /// No limit.
     constexpr Deadline() noexcept = default;
+    /// No limit, as Python's `timeout=None`.
+    constexpr Deadline(std::nullopt_t) noexcept {}
 
-    /// Not at all.
-    constexpr Deadline(now_t) noexcept : when_(Clock::time_point::min()) {}
+    /// Do not block.
+    constexpr Deadline(now_t) noexcept : when_(Clock::time_point::min()), duration_(0) {}
 
-    /// Stops the build with one line that says what to write: 5 of what?
-    template <class Number>
+    /// Never compiles: a number needs a unit, and the compiler's message says what to write.
+    template <class Number, class WhatToDo = timeout_needs_a_unit<
+                                Number, write_5s_or_100ms_after_using_namespace_std_chrono_literals>>
         requires std::is_arithmetic_v<Number>
-    Deadline(Number) {
-        (void)sizeof(
-            timeout_needs_a_unit<Number, write_5s_or_100ms_after_using_namespace_std_chrono_literals>);
-    }
+    Deadline(Number) = delete;
 
-    /// Throws: UsageError if the duration is not a number.
+    /// So long from now. Throws: UsageError if the duration is not a number.
     template <class Rep, class Period>
     Deadline(std::chrono::duration<Rep, Period> duration)
         : Deadline(from_seconds(std::chrono::duration<long double>(duration).count())) {}
+    /// The same; empty: no limit.
+    template <class Rep, class Period>
+    Deadline(std::optional<std::chrono::duration<Rep, Period>> duration)
+        : Deadline(duration ? Deadline(*duration) : Deadline()) {}
 
-    /// Until then, by whichever clock.
+    /// Until then, by any clock.
     template <class AnyClock, class Duration>
     Deadline(std::chrono::time_point<AnyClock, Duration> when)
         // As floating point, since points far away have no difference that could be counted.
         : Deadline(std::chrono::duration<long double>(when.time_since_epoch()) -
-                   std::chrono::duration<long double>(AnyClock::now().time_since_epoch())) {}
+                   std::chrono::duration<long double>(AnyClock::now().time_since_epoch())) {
+        duration_ = no_duration;
+    }
 
-    /// Whether it is for ever.
+    /// Whether there is no limit.
     bool is_never() const noexcept { return when_ == Clock::time_point::max(); }
-    /// Whether there is no time left; always so for chorus::now.
+    /// Whether no time is left; always so for chorus::now.
     bool has_passed() const noexcept {
         return !is_never() && (when_ == Clock::time_point::min() || Clock::now() >= when_);
     }
 
-    /// Time left, never negative. Requires: !is_never().
+    /// The time left, never negative. Requires: !is_never().
     std::chrono::nanoseconds remaining() const noexcept {
         if (when_ == Clock::time_point::min()) return std::chrono::nanoseconds(0);
         const auto left = std::chrono::duration_cast<std::chrono::nanoseconds>(when_ - Clock::now());
         return left.count() > 0 ? left : std::chrono::nanoseconds(0);
     }
 
-    /// The point itself, Clock::time_point::max() for "for ever".
+    /// The point itself, Clock::time_point::max() if there is no limit.
     Clock::time_point when() const noexcept { return when_; }
 
+    /// The duration that it was made of, also a negative one; empty if it was made of a point, or without a
+    /// limit.
+    std::optional<std::chrono::nanoseconds> duration() const noexcept {
+        if (duration_ == no_duration) return std::nullopt;
+        return std::chrono::nanoseconds(duration_);
+    }
+    /// The same duration counted from now; a point stays where it is.
+    Deadline restarted() const {
+        return duration_ == no_duration ? *this : Deadline(std::chrono::nanoseconds(duration_));
+    }
+
 private:
+    static constexpr std::int64_t no_duration = INT64_MIN;
+
     static Deadline from_seconds(long double seconds) {
         if (seconds != seconds) throw UsageError("a timeout must be a number, got NaN");
-        if (seconds <= 0) return now;
         Deadline result;
-        const long double longest = 3.0e9L;  // about 95 years: for ever
-        if (seconds < longest)
-            result.when_ = Clock::now() + std::chrono::nanoseconds(static_cast<long long>(seconds * 1e9L));
+        const long double longest = 3.0e9L;  // about 95 years
+        if (seconds >= longest) return result;
+        result.duration_ = static_cast<std::int64_t>(seconds < -longest ? -longest * 1e9L : seconds * 1e9L);
+        result.when_ = seconds <= 0 ? Clock::time_point::min()
+                                    : Clock::now() + std::chrono::nanoseconds(result.duration_);
         return result;
     }
 
     Clock::time_point when_ = Clock::time_point::max();
+    std::int64_t duration_ = no_duration;
 };
 
-}  // namespace chorus
+/// The former name of what limits work; the same type. Kept for a release.
+using Timeout = Deadline;
+
+}  // namespace chorus::inline v0
 
 #pragma GCC visibility pop

@@ -1,96 +1,100 @@
-// Event: wait until somebody says go.
+// Event: a flag that threads or processes wait for.
 //
-// Semantics: Python's threading.Event for both kinds. Handles are light values whose copies are the same
-// event.
+// Semantics: Python's threading.Event in both namespaces. A handle is a light value: its copies refer to the
+// same event.
 //
-// Threads: every call may come from any thread of any process that has a handle.
-// Death: set() waits for nobody, so a waiter that died cannot hold it up; a setter that is killed has
-//        set it for all or for none.
-//        One that was written over by a process that shares it says Damaged, in any call.
+// Thread safety: any thread of any process that has a handle may make any call.
+// Crash safety: set() does not wait, so a waiter that died cannot block it. A process killed inside set()
+//        has set the event for all waiters or for none. If a process that shares the event overwrites it,
+//        each call throws Damaged.
 #pragma once
+
+#include <chorus/version.hpp>
 
 #include <memory>
 #include <ostream>
+#include <utility>
 
 #include <chorus/deadline.hpp>
+#include <chorus/detail/handle.hpp>
 #include <chorus/detail/message/bytes.hpp>
-#include <chorus/detail/sync/home.hpp>
+#include <chorus/detail/sharing.hpp>
 
-namespace chorus::sync {
+namespace chorus::inline v0::detail::sync {
 struct EventState;
 }
 
 #pragma GCC visibility push(default)  // the shared library shows what is declared here
 
-namespace chorus {
+namespace chorus::inline v0 {
 
-template <class T>
-struct codec;
-
-namespace sync {
-
-/// What events of threads and of processes have in common.
-class BasicEvent {
+/// What events between threads and between processes have in common.
+class EventBase {
 public:
-    /// Whether it is set; an instant later that may have changed.
-    bool is_set() const noexcept;
-    /// Sets it and wakes all who wait, who are told of it even if a clear() follows at once.
-    void set();
-    /// Who waits from now on waits for the next set().
-    void clear();
-    /// Returns true if it is set, or was set at any time while waiting, even if it has been cleared since;
-    /// false when the deadline passed.
+    /// Whether the event is set: a snapshot.
+    bool is_set() const;
+    /// Sets the event and wakes all waiters. They return true even if clear() follows at once.
+    void set() const;
+    /// Resets the event: later waiters wait for the next set().
+    void clear() const;
+    /// Waits until the event is set. Returns true if it is set or was set while this call waited, even if it
+    /// was cleared since; false if the deadline passes first.
     bool wait(Deadline deadline = {}) const;
+    /// Whether the handle refers to an event: false after it was moved from. Calls throw UsageError then.
+    bool valid() const noexcept { return static_cast<bool>(state_); }
 
     /// As Python's: `<Event set>`, `<Event unset>`.
-    friend std::ostream& operator<<(std::ostream& out, const BasicEvent& event);
-
-    const std::shared_ptr<EventState>& state() const noexcept { return state_; }
+    friend std::ostream& operator<<(std::ostream& out, const EventBase& event);
 
 protected:
-    explicit BasicEvent(std::shared_ptr<EventState> state) noexcept : state_(std::move(state)) {}
-    explicit BasicEvent(Home home);
-    BasicEvent(const BasicEvent&) = default;
-    BasicEvent& operator=(const BasicEvent&) = default;
-    ~BasicEvent() = default;
+    using State = std::shared_ptr<detail::sync::EventState>;
 
-    std::shared_ptr<EventState> state_;
+    explicit EventBase(State state) noexcept : state_(std::move(state)) {}
+    explicit EventBase(detail::Sharing sharing);
+    ~EventBase() = default;
+    EventBase(const EventBase&) = default;
+    EventBase& operator=(const EventBase&) = default;
+    EventBase(EventBase&&) noexcept = default;
+    EventBase& operator=(EventBase&&) noexcept = default;
+
+    void write(detail::message::Writer& out) const;
+    static State read_state(detail::message::Reader& in);
+
+private:
+    friend detail::Access;
+    detail::Handle<detail::sync::EventState> state_;
 };
-std::ostream& operator<<(std::ostream& out, const BasicEvent& event);
+std::ostream& operator<<(std::ostream& out, const EventBase& event);
 
-void write_event(message::Writer& out, const BasicEvent& event);
-std::shared_ptr<EventState> read_event(message::Reader& in);
-
-/// A flag to wait for.
-/// Throws (constructor): OsError when there is no memory to share.
-template <Home home>
-class Event : public BasicEvent {
+/// mt::Event and mp::Event.
+/// Throws (constructor): OsError if no shared memory can be had.
+template <detail::Sharing sharing>
+class BasicEvent : public EventBase {
 public:
-    Event() : BasicEvent(home) {}
-    explicit Event(std::shared_ptr<EventState> state) noexcept : BasicEvent(std::move(state)) {}
-};
+    /// An event that is not set.
+    BasicEvent() : EventBase(sharing) {}
 
-}  // namespace sync
-
-template <>
-struct codec<sync::Event<sync::Home::process>> {
-    static void write(message::Writer& out, const sync::Event<sync::Home::process>& event) {
-        sync::write_event(out, event);
-    }
-    static sync::Event<sync::Home::process> read(message::Reader& in) {
-        return sync::Event<sync::Home::process>(sync::read_event(in));
-    }
+private:
+    friend detail::Access;
+    friend detail::HandleCodec<BasicEvent>;
+    explicit BasicEvent(State state) noexcept : EventBase(std::move(state)) {}
+    static BasicEvent read(detail::message::Reader& in) { return BasicEvent(read_state(in)); }
 };
 
 namespace threading {
 /// An event between threads.
-using Event = sync::Event<sync::Home::thread>;
+using Event = BasicEvent<detail::Sharing::threads>;
 }  // namespace threading
 namespace multiprocessing {
 /// An event between processes. Travels as an argument, by handle.
-using Event = sync::Event<sync::Home::process>;
+using Event = BasicEvent<detail::Sharing::processes>;
 }  // namespace multiprocessing
 
-}  // namespace chorus
+template <class T>
+struct codec;
+template <>
+struct codec<multiprocessing::Event> : detail::HandleCodec<multiprocessing::Event> {};
+
+}  // namespace chorus::inline v0
 
 #pragma GCC visibility pop

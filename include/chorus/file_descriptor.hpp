@@ -10,47 +10,51 @@
 // It travels as an argument, through queues and pipes, and to and from the workers of a pool. It is no result
 // of run() and async(), which comes in memory.
 //
-// Threads: different handles may be used by different threads at once; one handle by one at a time.
-// Death: a process that ends closes its own descriptor and no other. A descriptor in flight is closed with
-//        the queue or pipe that it is in.
+// Thread safety: different handles may be used by different threads at once; one handle by one thread at a
+// time. Crash safety: a process that ends closes its own descriptor and no other. A descriptor in flight is
+// closed
+//        with the queue or pipe that it is in.
 #pragma once
+
+#include <chorus/version.hpp>
 
 #include <cstdint>
 #include <memory>
 #include <ostream>
 
-#include <chorus/serialize.hpp>
+#include <chorus/detail/message/encoding.hpp>
 
 #pragma GCC visibility push(default)  // the shared library shows what is declared here
 
-namespace chorus {
+namespace chorus::inline v0 {
 
-namespace message {
+namespace detail::message {
 struct DescriptorState;
 }
 
-/// Owns a descriptor of the operating system. A handle: copies are the same descriptor, which is closed with
-/// the last of them.
+/// Owns a descriptor of the operating system. A light value: its copies own the same descriptor together, and
+/// the last one closes it.
 class FileDescriptor {
 public:
-    /// A closed one, to be assigned to: so it may be a member or an element of what travels.
+    /// Owns none, to be assigned to: so it may be a member or an element of what travels.
     FileDescriptor() noexcept = default;
-    /// Owns this descriptor from now on. Throws: UsageError if it is negative, which is how the system says
-    /// that there is none.
+    /// Takes ownership of this descriptor. Throws: UsageError if it is negative, which is how the system
+    /// reports failure.
     explicit FileDescriptor(int descriptor);
-    /// Owns another descriptor for the same open file; the given one stays with its owner. Throws: OsError if
-    /// it is not open, or the limit on descriptors was reached.
+    /// Owns a new descriptor for the same open file; the given one stays with its owner. Throws: OsError if
+    /// it is not open, or if the process can have no more descriptors (RLIMIT_NOFILE).
     static FileDescriptor duplicate(int descriptor);
 
-    /// The descriptor's number in this process. It stays this object's: it must not be closed. Throws:
-    /// UsageError after close().
+    /// Its number in this process. The caller must not close it. Throws: UsageError if it owns none.
     int fileno() const;
-    /// Lets go of it; the last handle in this process closes it. Again is fine.
+    /// Gives up its share of the ownership. May be repeated.
     void close() noexcept { state_.reset(); }
-    /// Whether close() was called, or it never owned one.
+    /// Whether it owns none: after close(), after it was moved from, or made without arguments.
     bool closed() const noexcept { return state_ == nullptr; }
+    /// Whether it owns one.
+    bool valid() const noexcept { return state_ != nullptr; }
 
-    /// Whether both are the same descriptor of this process, or both are closed.
+    /// Whether both own the same descriptor of this process, or none.
     friend bool operator==(const FileDescriptor& a, const FileDescriptor& b) noexcept {
         return a.state_ == b.state_;
     }
@@ -59,18 +63,18 @@ public:
 
 private:
     friend struct codec<FileDescriptor>;
-    std::shared_ptr<message::DescriptorState> state_;
+    std::shared_ptr<detail::message::DescriptorState> state_;
 };
 std::ostream& operator<<(std::ostream& out, const FileDescriptor& descriptor);
 
 template <>
 struct codec<FileDescriptor> {
     /// Throws: UsageError for a closed one.
-    static void write(message::Writer& out, const FileDescriptor& descriptor);
+    static void write(detail::message::Writer& out, const FileDescriptor& descriptor);
     /// Throws: Error if it came in a message that carries no descriptors; DecodeError.
-    static FileDescriptor read(message::Reader& in);
+    static FileDescriptor read(detail::message::Reader& in);
 };
 
-}  // namespace chorus
+}  // namespace chorus::inline v0
 
 #pragma GCC visibility pop

@@ -1,161 +1,177 @@
-// Lock and RLock: one at a time.
+// Lock and RLock: mutual exclusion between threads or between processes.
 //
 //     mp::Lock lock;                        // travels as an argument, by handle
 //     { std::scoped_lock guard(lock); … }
 //     lock.acquire(1s);  lock.release();
 //
-// Semantics: Python's threading.Lock and RLock for both kinds, also where multiprocessing differs. A handle
-// is a light value: its copies are the same lock, in this thread, in others, and in the processes it was
-// given to. Not fair: who asks first does not always get it first.
+// Semantics: Python's threading.Lock and RLock in both namespaces, also where multiprocessing differs. A
+// handle is a light value: its copies refer to the same lock, in this thread, in other threads, and in the
+// processes that it was passed to. Locks are not fair: waiters do not acquire in the order of their calls.
 //
-// Threads: every call may come from any thread of any process that has a handle.
-// Death: if the thread that holds a lock of processes ends, by whatever means, the next one to acquire
-//        it gets it, and is told by OwnerDied. Who waits for it and dies is as if it had never asked.
-//        One that was written over by a process that shares it says Damaged, in any call.
+// Thread safety: any thread of any process that has a handle may make any call.
+// Crash safety: if the thread or process that holds an mp:: lock ends, however it ends, the next acquire()
+//        gets the lock and throws OwnerDied. A waiter that dies leaves no trace. If a process that shares
+//        the lock overwrites it, each call throws Damaged.
 #pragma once
+
+#include <chorus/version.hpp>
 
 #include <chrono>
 #include <memory>
 #include <ostream>
+#include <utility>
 
 #include <chorus/deadline.hpp>
+#include <chorus/detail/handle.hpp>
 #include <chorus/detail/message/bytes.hpp>
-#include <chorus/detail/sync/home.hpp>
+#include <chorus/detail/sharing.hpp>
 #include <chorus/detail/sync/lock_word.hpp>
 
-namespace chorus::sync {
+namespace chorus::inline v0::detail::sync {
 class LockState;
 }
 
 #pragma GCC visibility push(default)  // the shared library shows what is declared here
 
-namespace chorus {
+namespace chorus::inline v0 {
 
-template <class T>
-struct codec;
-
-/// What Lock, Event and their like are, for threads and for processes at once.
-namespace sync {
-
-LockWord& word_of(LockState& state) noexcept;
-
-/// What Lock and RLock have in common. Meets the standard's requirements TimedLockable.
-class BasicLock {
+/// What all locks have in common. Meets the standard's requirements TimedLockable.
+class LockBase {
 public:
-    /// Returns false when the deadline passed. Throws: OwnerDied, holding the lock.
-    bool acquire(Deadline deadline = {});
-    /// A Lock may be released by anybody, an RLock by who holds it.
-    /// Throws: UsageError if nobody holds it; an RLock also if another one does.
-    void release();
-    /// Whether anybody holds it; an instant later that may have changed.
-    bool locked() const noexcept;
-    /// After OwnerDied: what the lock protects is whole again. Throws: UsageError if the lock is not held.
-    void recover();
+    /// Waits until the lock is free and acquires it. Returns false if the deadline passes first.
+    /// Throws: OwnerDied, holding the lock; Damaged.
+    bool acquire(Deadline deadline = {}) const;
+    /// Any thread may release a Lock; only its owner an RLock.
+    /// Throws: UsageError if the lock is not held, or an RLock is held by another thread.
+    void release() const;
+    /// Whether the lock is held: a snapshot.
+    bool locked() const;
+    /// Call after OwnerDied, once what the lock protects is consistent again. Throws: UsageError if the lock
+    /// is not held.
+    void recover() const;
+    /// Whether the handle refers to a lock: false after it was moved from. Calls throw UsageError then.
+    bool valid() const noexcept { return static_cast<bool>(state_); }
 
-    /// As acquire(), for ever; the standard's name for it.
-    void lock() { acquire(); }
+    /// As acquire(), without a limit: the standard's name.
+    void lock() const { acquire(); }
     /// As acquire(chorus::now).
-    bool try_lock() { return acquire(now); }
+    bool try_lock() const { return acquire(now); }
     /// As release().
-    void unlock() { release(); }
+    void unlock() const { release(); }
     /// As acquire(duration).
     template <class Rep, class Period>
-    bool try_lock_for(const std::chrono::duration<Rep, Period>& duration) {
+    bool try_lock_for(const std::chrono::duration<Rep, Period>& duration) const {
         return acquire(duration);
     }
     /// As acquire(when).
     template <class Clock, class Duration>
-    bool try_lock_until(const std::chrono::time_point<Clock, Duration>& when) {
+    bool try_lock_until(const std::chrono::time_point<Clock, Duration>& when) const {
         return acquire(when);
     }
 
     /// As Python's: `<Lock(owner=None)>`, `<RLock(MainProcess, 2)>`.
-    friend std::ostream& operator<<(std::ostream& out, const BasicLock& lock);
-
-    const std::shared_ptr<LockState>& state() const noexcept { return state_; }
+    friend std::ostream& operator<<(std::ostream& out, const LockBase& lock);
 
 protected:
-    explicit BasicLock(std::shared_ptr<LockState> state) noexcept
-        : state_(std::move(state)), word_(&word_of(*state_)) {}
-    BasicLock(Home home, bool recursive);
-    BasicLock(const BasicLock&) = default;
-    BasicLock& operator=(const BasicLock&) = default;
-    ~BasicLock() = default;
+    using State = std::shared_ptr<detail::sync::LockState>;
 
-    std::shared_ptr<LockState> state_;
-    LockWord* word_;
+    explicit LockBase(State state) noexcept
+        : state_(std::move(state)), word_(&detail::sync::word_of(*state_.shared())) {}
+    LockBase(detail::Sharing sharing, bool recursive);
+    LockBase(const LockBase&) = default;
+    LockBase& operator=(const LockBase&) = default;
+    LockBase(LockBase&& other) noexcept
+        : state_(std::move(other.state_)), word_(std::exchange(other.word_, &detail::sync::no_lock)) {}
+    LockBase& operator=(LockBase&& other) noexcept {
+        state_ = std::move(other.state_);
+        word_ = std::exchange(other.word_, &detail::sync::no_lock);
+        return *this;
+    }
+    ~LockBase() = default;
+
+    void write(detail::message::Writer& out) const;
+    static State read_state(detail::message::Reader& in);
+    static State read_state(detail::message::Reader& in, bool recursive);
+
+    detail::Handle<detail::sync::LockState> state_;
+    detail::sync::LockWord* word_;  ///< the state's; of an empty handle one that nothing can acquire
+
+private:
+    friend detail::Access;
 };
-std::ostream& operator<<(std::ostream& out, const BasicLock& lock);
+std::ostream& operator<<(std::ostream& out, const LockBase& lock);
 
-void write_lock(message::Writer& out, const BasicLock& lock);
-std::shared_ptr<LockState> read_lock(message::Reader& in, bool recursive);
-
-/// Lets one in at a time; anybody may release it. Not to be acquired twice by the same: that waits for ever.
-/// Throws (constructor): OsError when there is no memory to share.
-template <Home home>
-class Lock : public BasicLock {
+/// mt::Lock and mp::Lock. Not recursive: a thread that acquires it twice waits for itself, indefinitely.
+/// Throws (constructor): OsError if no shared memory can be had.
+template <detail::Sharing sharing>
+class BasicLock : public LockBase {
 public:
-    static constexpr bool recursive = false;
-    Lock() : BasicLock(home, recursive) {}
-    explicit Lock(std::shared_ptr<LockState> state) noexcept : BasicLock(std::move(state)) {}
+    /// A free lock.
+    BasicLock() : LockBase(sharing, false) {}
 
-    // As BasicLock's, the quick way first.
-    /// As BasicLock::acquire().
-    bool acquire(Deadline deadline = {}) {
-        if (word_->take_if_free(known_name<home>())) [[likely]]
+    // The uncontended case is one instruction, inlined into the caller.
+    /// As LockBase::acquire().
+    bool acquire(Deadline deadline = {}) const {
+        if (word_->take_if_free(detail::sync::known_name<sharing>())) [[likely]]
             return true;
-        return BasicLock::acquire(deadline);
+        return LockBase::acquire(deadline);
     }
-    /// As BasicLock::release().
-    void release() {
-        if (!word_->give_back_if_unwanted(known_name<home>())) BasicLock::release();
+    /// As LockBase::release().
+    void release() const {
+        if (!word_->give_back_if_unwanted(detail::sync::known_name<sharing>())) LockBase::release();
     }
-    /// As acquire(), for ever.
-    void lock() { acquire(); }
+    /// As acquire(), without a limit.
+    void lock() const { acquire(); }
     /// As acquire(chorus::now).
-    bool try_lock() { return acquire(now); }
+    bool try_lock() const { return acquire(now); }
     /// As release().
-    void unlock() { release(); }
+    void unlock() const { release(); }
+
+private:
+    friend detail::Access;
+    friend detail::HandleCodec<BasicLock>;
+    explicit BasicLock(State state) noexcept : LockBase(std::move(state)) {}
+    static BasicLock read(detail::message::Reader& in) { return BasicLock(read_state(in, false)); }
 };
 
-/// May be acquired again by who holds it, and is free when it was released as often.
-/// Throws (constructor): OsError when there is no memory to share.
-template <Home home>
-class RLock : public BasicLock {
+/// mt::RLock and mp::RLock. Recursive: its owner may acquire it again, and it is free once it was released
+/// as often.
+/// Throws (constructor): OsError if no shared memory can be had.
+template <detail::Sharing sharing>
+class BasicRLock : public LockBase {
 public:
-    static constexpr bool recursive = true;
-    RLock() : BasicLock(home, recursive) {}
-    explicit RLock(std::shared_ptr<LockState> state) noexcept : BasicLock(std::move(state)) {}
+    /// A free lock.
+    BasicRLock() : LockBase(sharing, true) {}
+
+private:
+    friend detail::Access;
+    friend detail::HandleCodec<BasicRLock>;
+    explicit BasicRLock(State state) noexcept : LockBase(std::move(state)) {}
+    static BasicRLock read(detail::message::Reader& in) { return BasicRLock(read_state(in, true)); }
 };
-
-template <class Lock>
-struct LockCodec {
-    static void write(message::Writer& out, const Lock& lock) { write_lock(out, lock); }
-    static Lock read(message::Reader& in) { return Lock(read_lock(in, Lock::recursive)); }
-};
-
-}  // namespace sync
-
-template <>
-struct codec<sync::Lock<sync::Home::process>> : sync::LockCodec<sync::Lock<sync::Home::process>> {};
-template <>
-struct codec<sync::RLock<sync::Home::process>> : sync::LockCodec<sync::RLock<sync::Home::process>> {};
 
 namespace threading {
-/// A lock between threads. A thread that ends with it leaves it locked, as in Python.
-using Lock = sync::Lock<sync::Home::thread>;
+/// A lock between threads. A thread that ends while it holds the lock leaves it locked, as in Python.
+using Lock = BasicLock<detail::Sharing::threads>;
 /// A recursive lock between threads.
-using RLock = sync::RLock<sync::Home::thread>;
+using RLock = BasicRLock<detail::Sharing::threads>;
 }  // namespace threading
 
 namespace multiprocessing {
-/// A lock between processes. Travels as an argument, by handle; its holder's death is told by OwnerDied.
-using Lock = sync::Lock<sync::Home::process>;
-/// A recursive lock between processes. Travels as an argument, by handle; its holder's death is told by
+/// A lock between processes. Travels as an argument, by handle. Its owner's death is reported by OwnerDied.
+using Lock = BasicLock<detail::Sharing::processes>;
+/// A recursive lock between processes. Travels as an argument, by handle. Its owner's death is reported by
 /// OwnerDied.
-using RLock = sync::RLock<sync::Home::process>;
+using RLock = BasicRLock<detail::Sharing::processes>;
 }  // namespace multiprocessing
 
-}  // namespace chorus
+template <class T>
+struct codec;
+template <>
+struct codec<multiprocessing::Lock> : detail::HandleCodec<multiprocessing::Lock> {};
+template <>
+struct codec<multiprocessing::RLock> : detail::HandleCodec<multiprocessing::RLock> {};
+
+}  // namespace chorus::inline v0
 
 #pragma GCC visibility pop

@@ -1,7 +1,7 @@
 // The names of Python's multiprocessing, for processes.
 #pragma once
 
-#include <chorus/detail/requirements.hpp>
+#include <chorus/version.hpp>
 
 #include <mutex>   // std::scoped_lock
 #include <thread>  // std::this_thread: to sleep for a while
@@ -23,7 +23,6 @@
 #include <chorus/pool.hpp>
 #include <chorus/print.hpp>
 #include <chorus/process.hpp>
-#include <chorus/raw_value.hpp>
 #include <chorus/run.hpp>
 #include <chorus/semaphore.hpp>
 #include <chorus/stop_token.hpp>
@@ -31,8 +30,8 @@
 #include <chorus/value.hpp>
 
 /// Python's multiprocessing and threading, for C++20.
-namespace chorus {
+namespace chorus::inline v0 {
 /// What processes are and have: the names of Python's multiprocessing, and calls in a process of their own.
 namespace multiprocessing {}
 namespace mp = multiprocessing;
-}  // namespace chorus
+}  // namespace chorus::inline v0

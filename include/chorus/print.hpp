@@ -1,15 +1,18 @@
-// print: whole lines, from any number of processes and threads.
+// print: whole lines from any number of processes and threads.
 //
 //     chorus::print("a is", a, "after", 3, "s");
 //
-// As Python's print: any streamable values, a space between, a newline at the end. Each line goes to
-// standard output in one piece; the lines of one worker keep their order, also behind what it wrote
-// through std::cout or printf before.
+// Semantics: Python's print: any streamable values, separated by spaces, with a newline at the end. Each line
+// is written to standard output in one piece; the lines of one worker keep their order, also relative to what
+// it wrote through std::cout or printf before.
 //
-// Threads: any, and any process of the program at once.
-// Death: a process killed inside print may leave the beginning of its line; the next line by whoever
-//        prints starts on a fresh one.
+// Thread safety: any thread of any process of the program may call it.
+// Crash safety: a process killed inside print() may leave the beginning of its line; the next line starts on
+// a
+//        new one.
 #pragma once
+
+#include <chorus/version.hpp>
 
 #include <optional>
 #include <ostream>
@@ -18,9 +21,9 @@
 
 #pragma GCC visibility push(default)  // the shared library shows what is declared here
 
-namespace chorus {
+namespace chorus::inline v0 {
 
-namespace worker {
+namespace detail::worker {
 
 /// Writes the text to standard output as one piece. Throws: OsError when it cannot be written (full
 /// disk, reader gone). A closed standard output swallows it.
@@ -39,19 +42,19 @@ void put(std::ostream& out, const std::optional<T>& value) {
     }
 }
 
-}  // namespace worker
+}  // namespace detail::worker
 
-/// Prints the values on one line. Throws: OsError when standard output refuses them.
+/// Prints the values on one line. Throws: OsError if standard output cannot be written.
 template <class... Values>
 void print(const Values&... values) {
     std::ostringstream line;
     line << std::boolalpha;
     bool first = true;
-    ((line << (first ? "" : " "), first = false, worker::put(line, values)), ...);
+    ((line << (first ? "" : " "), first = false, detail::worker::put(line, values)), ...);
     line << '\n';
-    worker::print_whole(line.str());
+    detail::worker::print_whole(line.str());
 }
 
-}  // namespace chorus
+}  // namespace chorus::inline v0
 
 #pragma GCC visibility pop

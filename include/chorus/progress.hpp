@@ -1,19 +1,17 @@
-// Progress: how far a map or an imap has come, for somebody who looks on.
+// Progress: how far a map or an imap has come, for a bar on the terminal or a function of the user.
 //
 //     pool.map({.progress = "squares"}, square, xs);                        // a bar on the terminal
-//     pool.map({.progress = [](const chorus::Progress& p) { … }}, square, xs);  // a display of one's own
+//     pool.map({.progress = [](const chorus::Progress& p) { … }}, square, xs);  // a function
 //
-// The bar goes to standard error: drawn again and again on a terminal, at most ten times a second; elsewhere
-// as plain lines, each tenth of the work but not more than one in five seconds, and one at the end. Nothing
-// is shown if standard error is closed, or if the environment has NO_PROGRESS.
+// The bar goes to standard error: redrawn on a terminal, at most ten times a second; elsewhere as lines of
+// text, for each tenth of the work but at most one in five seconds, and one at the end. Nothing is shown if
+// standard error is closed, or if the environment has NO_PROGRESS.
 //
-// Threads: a display of one's own is called by the threads that run the pool's callbacks, one call at a time:
-//          what ends meanwhile is told in the next call. It may cancel, and wait for others of the pool's
-//          futures. Its last call has returned when a map has its result, when an imap has given its last one
-//          and said so, and when an imap's results are dropped: it may use what is there until then. After
-//          cancel() none begins; one may be under way.
-// Death: a chunk whose worker died counts as failed.
+// Thread safety: values. When a function is called: pool.hpp.
+// Crash safety: a chunk whose worker died counts as failed.
 #pragma once
+
+#include <chorus/version.hpp>
 
 #include <concepts>
 #include <cstddef>
@@ -24,25 +22,25 @@
 
 #pragma GCC visibility push(default)  // the shared library shows what is declared here
 
-namespace chorus {
+namespace chorus::inline v0 {
 
-/// How far a map has come.
+/// The progress of a map.
 struct Progress {
-    std::size_t done = 0;                ///< items, with those that failed
-    std::optional<std::size_t> total{};  ///< items; nothing while that is not known
-    std::size_t failed = 0;  ///< items of which no result came: their chunk threw, died or was cancelled
-    double seconds = 0;      ///< since the beginning
+    std::size_t done = 0;                ///< items, including those that failed
+    std::optional<std::size_t> total{};  ///< items; empty while unknown
+    std::size_t failed = 0;              ///< items without a result: their chunk threw, died or was cancelled
+    double seconds = 0;                  ///< since the start
 
-    /// Items a second; 0 before the first.
+    /// Items per second; 0 before the first.
     double rate() const noexcept { return seconds > 0 ? static_cast<double>(done) / seconds : 0; }
-    /// Seconds, if it goes on like this.
+    /// Estimated seconds left.
     std::optional<double> left() const noexcept;
 };
 
-/// A line as the bar shows it, of so many columns at most.
+/// The line that the bar shows, of at most `columns` columns.
 std::string progress_line(const std::string& name, const Progress& progress, std::size_t columns);
 
-/// What `.progress` may be: nothing, the name of a bar, or a function that takes a Progress.
+/// The value of `.progress`: nothing, the name of a bar, or a function that takes a Progress.
 class ShowProgress {
 public:
     ShowProgress() = default;
@@ -50,15 +48,15 @@ public:
     ShowProgress(std::string name) : bar_(std::move(name)) {}
     /// The same.
     ShowProgress(const char* name) : bar_(name) {}
-    /// Called each time a chunk has ended, in the thread that has heard of it, one call after the other.
+    /// Called each time a chunk has ended, one call at a time.
     template <std::invocable<const Progress&> Display>
     ShowProgress(Display display) : display_(std::move(display)) {}
 
-    /// Whether anything is to be shown.
+    /// Whether there is anything to show.
     explicit operator bool() const noexcept { return bar_.has_value() || display_ != nullptr; }
-    /// The bar's name, if there is to be one.
+    /// The name of the bar, if any.
     const std::optional<std::string>& bar() const noexcept { return bar_; }
-    /// The function, if there is one.
+    /// The function, if any.
     const std::function<void(const Progress&)>& display() const noexcept { return display_; }
 
 private:
@@ -66,6 +64,6 @@ private:
     std::function<void(const Progress&)> display_;
 };
 
-}  // namespace chorus
+}  // namespace chorus::inline v0
 
 #pragma GCC visibility pop

@@ -1,16 +1,20 @@
-// run and async: a function in a process of its own, with its result.
+// run and async: call a function in a process of its own, and get its result.
 //
 //     int r = mp::run(parse, bytes);
 //     auto f = mp::async({.timeout = 2s, .memory = 512_MiB}, parse, bytes);
 //     try { use(f.get()); } catch (const chorus::WorkerDied& e) { log(e.what(), e.stack()); }
 //
-// The value comes back; so does an exception, as itself where its type is known here (the std ones,
-// Chorus's, and those given to chorus::register_exception), else as RemoteError. A crash comes back as
-// WorkerDied with the signal and the stack.
+// The call returns the function's value, or throws its exception: as itself if the type is known here (the
+// std ones, Chorus's, and those given to chorus::register_exception), else as RemoteError. A crash is thrown
+// as WorkerDied, with the signal and the stack.
 //
-// Threads: any. Callbacks of the futures run in one thread of the library.
-// Death: of the worker: an exception here. Of the caller: the worker is ended too.
+// A `.timeout` that is a duration counts from the start of the work; a time point means until then.
+//
+// Thread safety: any thread may make any call. Callbacks of the futures run in one thread of the library.
+// Crash safety: the death of the worker is an exception here; if the caller dies, the worker is killed.
 #pragma once
+
+#include <chorus/version.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -21,11 +25,11 @@
 
 #include <chorus/detail/message/callable.hpp>
 #include <chorus/future.hpp>
-#include <chorus/register_exception.hpp>
+#include <chorus/serialize.hpp>
 
 #pragma GCC visibility push(default)  // the shared library shows what is declared here
 
-namespace chorus {
+namespace chorus::inline v0 {
 
 inline namespace literals {
 /// `4_KiB` is 4096 bytes.
@@ -42,40 +46,28 @@ constexpr std::size_t operator""_GiB(unsigned long long count) {
 }
 }  // namespace literals
 
-/// A length of time that work may take.
-/// Throws: UsageError if it is negative or no number.
-class Timeout {
-public:
-    /// Any duration. Throws: UsageError if it is negative or no number.
-    template <class Rep, class Period>
-    Timeout(std::chrono::duration<Rep, Period> duration)
-        : seconds_(checked(std::chrono::duration<double>(duration).count())) {}
-    /// In seconds.
-    std::chrono::duration<double> duration() const noexcept {
-        return std::chrono::duration<double>(seconds_);
-    }
-
-private:
-    static double checked(double seconds) {
-        if (!(seconds >= 0))
-            throw UsageError("a timeout cannot be negative: got " + std::to_string(seconds) + " s");
-        return seconds;
-    }
-    double seconds_;
+/// Limits of a pool's task, and how often it is retried.
+struct TaskOptions {
+    Deadline timeout{};       ///< of each attempt, counted from when a worker begins it: TimedOut
+    Deadline cpu_time{};      ///< CPU time of each attempt, of all its threads together: TimedOut
+    std::size_t memory = 0;   ///< bytes that it may allocate in a worker process, 0 for no limit: OutOfMemory
+    int retries = 0;          ///< attempts after its worker died
+    int timeout_retries = 0;  ///< attempts after it was TimedOut
+    std::size_t weight = 0;   ///< its share of the pool's .budget; 0: none
 };
 
 namespace multiprocessing {
 
-/// What may be said about a call in a process of its own.
+/// Options of run() and async().
 struct CallOptions {
-    std::string name{};                ///< of the process; "" for Process-N
-    std::optional<Timeout> timeout{};  ///< the worker is killed after this long: TimedOut
-    std::size_t memory = 0;            ///< bytes it may allocate, 0 for no limit: OutOfMemory
+    std::string name{};      ///< of the process; "" for Process-N
+    Deadline timeout{};      ///< after which the worker is killed: TimedOut
+    std::size_t memory = 0;  ///< bytes that it may allocate, 0 for no limit: OutOfMemory
 };
 
 }  // namespace multiprocessing
 
-namespace worker {
+namespace detail::worker {
 
 using TakeValue = std::function<void(message::Reader&)>;
 
@@ -86,23 +78,24 @@ void run_in_child(multiprocessing::CallOptions options, std::unique_ptr<message:
 void run_in_child_later(multiprocessing::CallOptions options, std::unique_ptr<message::Call> call,
                         const std::shared_ptr<FutureState>& future, TakeValue take);
 
-}  // namespace worker
+}  // namespace detail::worker
 
 namespace multiprocessing {
 
-/// Runs function(args…) in a child process and waits for its value. What travels is said in
-/// chorus/serialize.hpp. Throws: the function's exception; WorkerDied, TimedOut, OutOfMemory; as
-/// Process::start().
+/// Runs function(args…) in a child process, waits for it and returns its value. chorus/serialize.hpp says
+/// what travels. Throws: the function's exception; WorkerDied, TimedOut, OutOfMemory; as Process::start().
 template <class Function, class... Args>
 auto run(CallOptions options, Function&& function, Args&&... args) {
-    using Result = typename message::CallResult<Function, Args...>::type;
-    auto call = message::make_travelling_call(std::forward<Function>(function), std::forward<Args>(args)...);
+    using Result = typename detail::message::CallResult<Function, Args...>::type;
+    auto call =
+        detail::message::make_travelling_call(std::forward<Function>(function), std::forward<Args>(args)...);
     if constexpr (std::is_void_v<Result>) {
-        worker::run_in_child(std::move(options), std::move(call), [](message::Reader&) {});
+        detail::worker::run_in_child(std::move(options), std::move(call), [](detail::message::Reader&) {});
     } else {
         std::optional<Result> value;
-        worker::run_in_child(std::move(options), std::move(call),
-                             [&](message::Reader& in) { value.emplace(message::decode<Result>(in)); });
+        detail::worker::run_in_child(std::move(options), std::move(call), [&](detail::message::Reader& in) {
+            value.emplace(detail::message::decode<Result>(in));
+        });
         return *std::move(value);
     }
 }
@@ -114,21 +107,23 @@ auto run(Function&& function, Args&&... args) {
     return run(CallOptions{}, std::forward<Function>(function), std::forward<Args>(args)...);
 }
 
-/// The same, without waiting: the future ends when the child has. Throws: as Process::start().
+/// The same without waiting: the future ends when the child has ended. Throws: as Process::start().
 template <class Function, class... Args>
 auto async(CallOptions options, Function&& function, Args&&... args) {
-    using Result = typename message::CallResult<Function, Args...>::type;
-    auto state = std::make_shared<worker::TypedFutureState<Result>>();
-    auto call = message::make_travelling_call(std::forward<Function>(function), std::forward<Args>(args)...);
+    using Result = typename detail::message::CallResult<Function, Args...>::type;
+    auto state = std::make_shared<detail::worker::TypedFutureState<Result>>();
+    auto call =
+        detail::message::make_travelling_call(std::forward<Function>(function), std::forward<Args>(args)...);
     // The library keeps what takes the value for as long as the child lives: so it must hold the state.
-    worker::run_in_child_later(std::move(options), std::move(call), state, [state](message::Reader& in) {
-        if constexpr (std::is_void_v<Result>) {
-            state->set_value({});
-        } else {
-            state->set_value(message::decode<Result>(in));
-        }
-    });
-    return Future<Result>(state);
+    detail::worker::run_in_child_later(std::move(options), std::move(call), state,
+                                       [state](detail::message::Reader& in) {
+                                           if constexpr (std::is_void_v<Result>) {
+                                               state->set_value({});
+                                           } else {
+                                               state->set_value(detail::message::decode<Result>(in));
+                                           }
+                                       });
+    return detail::Access::make<Future<Result>>(state);
 }
 
 /// The same, without options.
@@ -139,9 +134,9 @@ auto async(Function&& function, Args&&... args) {
 }
 
 }  // namespace multiprocessing
-}  // namespace chorus
+}  // namespace chorus::inline v0
 
-// Sizes are written `512_MiB` wherever Chorus is used; the names are unlikely to meet others.
+// Sizes are written `512_MiB` in all code that uses Chorus; the names are unlikely to collide.
 using chorus::literals::operator""_KiB;
 using chorus::literals::operator""_MiB;
 using chorus::literals::operator""_GiB;

@@ -1,130 +1,136 @@
-// Semaphore and BoundedSemaphore: so many at a time.
+// Semaphore and BoundedSemaphore: at most so many holders at a time.
 //
 //     mp::Semaphore three(3);
 //     { std::scoped_lock slot(three); … }   // acquire and release
 //
-// Semantics: Python's threading.Semaphore for both kinds; get_value and locked as multiprocessing's. Handles
-// are light values whose copies are the same semaphore.
+// Semantics: Python's threading.Semaphore in both namespaces; get_value() and locked() as multiprocessing's.
+// A handle is a light value: its copies refer to the same semaphore.
 //
-// Threads: every call may come from any thread of any process that has a handle.
-// Death: who waits and dies is as if it had never asked. A permit has no owner: what a dead process had
-//        acquired stays taken until somebody releases it, as in Python.
-//        One that was written over by a process that shares it says Damaged, in any call.
+// Thread safety: any thread of any process that has a handle may make any call.
+// Crash safety: a waiter that dies leaves no trace. A permit has no owner: permits that a dead process had
+//        acquired stay taken until another process releases them, as in Python. If a process that shares the
+//        semaphore overwrites it, each call throws Damaged.
 #pragma once
+
+#include <chorus/version.hpp>
 
 #include <cstdint>
 #include <memory>
 #include <ostream>
+#include <utility>
 
 #include <chorus/deadline.hpp>
+#include <chorus/detail/handle.hpp>
 #include <chorus/detail/message/bytes.hpp>
-#include <chorus/detail/sync/home.hpp>
+#include <chorus/detail/sharing.hpp>
 
-namespace chorus::sync {
+namespace chorus::inline v0::detail::sync {
 struct SemaphoreState;
 }
 
 #pragma GCC visibility push(default)  // the shared library shows what is declared here
 
-namespace chorus {
+namespace chorus::inline v0 {
 
-template <class T>
-struct codec;
-
-namespace sync {
-
-/// What semaphores of threads and of processes have in common.
-class BasicSemaphore {
+/// What all semaphores have in common.
+class SemaphoreBase {
 public:
-    /// Takes one permit. Returns false when the deadline passed.
-    bool acquire(Deadline deadline = {});
-    /// Gives back `n` permits, and wakes as many. Throws: UsageError for n < 1, and if there would be more
-    /// than 2³¹ − 1 permits, or more than a bounded one began with: then none is given back.
-    void release(int n = 1);
-    /// Free permits; an instant later that may have changed.
-    int get_value() const noexcept;
-    /// Whether acquire(now) would return false.
-    bool locked() const noexcept { return get_value() == 0; }
+    /// Takes one permit, waits for one if none is free. Returns false if the deadline passes first.
+    bool acquire(Deadline deadline = {}) const;
+    /// Returns `n` permits and wakes as many waiters. Throws: UsageError for n < 1, if more than 2³¹ − 1
+    /// permits would be free, or more than a bounded semaphore began with: then no permit is returned.
+    void release(int n = 1) const;
+    /// Free permits: a snapshot.
+    int get_value() const;
+    /// Whether acquire(now) would return false: a snapshot.
+    bool locked() const { return get_value() == 0; }
 
-    /// As acquire(), for ever; for std::scoped_lock.
-    void lock() { acquire(); }
+    /// As acquire(), without a limit: for std::scoped_lock.
+    void lock() const { acquire(); }
     /// As acquire(chorus::now).
-    bool try_lock() { return acquire(now); }
+    bool try_lock() const { return acquire(now); }
     /// As release().
-    void unlock() { release(); }
+    void unlock() const { release(); }
+    /// Whether the handle refers to a semaphore: false after it was moved from. Calls throw UsageError then.
+    bool valid() const noexcept { return static_cast<bool>(state_); }
 
     /// As Python's: `<Semaphore(value=2)>`.
-    friend std::ostream& operator<<(std::ostream& out, const BasicSemaphore& semaphore);
-
-    const std::shared_ptr<SemaphoreState>& state() const noexcept { return state_; }
+    friend std::ostream& operator<<(std::ostream& out, const SemaphoreBase& semaphore);
 
 protected:
-    explicit BasicSemaphore(std::shared_ptr<SemaphoreState> state) noexcept : state_(std::move(state)) {}
-    BasicSemaphore(Home home, int value, bool bounded);
-    BasicSemaphore(const BasicSemaphore&) = default;
-    BasicSemaphore& operator=(const BasicSemaphore&) = default;
-    ~BasicSemaphore() = default;
+    using State = std::shared_ptr<detail::sync::SemaphoreState>;
 
-    std::shared_ptr<SemaphoreState> state_;
+    explicit SemaphoreBase(State state) noexcept : state_(std::move(state)) {}
+    SemaphoreBase(detail::Sharing sharing, int value, bool bounded);
+    ~SemaphoreBase() = default;
+    SemaphoreBase(const SemaphoreBase&) = default;
+    SemaphoreBase& operator=(const SemaphoreBase&) = default;
+    SemaphoreBase(SemaphoreBase&&) noexcept = default;
+    SemaphoreBase& operator=(SemaphoreBase&&) noexcept = default;
+
+    void write(detail::message::Writer& out) const;
+    static State read_state(detail::message::Reader& in, bool bounded);
+
+private:
+    friend detail::Access;
+    detail::Handle<detail::sync::SemaphoreState> state_;
 };
-std::ostream& operator<<(std::ostream& out, const BasicSemaphore& semaphore);
+std::ostream& operator<<(std::ostream& out, const SemaphoreBase& semaphore);
 
-void write_semaphore(message::Writer& out, const BasicSemaphore& semaphore);
-std::shared_ptr<SemaphoreState> read_semaphore(message::Reader& in, bool bounded);
-
-/// Lets so many in at once.
-/// Throws (constructor): UsageError for a value below 0, OsError when there is no memory to share.
-template <Home home>
-class Semaphore : public BasicSemaphore {
+/// mt::Semaphore and mp::Semaphore.
+/// Throws (constructor): UsageError for a value below 0; OsError if no shared memory can be had.
+template <detail::Sharing sharing>
+class BasicSemaphore : public SemaphoreBase {
 public:
-    static constexpr bool bounded = false;
-    /// With so many permits. Throws: UsageError if there are fewer than 0; OsError when there is no memory to
-    /// share.
-    explicit Semaphore(int value = 1) : BasicSemaphore(home, value, bounded) {}
-    explicit Semaphore(std::shared_ptr<SemaphoreState> state) noexcept : BasicSemaphore(std::move(state)) {}
+    /// With `value` free permits.
+    explicit BasicSemaphore(int value = 1) : SemaphoreBase(sharing, value, false) {}
+
+private:
+    friend detail::Access;
+    friend detail::HandleCodec<BasicSemaphore>;
+    explicit BasicSemaphore(State state) noexcept : SemaphoreBase(std::move(state)) {}
+    static BasicSemaphore read(detail::message::Reader& in) { return BasicSemaphore(read_state(in, false)); }
 };
 
-/// Never has more permits than it began with: one release too many is an error.
-template <Home home>
-class BoundedSemaphore : public BasicSemaphore {
+/// mt::BoundedSemaphore and mp::BoundedSemaphore: never has more free permits than it began with.
+/// Throws (constructor): as BasicSemaphore's.
+template <detail::Sharing sharing>
+class BasicBoundedSemaphore : public SemaphoreBase {
 public:
-    static constexpr bool bounded = true;
-    /// With so many permits, and never more. Throws: as Semaphore.
-    explicit BoundedSemaphore(int value = 1) : BasicSemaphore(home, value, bounded) {}
-    explicit BoundedSemaphore(std::shared_ptr<SemaphoreState> state) noexcept
-        : BasicSemaphore(std::move(state)) {}
+    /// With `value` free permits, which is also the limit.
+    explicit BasicBoundedSemaphore(int value = 1) : SemaphoreBase(sharing, value, true) {}
+
+private:
+    friend detail::Access;
+    friend detail::HandleCodec<BasicBoundedSemaphore>;
+    explicit BasicBoundedSemaphore(State state) noexcept : SemaphoreBase(std::move(state)) {}
+    static BasicBoundedSemaphore read(detail::message::Reader& in) {
+        return BasicBoundedSemaphore(read_state(in, true));
+    }
 };
-
-template <class Semaphore>
-struct SemaphoreCodec {
-    static void write(message::Writer& out, const Semaphore& semaphore) { write_semaphore(out, semaphore); }
-    static Semaphore read(message::Reader& in) { return Semaphore(read_semaphore(in, Semaphore::bounded)); }
-};
-
-}  // namespace sync
-
-template <>
-struct codec<sync::Semaphore<sync::Home::process>>
-    : sync::SemaphoreCodec<sync::Semaphore<sync::Home::process>> {};
-template <>
-struct codec<sync::BoundedSemaphore<sync::Home::process>>
-    : sync::SemaphoreCodec<sync::BoundedSemaphore<sync::Home::process>> {};
 
 namespace threading {
 /// A semaphore between threads.
-using Semaphore = sync::Semaphore<sync::Home::thread>;
+using Semaphore = BasicSemaphore<detail::Sharing::threads>;
 /// A bounded semaphore between threads.
-using BoundedSemaphore = sync::BoundedSemaphore<sync::Home::thread>;
+using BoundedSemaphore = BasicBoundedSemaphore<detail::Sharing::threads>;
 }  // namespace threading
 
 namespace multiprocessing {
-/// A semaphore between processes. Travels as an argument, by handle. A permit has no owner: what the dead had
-/// taken stays taken.
-using Semaphore = sync::Semaphore<sync::Home::process>;
+/// A semaphore between processes. Travels as an argument, by handle. A permit has no owner: permits that a
+/// dead process had acquired stay taken.
+using Semaphore = BasicSemaphore<detail::Sharing::processes>;
 /// A bounded semaphore between processes. Travels as an argument, by handle.
-using BoundedSemaphore = sync::BoundedSemaphore<sync::Home::process>;
+using BoundedSemaphore = BasicBoundedSemaphore<detail::Sharing::processes>;
 }  // namespace multiprocessing
 
-}  // namespace chorus
+template <class T>
+struct codec;
+template <>
+struct codec<multiprocessing::Semaphore> : detail::HandleCodec<multiprocessing::Semaphore> {};
+template <>
+struct codec<multiprocessing::BoundedSemaphore> : detail::HandleCodec<multiprocessing::BoundedSemaphore> {};
+
+}  // namespace chorus::inline v0
 
 #pragma GCC visibility pop

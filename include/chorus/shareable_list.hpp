@@ -1,25 +1,32 @@
-// ShareableList: a list of plain values in shared memory, each of which any process may read and replace.
+// ShareableList: a list of plain values in named shared memory, which any process may read and replace.
 //
 //     mp::ShareableList list{1, 2.5, std::string("x"), true, nullptr};
 //     list[0] = 7;                                                // also another type: list[0] = "seven"
 //     auto n = list[0].as<std::int64_t>();
 //     mp::ShareableList same({.name = list.shm().name()});        // in any process, also a Python program's
-//     list.shm().unlink();                                        // once, when nobody will attach any more
+//     list.shm().unlink();                                        // once, when no process will attach any
+//     more
 //
-// As Python's multiprocessing.shared_memory.ShareableList, byte for byte: either side reads and writes the
-// other's. The number of elements is fixed, and so is the room of each: 8 bytes, or for text and bytes the
-// next multiple of 8 above their first length. Text is any bytes here, UTF-8 to Python.
+// Semantics: Python's multiprocessing.shared_memory.ShareableList, byte for byte: either side reads and
+// writes the lists of the other. The number of elements is fixed, and so is the capacity of each: 8 bytes, or
+// for text and bytes the next multiple of 8 above their first length. Text is any bytes here, UTF-8 to
+// Python.
 //
-// Zeros at the end of text and bytes are kept here, up to 99,999 bytes. Python loses them: it does not see
-// those written here, and does not write its own so that anybody could tell them from padding.
+// Trailing zeros of text and bytes are kept here, up to 99,999 bytes. Python drops them: those written here
+// when it reads, and its own when it writes, since they cannot be told from padding.
 //
-// A handle is a value, as SharedMemory is: copies are the same list. It travels as its name.
+// A handle is a light value, as SharedMemory is: its copies refer to the same list. It travels as its name.
 //
-// Threads: one at a time for each handle; each thread may have a copy. There is no lock: two who touch the
-//          same element, one of them writing, need one around it. Neighbours do not matter.
-// Death: of a process that replaces an element may leave that one half replaced: it then reads as a mixture
-//        or as DecodeError until it is replaced again. All others are whole. What else, see SharedMemory.
+// Thread safety: one thread at a time for each handle; each thread may have a copy. There is no lock:
+// accesses
+//        to the same element, one of them a write, need synchronisation; different elements do not.
+// Crash safety: a process that dies while it replaces an element may leave that one half written: it reads as
+// a
+//        mixture, or throws DecodeError, until it is replaced again. All others are intact. As SharedMemory
+//        otherwise.
 #pragma once
+
+#include <chorus/version.hpp>
 
 #include <concepts>
 #include <cstddef>
@@ -38,15 +45,15 @@
 
 #pragma GCC visibility push(default)  // the shared library shows what is declared here
 
-namespace chorus::multiprocessing {
+namespace chorus::inline v0::multiprocessing {
 
-/// The name of the block that a list lies in.
+/// Options of a list.
 struct ShareableListOptions {
     std::string name{};  ///< as SharedMemoryOptions::name
 };
 
-/// A list of values in a named block, as Python's: its length, and the room of each element, are fixed when
-/// it is made.
+/// A list of values in a named block, as Python's: its length, and the capacity of each element, are fixed at
+/// creation.
 class ShareableList {
 public:
     /// Python's None, bool, int, float, str and bytes.
@@ -56,28 +63,28 @@ public:
     class Iterator;
 
     /// A new list of these values, under the name or a free one.
-    /// Throws: UsageError for a name that cannot be, text or bytes of 10 million bytes or more, or those
-    /// with a zero at the end of 100,000 or more; FileExists; OsError when there is no room.
+    /// Throws: UsageError for an invalid name, for text or bytes of 10 million bytes or more, or of 100,000
+    /// or more that end with a zero; FileExists; OsError if there is not enough memory.
     ShareableList(std::initializer_list<Value> values, ShareableListOptions options = {})
         : ShareableList(create({values.begin(), values.size()}, options)) {}
     ShareableList() : ShareableList(std::initializer_list<Value>{}) {}
-    /// Of the values of a range. Throws: as SharedMemory; UsageError for text or bytes that cannot be kept.
+    /// The values of a range. Throws: as of a list of values.
     template <class Values>  // a range; <ranges> itself takes long to compile
         requires std::constructible_from<Value, decltype(*std::begin(std::declval<Values&>()))> &&
                  (!std::convertible_to<Values, Value> &&
                   !std::same_as<std::remove_cvref_t<Values>, ShareableList>)
     explicit ShareableList(Values&& values, ShareableListOptions options = {})
         : ShareableList(create(collected(values), options)) {}
-    /// The same values in a new list; a plain copy is another handle for the same one.
+    /// The same values in a new list; a plain copy is another handle of the same list.
     ShareableList(const ShareableList& values, ShareableListOptions options)
         : ShareableList(create(collected(values), options)) {}
 
-    /// The list that has this name. Throws: UsageError without a name or for one that cannot be;
-    /// FileNotFound; OsError; DecodeError if there is no list.
+    /// Attaches to the list of this name. Throws: UsageError without a name or for an invalid one;
+    /// FileNotFound; OsError; DecodeError if the block holds no list.
     explicit ShareableList(ShareableListOptions options)
         : ShareableList(SharedMemory({.name = std::move(options.name)})) {}
 
-    /// How many elements there are.
+    /// The number of elements.
     std::size_t size() const noexcept { return size_; }
     /// Whether there are none.
     bool empty() const noexcept { return size_ == 0; }
@@ -87,25 +94,27 @@ public:
     template <std::integral Position>
     Reference operator[](Position position) const;
 
-    // The elements' values as they are when the iterator gets there.
-    /// The first element.
+    /// The first element; each value is read when the iterator is dereferenced.
     Iterator begin() const;
-    /// Behind the last element.
+    /// One past the last element.
     Iterator end() const;
 
-    /// How many elements equal this value, and where the first one is. Numbers and bools are equal by value,
-    /// as in both languages: 1, 1.0 and true. Throws: UsageError from index() if there is none.
+    /// The number of elements equal to this value. Numbers and bools compare by value, as in both languages:
+    /// 1, 1.0 and true are equal. Throws: DecodeError.
     std::size_t count(const Value& value) const;
-    /// Where the value first is. Throws: UsageError if it is nowhere (Python: ValueError); DecodeError.
+    /// The position of the first such element. Throws: UsageError if there is none (Python: ValueError);
+    /// DecodeError.
     std::size_t index(const Value& value) const;
 
-    /// What the elements are, as formats of Python's struct module, one after the other.
+    /// The types of the elements, as formats of Python's struct module, one after the other.
     std::string format() const;
 
-    /// The block that the list lies in: for its name, close() and unlink().
+    /// The block of the list: for its name, close() and unlink().
     SharedMemory& shm() noexcept { return shm_; }
     /// The same.
     const SharedMemory& shm() const noexcept { return shm_; }
+    /// Whether the elements can be accessed: false after shm().close(), and after the handle was moved from.
+    bool valid() const noexcept { return shm_.valid(); }
 
     /// ShareableList([1, 2.5, 'x', True, None], name='psm_3987bc0d')
     friend std::ostream& operator<<(std::ostream& out, const ShareableList& list);
@@ -134,11 +143,12 @@ std::ostream& operator<<(std::ostream& out, const ShareableList& list);
 /// An element of a list. It belongs to the list's handle.
 class ShareableList::Reference {
 public:
-    /// Means the same element.
+    /// Refers to the same element.
     Reference(const Reference&) = default;
     ~Reference() = default;
 
-    /// Throws: DecodeError if there is no value, because somebody else damaged it; UsageError after close().
+    /// Throws: DecodeError if another program has overwritten it with bytes that are no value; UsageError
+    /// after close().
     Value get() const { return list_->get(position_); }
     /// As get().
     operator Value() const { return get(); }
@@ -236,21 +246,21 @@ ShareableList::Reference ShareableList::operator[](Position position) const {
 inline ShareableList::Iterator ShareableList::begin() const { return {*this, 0}; }
 inline ShareableList::Iterator ShareableList::end() const { return {*this, size_}; }
 
-}  // namespace chorus::multiprocessing
+}  // namespace chorus::inline v0::multiprocessing
 
-namespace chorus {
+namespace chorus::inline v0 {
 
 /// As SharedMemory.
 template <>
 struct codec<multiprocessing::ShareableList> {
-    static void write(message::Writer& out, const multiprocessing::ShareableList& list) {
-        message::encode(out, list.shm());
+    static void write(detail::message::Writer& out, const multiprocessing::ShareableList& list) {
+        detail::message::encode(out, list.shm());
     }
-    static multiprocessing::ShareableList read(message::Reader& in) {
+    static multiprocessing::ShareableList read(detail::message::Reader& in) {
         return multiprocessing::ShareableList({.name = in.read_text()});
     }
 };
 
-}  // namespace chorus
+}  // namespace chorus::inline v0
 
 #pragma GCC visibility pop

@@ -1,29 +1,32 @@
-// SharedMemory: a block of memory with a name, by which any process of the same user can attach to it.
+// SharedMemory: a named block of memory, to which any process of the same user can attach.
 //
 //     mp::SharedMemory block({.create = true, .size = 1 << 30});
 //     block.buf()[0] = std::byte{1};
 //     mp::SharedMemory same({.name = block.name()});   // in any process, also a Python program's
-//     block.unlink();                                  // once, when nobody will attach any more
+//     block.unlink();                                  // once, when no process will attach any more
 //
-// As Python's multiprocessing.shared_memory, and interchangeable with it: names and blocks are the same.
+// Semantics: Python's multiprocessing.shared_memory, and interchangeable with it: names and blocks are the
+// same.
 //
-// A block lives until it is unlinked and the last process has let go of it. Nothing is unlinked on its own,
-// neither by a destructor nor at the end of a process, whether that created the block or attached to it.
-// (Python's resource tracker unlinks at the end of its program what that merely attached to, unless it is
-// told track=False.) The memory is there from the start: when there is not enough, creating is the error, and
-// not a later write. (Python reserves nothing: a block that it created may still be SIGBUS where it was never
-// written.)
+// A block exists until it is unlinked and the last process has closed it. Nothing is unlinked implicitly:
+// neither by a destructor nor at the end of a process. (Python's resource tracker unlinks at the end of a
+// program also blocks that it only attached to, unless it gets track=False.) Memory is reserved at creation:
+// if there is not enough, the constructor throws, and no later write fails. (Python reserves nothing: writing
+// to a block that it created may raise SIGBUS.)
 //
-// A handle is a value. Its copies share one mapping, which is undone when the last of them is closed or
-// gone. It travels as its name: who gets it attaches.
+// A handle is a light value. Its copies share one mapping, which is unmapped when the last of them is closed
+// or destroyed. It travels as its name: the receiver attaches.
 //
-// Threads: one at a time for each handle; each thread may have a copy. The bytes are as any memory that is
-//          shared: two who touch the same byte, one of them writing, need a lock, an atomic or a join
-//          between.
-// Death: of a process that uses a block harms no other; the block stays, as far as it was written. Who dies
-//        while creating one leaves none. Who creates and never unlinks leaves it until the machine restarts:
-//        /dev/shm shows it, and removing the file there is an unlink.
+// Thread safety: one thread at a time for each handle; each thread may have a copy. The bytes are shared
+// memory
+//        like any: accesses to the same byte, one of them a write, need synchronisation.
+// Crash safety: a process that dies harms no other; the block keeps what was written. A process that dies
+// while
+//        it creates a block leaves none. A block that is never unlinked stays until the machine restarts:
+//        /dev/shm shows it, and removing the file there unlinks it.
 #pragma once
+
+#include <chorus/version.hpp>
 
 #include <concepts>
 #include <cstddef>
@@ -34,16 +37,16 @@
 #include <string>
 #include <utility>
 
+#include <chorus/detail/message/encoding.hpp>
 #include <chorus/errors.hpp>
-#include <chorus/serialize.hpp>
 
-namespace chorus::memory {
+namespace chorus::inline v0::detail::memory {
 struct NamedBlock;
 }
 
 #pragma GCC visibility push(default)  // the shared library shows what is declared here
 
-namespace chorus::memory {
+namespace chorus::inline v0::detail::memory {
 
 /// A number of bytes. Throws: UsageError if it is negative.
 class BlockSize {
@@ -64,53 +67,54 @@ private:
     std::size_t bytes_ = 0;
 };
 
-}  // namespace chorus::memory
+}  // namespace chorus::inline v0::detail::memory
 
-namespace chorus::multiprocessing {
+namespace chorus::inline v0::multiprocessing {
 
-/// To create a block, or to attach to one that has a name.
+/// Options of a block: to create one, or to attach to an existing one.
 struct SharedMemoryOptions {
-    std::string name{};   ///< up to 255 bytes without '/'; "" when creating: a free one like psm_3987bc0d
-    bool create = false;  ///< left out: attach to what has that name
-    memory::BlockSize size{};  ///< in bytes, when creating; who attaches gets what there is
+    std::string name{};   ///< up to 255 bytes without '/'; "" when creating: a new one like psm_3987bc0d
+    bool create = false;  ///< left out: attach to the block of that name
+    detail::memory::BlockSize size{};  ///< in bytes, when creating; ignored when attaching
 };
 
-/// A named block of memory, which other programs can attach to, also Python's. A handle: copies share one
-/// mapping.
+/// A named block of memory, to which other programs can attach, also Python's.
 class SharedMemory {
 public:
     /// Creates a block, all zeros, or attaches to one. Only processes of the same user may attach.
-    /// Throws: UsageError when creating without a size, attaching without a name, or for a name that
-    /// cannot be; FileExists, FileNotFound; OsError when there is no room (the message says how much
-    /// was asked for and how much is free) or no right; DecodeError if what has that name is empty.
-    /// Then there is no new name, nor anything else.
+    /// Throws: UsageError when creating without a size, attaching without a name, or for an invalid name;
+    /// FileExists; FileNotFound; OsError if there is not enough memory (the message says how much was asked
+    /// for and how much is free) or no permission; DecodeError if the file of that name is empty. Then
+    /// nothing was created.
     explicit SharedMemory(SharedMemoryOptions options);
 
-    /// As given, or as chosen: without the '/' that POSIX puts in front.
+    /// The name, as given or chosen: without the '/' that POSIX puts in front.
     const std::string& name() const noexcept { return name_; }
-    /// In bytes, exactly as it was created.
+    /// The size in bytes, exactly as it was created.
     std::size_t size() const noexcept { return size_; }
 
-    /// The memory. It stays valid for as long as this handle, or a copy of it, is open. If another program
-    /// cuts the block off meanwhile, touching what is gone is SIGBUS. Throws: UsageError after close().
+    /// The memory, valid as long as this handle or a copy of it is open. If another program truncates the
+    /// block meanwhile, accesses raise SIGBUS. Throws: UsageError after close().
     std::span<std::byte> buf() const;
 
-    /// Lets go of the memory; copies keep it, and so does the name. Again is fine.
+    /// Unmaps the memory, unless a copy of this handle has it; the block stays. May be repeated.
     void close() noexcept { mapping_.reset(); }
+    /// Whether the memory can be accessed: false after close(), and after the handle was moved from.
+    bool valid() const noexcept { return mapping_ != nullptr; }
 
-    /// Removes the name: nobody can attach any more, who has attached keeps the memory. Works after close()
-    /// too. Throws: FileNotFound if nothing has the name, as at the second call; OsError when it may not.
-    void unlink();
+    /// Removes the name: no process can attach any more, attached ones keep the memory. Works after close()
+    /// too. Throws: FileNotFound if no block has the name, as at the second call; OsError without permission.
+    void unlink() const;
 
     /// SharedMemory('psm_3987bc0d', size=100)
     friend std::ostream& operator<<(std::ostream& out, const SharedMemory& block);
 
 private:
     friend class ShareableList;
-    /// A block that is filled before anybody can attach to it.
+    /// A block that is filled before a process can attach to it.
     SharedMemory(const std::string& name, std::size_t size,
                  const std::function<void(std::span<std::byte>)>& fill);
-    void hold(memory::NamedBlock block);
+    void hold(detail::memory::NamedBlock block);
 
     std::string name_;
     std::size_t size_ = 0;
@@ -118,21 +122,21 @@ private:
 };
 std::ostream& operator<<(std::ostream& out, const SharedMemory& block);
 
-}  // namespace chorus::multiprocessing
+}  // namespace chorus::inline v0::multiprocessing
 
-namespace chorus {
+namespace chorus::inline v0 {
 
 /// Sent as its name. Reading attaches, and throws what attaching throws: FileNotFound after the unlink.
 template <>
 struct codec<multiprocessing::SharedMemory> {
-    static void write(message::Writer& out, const multiprocessing::SharedMemory& block) {
+    static void write(detail::message::Writer& out, const multiprocessing::SharedMemory& block) {
         out.write_text(block.name());
     }
-    static multiprocessing::SharedMemory read(message::Reader& in) {
+    static multiprocessing::SharedMemory read(detail::message::Reader& in) {
         return multiprocessing::SharedMemory({.name = in.read_text()});
     }
 };
 
-}  // namespace chorus
+}  // namespace chorus::inline v0
 
 #pragma GCC visibility pop

@@ -1,7 +1,7 @@
 // The names of Python's threading, for threads of this process.
 #pragma once
 
-#include <chorus/detail/requirements.hpp>
+#include <chorus/version.hpp>
 
 #include <mutex>   // std::scoped_lock
 #include <thread>  // std::this_thread: to sleep for a while
@@ -11,21 +11,18 @@
 #include <chorus/deadline.hpp>
 #include <chorus/errors.hpp>
 #include <chorus/event.hpp>
-#include <chorus/local.hpp>
 #include <chorus/lock.hpp>
 #include <chorus/pool.hpp>
 #include <chorus/print.hpp>
-#include <chorus/raw_value.hpp>
 #include <chorus/semaphore.hpp>
 #include <chorus/stop_token.hpp>
 #include <chorus/task_group.hpp>
 #include <chorus/thread.hpp>
 #include <chorus/thread_queue.hpp>
-#include <chorus/timer.hpp>
 #include <chorus/value.hpp>
 
-namespace chorus {
+namespace chorus::inline v0 {
 /// What threads are and have: the names of Python's threading and queue, and pools of threads.
 namespace threading {}
 namespace mt = threading;
-}  // namespace chorus
+}  // namespace chorus::inline v0

@@ -1,13 +1,15 @@
-// wait: for any of many pipes, queues, processes and descriptors.
+// wait: block until one of several pipes, queues, processes and descriptors is ready.
 //
 //     auto ready = mp::wait({right, p.sentinel(), q}, 1s);
 //     if (ready[0] == right) …
 //
 // Semantics: Python's multiprocessing.connection.wait; queues may be waited for too.
 //
-// Threads: may be called by several; what is ready for one may have been taken by another.
-// Death: a process that ends makes its sentinel ready, and the ends of pipes that only it had.
+// Thread safety: several threads may call it; what is ready for one may have been taken by another.
+// Crash safety: a process that ends makes its sentinel ready, and the ends of pipes that only it had.
 #pragma once
+
+#include <chorus/version.hpp>
 
 #include <vector>
 
@@ -16,39 +18,37 @@
 
 #pragma GCC visibility push(default)  // the shared library shows what is declared here
 
-namespace chorus::multiprocessing {
+namespace chorus::inline v0::multiprocessing {
 
-/// Something to wait for. Two are equal when they mean the same.
+/// An object to wait for. Two are equal if they stand for the same object.
 class Waitable {
 public:
-    /// Ready when something can be received, or the other end is gone. Throws: UsageError if it is closed or
-    /// only sends.
-    Waitable(const Connection& connection) : core_(channel::receiving(connection)), descriptor_(-1) {}
-    /// Ready when something can be got, or the queue was shut down.
+    /// Ready if a message can be received, or the other end is gone. Throws: UsageError if the end is closed
+    /// or only sends.
+    Waitable(const Connection& connection);
+    /// Ready if an item can be got, or the queue is shut down.
     template <class T>
-    Waitable(const Queue<T>& queue) : core_(queue.core()), descriptor_(-1) {}
-    /// A sentinel, or any other descriptor that poll knows.
+    Waitable(const Queue<T>& queue) : queue_(detail::Access::state(queue)) {}
+    /// Ready if the descriptor, such as a sentinel, is readable or hung up.
     Waitable(int descriptor) noexcept : descriptor_(descriptor) {}
 
-    /// Whether both mean the same thing to wait for.
-    friend bool operator==(const Waitable& a, const Waitable& b) noexcept {
-        return a.core_ == b.core_ && a.descriptor_ == b.descriptor_;
-    }
-
-    const channel::QueuePointer& core() const noexcept { return core_; }
+    /// The descriptor that it was made of; -1 for a pipe's end or a queue.
     int descriptor() const noexcept { return descriptor_; }
+    /// Whether both stand for the same object.
+    friend bool operator==(const Waitable& a, const Waitable& b) noexcept = default;
 
 private:
-    channel::QueuePointer core_;
-    int descriptor_;
+    friend std::vector<Waitable> wait(const std::vector<Waitable>& objects, Deadline deadline);
+
+    detail::channel::QueuePointer queue_;
+    int descriptor_ = -1;
 };
 
-/// Those that are ready, in the order in which they were given: something can be received or got without
-/// waiting, the other end is gone, the queue is shut down, the process has ended, the descriptor is readable.
-/// Empty when the deadline passed.
+/// Waits until at least one object is ready. Returns all that are, in the order in which they were given:
+/// empty if the deadline passes first.
 /// Throws: UsageError for an end that is closed or only sends, or a descriptor that is not open.
 std::vector<Waitable> wait(const std::vector<Waitable>& objects, Deadline deadline = {});
 
-}  // namespace chorus::multiprocessing
+}  // namespace chorus::inline v0::multiprocessing
 
 #pragma GCC visibility pop

@@ -11,7 +11,7 @@
 #include "platform/os_process.hpp"
 #include "platform/page.hpp"
 
-namespace chorus::channel {
+namespace chorus::inline v0::detail::channel {
 namespace {
 
 constexpr std::uint64_t page_size = platform::page_size;
@@ -109,4 +109,4 @@ std::uint32_t Blocks::make(std::uint64_t size, std::uint32_t owner) {
     return number;
 }
 
-}  // namespace chorus::channel
+}  // namespace chorus::inline v0::detail::channel

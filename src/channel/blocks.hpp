@@ -17,7 +17,7 @@
 #include "memory/region.hpp"
 #include "sync/waiting.hpp"
 
-namespace chorus::channel {
+namespace chorus::inline v0::detail::channel {
 
 /// Layout: as below. Writers: of `owner` who holds the lock of the puts (nobody → somebody), and the owner
 /// (→ nobody); of the rest who makes the block, before it is counted.
@@ -73,4 +73,4 @@ private:
     std::vector<platform::Mapping> mappings_;  ///< by number, as far as they are mapped
 };
 
-}  // namespace chorus::channel
+}  // namespace chorus::inline v0::detail::channel

@@ -3,7 +3,7 @@
 
 #include "channel/queue_core.hpp"
 
-namespace chorus::channel {
+namespace chorus::inline v0::detail::channel {
 
 struct ConnectionState {
     QueuePointer in;   ///< null on an end that only sends
@@ -11,4 +11,4 @@ struct ConnectionState {
     bool closed = false;
 };
 
-}  // namespace chorus::channel
+}  // namespace chorus::inline v0::detail::channel

@@ -7,15 +7,16 @@
 #include <chorus/detail/message/callable.hpp>
 #include "channel/queue_core.hpp"
 
-namespace chorus::channel {
+namespace chorus::inline v0::detail::channel {
 
 Putting::Putting(QueueCore& core, std::size_t bytes, Deadline deadline,
                  std::span<const message::Attachment> attachments)
     : core_(core), first_(attachments.empty() ? core.begin_put_quickly(bytes) : nullptr) {
-    if (first_ != nullptr) [[likely]]
+    holds_ = first_ != nullptr;
+    if (holds_) [[likely]]
         return;
-    core.begin_put(bytes, deadline, attachments);
-    first_ = core.add(bytes);
+    holds_ = core.begin_put(bytes, deadline, attachments);
+    if (holds_) first_ = core.add(bytes);
 }
 void Putting::end() noexcept { core_.end_put(); }
 std::byte* Putting::add(std::size_t bytes) { return core_.add(bytes); }
@@ -46,16 +47,16 @@ LongMessage::~LongMessage() {
     if (core_ && copy_ == memory::copy_number()) core_->give_block(block_);
 }
 
-std::uint32_t LongMessage::put(std::size_t bytes, Deadline deadline,
-                               std::span<const message::Attachment> attachments) {
+std::optional<std::uint32_t> LongMessage::put(std::size_t bytes, Deadline deadline,
+                                              std::span<const message::Attachment> attachments) {
     if (copy_ != memory::copy_number())
         throw UsageError(
             "this memory was lent before a fork: only the process that it was lent to may put it");
-    core_->begin_put(bytes, deadline, attachments);
+    if (!core_->begin_put(bytes, deadline, attachments)) return std::nullopt;
     const bool added = core_->add_block(block_, bytes);
     const std::uint32_t position = core_->put_at();
     added ? core_->finish_put() : core_->end_put();
-    if (!added) throw Full("the queue is full");
+    if (!added) return std::nullopt;
     core_ = nullptr;
     bytes_ = {};
     return position;
@@ -87,7 +88,7 @@ void GrowingMessage::grow(std::size_t needed) {
 std::uint32_t GrowingMessage::put(std::span<const std::byte> front,
                                   std::span<const message::Attachment> attachments) {
     std::memcpy(message_->bytes().data(), front.data(), front.size());
-    return message_->put(used_, {}, attachments);
+    return message_->put(used_, {}, attachments).value();  // it waits without a limit
 }
 
 void GrowingMessage::clear() noexcept {
@@ -99,9 +100,11 @@ void GrowingMessage::clear() noexcept {
 Getting::Getting(QueueCore& core, Deadline deadline) : core_(core), block_(Blocks::none) {
     if (QueueCore::Message message; core.begin_get_quickly(message)) [[likely]] {
         bytes_ = message.bytes;
+        holds_ = true;
         return;
     }
-    core.begin_get(deadline);
+    holds_ = core.begin_get(deadline);
+    if (!holds_) return;
     try {
         next();
     } catch (...) {
@@ -148,14 +151,16 @@ TakenBlock::~TakenBlock() {
     if (core_ && copy_ == memory::copy_number()) core_->give_block(block_);
 }
 
-QueuePointer make_queue(const std::type_info& item, QueueLimits limits) {
-    return QueueCore::create(message::type_number(item), message::readable_type(item), limits.max_items,
-                             limits.max_bytes);
+QueuePointer make_queue(const std::type_info& item, QueueLimits limits, QueueTrace trace) {
+    return QueueCore::create(message::type_number(item), message::readable_type(item), limits, trace);
 }
 void write_queue(message::Writer& out, const QueuePointer& core) { QueueCore::write(out, *core); }
-QueuePointer read_queue(message::Reader& in, const std::type_info& item) {
-    return QueueCore::read(in, message::type_number(item), message::readable_type(item));
+QueuePointer read_queue(message::Reader& in, const std::type_info& item, QueueTrace trace) {
+    return QueueCore::read(in, message::type_number(item), message::readable_type(item), trace);
 }
+
+void throw_full(const QueueCore& core) { core.throw_full(); }
+void throw_empty(const QueueCore& core) { core.throw_empty(); }
 
 std::size_t size_of(const QueueCore& core) noexcept { return core.size(); }
 bool is_full(const QueueCore& core) noexcept { return core.full(); }
@@ -177,4 +182,4 @@ int descriptor_of(QueueCore& core) {
     return core.descriptor();
 }
 
-}  // namespace chorus::channel
+}  // namespace chorus::inline v0::detail::channel

@@ -8,14 +8,14 @@
 #include <map>
 #include <mutex>
 
+#include <chorus/detail/message/encoding.hpp>
 #include <chorus/errors.hpp>
-#include <chorus/serialize.hpp>
 #include "memory/damage.hpp"
 #include "platform/fork_mutex.hpp"
 #include "platform/patience.hpp"
 #include "trace/trace.hpp"
 
-namespace chorus::channel {
+namespace chorus::inline v0::detail::channel {
 
 /// Layout: at the start of a block; its messages follow. Writers: who makes it; `next` who makes the next
 /// one, once: that is the commit by which it takes over.
@@ -50,8 +50,6 @@ struct QueueCore::Record {
 };
 
 namespace {
-
-using sync::Home;
 
 /// What a record of the kind `block` says.
 struct BlockRecord {
@@ -128,7 +126,7 @@ private:
 // was read before the caller looked for the last time: or it could miss a change and sleep on it.
 void sleep_on(const sync::Word& watched, std::uint32_t seen, const sync::Bell& bell, sync::Word& phase,
               std::uint32_t before, Deadline deadline) {
-    sync::require_somebody_else(Home::process, deadline);
+    sync::require_somebody_else(Sharing::processes, deadline);
     const platform::WakesAtDeath handed_on(phase);
     const std::array<platform::WordHolds, 3> words{
         {{&bell.word(), sync::Bell::marked}, {&phase, before}, {&watched, seen}}};
@@ -167,7 +165,7 @@ std::shared_ptr<memory::Region> make_region(std::uint64_t type, std::uint64_t ma
     state->max_items = max_items;
     state->max_bytes = max_bytes;
     for (Side* side : {&state->puts, &state->gets}) {
-        side->lock.initialise(Home::process, false);
+        side->lock.initialise(Sharing::processes, false);
     }
     // All zero already, and most of it has no memory yet.
     auto* const table = std::launder(reinterpret_cast<BlockTable*>(region->data() + table_offset));
@@ -178,11 +176,12 @@ std::shared_ptr<memory::Region> make_region(std::uint64_t type, std::uint64_t ma
 }  // namespace
 
 std::shared_ptr<QueueCore> QueueCore::create(std::uint64_t type, const std::string& type_name,
-                                             std::uint64_t max_items, std::uint64_t max_bytes) {
+                                             QueueLimits limits, QueueTrace trace) {
+    const std::uint64_t max_items = limits.max_items;
     if (max_items >= largest_distance)
         throw UsageError("a queue holds at most 2147483647 items, asked for " + std::to_string(max_items));
-    auto core = std::make_shared<QueueCore>(make_region(type, max_items, max_bytes),
-                                            Sockets{platform::make_mailbox(), {}}, type_name);
+    auto core = std::make_shared<QueueCore>(make_region(type, max_items, limits.max_bytes),
+                                            Sockets{platform::make_mailbox(), {}}, type_name, trace);
     core->make_first_ring(max_items == 0 ? usual_ring : std::bit_ceil(max_items * 64));
     core->remember(core);
     return core;
@@ -212,7 +211,8 @@ void QueueCore::remember(const std::shared_ptr<QueueCore>& core) {
     here.by_region[{core->region_->name(), core->gets_only()}] = core;
 }
 
-QueueCore::QueueCore(std::shared_ptr<memory::Region> region, Sockets sockets, std::string type_name)
+QueueCore::QueueCore(std::shared_ptr<memory::Region> region, Sockets sockets, std::string type_name,
+                     QueueTrace trace)
     : region_(std::move(region)),
       sockets_(std::move(sockets)),
       state_(*std::launder(reinterpret_cast<QueueState*>(region_->data() + state_offset))),
@@ -220,7 +220,7 @@ QueueCore::QueueCore(std::shared_ptr<memory::Region> region, Sockets sockets, st
       max_items_(state_.max_items),
       max_bytes_(state_.max_bytes),
       type_name_(std::move(type_name)),
-      is_of_a_pool_(type_name_.starts_with("chorus::pool::")),
+      trace_(trace),
       blocks_(region_, table_offset) {}
 
 QueueCore::~QueueCore() {
@@ -241,7 +241,7 @@ void QueueCore::write(message::Writer& out, const QueueCore& core) {
 }
 
 std::shared_ptr<QueueCore> QueueCore::read(message::Reader& in, std::uint64_t type,
-                                           const std::string& type_name) {
+                                           const std::string& type_name, QueueTrace trace) {
     const auto place = memory::read_place(in, sizeof(QueueState));
     const bool gets_only = message::decode<bool>(in);
     const auto number = in.read_raw<std::uint32_t>();
@@ -263,7 +263,8 @@ std::shared_ptr<QueueCore> QueueCore::read(message::Reader& in, std::uint64_t ty
     platform::FileDescriptor socket(in.attachments() == nullptr ? -1 : in.attachments()->take(number));
     if (!socket) throw DecodeError("message damaged: a queue or pipe came without its socket");
     core = std::make_shared<QueueCore>(
-        place.region, gets_only ? Sockets{{}, std::move(socket)} : Sockets{std::move(socket), {}}, type_name);
+        place.region, gets_only ? Sockets{{}, std::move(socket)} : Sockets{std::move(socket), {}}, type_name,
+        trace);
     known = core;
     return core;
 }
@@ -294,13 +295,13 @@ std::uint32_t QueueCore::unfinished(std::uint32_t done) const noexcept {
 
 void QueueCore::task_done() {
     std::uint32_t done = state_.done.load();
-    const sync::TellsInDeath pending(Home::process, state_.all_done.word());
+    const sync::TellsInDeath pending(Sharing::processes, state_.all_done.word());
     do {
         if (unfinished(done) == 0)
             throw UsageError(
                 "task_done() was called more often than items were put: call it once for each item taken");
     } while (!state_.done.compare_exchange_strong(done, done + 1));
-    if (unfinished(done + 1) == 0) state_.all_done.ring_all(Home::process);
+    if (unfinished(done + 1) == 0) state_.all_done.ring_all(Sharing::processes);
 }
 
 bool QueueCore::join(Deadline deadline) {
@@ -316,7 +317,7 @@ bool QueueCore::join(Deadline deadline) {
         wait.begins();
         sleep_on(state_.done, seen, state_.all_done, state_.phase, phase, deadline);
     }
-    state_.all_done.ring_all(Home::process);
+    state_.all_done.ring_all(Sharing::processes);
     return true;
 }
 
@@ -336,8 +337,8 @@ void QueueCore::give_up() noexcept {
     state_.phase = QueueState::immediate;
     platform::shared_futex_wake_all(state_.phase);
     // Who has come to sleep on the bells hears it too.
-    state_.puts.bell.ring_all(Home::process);
-    state_.gets.bell.ring_all(Home::process);
+    state_.puts.bell.ring_all(Sharing::processes);
+    state_.gets.bell.ring_all(Sharing::processes);
 }
 
 void QueueCore::tell_of_damage(const std::string& found) const {
@@ -394,18 +395,17 @@ void QueueCore::finish(Side& side, Side& other, Index index) {
     const platform::WakesAtDeath pending(other.bell.word());
     side.index.store(index, std::memory_order_release);  // O2, O4
     if (side.lock.give_back_if_unwanted(sync::this_participant())) [[likely]] {
-        other.bell.ring(Home::process, 1);
+        other.bell.ring(Sharing::processes, 1);
         return;
     }
     side.index.store(index);  // once more, in the order that the exchange would have given it
-    other.bell.ring(Home::process, 1);
+    other.bell.ring(Sharing::processes, 1);
     side.lock.give_back();
 }
 
-// Null for the waits that are a pool's own, but for that of an idle worker.
+// Null for waits that a trace does not show.
 const char* QueueCore::name_of(Call call) const noexcept {
-    if (is_of_a_pool_)
-        return call == Call::get && type_name_ == "chorus::pool::TaskItem" ? "next task" : nullptr;
+    if (trace_.is_internal) return call == Call::get ? trace_.waits_to_get : nullptr;
     switch (call) {
         case Call::put: return is_pipe_ ? "Connection.send" : "Queue.put";
         case Call::get: return is_pipe_ ? "Connection.recv" : "Queue.get";
@@ -417,7 +417,7 @@ const char* QueueCore::name_of(Call call) const noexcept {
 
 // What is about to be committed. Requires: the side's lock is held; it all lies in this ring.
 void QueueCore::trace_messages(Call call, const View& view, Index from, Index to) const {
-    if (is_of_a_pool_) return;  // a trace tells of its tasks
+    if (trace_.is_internal) return;
     std::uint64_t bytes = 0;
     for (Index at = from; at.position != to.position;) {
         const auto record = record_at(view, at, to.position);
@@ -568,7 +568,7 @@ std::byte* QueueCore::begin_put_quickly(std::uint64_t bytes) noexcept {
     return nullptr;
 }
 
-void QueueCore::begin_put(std::uint64_t bytes, Deadline deadline,
+bool QueueCore::begin_put(std::uint64_t bytes, Deadline deadline,
                           std::span<const message::Attachment> attachments) {
     if (!is_pipe() && max_bytes_ != 0 && bytes > max_bytes_) {  // through a pipe it goes alone
         throw UsageError("an item of " + std::to_string(bytes) +
@@ -582,10 +582,13 @@ void QueueCore::begin_put(std::uint64_t bytes, Deadline deadline,
         is_pipe() ? wait_by_descriptor(name_of(Call::put), watched, sockets_.of_puts(), deadline, attempt,
                                        [&] { return has_room_or_will_ring(bytes, deadline); })
                   : wait_in_line(name_of(Call::put), state_.puts, watched, deadline, attempt);
-    if (begun) return;
-    if (is_pipe() && is_hung_up(sockets_.of_puts()))
+    if (!begun && is_pipe() && is_hung_up(sockets_.of_puts()))
         throw BrokenPipe("the pipe's other end is closed: nobody is left to receive");
-    if (!attachments.empty() && socket_is_full_ && !full()) {
+    return begun;
+}
+
+void QueueCore::throw_full() const {
+    if (socket_is_full_ && !full()) {
         throw Full("the queue holds " + std::to_string(size()) +
                    " items, and the system keeps no more descriptors under way: take some out first");
     }
@@ -1076,7 +1079,7 @@ bool QueueCore::begin_get_quickly(Message& message) noexcept {
     return false;
 }
 
-void QueueCore::begin_get(Deadline deadline) {
+bool QueueCore::begin_get(Deadline deadline) {
     const Deadline lock_deadline = for_the_lock(deadline);
     const auto attempt = [&] { return try_begin_get(lock_deadline); };
     const auto& watched = position_of(state_.puts);
@@ -1084,13 +1087,17 @@ void QueueCore::begin_get(Deadline deadline) {
                            ? wait_by_descriptor(name_of(Call::get), watched, sockets_.of_gets(), deadline,
                                                 attempt, [&] { return is_ready_or_will_ring(deadline); })
                            : wait_in_line(name_of(Call::get), state_.gets, watched, deadline, attempt);
-    if (begun) return;
+    if (begun) return true;
     if (is_pipe() && is_hung_up(sockets_.of_gets())) {
-        if (attempt()) return;  // it was sent after we looked, and before the other end went
+        if (attempt()) return true;  // it was sent after we looked, and before the other end went
         throw EndOfFile("the pipe's other end is closed, and all that was sent has been received");
     }
     // Who was led here by the descriptor must not find it readable for what is gone.
     if (state_.gets.box.wanted.load() != 0) is_ready_or_will_ring(now);
+    return false;
+}
+
+void QueueCore::throw_empty() const {
     throw Empty(is_pipe() ? "nothing was sent through the pipe in time"
                           : "the queue is empty, and nothing was put in time");
 }
@@ -1210,7 +1217,7 @@ void QueueCore::commit_get() {
     ring_box(state_.puts.box, sockets_.of_gets());
     const platform::WakesAtDeath pending(state_.puts.bell.word());
     state_.gets.index.store(get_index_);
-    state_.puts.bell.ring(Home::process, 1);
+    state_.puts.bell.ring(Sharing::processes, 1);
 }
 
 void QueueCore::end_get() noexcept { state_.gets.lock.give_back(); }
@@ -1222,4 +1229,4 @@ void QueueCore::finish_get() {
     finish(state_.gets, state_.puts, get_index_);
 }
 
-}  // namespace chorus::channel
+}  // namespace chorus::inline v0::detail::channel

@@ -50,7 +50,7 @@
 
 #include "platform/page.hpp"
 
-namespace chorus::channel {
+namespace chorus::inline v0::detail::channel {
 
 /// How far a side has come: `position` counts units of the ring, `items` what has passed. Both wrap.
 struct Index {
@@ -164,8 +164,9 @@ class QueueCore {
 public:
     /// Throws: UsageError for limits that make no sense, OsError when there is no memory.
     static std::shared_ptr<QueueCore> create(std::uint64_t type, const std::string& type_name,
-                                             std::uint64_t max_items, std::uint64_t max_bytes);
-    QueueCore(std::shared_ptr<memory::Region> region, Sockets sockets, std::string type_name);
+                                             QueueLimits limits, QueueTrace trace);
+    QueueCore(std::shared_ptr<memory::Region> region, Sockets sockets, std::string type_name,
+              QueueTrace trace = {});
     ~QueueCore();
     QueueCore(const QueueCore&) = delete;
     QueueCore& operator=(const QueueCore&) = delete;
@@ -180,15 +181,17 @@ public:
     static void write(message::Writer& out, const QueueCore& core);
     /// Throws: TypeMismatch if its items are of another type.
     static std::shared_ptr<QueueCore> read(message::Reader& in, std::uint64_t type,
-                                           const std::string& type_name);
+                                           const std::string& type_name, QueueTrace trace = {});
 
     std::uint64_t size() const noexcept;
     bool full() const noexcept;
     std::uint64_t max_items() const noexcept { return max_items_; }
+    [[noreturn]] void throw_full() const;
+    [[noreturn]] void throw_empty() const;
 
-    /// Takes the lock of the puts, with room for a message of this many bytes. Throws: Full, ShutDown,
-    /// OsError, UsageError.
-    void begin_put(std::uint64_t bytes, Deadline deadline,
+    /// Takes the lock of the puts, with room for a message of this many bytes. Returns false if the deadline
+    /// passed first. Throws: ShutDown, BrokenPipe, OsError, UsageError.
+    bool begin_put(std::uint64_t bytes, Deadline deadline,
                    std::span<const message::Attachment> attachments = {});
     /// Both begin_put and add, where nothing is in the way: else null, and nothing has happened.
     std::byte* begin_put_quickly(std::uint64_t bytes) noexcept;
@@ -211,8 +214,9 @@ public:
     static constexpr std::uint64_t longest_in_ring = 128 * 1024;
     static bool is_long(std::uint64_t bytes) noexcept { return bytes > longest_in_ring; }
 
-    /// Takes the lock of the gets; there is a message. Throws: Empty, ShutDown.
-    void begin_get(Deadline deadline);
+    /// Takes the lock of the gets; there is a message. Returns false if the deadline passed first. Throws:
+    /// ShutDown, EndOfFile.
+    bool begin_get(Deadline deadline);
     struct Message {
         std::span<const std::byte> bytes;
         std::uint32_t block = Blocks::none;  ///< in which it lies
@@ -343,7 +347,7 @@ private:
     const std::uint64_t max_items_;
     const std::uint64_t max_bytes_;
     std::string type_name_;
-    bool is_of_a_pool_;
+    QueueTrace trace_;
     Blocks blocks_;
     // Used under the side's lock.
     alignas(64) View put_view_;
@@ -356,4 +360,4 @@ private:
     Index get_index_;
 };
 
-}  // namespace chorus::channel
+}  // namespace chorus::inline v0::detail::channel

@@ -17,10 +17,8 @@
 #include "sync/waiting.hpp"
 #include "trace/trace.hpp"
 
-namespace chorus::channel {
+namespace chorus::inline v0::detail::channel {
 namespace {
-
-using sync::Home;
 
 /// On lines of its own, since each side is busy on another CPU. Everything is written by who holds the lock.
 struct Side {
@@ -81,7 +79,7 @@ template <class Attempt>
 bool wait_until(const char* call, Side& other, Deadline deadline, Attempt attempt) {
     if (deadline.has_passed()) return false;
     if (sync::spin_until(attempt)) return true;
-    sync::require_somebody_else(Home::thread, deadline);
+    sync::require_somebody_else(Sharing::threads, deadline);
     trace::Wait wait(call);
     for (;;) {
         const std::uint32_t seen = other.announce_sleeper();
@@ -207,8 +205,8 @@ struct Turnstile::State {
 Turnstile::Turnstile(std::size_t maxsize, Sides sides) : state_(std::make_unique<State>()) {
     auto& state = *state_;
     state.maxsize = maxsize;
-    state.put_lock.initialise(Home::thread, false);
-    state.get_lock.initialise(Home::thread, false);
+    state.put_lock.initialise(Sharing::threads, false);
+    state.get_lock.initialise(Sharing::threads, false);
     state.puts.lock = &state.put_lock;
     state.gets.lock = sides == Sides::apart ? &state.get_lock : &state.put_lock;
 }
@@ -292,7 +290,7 @@ bool Turnstile::join(Deadline deadline) {
     if (is_all_done()) return true;
     if (deadline.has_passed()) return false;
     if (sync::spin_until(is_all_done)) return true;
-    sync::require_somebody_else(Home::thread, deadline);
+    sync::require_somebody_else(Sharing::threads, deadline);
     state.joiners.fetch_add(1);
     bool in_time = true;
     trace::Wait wait("Queue.join");
@@ -333,4 +331,4 @@ void Turnstile::throw_full() const {
 
 void Turnstile::throw_empty() { throw Empty("the queue is empty, and nothing was put in time"); }
 
-}  // namespace chorus::channel
+}  // namespace chorus::inline v0::detail::channel

@@ -6,30 +6,25 @@
 #include "platform/patience.hpp"
 #include "trace/trace.hpp"
 
-namespace chorus {
-namespace channel {
+namespace chorus::inline v0::multiprocessing {
 
-const QueuePointer& receiving(const BasicConnection& connection) {
-    const auto& state = *connection.state();
+Waitable::Waitable(const Connection& connection) {
+    const auto& state = *detail::Access::state(connection);
     if (state.closed) throw UsageError("cannot wait for a pipe's end that is closed");
     if (!state.in) throw UsageError("cannot wait for a pipe's end that only sends");
-    return state.in;
+    queue_ = state.in;
 }
 
-}  // namespace channel
-
-namespace multiprocessing {
-
 std::vector<Waitable> wait(const std::vector<Waitable>& objects, Deadline deadline) {
-    std::vector<platform::Waited> waited(objects.size());
-    trace::Wait blocked("wait");
-    platform::Patience patience;
+    std::vector<detail::platform::Waited> waited(objects.size());
+    detail::trace::Wait blocked("wait");
+    detail::platform::Patience patience;
     for (;;) {
         std::vector<bool> ready(objects.size());
         bool any = false;
         for (std::size_t i = 0; i < objects.size(); ++i) {
-            const auto& core = objects[i].core();
-            waited[i] = {core ? core->descriptor() : objects[i].descriptor()};
+            const auto& core = objects[i].queue_;
+            waited[i] = {core ? core->descriptor() : objects[i].descriptor_};
             // The system would pass over it.
             if (waited[i].descriptor < 0)
                 throw UsageError("cannot wait for descriptor " + std::to_string(waited[i].descriptor) +
@@ -38,14 +33,14 @@ std::vector<Waitable> wait(const std::vector<Waitable>& objects, Deadline deadli
         }
         if (!any && !deadline.has_passed()) blocked.begins();
         const bool in_time = patience.sleep(any ? Deadline(now) : deadline, [&](Deadline until) {
-            return platform::wait_for_any(waited, until);
+            return detail::platform::wait_for_any(waited, until);
         });
         for (std::size_t i = 0; i < objects.size(); ++i) {
             if (waited[i].invalid)
                 throw UsageError("cannot wait for descriptor " + std::to_string(waited[i].descriptor) +
                                  ": it is not open");
-            if (objects[i].core()) {
-                if (waited[i].hung_up || objects[i].core()->is_something()) ready[i] = any = true;
+            if (objects[i].queue_) {
+                if (waited[i].hung_up || objects[i].queue_->is_something()) ready[i] = any = true;
             } else if (waited[i].readable || waited[i].hung_up) {
                 ready[i] = any = true;
             }
@@ -61,5 +56,4 @@ std::vector<Waitable> wait(const std::vector<Waitable>& objects, Deadline deadli
     }
 }
 
-}  // namespace multiprocessing
-}  // namespace chorus
+}  // namespace chorus::inline v0::multiprocessing

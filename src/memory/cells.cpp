@@ -11,7 +11,7 @@
 #include "memory/region.hpp"
 #include "platform/available_memory.hpp"
 
-namespace chorus::memory {
+namespace chorus::inline v0::detail::memory {
 
 /// Layout: in front of the elements, which begin at the next multiple of their alignment. Writers: its maker,
 /// before anybody else sees it.
@@ -62,7 +62,7 @@ std::string elements(std::uint64_t count, std::uint64_t size) {
 
 }  // namespace
 
-Cells make_cells(Home home, const CellKind& kind, std::size_t count) {
+Cells make_cells(Sharing sharing, const CellKind& kind, std::size_t count) {
     const std::size_t offset = first_offset(kind);
     if (count > (most_bytes - offset) / kind.size)
         throw UsageError(elements(count, kind.size) + " are more than any memory has");
@@ -70,7 +70,7 @@ Cells make_cells(Home home, const CellKind& kind, std::size_t count) {
     // Here, and not only in reserve(): the error names the size that was asked for.
     if (bytes >= smallest_large) platform::expect_available_memory(bytes);
     std::shared_ptr<CellsHeader> header;
-    if (home == Home::process) {
+    if (sharing == Sharing::processes) {
         const Place place = shared_place(bytes);
         new (place.address()) CellsHeader;
         header = object_at<CellsHeader>(place);
@@ -110,4 +110,4 @@ void refuse_index(std::size_t index, std::size_t count) {
                      " elements, which are counted from 0");
 }
 
-}  // namespace chorus::memory
+}  // namespace chorus::inline v0::detail::memory

@@ -1,6 +1,6 @@
 #include "memory/damage.hpp"
 
-namespace chorus::memory {
+namespace chorus::inline v0::detail::memory {
 
 void throw_damaged(const std::string& object, const std::string& found) {
     throw Damaged(
@@ -9,4 +9,4 @@ void throw_damaged(const std::string& object, const std::string& found) {
         "-fsanitize=address), and make this object anew");
 }
 
-}  // namespace chorus::memory
+}  // namespace chorus::inline v0::detail::memory

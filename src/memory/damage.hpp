@@ -11,7 +11,7 @@
 
 #include <chorus/errors.hpp>
 
-namespace chorus::memory {
+namespace chorus::inline v0::detail::memory {
 
 /// "the queue", "its ring says that …".
 [[noreturn]] void throw_damaged(const std::string& object, const std::string& found);
@@ -41,4 +41,4 @@ private:
     std::uint32_t again_;
 };
 
-}  // namespace chorus::memory
+}  // namespace chorus::inline v0::detail::memory

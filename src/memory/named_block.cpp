@@ -2,7 +2,7 @@
 
 #include "platform/os_process.hpp"
 
-namespace chorus::memory {
+namespace chorus::inline v0::detail::memory {
 namespace {
 
 void check_name(const std::string& name) {
@@ -84,4 +84,4 @@ NamedBlock attach_named_block(const std::string& name) {
 
 void unlink_named_block(const std::string& name) { platform::remove_memory_name(name); }
 
-}  // namespace chorus::memory
+}  // namespace chorus::inline v0::detail::memory

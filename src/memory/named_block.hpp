@@ -11,7 +11,7 @@
 
 #include "platform/mapping.hpp"
 
-namespace chorus::memory {
+namespace chorus::inline v0::detail::memory {
 
 /// Memory and the name by which others find it.
 struct NamedBlock {
@@ -36,4 +36,4 @@ NamedBlock attach_named_block(const std::string& name);
 /// Throws: FileNotFound, OsError.
 void unlink_named_block(const std::string& name);
 
-}  // namespace chorus::memory
+}  // namespace chorus::inline v0::detail::memory

@@ -13,7 +13,7 @@
 #include "platform/os_process.hpp"
 #include "platform/page.hpp"
 
-namespace chorus::memory {
+namespace chorus::inline v0::detail::memory {
 
 /// One of this process's descriptors, and what is known of it.
 class RegionFile {
@@ -305,4 +305,4 @@ void leave_arena_to_its_maker() noexcept {
     here.next_name = 0;
 }
 
-}  // namespace chorus::memory
+}  // namespace chorus::inline v0::detail::memory

@@ -20,7 +20,7 @@
 #include <chorus/detail/message/bytes.hpp>
 #include "memory/segment.hpp"
 
-namespace chorus::memory {
+namespace chorus::inline v0::detail::memory {
 
 /// Layout: at the start of each file. Writers: its maker, before anybody else sees it.
 struct alignas(64) RegionHeader {
@@ -101,4 +101,4 @@ inline std::uint32_t copy_number() noexcept { return copies_made; }
 /// In a copy of this process: new objects go into files of its own.
 void leave_arena_to_its_maker() noexcept;
 
-}  // namespace chorus::memory
+}  // namespace chorus::inline v0::detail::memory

@@ -1,6 +1,6 @@
 #include "memory/segment.hpp"
 
-namespace chorus::memory {
+namespace chorus::inline v0::detail::memory {
 
 Segment Segment::create(const char* label, std::size_t size) { return create_sparse(label, size, size); }
 
@@ -34,4 +34,4 @@ void SegmentSink::write(std::span<const std::byte> bytes) {
     offset_ += bytes.size();
 }
 
-}  // namespace chorus::memory
+}  // namespace chorus::inline v0::detail::memory

@@ -8,7 +8,7 @@
 #include <chorus/detail/message/bytes.hpp>
 #include "platform/mapping.hpp"
 
-namespace chorus::memory {
+namespace chorus::inline v0::detail::memory {
 
 /// Mapped, reserved, zeroed.
 class Segment {
@@ -54,4 +54,4 @@ private:
     std::size_t offset_ = 0;
 };
 
-}  // namespace chorus::memory
+}  // namespace chorus::inline v0::detail::memory

@@ -28,7 +28,7 @@
 #include <optional>
 #include <string_view>
 
-namespace chorus::multiprocessing {
+namespace chorus::inline v0::multiprocessing {
 namespace {
 
 using Value = ShareableList::Value;
@@ -392,4 +392,4 @@ std::ostream& operator<<(std::ostream& out, const ShareableList::Reference& elem
     return out << text_of(element.get());
 }
 
-}  // namespace chorus::multiprocessing
+}  // namespace chorus::inline v0::multiprocessing

@@ -2,21 +2,22 @@
 
 #include "memory/named_block.hpp"
 
-namespace chorus::multiprocessing {
+namespace chorus::inline v0::multiprocessing {
 namespace {
 
 // The bytes, and what keeps them mapped.
 struct MappedBytes {
-    explicit MappedBytes(platform::Mapping taken) : mapping(std::move(taken)), bytes(mapping.bytes()) {}
-    platform::Mapping mapping;
+    explicit MappedBytes(detail::platform::Mapping taken)
+        : mapping(std::move(taken)), bytes(mapping.bytes()) {}
+    detail::platform::Mapping mapping;
     std::span<std::byte> bytes;
 };
 
-memory::NamedBlock create_or_attach(const SharedMemoryOptions& options) {
-    if (!options.create) return memory::attach_named_block(options.name);
+detail::memory::NamedBlock create_or_attach(const SharedMemoryOptions& options) {
+    if (!options.create) return detail::memory::attach_named_block(options.name);
     if (options.size.bytes() == 0)
         throw UsageError("shared memory is created with a size above 0: say how many bytes, as .size = 4096");
-    return memory::create_named_block(options.name, options.size.bytes(), {});
+    return detail::memory::create_named_block(options.name, options.size.bytes(), {});
 }
 
 }  // namespace
@@ -25,10 +26,10 @@ SharedMemory::SharedMemory(SharedMemoryOptions options) { hold(create_or_attach(
 
 SharedMemory::SharedMemory(const std::string& name, std::size_t size,
                            const std::function<void(std::span<std::byte>)>& fill) {
-    hold(memory::create_named_block(name, size, fill));
+    hold(detail::memory::create_named_block(name, size, fill));
 }
 
-void SharedMemory::hold(memory::NamedBlock block) {
+void SharedMemory::hold(detail::memory::NamedBlock block) {
     name_ = std::move(block.name);
     size_ = block.mapping.bytes().size();
     const auto mapped = std::make_shared<MappedBytes>(std::move(block.mapping));
@@ -41,10 +42,10 @@ std::span<std::byte> SharedMemory::buf() const {
     return *mapping_;
 }
 
-void SharedMemory::unlink() { memory::unlink_named_block(name_); }
+void SharedMemory::unlink() const { detail::memory::unlink_named_block(name_); }
 
 std::ostream& operator<<(std::ostream& out, const SharedMemory& block) {
     return out << "SharedMemory('" << block.name() << "', size=" << block.size() << ')';
 }
 
-}  // namespace chorus::multiprocessing
+}  // namespace chorus::inline v0::multiprocessing

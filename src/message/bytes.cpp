@@ -4,7 +4,7 @@
 
 #include "platform/file_descriptor.hpp"
 
-namespace chorus::message {
+namespace chorus::inline v0::detail::message {
 
 void prepare_to_fill(void* memory, std::size_t bytes) noexcept {
     constexpr std::size_t large = 4U << 20;
@@ -24,4 +24,4 @@ void Attachments::close() noexcept {
     descriptors_.clear();
 }
 
-}  // namespace chorus::message
+}  // namespace chorus::inline v0::detail::message

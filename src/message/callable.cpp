@@ -2,7 +2,7 @@
 
 #include "platform/symbols.hpp"
 
-namespace chorus::message {
+namespace chorus::inline v0::detail::message {
 
 WrittenCall::WrittenCall(Reader call) noexcept : call_(call) {
     try {
@@ -52,4 +52,4 @@ std::string name_of_type(const std::type_info& type) {
     return closure ? "<lambda>" : platform::plain_name(name);
 }
 
-}  // namespace chorus::message
+}  // namespace chorus::inline v0::detail::message

@@ -8,8 +8,8 @@
 #include "platform/fork_mutex.hpp"
 #include "platform/os_process.hpp"
 
-namespace chorus {
-namespace message {
+namespace chorus::inline v0 {
+namespace detail::message {
 
 /// One open descriptor of this process.
 struct DescriptorState {
@@ -64,20 +64,20 @@ DescriptorState::~DescriptorState() {
     if (found != here.by_name.end() && found->second.expired()) here.by_name.erase(found);
 }
 
-}  // namespace message
+}  // namespace detail::message
 
 FileDescriptor::FileDescriptor(int descriptor) {
     if (descriptor < 0)
         throw UsageError("a FileDescriptor owns an open descriptor, and this one is negative (" +
                          std::to_string(descriptor) +
                          "): the call that was to open it failed, and errno says why");
-    platform::FileDescriptor owned(descriptor);
-    state_ = message::own_descriptor(std::move(owned));
+    detail::platform::FileDescriptor owned(descriptor);
+    state_ = detail::message::own_descriptor(std::move(owned));
 }
 
 FileDescriptor FileDescriptor::duplicate(int descriptor) {
     FileDescriptor made;
-    made.state_ = message::own_descriptor(platform::duplicate(descriptor));
+    made.state_ = detail::message::own_descriptor(detail::platform::duplicate(descriptor));
     return made;
 }
 
@@ -91,32 +91,33 @@ std::ostream& operator<<(std::ostream& out, const FileDescriptor& descriptor) {
     return out << "<FileDescriptor " << descriptor.fileno() << '>';
 }
 
-void codec<FileDescriptor>::write(message::Writer& out, const FileDescriptor& descriptor) {
+void codec<FileDescriptor>::write(detail::message::Writer& out, const FileDescriptor& descriptor) {
     if (descriptor.closed()) throw UsageError("a closed FileDescriptor cannot travel: nothing is open");
     const auto& state = *descriptor.state_;
     out.write_raw(state.name);
     out.write_raw(static_cast<std::uint32_t>(out.attach(state.descriptor.get(), state.name)));
 }
 
-FileDescriptor codec<FileDescriptor>::read(message::Reader& in) {
+FileDescriptor codec<FileDescriptor>::read(detail::message::Reader& in) {
     const auto name = in.read_raw<std::uint64_t>();
     const auto number = in.read_raw<std::uint32_t>();
-    auto& here = message::known_descriptors();
+    auto& here = detail::message::known_descriptors();
     FileDescriptor arrived;  // outlives the guard, as its end takes the mutex itself
     const std::lock_guard guard(here.mutex);
     if (const auto known = here.by_name.find(name); known != here.by_name.end())
         arrived.state_ = known->second.lock();
     if (arrived.closed()) {
-        platform::FileDescriptor received(in.attachments() == nullptr ? -1 : in.attachments()->take(number));
+        detail::platform::FileDescriptor received(
+            in.attachments() == nullptr ? -1 : in.attachments()->take(number));
         if (!received)
             throw Error(
                 "a FileDescriptor came in a message that carries no descriptors: pass it as an argument, or "
                 "send "
                 "it through a queue or a pipe");
-        arrived.state_ = std::make_shared<message::DescriptorState>(std::move(received), name);
+        arrived.state_ = std::make_shared<detail::message::DescriptorState>(std::move(received), name);
         here.by_name[name] = arrived.state_;
     }
     return arrived;
 }
 
-}  // namespace chorus
+}  // namespace chorus::inline v0

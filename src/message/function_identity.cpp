@@ -8,7 +8,7 @@
 #include "platform/fork_mutex.hpp"
 #include "platform/modules.hpp"
 
-namespace chorus::message {
+namespace chorus::inline v0::detail::message {
 
 namespace {
 
@@ -176,4 +176,4 @@ void write_function(Writer& out, const void* code) {
     return find_function(read_rest(parts, in));
 }
 
-}  // namespace chorus::message
+}  // namespace chorus::inline v0::detail::message

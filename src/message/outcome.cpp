@@ -20,7 +20,7 @@
 #include "platform/fork_mutex.hpp"
 #include "platform/symbols.hpp"
 
-namespace chorus {
+namespace chorus::inline v0 {
 namespace {
 
 // A category of a library that this process may not have: it keeps its name and what it said.
@@ -46,8 +46,8 @@ public:
     }
 
 private:
-    static platform::ForkMutex& mutex() {
-        static auto* const one = new platform::ForkMutex;
+    static detail::platform::ForkMutex& mutex() {
+        static auto* const one = new detail::platform::ForkMutex;
         return *one;
     }
 
@@ -55,13 +55,13 @@ private:
     std::map<int, std::string> texts_;
 };
 
-void write_error_code(message::Writer& out, const std::error_code& code) {
+void write_error_code(detail::message::Writer& out, const std::error_code& code) {
     out.write_text(code.category().name());
     out.write_raw(code.value());
     out.write_text(code.message());
 }
 
-std::error_code read_error_code(message::Reader& in) {
+std::error_code read_error_code(detail::message::Reader& in) {
     const std::string category = in.read_text();
     const int value = in.read_raw<int>();
     const std::string text = in.read_text();
@@ -83,11 +83,11 @@ std::string without_code_text(std::string what, const std::error_code& code) {
 
 template <>
 struct codec<std::system_error> {
-    static void write(message::Writer& out, const std::system_error& error) {
+    static void write(detail::message::Writer& out, const std::system_error& error) {
         write_error_code(out, error.code());
         out.write_text(without_code_text(error.what(), error.code()));
     }
-    static std::system_error read(message::Reader& in) {
+    static std::system_error read(detail::message::Reader& in) {
         const auto code = read_error_code(in);
         const std::string text = in.read_text();
         if (text == code.message()) return std::system_error(code);  // made without a text of its own
@@ -97,11 +97,11 @@ struct codec<std::system_error> {
 
 template <>
 struct codec<std::ios_base::failure> {
-    static void write(message::Writer& out, const std::ios_base::failure& error) {
+    static void write(detail::message::Writer& out, const std::ios_base::failure& error) {
         write_error_code(out, error.code());
         out.write_text(without_code_text(error.what(), error.code()));
     }
-    static std::ios_base::failure read(message::Reader& in) {
+    static std::ios_base::failure read(detail::message::Reader& in) {
         const auto code = read_error_code(in);
         return std::ios_base::failure(in.read_text(), code);
     }
@@ -109,7 +109,7 @@ struct codec<std::ios_base::failure> {
 
 template <>
 struct codec<std::filesystem::filesystem_error> {
-    static void write(message::Writer& out, const std::filesystem::filesystem_error& error) {
+    static void write(detail::message::Writer& out, const std::filesystem::filesystem_error& error) {
         const std::string what = error.what();  // "filesystem error: MESSAGE: CODE [path1] [path2]"
         const std::string head = "filesystem error: ";
         std::string message = what.starts_with(head) ? what.substr(head.size()) : what;
@@ -119,7 +119,7 @@ struct codec<std::filesystem::filesystem_error> {
         out.write_text(error.path1().native());
         out.write_text(error.path2().native());
     }
-    static std::filesystem::filesystem_error read(message::Reader& in) {
+    static std::filesystem::filesystem_error read(detail::message::Reader& in) {
         const auto code = read_error_code(in);
         const std::string message = in.read_text();
         const std::string first = in.read_text();
@@ -132,90 +132,104 @@ struct codec<std::filesystem::filesystem_error> {
 
 template <>
 struct codec<std::future_error> {
-    static void write(message::Writer& out, const std::future_error& error) {
+    static void write(detail::message::Writer& out, const std::future_error& error) {
         out.write_raw(error.code().value());
     }
-    static std::future_error read(message::Reader& in) {
+    static std::future_error read(detail::message::Reader& in) {
         return std::future_error(static_cast<std::future_errc>(in.read_raw<int>()));
     }
 };
 
 template <>
 struct codec<std::regex_error> {
-    static void write(message::Writer& out, const std::regex_error& error) { out.write_raw(error.code()); }
-    static std::regex_error read(message::Reader& in) {
+    static void write(detail::message::Writer& out, const std::regex_error& error) {
+        out.write_raw(error.code());
+    }
+    static std::regex_error read(detail::message::Reader& in) {
         return std::regex_error(in.read_raw<std::regex_constants::error_type>());
     }
 };
 
 template <std::derived_from<OsError> Exception>
 struct codec<Exception> {
-    static void write(message::Writer& out, const Exception& error) {
+    static void write(detail::message::Writer& out, const Exception& error) {
         out.write_text(error.what());
-        out.write_raw(error.code());
+        out.write_raw(error.code().value());
     }
-    static Exception read(message::Reader& in) {
+    static Exception read(detail::message::Reader& in) {
         const std::string what = in.read_text();
         return {what, in.read_raw<int>()};
+    }
+};
+
+template <>
+struct codec<BufferTooShort> {
+    static void write(detail::message::Writer& out, const BufferTooShort& error) {
+        out.write_text(error.what());
+        out.write_raw(error.size());
+    }
+    static BufferTooShort read(detail::message::Reader& in) {
+        const std::string what = in.read_text();
+        return {what, in.read_raw<std::size_t>()};
     }
 };
 
 template <class Exception>
     requires std::same_as<Exception, TimedOut> || std::same_as<Exception, OutOfMemory>
 struct codec<Exception> {
-    static void write(message::Writer& out, const Exception& error) {
+    static void write(detail::message::Writer& out, const Exception& error) {
         out.write_text(error.what());
         out.write_raw(error.task());
-        message::encode(out, error.item());
+        detail::message::encode(out, error.item());
     }
-    static Exception read(message::Reader& in) {
+    static Exception read(detail::message::Reader& in) {
         const std::string what = in.read_text();
         TaskPosition position;
         position.task = in.read_raw<std::uint64_t>();
-        position.item = message::decode<std::optional<std::size_t>>(in);
+        position.item = detail::message::decode<std::optional<std::size_t>>(in);
         return Exception(what, position);
     }
 };
 
 template <>
 struct codec<WorkerDied> {
-    static void write(message::Writer& out, const WorkerDied& error) {
+    static void write(detail::message::Writer& out, const WorkerDied& error) {
         out.write_text(error.what());
-        message::encode(out, error.exitcode());
+        detail::message::encode(out, error.exitcode());
         out.write_text(error.stack());
         out.write_raw(error.task());
         out.write_raw(std::uint64_t{error.memory()});
         out.write_text(error.last_lines());
-        message::encode(out, error.item());
+        detail::message::encode(out, error.item());
     }
-    static WorkerDied read(message::Reader& in) {
+    static WorkerDied read(detail::message::Reader& in) {
         const std::string what = in.read_text();
-        const auto exitcode = message::decode<std::optional<int>>(in);
+        const auto exitcode = detail::message::decode<std::optional<int>>(in);
         std::string stack = in.read_text();
         WorkerDied::Circumstances circumstances;
         circumstances.task = in.read_raw<std::uint64_t>();
         circumstances.memory = static_cast<std::size_t>(in.read_raw<std::uint64_t>());
         circumstances.last_lines = in.read_text();
-        circumstances.item = message::decode<std::optional<std::size_t>>(in);
+        circumstances.item = detail::message::decode<std::optional<std::size_t>>(in);
         return {what, exitcode, std::move(stack), std::move(circumstances)};
     }
 };
 
 template <>
 struct codec<RemoteError> {
-    static void write(message::Writer& out, const RemoteError& error) {
+    static void write(detail::message::Writer& out, const RemoteError& error) {
         out.write_text(error.type());
         out.write_text(error.message());
-        message::RemoteStack::write_of(error, out);
+        detail::message::RemoteStack::write_of(error, out);
     }
-    static RemoteError read(message::Reader& in) {
+    static RemoteError read(detail::message::Reader& in) {
         const std::string type = in.read_text();
         const std::string message = in.read_text();
-        return message::RemoteStack::error(type, message, message::RemoteStack::read(in));
+        return detail::message::RemoteStack::error(type, message, detail::message::RemoteStack::read(in));
     }
 };
 
-namespace message {
+namespace detail::message {
 namespace {
 
 class Registry {
@@ -228,7 +242,9 @@ public:
                 std::bad_array_new_length, std::bad_cast, std::bad_any_cast, std::bad_typeid,
                 std::bad_exception, std::bad_optional_access, std::bad_variant_access, std::bad_function_call,
                 std::bad_weak_ptr, Error, UsageError, OsError, FileExists, FileNotFound, TimedOut, Cancelled,
-                OutOfMemory, WorkerDied, BrokenPool, RemoteError, DecodeError, BinaryMismatch>();
+                OutOfMemory, WorkerDied, BrokenPool, RemoteError, OwnerDied, Damaged, BrokenBarrierError,
+                Empty, Full, ShutDown, EndOfFile, BrokenPipe, TypeMismatch, BufferTooShort, DecodeError,
+                BinaryMismatch>();
     }
 
     bool add(const std::type_info& type, std::unique_ptr<ExceptionCodec> codec) {
@@ -344,5 +360,5 @@ std::exception_ptr read_exception(Reader& in) noexcept {
     }
 }
 
-}  // namespace message
-}  // namespace chorus
+}  // namespace detail::message
+}  // namespace chorus::inline v0

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <utility>
 
-namespace chorus {
+namespace chorus::inline v0 {
 namespace {
 
 // Never destroyed: a handler may ask while statics are being destroyed.
@@ -15,12 +15,12 @@ const std::string& no_text() noexcept {
 }  // namespace
 
 RemoteError::RemoteError(std::string type, std::string message, std::string stack)
-    : RemoteError(std::make_shared<const message::RemoteStack>(std::move(stack)), std::move(type),
+    : RemoteError(std::make_shared<const detail::message::RemoteStack>(std::move(stack)), std::move(type),
                   std::move(message)) {}
 
 const std::string& RemoteError::stack() const noexcept { return stack_ ? stack_->text() : no_text(); }
 
-namespace message {
+namespace detail::message {
 
 const std::string& RemoteStack::text() const noexcept {
     const std::string* known = text_.load();
@@ -72,5 +72,5 @@ std::shared_ptr<const RemoteStack> RemoteStack::read(Reader& in) {
     return std::make_shared<const RemoteStack>(std::move(addresses));
 }
 
-}  // namespace message
-}  // namespace chorus
+}  // namespace detail::message
+}  // namespace chorus::inline v0

@@ -20,7 +20,7 @@
 #include <chorus/errors.hpp>
 #include "platform/symbols.hpp"
 
-namespace chorus::message {
+namespace chorus::inline v0::detail::message {
 
 class RemoteStack {
 public:
@@ -50,4 +50,4 @@ private:
     mutable std::atomic<const std::string*> text_{nullptr};
 };
 
-}  // namespace chorus::message
+}  // namespace chorus::inline v0::detail::message

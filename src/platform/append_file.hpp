@@ -6,7 +6,7 @@
 
 #include "platform/file_descriptor.hpp"
 
-namespace chorus::platform {
+namespace chorus::inline v0::detail::platform {
 
 /// Made if it is not there. Never waits. Throws: OsError, also for a pipe or a socket: whose reader goes away
 /// would end the writer.
@@ -21,4 +21,4 @@ int append(int file, const void* data, std::size_t size) noexcept;
 /// The text that belongs to an errno; a constant.
 const char* reason(int code) noexcept;
 
-}  // namespace chorus::platform
+}  // namespace chorus::inline v0::detail::platform

@@ -4,7 +4,7 @@
 
 #include <cstddef>
 
-namespace chorus::platform {
+namespace chorus::inline v0::detail::platform {
 
 /// What the machine, and the control groups that this process belongs to, can still give, in bytes. Memory
 /// that only holds files for speed counts as available.
@@ -16,4 +16,4 @@ void expect_available_memory(std::size_t bytes);
 /// The error that says so, for who was refused.
 [[noreturn]] void throw_no_memory(std::size_t bytes);
 
-}  // namespace chorus::platform
+}  // namespace chorus::inline v0::detail::platform

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <mutex>
 
-namespace chorus::platform {
+namespace chorus::inline v0::detail::platform {
 
 /// As std::mutex. Where another thread held it when fork() copied the process, that thread is not in the
 /// copy: there the mutex is made anew at its first use. What it guards is found as it was at that instant,
@@ -38,4 +38,4 @@ private:
     std::mutex mutex_;
 };
 
-}  // namespace chorus::platform
+}  // namespace chorus::inline v0::detail::platform

@@ -7,7 +7,7 @@
 #include <exception>
 #include <span>
 
-namespace chorus::platform {
+namespace chorus::inline v0::detail::platform {
 
 constexpr std::size_t most_frames = 64;
 
@@ -43,4 +43,4 @@ void watch_exceptions(void (*body)(void*), void* argument);
 /// watch_exceptions. None if the last body was left by none.
 std::span<const std::uintptr_t> last_throw();
 
-}  // namespace chorus::platform
+}  // namespace chorus::inline v0::detail::platform

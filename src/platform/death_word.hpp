@@ -17,7 +17,7 @@
 
 #include "platform/page.hpp"
 
-namespace chorus::platform {
+namespace chorus::inline v0::detail::platform {
 
 /// Layout: the system's own. Writers: who holds it, and the system when that one is dead.
 class DeathWord {
@@ -63,4 +63,4 @@ private:
 /// In a copy of the process: this thread holds none of what its original held.
 void hold_nothing() noexcept;
 
-}  // namespace chorus::platform
+}  // namespace chorus::inline v0::detail::platform

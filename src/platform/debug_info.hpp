@@ -8,7 +8,7 @@
 
 #include "platform/modules.hpp"
 
-namespace chorus::platform {
+namespace chorus::inline v0::detail::platform {
 
 struct Place {
     std::string function;  ///< readable, or ""
@@ -29,4 +29,4 @@ std::vector<Place> places_at(const MappedCode& code, std::uintptr_t address);
 /// How many files this process has opened by libdw so far; a copy counts on.
 std::size_t debug_info_sessions_opened() noexcept;
 
-}  // namespace chorus::platform
+}  // namespace chorus::inline v0::detail::platform

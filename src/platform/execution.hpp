@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-namespace chorus::platform {
+namespace chorus::inline v0::detail::platform {
 
 /// Whether the kernel executed the dynamic loader, which was given the program as an argument
 /// (`ld-linux-x86-64.so.2 ./program …`, as bundles with a C library of their own do).
@@ -26,4 +26,4 @@ void note_execution(int argc, const char* name);
 /// where that file is no longer there.
 std::vector<std::string> arguments_of_loader();
 
-}  // namespace chorus::platform
+}  // namespace chorus::inline v0::detail::platform

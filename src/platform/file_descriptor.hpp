@@ -10,7 +10,7 @@
 
 #include <chorus/deadline.hpp>
 
-namespace chorus::platform {
+namespace chorus::inline v0::detail::platform {
 
 /// Owns one descriptor. Every descriptor Chorus makes is close-on-exec and lies above 2, so that a
 /// program which closed its standard streams never finds one of ours in their place.
@@ -134,4 +134,4 @@ private:
     FileDescriptor event_;
 };
 
-}  // namespace chorus::platform
+}  // namespace chorus::inline v0::detail::platform

@@ -3,7 +3,7 @@
 
 #include <mutex>
 
-namespace chorus::platform {
+namespace chorus::inline v0::detail::platform {
 
 /// As std::mutex. While any thread of this program calls fork(), that thread holds all of these, so in
 /// the copy no other thread's half-done work is behind them. Requires: objects live for ever, and
@@ -28,4 +28,4 @@ private:
     ForkMutex* older_ = nullptr;
 };
 
-}  // namespace chorus::platform
+}  // namespace chorus::inline v0::detail::platform

@@ -7,7 +7,7 @@
 
 #include <chorus/deadline.hpp>
 
-namespace chorus::platform {
+namespace chorus::inline v0::detail::platform {
 
 /// Sleeps while the word holds the value. Returns false when the deadline passed; may return early.
 bool futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t value, Deadline deadline = {}) noexcept;
@@ -33,4 +33,4 @@ bool futex_wait_on_all(std::span<const WordHolds> words, Deadline deadline = {})
 /// The same for words in memory shared with other processes. Returns early now and then: see Patience.
 bool shared_futex_wait_on_all(std::span<const WordHolds> words, Deadline deadline = {});
 
-}  // namespace chorus::platform
+}  // namespace chorus::inline v0::detail::platform

@@ -12,7 +12,7 @@
 
 #include <chorus/deadline.hpp>
 
-namespace chorus::platform {
+namespace chorus::inline v0::detail::platform {
 
 class Look {
 public:
@@ -40,4 +40,4 @@ private:
     int looks_ = 0;
 };
 
-}  // namespace chorus::platform
+}  // namespace chorus::inline v0::detail::platform

@@ -9,7 +9,7 @@
 
 #include "platform/file_descriptor.hpp"
 
-namespace chorus::platform {
+namespace chorus::inline v0::detail::platform {
 
 /// It can grow and never shrink, so that no part that somebody has mapped goes away.
 FileDescriptor make_anonymous_file(const char* label);
@@ -77,4 +77,4 @@ private:
     std::span<std::byte> bytes_;
 };
 
-}  // namespace chorus::platform
+}  // namespace chorus::inline v0::detail::platform

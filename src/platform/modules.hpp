@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-namespace chorus::platform {
+namespace chorus::inline v0::detail::platform {
 
 struct Module {
     struct Range {
@@ -79,4 +79,4 @@ std::vector<LoadedLibrary> libraries_up_to(std::uintptr_t base);
 /// Loads it as it was loaded there. Returns why it cannot be, or "".
 std::string load_library(const LoadedLibrary& library);
 
-}  // namespace chorus::platform
+}  // namespace chorus::inline v0::detail::platform

@@ -13,7 +13,7 @@
 
 #include "platform/file_descriptor.hpp"
 
-namespace chorus::platform {
+namespace chorus::inline v0::detail::platform {
 
 int process_id() noexcept;
 /// False once it was killed or has ended, and its parent has heard of it. A number that was given to another
@@ -233,4 +233,4 @@ int usable_cpus() noexcept;
 int all_cpus() noexcept;
 std::array<std::byte, 32> random_bytes();
 
-}  // namespace chorus::platform
+}  // namespace chorus::inline v0::detail::platform

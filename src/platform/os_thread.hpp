@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <span>
 
-namespace chorus::platform {
+namespace chorus::inline v0::detail::platform {
 
 /// Starts a detached thread with this stack size (0: the system's default).
 /// Returns the thread's identity, as this_thread() gives it inside.
@@ -60,4 +60,4 @@ void go_on_unhalted() noexcept;
 /// Sends a signal to the first thread of this process.
 void signal_main_thread(int signal);
 
-}  // namespace chorus::platform
+}  // namespace chorus::inline v0::detail::platform

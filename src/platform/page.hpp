@@ -3,7 +3,7 @@
 
 #include <cstddef>
 
-namespace chorus::platform {
+namespace chorus::inline v0::detail::platform {
 
 /// In bytes: the largest that a kernel for this architecture has. Layouts of shared memory are multiples of
 /// it, so that they are the same whatever kernel runs. On ARM64 a kernel has 4, 16 or 64 KiB.
@@ -13,4 +13,4 @@ inline constexpr std::size_t page_size = 64 * 1024;
 inline constexpr std::size_t page_size = 4096;
 #endif
 
-}  // namespace chorus::platform
+}  // namespace chorus::inline v0::detail::platform

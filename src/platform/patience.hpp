@@ -12,7 +12,7 @@
 
 #include <chorus/deadline.hpp>
 
-namespace chorus::platform {
+namespace chorus::inline v0::detail::platform {
 
 class Patience {
 public:
@@ -40,4 +40,4 @@ private:
     std::chrono::nanoseconds time_ = shortest_;
 };
 
-}  // namespace chorus::platform
+}  // namespace chorus::inline v0::detail::platform

@@ -7,7 +7,7 @@
 
 #include <chorus/deadline.hpp>
 
-namespace chorus::platform {
+namespace chorus::inline v0::detail::platform {
 
 /// Throws OsError where the kernel does not tell this thread the list of what it holds, or a sandbox refuses
 /// it: then no death could be noticed.
@@ -66,4 +66,4 @@ private:
     void* before_;
 };
 
-}  // namespace chorus::platform
+}  // namespace chorus::inline v0::detail::platform

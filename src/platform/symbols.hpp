@@ -7,7 +7,7 @@
 
 #include "platform/modules.hpp"
 
-namespace chorus::platform {
+namespace chorus::inline v0::detail::platform {
 
 /// A mangled type or function name in readable form.
 std::string readable(const char* mangled);
@@ -42,4 +42,4 @@ struct SymbolizedStack {
 };
 SymbolizedStack symbolize(const AddressStack& stack);
 
-}  // namespace chorus::platform
+}  // namespace chorus::inline v0::detail::platform

@@ -6,7 +6,7 @@
 
 #include <chorus/errors.hpp>
 
-namespace chorus::platform {
+namespace chorus::inline v0::detail::platform {
 
 /// The error of a message that makes no sense.
 inline constexpr int bad_message = EBADMSG;
@@ -34,4 +34,4 @@ auto retry(Call call) -> decltype(call()) {
     }
 }
 
-}  // namespace chorus::platform
+}  // namespace chorus::inline v0::detail::platform

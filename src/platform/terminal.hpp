@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace chorus::platform {
+namespace chorus::inline v0::detail::platform {
 
 struct StreamKind {
     enum Leads : std::uint8_t { nowhere, to_a_file, to_a_terminal } leads = nowhere;
@@ -17,4 +17,4 @@ struct StreamKind {
 /// Of descriptor 2.
 StreamKind standard_error() noexcept;
 
-}  // namespace chorus::platform
+}  // namespace chorus::inline v0::detail::platform

@@ -7,7 +7,7 @@
 #include "worker/identity.hpp"
 #include "worker/lifetime.hpp"
 
-namespace chorus::pool {
+namespace chorus::inline v0::detail::pool {
 namespace {
 
 struct Backends {
@@ -66,4 +66,4 @@ void finish_at_the_end(const std::shared_ptr<Backend>& backend) {
     worker::leave_above = leave_all;
 }
 
-}  // namespace chorus::pool
+}  // namespace chorus::inline v0::detail::pool

@@ -5,9 +5,9 @@
 
 #include <chorus/detail/pool/backend.hpp>
 
-namespace chorus::pool {
+namespace chorus::inline v0::detail::pool {
 
 /// The backend is finished, with all its work done, before the program ends.
 void finish_at_the_end(const std::shared_ptr<Backend>& backend);
 
-}  // namespace chorus::pool
+}  // namespace chorus::inline v0::detail::pool

@@ -1,6 +1,6 @@
 #include "pool/budget.hpp"
 
-namespace chorus::pool {
+namespace chorus::inline v0::detail::pool {
 
 bool Budget::enter(const TaskPointer& task) {
     if (all_ == 0 || task->options.weight == 0) return true;
@@ -34,4 +34,4 @@ bool Budget::leave(const TaskPointer& task) noexcept {
     return !waiting_.empty();
 }
 
-}  // namespace chorus::pool
+}  // namespace chorus::inline v0::detail::pool

@@ -12,7 +12,7 @@
 
 #include <chorus/detail/pool/task.hpp>
 
-namespace chorus::pool {
+namespace chorus::inline v0::detail::pool {
 
 class Budget {
 public:
@@ -39,4 +39,4 @@ private:
     std::deque<TaskPointer> waiting_;
 };
 
-}  // namespace chorus::pool
+}  // namespace chorus::inline v0::detail::pool

@@ -14,7 +14,7 @@
 
 #include <chorus/detail/channel/queue_access.hpp>
 
-namespace chorus::pool {
+namespace chorus::inline v0::detail::pool {
 
 struct Channels {
     channel::QueuePointer tasks;
@@ -25,4 +25,4 @@ struct Channels {
 };
 using ChannelsPointer = std::shared_ptr<Channels>;
 
-}  // namespace chorus::pool
+}  // namespace chorus::inline v0::detail::pool

@@ -1,6 +1,6 @@
 #include "pool/ledger.hpp"
 
-namespace chorus::pool {
+namespace chorus::inline v0::detail::pool {
 
 void Ledger::add(const TaskPointer& task) {
     if (free_.empty()) {
@@ -48,4 +48,4 @@ std::vector<TaskPointer> Ledger::all() const {
     return tasks;
 }
 
-}  // namespace chorus::pool
+}  // namespace chorus::inline v0::detail::pool

@@ -12,7 +12,7 @@
 
 #include <chorus/detail/pool/task.hpp>
 
-namespace chorus::pool {
+namespace chorus::inline v0::detail::pool {
 
 class Ledger {
 public:
@@ -49,4 +49,4 @@ private:
     std::size_t size_ = 0;
 };
 
-}  // namespace chorus::pool
+}  // namespace chorus::inline v0::detail::pool

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-namespace chorus::pool {
+namespace chorus::inline v0::detail::pool {
 
 std::size_t chunk_size(std::size_t wanted, std::size_t items, std::size_t workers) noexcept {
     if (wanted != 0 || items == 0) return wanted;
@@ -76,4 +76,4 @@ void Chunks::take(std::size_t number, worker::FutureState& chunk) {
     }
 }
 
-}  // namespace chorus::pool
+}  // namespace chorus::inline v0::detail::pool

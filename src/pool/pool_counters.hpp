@@ -3,7 +3,7 @@
 
 #include <cstddef>
 
-namespace chorus::pool {
+namespace chorus::inline v0::detail::pool {
 
 struct PoolCounters {
     enum Number : std::size_t {
@@ -17,4 +17,4 @@ struct PoolCounters {
     enum Kind : std::size_t { processes = 1, threads = 2 };
 };
 
-}  // namespace chorus::pool
+}  // namespace chorus::inline v0::detail::pool

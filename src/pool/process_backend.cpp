@@ -10,7 +10,7 @@
 #include "pool/task_trace.hpp"
 #include "worker/lifetime.hpp"
 
-namespace chorus::pool {
+namespace chorus::inline v0::detail::pool {
 namespace {
 
 std::vector<std::byte>& scratch() {
@@ -18,11 +18,13 @@ std::vector<std::byte>& scratch() {
     return buffer;
 }
 
-bool has_limits(const TaskOptions& options) noexcept { return options.memory != 0 || options.cpu_time; }
+bool has_limits(const TaskOptions& options) noexcept {
+    return options.memory != 0 || !options.cpu_time.is_never();
+}
 
 TaskHeader header_of(const Task& task) noexcept {
     std::uint64_t flags = TaskHeader::none;
-    if (task.options.timeout) flags |= TaskHeader::tell_when_begun;
+    if (!task.options.timeout.is_never()) flags |= TaskHeader::tell_when_begun;
     if (has_limits(task.options)) flags |= TaskHeader::has_limits;
     if (task.arrow != 0) flags |= TaskHeader::is_traced | task.number << TaskHeader::bits_of_flags;
     return {task.id, flags};
@@ -33,9 +35,8 @@ void write_task(message::Writer& out, const Task& task) {
     if (has_limits(task.options)) {
         TaskLimits limits;
         limits.memory = task.options.memory;
-        if (task.options.cpu_time)
-            limits.cpu_time = std::max<std::int64_t>(
-                1, std::chrono::nanoseconds(Deadline(task.options.cpu_time->duration()).remaining()).count());
+        if (!task.options.cpu_time.is_never())
+            limits.cpu_time = std::max<std::int64_t>(1, worker::length_of(task.options.cpu_time).count());
         out.write_raw(limits);
     }
     if (task.arrow != 0) {
@@ -119,15 +120,17 @@ void ProcessBackend::renew(Task& task) {
 }
 
 void ProcessBackend::count_as_waiting(Task& task, bool waits) noexcept {
-    if (!task.options.timeout || task.waits_to_begin == waits) return;
+    if (task.options.timeout.is_never() || task.waits_to_begin == waits) return;
     task.waits_to_begin = waits;
     timed_waiting_ += waits ? 1 : std::size_t(-1);
 }
 
 void ProcessBackend::submit(TaskPointer task) {
     if (is_a_copy()) require_open();  // before any lock: a thread that is not here may have it
-    if (!task->options.timeout) task->options.timeout = options_.timeout;
-    if (!task->options.cpu_time) task->options.cpu_time = options_.cpu_time;
+    worker::expect_not_negative(task->options.timeout);
+    worker::expect_not_negative(task->options.cpu_time);
+    if (task->options.timeout.is_never()) task->options.timeout = options_.timeout;
+    if (task->options.cpu_time.is_never()) task->options.cpu_time = options_.cpu_time;
     // No worker could be started, and this thread's own objects may be destroyed already: one of them is used
     // below.
     if (worker::is_ending())
@@ -166,13 +169,13 @@ void ProcessBackend::submit(TaskPointer task) {
 // Requires: mutex_. Returns false if let_in() will give it out.
 bool ProcessBackend::enter(const TaskPointer& task) {
     require_open();
-    if (task->options.timeout) watchdog_.start();
+    if (!task->options.timeout.is_never()) watchdog_.start();
     ledger_.add(task);
     task->number = ++submitted_;
     show(PoolCounters::submitted, submitted_);
     show(PoolCounters::unfinished, ledger_.size());
-    if (task->options.timeout) {
-        longest_timeout_ = std::max(longest_timeout_, task->options.timeout->duration());
+    if (!task->options.timeout.is_never()) {
+        longest_timeout_ = std::max(longest_timeout_, worker::length_of(task->options.timeout));
         if (!watched_) watchdog_.look_again();
     }
     count_as_waiting(*task, true);
@@ -439,7 +442,7 @@ void ProcessBackend::terminate() noexcept {
         closed_ = true;
         if (!begun_) return;
         all = take_all();
-        sent_home_ = true;
+        sent_sharing_ = true;
         members_.for_each([](WorkerEntry& member) {
             member.is_ready = true;  // one that dies now says nothing of the others
             member.kill();
@@ -485,8 +488,10 @@ std::vector<int> ProcessBackend::worker_pids() const {
 }
 
 std::shared_ptr<Backend> make_process_backend(BackendOptions options) {
+    worker::expect_not_negative(options.timeout);
+    worker::expect_not_negative(options.cpu_time);
     if (options.workers == 0) options.workers = static_cast<std::size_t>(platform::usable_cpus());
     return std::make_shared<ProcessBackend>(std::move(options));
 }
 
-}  // namespace chorus::pool
+}  // namespace chorus::inline v0::detail::pool

@@ -48,7 +48,7 @@
 #include "sync/exported_counters.hpp"
 #include "worker/report.hpp"
 
-namespace chorus::pool {
+namespace chorus::inline v0::detail::pool {
 
 struct Due {
     Watchdog::TimePoint when{};
@@ -173,7 +173,7 @@ private:
     void handle_lost_with_note(std::uint64_t id);
     void handle_generation_over(std::uint32_t generation);
     TaskPointer lose(std::uint64_t id, int Task::*times, int TaskOptions::*retries);
-    using Limit = std::optional<Timeout> TaskOptions::*;
+    using Limit = Deadline TaskOptions::*;
     bool can_have_had(const WorkerEntry& member, std::uint64_t id);
     bool has_limit(std::uint64_t id, Limit limit) const;
     void fail_late(std::uint64_t id, Limit limit);
@@ -181,7 +181,7 @@ private:
 
     // ---- the clock; mutex_ is held ----
     Watchdog::TimePoint look_at_the_clock(Watchdog::TimePoint time) noexcept;
-    void fall_due(std::uint64_t id, const Timeout& timeout);
+    void fall_due(std::uint64_t id, const Deadline& timeout);
     Watchdog::TimePoint watch_ends() const;
     void end_what_is_late(Watchdog::TimePoint time) noexcept;
     void end_who_does_nothing(Watchdog::TimePoint time) noexcept;
@@ -239,7 +239,7 @@ private:
     // Of tasks with a timeout: how many no worker has begun, the longest timeout of any, and what has gone on
     // when somebody looked last.
     std::size_t timed_waiting_ = 0;
-    std::chrono::duration<double> longest_timeout_{0};
+    std::chrono::nanoseconds longest_timeout_{0};
     struct Watched {
         std::uint32_t taken = 0;
         std::uint64_t heard = 0;
@@ -249,7 +249,7 @@ private:
     Watchdog watchdog_;
     std::atomic<bool> begun_{false};
     bool closed_ = false;
-    bool sent_home_ = false;
+    bool sent_sharing_ = false;
     bool is_left_ = false;    ///< who hears the answers has called exit()
     int died_unready_ = 0;    ///< workers, one after the other
     int deaths_in_hand_ = 0;  ///< whose worker is out of the list, and whose task may not have failed yet
@@ -267,4 +267,4 @@ private:
     std::atomic<std::uint32_t> hears_generation_{0};
 };
 
-}  // namespace chorus::pool
+}  // namespace chorus::inline v0::detail::pool

@@ -10,7 +10,7 @@
 #include "channel/queue_core.hpp"
 #include "memory/damage.hpp"
 
-namespace chorus::pool {
+namespace chorus::inline v0::detail::pool {
 namespace {
 
 // One message as it came, for another queue.
@@ -26,8 +26,8 @@ void post_again(const channel::QueuePointer& queue, std::span<const std::byte> b
 
 ChannelsPointer ProcessBackend::make_channels(std::uint32_t generation) {
     auto channels = std::make_shared<Channels>();
-    channels->tasks = channel::make_queue(typeid(TaskItem), {});
-    channels->answers = channel::make_queue(typeid(AnswerItem), {});
+    channels->tasks = channel::make_queue(typeid(TaskItem), {}, traced_tasks);
+    channels->answers = channel::make_queue(typeid(AnswerItem), {}, traced_answers);
     channels->generation = generation;
     return channels;
 }
@@ -74,7 +74,7 @@ void ProcessBackend::lose_answers(const ChannelsPointer& channels, const ShutDow
 bool ProcessBackend::lose_tasks(const ChannelsPointer& channels) noexcept {
     {
         const std::lock_guard guard(mutex_);
-        if (sent_home_ && are_today_s(*channels)) return false;
+        if (sent_sharing_ && are_today_s(*channels)) return false;
     }
     if (are_today_s(*channels))
         lose_channels(channels, "a pool's tasks are damaged: the queue says that it was shut down");
@@ -235,24 +235,20 @@ void ProcessBackend::hear_older() {
 
 // Returns false if nothing is left: then the older channels ring when there is something.
 bool ProcessBackend::relay(const ChannelsPointer& older) {
-    try {
-        channel::Getting getting(*older->answers, now);
-        AnswerHeader header;
-        if (getting.bytes().size() < sizeof header)
-            memory::throw_damaged("a pool's queue of answers", "a message is shorter than its header");
-        std::memcpy(&header, getting.bytes().data(), sizeof header);
-        if (!header.is_whole())
-            memory::throw_damaged("a pool's queue of answers", "a header was written over");
-        const auto attachments = getting.attachments();
-        post_again(channels()->answers, getting.bytes(), attachments);
-        const auto block = getting.block();
-        const bool is_long = getting.is_long();
-        getting.commit();
-        if (is_long) const channel::TakenBlock taken(older->answers, block);
-        return true;
-    } catch (const Empty&) {
-        return channel::is_ready_or_will_ring(*older->answers);
-    }
+    channel::Getting getting(*older->answers, now);
+    if (!getting.begun()) return channel::is_ready_or_will_ring(*older->answers);
+    AnswerHeader header;
+    if (getting.bytes().size() < sizeof header)
+        memory::throw_damaged("a pool's queue of answers", "a message is shorter than its header");
+    std::memcpy(&header, getting.bytes().data(), sizeof header);
+    if (!header.is_whole()) memory::throw_damaged("a pool's queue of answers", "a header was written over");
+    const auto attachments = getting.attachments();
+    post_again(channels()->answers, getting.bytes(), attachments);
+    const auto block = getting.block();
+    const bool is_long = getting.is_long();
+    getting.commit();
+    if (is_long) const channel::TakenBlock taken(older->answers, block);
+    return true;
 }
 
 void ProcessBackend::handle_lost_with_note(std::uint64_t id) {
@@ -288,4 +284,4 @@ void ProcessBackend::handle_generation_over(std::uint32_t generation) {
     }
 }
 
-}  // namespace chorus::pool
+}  // namespace chorus::inline v0::detail::pool

@@ -6,19 +6,13 @@
 
 #include <chorus/detail/message/outcome.hpp>
 
-namespace chorus::pool {
+namespace chorus::inline v0::detail::pool {
 namespace {
 
 // Names the calling thread as long as it lives.
 const void* this_thread() noexcept {
     static thread_local char here;
     return &here;
-}
-
-std::string seconds(const Timeout& time) {
-    char text[32];
-    std::snprintf(text, sizeof text, "%g s", time.duration().count());
-    return text;
 }
 
 template <class Function>
@@ -166,7 +160,7 @@ void ProcessBackend::handle_outcome(ReceivedResult& heard) {
     {
         const std::lock_guard guard(mutex_);
         task = remove(heard.header.id);
-        if (task && task->options.timeout) not_due(heard.header.id);
+        if (task && !task->options.timeout.is_never()) not_due(heard.header.id);
     }
     if (!task) return;  // of an older attempt, or cancelled
     task->bytes += heard.rest.size();
@@ -192,10 +186,10 @@ void ProcessBackend::handle_outcome(ReceivedResult& heard) {
 void ProcessBackend::handle_begun(const AnswerHeader& header) {
     const std::lock_guard guard(mutex_);
     const auto task = ledger_.find(header.id);
-    if (!task || !task->options.timeout) return;
+    if (!task || task->options.timeout.is_never()) return;
     count_as_waiting(*task, false);
     task->future().set_running();
-    fall_due(header.id, *task->options.timeout);
+    fall_due(header.id, task->options.timeout);
 }
 
 void ProcessBackend::handle_death(std::uint32_t number) {
@@ -244,8 +238,10 @@ void ProcessBackend::handle_death(std::uint32_t number) {
     const auto death = [&] {
         auto died = worker::death_of(exitcode, report, options_.memory);
         if (member.is_late)
-            died.what = "not ready within the pool's .timeout of " + seconds(*options_.timeout) +
-                        ", and ended for it";
+            died.what =
+                "not ready within " +
+                worker::limit_in_words(".timeout", options_.timeout, "%g").replace(0, 3, "the pool's") +
+                ", and ended for it";
         return died;
     };
     if (member.words)
@@ -323,7 +319,7 @@ bool ProcessBackend::can_have_had(const WorkerEntry& member, std::uint64_t id) {
 bool ProcessBackend::has_limit(std::uint64_t id, Limit limit) const {
     const std::lock_guard guard(mutex_);
     const auto task = ledger_.find(id);
-    return task && task->options.*limit;
+    return task && !(task->options.*limit).is_never();
 }
 
 // A task that went with a worker which had not begun it.
@@ -356,12 +352,13 @@ TaskPointer ProcessBackend::lose(std::uint64_t id, int Task::*times, int TaskOpt
 void ProcessBackend::fail_late(std::uint64_t id, Limit limit) {
     const auto task = lose(id, &Task::late, &TaskOptions::timeout_retries);
     if (!task) return;
-    const auto& time = task->options.*limit;
+    const Deadline& time = task->options.*limit;
     task->future().set_error(std::make_exception_ptr(
         TimedOut(name_and_drop(*task) +
-                     (limit == &TaskOptions::timeout ? " took longer than its timeout of "
-                                                     : " used more CPU time than its cpu_time of ") +
-                     (time ? seconds(*time) : "") + ", and its worker was ended",
+                     (limit == &TaskOptions::timeout
+                          ? " took longer than " + worker::limit_in_words("timeout", time, "%g")
+                          : " used more CPU time than " + worker::limit_in_words("cpu_time", time, "%g")) +
+                     ", and its worker was ended",
                  position_of(*task))));
 }
 
@@ -385,4 +382,4 @@ void ProcessBackend::fail_dead(std::uint64_t id, const worker::Death& death, con
         std::make_exception_ptr(WorkerDied(what, death.exitcode, death.stack, std::move(circumstances))));
 }
 
-}  // namespace chorus::pool
+}  // namespace chorus::inline v0::detail::pool

@@ -10,7 +10,7 @@
 #include "pool/stderr_relay.hpp"
 #include "sync/waiting.hpp"
 
-namespace chorus::pool {
+namespace chorus::inline v0::detail::pool {
 
 // ---- the backend's thread --------------------------------------------------------------------------
 
@@ -153,9 +153,9 @@ void ProcessBackend::start_one() {
     const auto number = member.number;
     {
         const std::lock_guard guard(mutex_);
-        if (options_.timeout) {
+        if (!options_.timeout.is_never()) {
             watchdog_.start();
-            fall_due(start_of_member | number, *options_.timeout);
+            fall_due(start_of_member | number, options_.timeout);
         }
         members_.add(std::move(member));
     }
@@ -183,8 +183,8 @@ void ProcessBackend::start_one() {
 void ProcessBackend::send_home() {
     {
         const std::lock_guard guard(mutex_);
-        if (!closed_ || ledger_.size() > 0 || sent_home_) return;
-        sent_home_ = true;
+        if (!closed_ || ledger_.size() > 0 || sent_sharing_) return;
+        sent_sharing_ = true;
         members_.for_each([](const WorkerEntry& member) {  // also if it was stopped, or is about to be
             if (member.is_started) worker::send_signal(member.process, SIGCONT);
         });
@@ -217,7 +217,7 @@ Watchdog::TimePoint ProcessBackend::look_at_the_clock(Watchdog::TimePoint time) 
     return watched_ ? std::min(next, watch_ends()) : next;
 }
 
-void ProcessBackend::fall_due(std::uint64_t id, const Timeout& timeout) {
+void ProcessBackend::fall_due(std::uint64_t id, const Deadline& timeout) {
     fresh_.insert({worker::RunningTime::after(Watchdog::TimePoint(0), timeout), id});
     watchdog_.look_again();
 }
@@ -274,4 +274,4 @@ void ProcessBackend::end_who_does_nothing(Watchdog::TimePoint time) noexcept {
     });
 }
 
-}  // namespace chorus::pool
+}  // namespace chorus::inline v0::detail::pool

@@ -16,7 +16,7 @@
 #include "pool/task_trace.hpp"
 #include "sync/liveness.hpp"
 
-namespace chorus::pool {
+namespace chorus::inline v0::detail::pool {
 namespace {
 
 // The answer to one task.
@@ -114,13 +114,10 @@ private:
     // What the arguments of the last tasks lay in stays mapped while there is work, for those of the next.
     void get_next(std::optional<channel::Getting>& next) {
         constexpr auto soon = std::chrono::milliseconds(10);
-        try {
-            if (places_kept_) {
-                memory::forget_older_places();
-                next.emplace(*kit_.tasks, soon);
-                return;
-            }
-        } catch (const Empty&) {
+        if (places_kept_) {
+            memory::forget_older_places();
+            next.emplace(*kit_.tasks, soon);
+            if (next->begun()) return;
             memory::forget_places();
             places_kept_ = false;
         }
@@ -245,8 +242,8 @@ private:
 void enter_worker(message::Reader& call, message::Writer*) {
     WorkerKit kit;
     try {
-        kit.tasks = channel::read_queue(call, typeid(TaskItem));
-        kit.answers = channel::read_queue(call, typeid(AnswerItem));
+        kit.tasks = channel::read_queue(call, typeid(TaskItem), traced_tasks);
+        kit.answers = channel::read_queue(call, typeid(AnswerItem), traced_answers);
     } catch (const OsError&) {
         throw;
     } catch (const Error& damage) {  // what they are was written over
@@ -316,13 +313,16 @@ std::uint32_t post(const channel::QueuePointer& queue, std::span<const std::byte
     if (channel::is_long(size)) {
         channel::LongMessage message(queue, size, deadline);
         fill(message.bytes().data());
-        return message.put(size, deadline, attachments);
+        const auto position = message.put(size, deadline, attachments);
+        if (!position) channel::throw_full(*queue);
+        return *position;
     }
     channel::Putting putting(*queue, size, deadline, attachments);
+    if (!putting.begun()) channel::throw_full(*queue);
     fill(putting.first());
     const auto position = putting.position();
     putting.commit();
     return position;
 }
 
-}  // namespace chorus::pool
+}  // namespace chorus::inline v0::detail::pool

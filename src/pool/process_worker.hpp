@@ -10,7 +10,7 @@
 #include "platform/os_process.hpp"
 #include "pool/worker_status.hpp"
 
-namespace chorus::pool {
+namespace chorus::inline v0::detail::pool {
 
 /// What it is given.
 struct WorkerKit {
@@ -83,8 +83,11 @@ private:
     message::Writer out_;
 };
 
-/// Types of the two queues' items, by which their handles know each other.
+/// Item types of the two queues, which their handles compare.
 struct TaskItem {};
 struct AnswerItem {};
+/// A trace shows tasks, not the messages that carry them; of the waits only that of an idle worker.
+inline constexpr channel::QueueTrace traced_tasks{.is_internal = true, .waits_to_get = "next task"};
+inline constexpr channel::QueueTrace traced_answers{.is_internal = true};
 
-}  // namespace chorus::pool
+}  // namespace chorus::inline v0::detail::pool

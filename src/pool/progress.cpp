@@ -10,7 +10,7 @@
 #include "platform/file_descriptor.hpp"
 #include "platform/terminal.hpp"
 
-namespace chorus {
+namespace chorus::inline v0 {
 namespace {
 
 using namespace std::chrono_literals;
@@ -86,7 +86,7 @@ std::string progress_line(const std::string& name, const Progress& progress, std
     return line.substr(0, columns);
 }
 
-namespace pool {
+namespace detail::pool {
 
 ProgressMeter::ProgressMeter(ShowProgress how, std::optional<std::size_t> total) : show_(std::move(how)) {
     progress_.total = total;
@@ -221,5 +221,5 @@ void watch(const std::shared_ptr<worker::FutureState>& future, const std::shared
         future->add_callback([future, meter, items] { meter->add(items, future->error() != nullptr); });
 }
 
-}  // namespace pool
-}  // namespace chorus
+}  // namespace detail::pool
+}  // namespace chorus::inline v0

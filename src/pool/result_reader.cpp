@@ -8,7 +8,7 @@
 #include <chorus/errors.hpp>
 #include "memory/damage.hpp"
 
-namespace chorus::pool {
+namespace chorus::inline v0::detail::pool {
 
 bool ResultReader::receive(Deadline deadline, const std::function<void(ReceivedResult&)>& handle) {
     if (taken_.empty() && !take_what_came(deadline)) return false;
@@ -32,8 +32,9 @@ bool ResultReader::take_what_came(Deadline deadline) {
     memory_.clear();
     std::list<Taken> came;
     std::vector<std::uint32_t> blocks;
-    try {
+    {
         channel::Getting getting(*answers_, deadline);
+        if (!getting.begun()) return false;
         do {
             auto& [result, begin, size, block] = came.emplace_back();
             const auto bytes = getting.bytes();
@@ -58,8 +59,6 @@ bool ResultReader::take_what_came(Deadline deadline) {
             }
         } while (came.size() < most && getting.next());
         getting.commit();
-    } catch (const Empty&) {
-        return false;
     }
     std::size_t i = 0;
     for (auto& each : came) {
@@ -70,4 +69,4 @@ bool ResultReader::take_what_came(Deadline deadline) {
     return true;
 }
 
-}  // namespace chorus::pool
+}  // namespace chorus::inline v0::detail::pool

@@ -17,7 +17,7 @@
 #include <chorus/detail/message/bytes.hpp>
 #include "pool/worker_status.hpp"
 
-namespace chorus::pool {
+namespace chorus::inline v0::detail::pool {
 
 struct ReceivedResult {
     AnswerHeader header;
@@ -51,4 +51,4 @@ private:
     int depth_ = 0;
 };
 
-}  // namespace chorus::pool
+}  // namespace chorus::inline v0::detail::pool

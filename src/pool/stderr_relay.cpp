@@ -11,7 +11,7 @@
 #include "platform/os_process.hpp"
 #include "platform/os_thread.hpp"
 
-namespace chorus::pool {
+namespace chorus::inline v0::detail::pool {
 namespace {
 
 constexpr int standard_error = 2;
@@ -154,4 +154,4 @@ std::string StderrRelay::lines(std::size_t most) {
     return std::string(text.substr(begin));
 }
 
-}  // namespace chorus::pool
+}  // namespace chorus::inline v0::detail::pool

@@ -16,7 +16,7 @@
 
 #include "platform/file_descriptor.hpp"
 
-namespace chorus::pool {
+namespace chorus::inline v0::detail::pool {
 
 class StderrRelay {
 public:
@@ -45,4 +45,4 @@ private:
     std::size_t passed_on_ = 0;  ///< bytes
 };
 
-}  // namespace chorus::pool
+}  // namespace chorus::inline v0::detail::pool

@@ -1,6 +1,6 @@
 #include <chorus/detail/pool/task.hpp>
 
-namespace chorus::pool {
+namespace chorus::inline v0::detail::pool {
 
 void Task::run() noexcept {
     try {
@@ -11,4 +11,4 @@ void Task::run() noexcept {
     }
 }
 
-}  // namespace chorus::pool
+}  // namespace chorus::inline v0::detail::pool

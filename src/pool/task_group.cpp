@@ -1,4 +1,4 @@
-#include <chorus/task_group.hpp>
+#include <chorus/detail/pool/group.hpp>
 
 #include <mutex>
 #include <unordered_set>
@@ -6,7 +6,7 @@
 
 #include "platform/copy_mutex.hpp"
 
-namespace chorus::pool {
+namespace chorus::inline v0::detail::pool {
 
 struct Group::State {
     platform::CopyMutex starting;
@@ -76,4 +76,4 @@ std::exception_ptr Group::wait() {
 
 StopToken Group::stop_token() const noexcept { return state_->stop.get_token(); }
 
-}  // namespace chorus::pool
+}  // namespace chorus::inline v0::detail::pool

@@ -3,7 +3,7 @@
 #include <exception>
 #include <string>
 
-namespace chorus::pool {
+namespace chorus::inline v0::detail::pool {
 
 void trace_submission(const Task& task) noexcept {
     std::string what = "submit";
@@ -22,4 +22,4 @@ void trace_beginning(trace::Span& span, std::string_view function, std::uint64_t
     trace::end_arrow(arrow);
 }
 
-}  // namespace chorus::pool
+}  // namespace chorus::inline v0::detail::pool

@@ -7,7 +7,7 @@
 #include <chorus/detail/pool/task.hpp>
 #include "trace/trace.hpp"
 
-namespace chorus::pool {
+namespace chorus::inline v0::detail::pool {
 
 /// Where it was submitted. Requires: it has an arrow, and its number.
 void trace_submission(const Task& task) noexcept;
@@ -16,4 +16,4 @@ void trace_submission(const Task& task) noexcept;
 void trace_beginning(trace::Span& span, std::string_view function, std::uint64_t number,
                      std::uint64_t arrow) noexcept;
 
-}  // namespace chorus::pool
+}  // namespace chorus::inline v0::detail::pool

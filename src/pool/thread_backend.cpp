@@ -17,13 +17,18 @@
 #include "pool/task_trace.hpp"
 #include "sync/exported_counters.hpp"
 
-namespace chorus::pool {
+namespace chorus::inline v0::detail::pool {
 namespace {
 
 constexpr auto no_limits =
     "a thread cannot be ended, and what it uses cannot be told from what the others use: .timeout, .cpu_time "
     "and .memory are for mp::Pool; for a "
     "limit on waiting use get(deadline)";
+
+// Of a task, or of all tasks of a pool.
+bool has_limits(const auto& options) noexcept {
+    return !options.timeout.is_never() || !options.cpu_time.is_never() || options.memory != 0;
+}
 
 class ThreadBackend final : public Backend, public std::enable_shared_from_this<ThreadBackend> {
 public:
@@ -38,8 +43,7 @@ public:
     }
 
     void submit(TaskPointer task) override {
-        if (task->options.timeout || task->options.cpu_time || task->options.memory != 0)
-            throw UsageError(no_limits);
+        if (has_limits(task->options)) throw UsageError(no_limits);
         {
             const std::lock_guard guard(mutex_);
             require_open();
@@ -184,7 +188,7 @@ public:
 
 private:
     static BackendOptions checked(BackendOptions options) {
-        if (options.timeout || options.cpu_time || options.memory != 0) throw UsageError(no_limits);
+        if (has_limits(options)) throw UsageError(no_limits);
         static std::atomic<int> pools{0};
         if (options.name.empty()) options.name = "ThreadPool-" + std::to_string(pools.fetch_add(1) + 1);
         return options;
@@ -354,4 +358,4 @@ std::shared_ptr<Backend> make_thread_backend(BackendOptions options) {
     return std::make_shared<ThreadBackend>(std::move(options));
 }
 
-}  // namespace chorus::pool
+}  // namespace chorus::inline v0::detail::pool

@@ -5,7 +5,7 @@
 #include "platform/os_process.hpp"
 #include "platform/os_thread.hpp"
 
-namespace chorus::pool {
+namespace chorus::inline v0::detail::pool {
 
 void Watchdog::start() {
     if (phase_ != Phase::none) return;
@@ -51,4 +51,4 @@ void Watchdog::run() noexcept {
     ended_.notify_all();
 }
 
-}  // namespace chorus::pool
+}  // namespace chorus::inline v0::detail::pool

@@ -17,7 +17,7 @@
 
 #include "worker/running_time.hpp"
 
-namespace chorus::pool {
+namespace chorus::inline v0::detail::pool {
 
 class Watchdog {
 public:
@@ -53,4 +53,4 @@ private:
     enum class Phase { none, runs, ends, has_ended } phase_ = Phase::none;
 };
 
-}  // namespace chorus::pool
+}  // namespace chorus::inline v0::detail::pool

@@ -14,7 +14,7 @@
 #include <atomic>
 #include <cstdint>
 
-namespace chorus::pool {
+namespace chorus::inline v0::detail::pool {
 
 /// Layout: one cache line, in memory of both. Writers: the worker; of `doing` also the pool's process, which
 /// moves it to doomed or recalled. All by compare-and-swap.
@@ -76,4 +76,4 @@ struct AnswerHeader {
     bool is_whole() const noexcept { return seal == seal_of(id, worker | std::uint64_t{kind} << 32); }
 };
 
-}  // namespace chorus::pool
+}  // namespace chorus::inline v0::detail::pool

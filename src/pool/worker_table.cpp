@@ -6,7 +6,7 @@
 #include <exception>
 #include <utility>
 
-namespace chorus::pool {
+namespace chorus::inline v0::detail::pool {
 
 void WorkerEntry::kill() noexcept {
     is_killed = true;
@@ -91,4 +91,4 @@ std::vector<int> WorkerTable::pids() const {
     return pids;
 }
 
-}  // namespace chorus::pool
+}  // namespace chorus::inline v0::detail::pool

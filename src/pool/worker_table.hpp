@@ -15,7 +15,7 @@
 #include "pool/worker_status.hpp"
 #include "worker/process_state.hpp"
 
-namespace chorus::pool {
+namespace chorus::inline v0::detail::pool {
 
 struct WorkerEntry {
     std::uint32_t number = 0;
@@ -72,4 +72,4 @@ private:
     std::uint32_t last_ = 0;
 };
 
-}  // namespace chorus::pool
+}  // namespace chorus::inline v0::detail::pool

@@ -9,7 +9,7 @@
 #include "sync/lock_state.hpp"
 #include "sync/make.hpp"
 
-namespace chorus::sync {
+namespace chorus::inline v0::detail::sync {
 
 /// Layout: as below, then one ParticipantId for each party. Writers: who holds `guard`; each change that
 /// others act on is one store to `word`.
@@ -19,7 +19,7 @@ struct BarrierState {
     LockState guard;
     Word word{0};
     Bell bell;
-    memory::Fixed<Home> fixed_home{Home::thread};
+    memory::Fixed<Sharing> fixed_sharing{Sharing::threads};
     memory::Fixed<std::uint32_t> fixed_parties;
     std::uint32_t reason = aborted;
     ParticipantId who = nobody;
@@ -27,7 +27,7 @@ struct BarrierState {
     std::atomic<std::uint64_t> failed{0};
 
     // Throw: Damaged.
-    Home home() const { return fixed_home.get("the barrier"); }
+    Sharing sharing() const { return fixed_sharing.get("the barrier"); }
     std::uint32_t parties() const { return fixed_parties.get("the barrier"); }
     ParticipantId* arrivals() noexcept { return reinterpret_cast<ParticipantId*>(this + 1); }
 };
@@ -60,14 +60,14 @@ std::string why_broken(const BarrierState& state) {
 // All of the following require: the guard is held.
 
 void change(BarrierState& state, std::uint32_t word) {
-    const TellsInDeath pending(state.home(), state.bell.word());
+    const TellsInDeath pending(state.sharing(), state.bell.word());
     state.word = word;
-    state.bell.ring_all(state.home());
+    state.bell.ring_all(state.sharing());
 }
 
 // Among processes the others look again, to watch this one too.
 void arrive(BarrierState& state) {
-    if (state.home() == Home::process) return change(state, state.word + 1);
+    if (state.sharing() == Sharing::processes) return change(state, state.word + 1);
     state.word = state.word + 1;
 }
 
@@ -86,7 +86,7 @@ void break_it(BarrierState& state, BarrierState::Reason reason, ParticipantId wh
 }
 
 ParticipantId find_dead(BarrierState& state) {
-    if (state.home() == Home::thread) return nobody;
+    if (state.sharing() == Sharing::threads) return nobody;
     const std::uint32_t count = std::min<std::uint32_t>(arrived(state.word), state.parties());
     for (std::uint32_t i = 0; i < count; ++i) {
         if (is_dead(state.arrivals()[i])) return state.arrivals()[i];
@@ -102,7 +102,7 @@ void break_for_the_dead(BarrierState& state) {
 // writing: a wrong id costs one more look.
 std::vector<ParticipantId> others(BarrierState& state, std::uint32_t word, std::uint32_t first) {
     std::vector<ParticipantId> ids;
-    if (state.home() == Home::thread) return ids;
+    if (state.sharing() == Sharing::threads) return ids;
     const ParticipantId self = this_participant();
     const std::uint32_t count = std::min(arrived(word), state.parties());
     const std::size_t most = platform::most_words_to_wait_on - 2;
@@ -117,7 +117,7 @@ std::vector<ParticipantId> others(BarrierState& state, std::uint32_t word, std::
 template <class Over>
 void sleep_until(BarrierState& state, Over over, std::uint32_t first_watched, Deadline deadline) {
     trace::Wait wait("Barrier.wait");
-    const TellsInDeath pending(state.home(), state.bell.word());
+    const TellsInDeath pending(state.sharing(), state.bell.word());
     for (;;) {
         const std::uint32_t seen = state.word;
         state.bell.mark();
@@ -125,133 +125,149 @@ void sleep_until(BarrierState& state, Over over, std::uint32_t first_watched, De
         const auto watched = others(state, seen, first_watched);
         if (std::any_of(watched.begin(), watched.end(), is_dead)) break;
         wait.begins();
-        if (!sleep(state.home(), state.word, seen, state.bell, deadline, watched)) break;
+        if (!sleep(state.sharing(), state.word, seen, state.bell, deadline, watched)) break;
     }
-    state.bell.ring_all(state.home());
+    state.bell.ring_all(state.sharing());
 }
 
 }  // namespace
+}  // namespace chorus::inline v0::detail::sync
 
-BasicBarrier::BasicBarrier(Home home, int parties, std::function<void()> run_by_last,
-                           std::optional<std::chrono::nanoseconds> timeout)
-    : run_by_last_(std::move(run_by_last)), timeout_(timeout) {
-    if (parties < 1 || static_cast<std::uint32_t>(parties) > arrived_mask) {
+namespace chorus::inline v0 {
+
+using detail::Sharing;
+using detail::sync::BarrierState;
+using detail::sync::Guard;
+
+BarrierBase::BarrierBase(Sharing sharing, int parties, std::function<void()> action, Deadline timeout)
+    : action_(std::move(action)), timeout_(timeout) {
+    if (parties < 1 || static_cast<std::uint32_t>(parties) > detail::sync::arrived_mask) {
         throw UsageError("a barrier has 1 to 32767 parties, got " + std::to_string(parties));
     }
-    state_ = make_state<BarrierState>(home, static_cast<std::size_t>(parties) * sizeof(ParticipantId));
-    state_->guard.initialise(home, false);
-    state_->fixed_home = memory::Fixed(home);
-    state_->fixed_parties = memory::Fixed(static_cast<std::uint32_t>(parties));
+    state_ = detail::sync::make_state<BarrierState>(
+        sharing, static_cast<std::size_t>(parties) * sizeof(detail::sync::ParticipantId));
+    state_->guard.initialise(sharing, false);
+    state_->fixed_sharing = detail::memory::Fixed(sharing);
+    state_->fixed_parties = detail::memory::Fixed(static_cast<std::uint32_t>(parties));
 }
 
-int BasicBarrier::wait() { return wait(timeout_ ? Deadline(*timeout_) : Deadline()); }
+int BarrierBase::wait() const { return wait(timeout_.restarted()); }
 
-int BasicBarrier::wait(Deadline deadline) {
+int BarrierBase::wait(Deadline deadline) const {
     auto& state = *state_;
     for (;;) {
         std::uint32_t word = 0;
         std::optional<std::uint32_t> mine;
         {
             const Guard guard(state.guard);
-            break_for_the_dead(state);
+            detail::sync::break_for_the_dead(state);
             word = state.word;
-            if (is_broken(word)) throw_broken(state);
-            const std::uint32_t index = arrived(word);
+            if (detail::sync::is_broken(word)) detail::sync::throw_broken(state);
+            const std::uint32_t index = detail::sync::arrived(word);
             if (index > state.parties())
-                memory::throw_damaged("the barrier", std::to_string(index) + " of " +
-                                                         std::to_string(state.parties()) +
-                                                         " parties are said to have come");
+                detail::memory::throw_damaged("the barrier", std::to_string(index) + " of " +
+                                                                 std::to_string(state.parties()) +
+                                                                 " parties are said to have come");
             if (index < state.parties()) {
-                std::atomic_ref(state.arrivals()[index]).store(me(state.home()));
-                if (index + 1 == state.parties() && !run_by_last_) {
-                    begin_generation(state);
+                std::atomic_ref(state.arrivals()[index]).store(detail::sync::me(state.sharing()));
+                if (index + 1 == state.parties() && !action_) {
+                    detail::sync::begin_generation(state);
                     return static_cast<int>(index);
                 }
-                arrive(state);
+                detail::sync::arrive(state);
                 mine = index;
             }
         }
-        if (mine && *mine + 1 == state.parties()) return run_action_and_open(generation_of(word), *mine);
-        if (mine) return wait_for_others(generation_of(word), *mine, deadline);
+        if (mine && *mine + 1 == state.parties())
+            return run_action_and_open(detail::sync::generation_of(word), *mine);
+        if (mine) return wait_for_others(detail::sync::generation_of(word), *mine, deadline);
         // The last party is at its action: this one belongs to the next round.
         const auto opened = [&] { return state.word != word; };
-        if (spin_until(opened)) continue;
-        sleep_until(state, opened, state.parties() - 1, deadline);
+        if (detail::sync::spin_until(opened)) continue;
+        detail::sync::sleep_until(state, opened, state.parties() - 1, deadline);
         if (!deadline.has_passed()) continue;
         const Guard guard(state.guard);
-        if (!opened()) break_it(state, BarrierState::late);
+        if (!opened()) detail::sync::break_it(state, BarrierState::late);
     }
 }
 
-int BasicBarrier::run_action_and_open(std::uint32_t generation, std::uint32_t index) {
+int BarrierBase::run_action_and_open(std::uint32_t generation, std::uint32_t index) const {
     auto& state = *state_;
     try {
-        run_by_last_();
+        action_();
     } catch (...) {
         const Guard guard(state.guard);
-        if (generation_of(state.word) == generation) break_it(state, BarrierState::action_failed);
+        if (detail::sync::generation_of(state.word) == generation)
+            detail::sync::break_it(state, BarrierState::action_failed);
         throw;
     }
     const Guard guard(state.guard);
-    if (generation_of(state.word) != generation || is_broken(state.word)) throw_broken(state);
-    begin_generation(state);
+    if (detail::sync::generation_of(state.word) != generation || detail::sync::is_broken(state.word))
+        detail::sync::throw_broken(state);
+    detail::sync::begin_generation(state);
     return static_cast<int>(index);
 }
 
-int BasicBarrier::wait_for_others(std::uint32_t generation, std::uint32_t index, Deadline deadline) {
+int BarrierBase::wait_for_others(std::uint32_t generation, std::uint32_t index, Deadline deadline) const {
     auto& state = *state_;
-    const auto over = [&] { return generation_of(state.word) != generation || is_broken(state.word); };
-    spin_until(over);
+    const auto over = [&] {
+        return detail::sync::generation_of(state.word) != generation || detail::sync::is_broken(state.word);
+    };
+    detail::sync::spin_until(over);
     for (;;) {
-        sleep_until(state, over, index, deadline);
+        detail::sync::sleep_until(state, over, index, deadline);
         const Guard guard(state.guard);
-        if (!over()) break_for_the_dead(state);
-        if (!over() && deadline.has_passed()) break_it(state, BarrierState::late);
-        if (generation_of(state.word) != generation && (state.failed.load() & bit_of(generation)) == 0)
+        if (!over()) detail::sync::break_for_the_dead(state);
+        if (!over() && deadline.has_passed()) detail::sync::break_it(state, BarrierState::late);
+        if (detail::sync::generation_of(state.word) != generation &&
+            (state.failed.load() & detail::sync::bit_of(generation)) == 0)
             return static_cast<int>(index);
-        if (over()) throw_broken(state);
+        if (over()) detail::sync::throw_broken(state);
     }
 }
 
-void BasicBarrier::reset() {
+void BarrierBase::reset() const {
     auto& state = *state_;
     const Guard guard(state.guard);
-    if (arrived(state.word) > 0 && !is_broken(state.word)) {
+    if (detail::sync::arrived(state.word) > 0 && !detail::sync::is_broken(state.word)) {
         state.reason = BarrierState::aborted;
-        state.failed.fetch_or(bit_of(generation_of(state.word)));
+        state.failed.fetch_or(detail::sync::bit_of(detail::sync::generation_of(state.word)));
     }
-    begin_generation(state);
+    detail::sync::begin_generation(state);
 }
 
-void BasicBarrier::abort() {
+void BarrierBase::abort() const {
     const Guard guard(state_->guard);
-    break_it(*state_, BarrierState::aborted);
+    detail::sync::break_it(*state_, BarrierState::aborted);
 }
 
-int BasicBarrier::parties() const noexcept { return static_cast<int>(state_->fixed_parties.get_or(0)); }
+int BarrierBase::parties() const { return static_cast<int>(state_->fixed_parties.get_or(0)); }
 
-int BasicBarrier::n_waiting() const noexcept {
+int BarrierBase::n_waiting() const {
     const std::uint32_t word = state_->word;
-    return is_broken(word) ? 0 : static_cast<int>(arrived(word));
+    return detail::sync::is_broken(word) ? 0 : static_cast<int>(detail::sync::arrived(word));
 }
 
-bool BasicBarrier::broken() const noexcept { return is_broken(state_->word); }
+bool BarrierBase::broken() const { return detail::sync::is_broken(state_->word); }
 
-std::ostream& operator<<(std::ostream& out, const BasicBarrier& barrier) {
+std::ostream& operator<<(std::ostream& out, const BarrierBase& barrier) {
     if (barrier.broken()) return out << "<Barrier(broken)>";
     return out << "<Barrier(waiters=" << barrier.n_waiting() << '/' << barrier.parties() << ")>";
 }
 
-void write_barrier(message::Writer& out, const BasicBarrier& barrier) { write_state(out, barrier.state()); }
-
-std::shared_ptr<BarrierState> read_barrier(message::Reader& in) {
-    const auto place = memory::read_place(in, sizeof(BarrierState));
-    auto state = memory::object_at<BarrierState>(place);
-    const std::size_t room = (place.room() - sizeof(BarrierState)) / sizeof(ParticipantId);
-    const std::uint32_t parties = state->fixed_parties.get_or(0);
-    if (state->fixed_home.get_or(Home::thread) != Home::process || parties == 0 || parties > room)
-        throw DecodeError("message damaged: no barrier lies where it says");
-    return state;
+void BarrierBase::write(detail::message::Writer& out) const {
+    detail::sync::write_state(out, detail::Access::state(*this));
+    out.write_raw(timeout_);
 }
 
-}  // namespace chorus::sync
+std::pair<BarrierBase::State, Deadline> BarrierBase::read_state(detail::message::Reader& in) {
+    const auto place = detail::memory::read_place(in, sizeof(BarrierState));
+    auto state = detail::memory::object_at<BarrierState>(place);
+    const std::size_t room = (place.room() - sizeof(BarrierState)) / sizeof(detail::sync::ParticipantId);
+    const std::uint32_t parties = state->fixed_parties.get_or(0);
+    if (state->fixed_sharing.get_or(Sharing::threads) != Sharing::processes || parties == 0 || parties > room)
+        throw DecodeError("message damaged: no barrier lies where it says");
+    return {std::move(state), in.read_raw<Deadline>()};
+}
+
+}  // namespace chorus::inline v0

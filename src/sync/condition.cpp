@@ -8,7 +8,7 @@
 #include "sync/make.hpp"
 #include "sync/wait_list.hpp"
 
-namespace chorus::sync {
+namespace chorus::inline v0::detail::sync {
 
 struct ConditionState {
     WaitList list;
@@ -23,81 +23,90 @@ void require_lock(const LockState& lock, const char* what) {
 }
 
 }  // namespace
+}  // namespace chorus::inline v0::detail::sync
 
-BasicCondition::BasicCondition(Home home, std::shared_ptr<LockState> lock)
-    : lock_(std::move(lock)), state_(make_state<ConditionState>(home)) {
-    state_->list.home = memory::Fixed(home);
-    if (home == Home::thread) return;
-    const auto place = memory::place_of(state_);
+namespace chorus::inline v0 {
+
+using detail::Sharing;
+using detail::sync::ConditionState;
+using detail::sync::LockState;
+
+ConditionBase::ConditionBase(Sharing sharing, Lock lock)
+    : lock_(std::move(lock)), state_(detail::sync::make_state<ConditionState>(sharing)) {
+    state_->list.sharing = detail::memory::Fixed(sharing);
+    if (sharing == Sharing::threads) return;
+    const auto place = detail::memory::place_of(state_.shared());
     state_->list.name =
         place.region->name() + (static_cast<std::uint64_t>(place.region->begin() + place.offset) << 32);
     if (state_->list.name == 0) state_->list.name = 1;
 }
 
-bool BasicCondition::wait(Deadline deadline) {
+bool ConditionBase::wait(Deadline deadline) const {
     auto& lock = *lock_;
-    require_lock(lock, "wait");
+    detail::sync::require_lock(lock, "wait");
     const std::uint32_t depth = lock.depth;
     bool notified_in_time = false;
     auto taken = LockState::Taken::cleanly;
-    require_somebody_else(state_->list.home.get("the condition"), deadline);
+    detail::sync::require_somebody_else(state_->list.sharing.get("the condition"), deadline);
     {
-        Waiter waiter(state_->list);
+        detail::sync::Waiter waiter(state_->list);
         lock.give_back();
         notified_in_time = waiter.sleep(deadline);
         taken = lock.take({}, "Condition.wait");
         lock.depth = depth;
     }
-    if (taken == LockState::Taken::damaged) tell_of_damage(lock);
+    if (taken == LockState::Taken::damaged) detail::sync::tell_of_damage(lock);
     if (taken == LockState::Taken::after_owner_died) {
         throw OwnerDied(
-            "while this thread waited, the condition's lock was held by " + describe(lock.died()) +
+            "while this thread waited, the condition's lock was held by " +
+            detail::sync::describe(lock.died()) +
             ", which has ended. The lock is held now: repair what it protects and call recover()");
     }
     return notified_in_time;
 }
 
-void BasicCondition::notify(int n) {
-    require_lock(*lock_, "notify");
+void ConditionBase::notify(int n) const {
+    detail::sync::require_lock(*lock_, "notify");
     if (n > 0) state_->list.notify(static_cast<std::uint32_t>(n));
 }
 
-void BasicCondition::notify_all() { notify(INT_MAX); }
+void ConditionBase::notify_all() const { notify(INT_MAX); }
 
-namespace {
-
-class AnyLock : public BasicLock {
+// The handle of the lock, for its own operations.
+class ConditionBase::OwnLock final : public LockBase {
 public:
-    explicit AnyLock(std::shared_ptr<LockState> state) : BasicLock(std::move(state)) {}
+    explicit OwnLock(const ConditionBase& condition) : LockBase(checked(condition)) {}
+    using LockBase::read_state;
+
+private:
+    static const State& checked(const ConditionBase& condition) {
+        if (!condition.valid()) detail::refuse_empty_handle();
+        return condition.lock_.shared();
+    }
 };
 
-}  // namespace
+bool ConditionBase::acquire(Deadline deadline) const { return OwnLock(*this).acquire(deadline); }
+void ConditionBase::release() const { OwnLock(*this).release(); }
+bool ConditionBase::locked() const { return lock_->is_taken(); }
+void ConditionBase::recover() const { OwnLock(*this).recover(); }
 
-bool BasicCondition::acquire(Deadline deadline) { return AnyLock(lock_).acquire(deadline); }
-void BasicCondition::release() { AnyLock(lock_).release(); }
-bool BasicCondition::locked() const noexcept { return lock_->is_taken(); }
-void BasicCondition::recover() { AnyLock(lock_).recover(); }
-
-std::ostream& operator<<(std::ostream& out, const BasicCondition& condition) {
-    return out << "<Condition(" << AnyLock(condition.lock_) << ", " << condition.state_->list.count() << ")>";
+std::ostream& operator<<(std::ostream& out, const ConditionBase& condition) {
+    return out << "<Condition(" << ConditionBase::OwnLock(condition) << ", " << condition.state_->list.count()
+               << ")>";
 }
 
-void write_condition(message::Writer& out, const BasicCondition& condition) {
-    write_state(out, condition.lock_state());
-    write_state(out, condition.state());
+void ConditionBase::write(detail::message::Writer& out) const {
+    const auto& state = detail::Access::state(*this);
+    detail::sync::write_state(out, lock_.shared());
+    detail::sync::write_state(out, state);
 }
 
-std::shared_ptr<LockState> read_any_lock(message::Reader& in) {
-    auto state = read_state<LockState>(in);
-    if (state->home() != Home::process) throw DecodeError("message damaged: no lock lies where it says");
-    return state;
-}
-
-std::shared_ptr<ConditionState> read_condition(message::Reader& in) {
-    auto state = read_state<ConditionState>(in);
-    if (state->list.home.get_or(Home::thread) != Home::process)
+std::pair<ConditionBase::Lock, ConditionBase::State> ConditionBase::read_states(detail::message::Reader& in) {
+    auto lock = OwnLock::read_state(in);
+    auto state = detail::sync::read_state<ConditionState>(in);
+    if (state->list.sharing.get_or(Sharing::threads) != Sharing::processes)
         throw DecodeError("message damaged: no condition lies where it says");
-    return state;
+    return {std::move(lock), std::move(state)};
 }
 
-}  // namespace chorus::sync
+}  // namespace chorus::inline v0

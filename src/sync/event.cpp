@@ -1,67 +1,60 @@
 #include <chorus/event.hpp>
 
 #include <chorus/errors.hpp>
-#include "memory/damage.hpp"
+#include "sync/event_state.hpp"
 #include "sync/make.hpp"
-#include "sync/waiting.hpp"
 
-namespace chorus::sync {
+namespace chorus::inline v0 {
 
-/// Writers: of `word` whoever sets or clears. Its lowest bit says whether the event is set, the others count
-/// how often it was: by that a waiter knows that it was set and cleared while it slept.
-struct EventState {
-    static constexpr std::uint32_t is_set = 1;
-    static constexpr std::uint32_t one_setting = 2;
+using detail::Sharing;
+using detail::sync::EventState;
 
-    Word word{0};
-    Bell bell;
-    memory::Fixed<Home> home{Home::thread};
-};
-
-BasicEvent::BasicEvent(Home home) : state_(make_state<EventState>(home)) {
-    state_->home = memory::Fixed(home);
+EventBase::EventBase(Sharing sharing) : state_(detail::sync::make_state<EventState>(sharing)) {
+    state_->sharing = detail::memory::Fixed(sharing);
 }
 
-bool BasicEvent::is_set() const noexcept { return (state_->word.load() & EventState::is_set) != 0; }
+bool EventBase::is_set() const { return (state_->word.load() & EventState::is_set) != 0; }
 
-void BasicEvent::set() {
+void EventBase::set() const {
     auto& state = *state_;
-    const Home home = state.home.get("the event");
-    const TellsInDeath pending(home, state.bell.word());
+    const Sharing sharing = state.sharing.get("the event");
+    const detail::sync::TellsInDeath pending(sharing, state.bell.word());
     std::uint32_t word = state.word.load();
     while ((word & EventState::is_set) == 0) {
         if (!state.word.compare_exchange_weak(word, (word + EventState::one_setting) | EventState::is_set))
             continue;
-        state.bell.ring_all(home);
+        state.bell.ring_all(sharing);
         return;
     }
 }
 
-void BasicEvent::clear() { state_->word.fetch_and(~EventState::is_set); }
+void EventBase::clear() const { state_->word.fetch_and(~EventState::is_set); }
 
-bool BasicEvent::wait(Deadline deadline) const {
+bool EventBase::wait(Deadline deadline) const {
     auto& state = *state_;
-    const Home home = state.home.get("the event");
+    const Sharing sharing = state.sharing.get("the event");
     const std::uint32_t before = state.word.load() & ~EventState::is_set;
     const auto was_set = [&] {
         const std::uint32_t word = state.word.load();
         return (word & EventState::is_set) != 0 || word != before;
     };
-    return wait_until("Event.wait", home, state.word, state.bell, deadline, was_set,
-                      [&] { state.bell.ring_all(home); });
+    return detail::sync::wait_until("Event.wait", sharing, state.word, state.bell, deadline, was_set,
+                                    [&] { state.bell.ring_all(sharing); });
 }
 
-std::ostream& operator<<(std::ostream& out, const BasicEvent& event) {
+std::ostream& operator<<(std::ostream& out, const EventBase& event) {
     return out << (event.is_set() ? "<Event set>" : "<Event unset>");
 }
 
-void write_event(message::Writer& out, const BasicEvent& event) { write_state(out, event.state()); }
+void EventBase::write(detail::message::Writer& out) const {
+    detail::sync::write_state(out, detail::Access::state(*this));
+}
 
-std::shared_ptr<EventState> read_event(message::Reader& in) {
-    auto state = read_state<EventState>(in);
-    if (state->home.get_or(Home::thread) != Home::process)
+EventBase::State EventBase::read_state(detail::message::Reader& in) {
+    auto state = detail::sync::read_state<EventState>(in);
+    if (state->sharing.get_or(Sharing::threads) != Sharing::processes)
         throw DecodeError("message damaged: no event lies where it says");
     return state;
 }
 
-}  // namespace chorus::sync
+}  // namespace chorus::inline v0

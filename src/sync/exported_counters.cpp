@@ -5,7 +5,7 @@
 #include "platform/os_process.hpp"
 #include "sync/shared_runtime.hpp"
 
-namespace chorus::sync {
+namespace chorus::inline v0::detail::sync {
 namespace {
 
 bool is_gone(std::int32_t owner) noexcept {
@@ -42,4 +42,4 @@ ExportedCounters::~ExportedCounters() {
     if (sign_ != &unseen_ && is_ours) sign_->pid = 0;
 }
 
-}  // namespace chorus::sync
+}  // namespace chorus::inline v0::detail::sync

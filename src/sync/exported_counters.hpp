@@ -13,7 +13,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace chorus::sync {
+namespace chorus::inline v0::detail::sync {
 
 /// Layout: as below. Writers: the process that has hung it out; `pid` is the word that commits: 0 is free,
 /// and one below 0 is being written by that process.
@@ -47,4 +47,4 @@ private:
     CounterBlock unseen_;
 };
 
-}  // namespace chorus::sync
+}  // namespace chorus::inline v0::detail::sync

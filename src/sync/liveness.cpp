@@ -18,7 +18,7 @@
 #include "sync/wait_list.hpp"
 #include "sync/waiting.hpp"
 
-namespace chorus::sync {
+namespace chorus::inline v0::detail::sync {
 namespace {
 
 constexpr std::uint32_t place_bits = 15;
@@ -215,4 +215,4 @@ std::string describe(ParticipantId id) {
 
 void name_participants_by(void (*write)(char* buffer, std::size_t size)) { write_name = write; }
 
-}  // namespace chorus::sync
+}  // namespace chorus::inline v0::detail::sync

@@ -14,7 +14,7 @@
 #include "platform/futex.hpp"
 #include "sync/shared_runtime.hpp"
 
-namespace chorus::sync {
+namespace chorus::inline v0::detail::sync {
 
 using ParticipantId = std::uint32_t;
 inline constexpr ParticipantId nobody = 0;
@@ -60,4 +60,4 @@ void begin_as_copy() noexcept;
 /// it.
 void forget_in_copies();
 
-}  // namespace chorus::sync
+}  // namespace chorus::inline v0::detail::sync

@@ -8,7 +8,7 @@
 #include "sync/lock_state.hpp"
 #include "sync/make.hpp"
 
-namespace chorus::sync {
+namespace chorus::inline v0::detail::sync {
 namespace {
 
 [[noreturn]] void tell_of_owners_death(const LockState& state) {
@@ -24,36 +24,62 @@ void expect_depth(const LockState& state) {
         memory::throw_damaged("the lock", "this thread holds it, " + std::to_string(state.depth) + " times");
 }
 
-const char* type_name(const LockState& state) { return state.is_recursive() ? "RLock" : "Lock"; }
+// As Python writes it.
+std::ostream& show(std::ostream& out, const LockState& state) {
+    const std::uint32_t owner = state.owner();
+    std::string holder = "None";
+    if (owner != nobody && state.sharing() == Sharing::threads) {
+        holder = owner == me(Sharing::threads) ? "this thread" : "SomeOtherThread";
+    } else if (owner != nobody) {
+        const Participant& participant = participant_of(owner);
+        holder = participant.name;
+        if (owner != this_participant() && participant.pid == platform::process_id())
+            holder = "SomeOtherThread";
+        if (holder.empty() || is_dead(owner)) holder = "SomeOtherProcess";
+    }
+    if (!state.is_recursive()) return out << "<Lock(owner=" << holder << ")>";
+    out << "<RLock(" << holder << ", ";
+    if (owner != nobody && !state.is_mine()) return out << "nonzero)>";
+    return out << (owner == nobody ? 0 : state.depth) << ")>";
+}
 
 }  // namespace
 
+constinit NoLock no_lock;
+
 LockWord& word_of(LockState& state) noexcept { return state; }
 
-BasicLock::BasicLock(Home home, bool recursive) : BasicLock(make_state<LockState>(home)) {
-    state_->initialise(home, recursive);
+}  // namespace chorus::inline v0::detail::sync
+
+namespace chorus::inline v0 {
+
+using detail::Sharing;
+using detail::sync::LockState;
+
+LockBase::LockBase(Sharing sharing, bool recursive) : LockBase(detail::sync::make_state<LockState>(sharing)) {
+    state_->initialise(sharing, recursive);
 }
 
-bool BasicLock::acquire(Deadline deadline) {
+bool LockBase::acquire(Deadline deadline) const {
     auto& state = *state_;
     if (state.is_recursive() && state.is_mine()) {
-        expect_depth(state);
+        detail::sync::expect_depth(state);
         ++state.depth;
         return true;
     }
     const auto taken = state.take(deadline, state.is_recursive() ? "RLock.acquire" : "Lock.acquire");
     if (taken == LockState::Taken::not_in_time) return false;
-    if (taken == LockState::Taken::damaged) tell_of_damage(state);
+    if (taken == LockState::Taken::damaged) detail::sync::tell_of_damage(state);
     if (state.is_recursive()) state.depth = 1;
-    if (taken == LockState::Taken::after_owner_died) tell_of_owners_death(state);
+    if (taken == LockState::Taken::after_owner_died) detail::sync::tell_of_owners_death(state);
     return true;
 }
 
-void BasicLock::release() {
+void LockBase::release() const {
     auto& state = *state_;
     if (state.is_recursive()) {
         if (!state.is_mine()) throw UsageError("cannot release an RLock that this thread does not hold");
-        expect_depth(state);
+        detail::sync::expect_depth(state);
         if (--state.depth > 0) return;
     }
     if (!state.give_back())
@@ -61,41 +87,35 @@ void BasicLock::release() {
             "cannot release a Lock that nobody holds: acquire() it first, or let std::scoped_lock do both");
 }
 
-bool BasicLock::locked() const noexcept { return state_->is_taken(); }
+bool LockBase::locked() const { return state_->is_taken(); }
 
-void BasicLock::recover() {
+void LockBase::recover() const {
     if (!state_->is_taken())
         throw UsageError(
             "recover() is for who holds the lock, after acquire() has thrown OwnerDied: nobody holds it");
     state_->trust_again();
 }
 
-std::ostream& operator<<(std::ostream& out, const BasicLock& lock) {
-    const auto& state = *lock.state_;
-    const std::uint32_t owner = state.owner();
-    std::string holder = "None";
-    if (owner != nobody && state.home() == Home::thread) {
-        holder = owner == me(Home::thread) ? "this thread" : "SomeOtherThread";
-    } else if (owner != nobody) {
-        const Participant& life = participant_of(owner);
-        holder = life.name;
-        if (owner != this_participant() && life.pid == platform::process_id()) holder = "SomeOtherThread";
-        if (holder.empty() || is_dead(owner)) holder = "SomeOtherProcess";
-    }
-    out << '<' << type_name(state);
-    if (!state.is_recursive()) return out << "(owner=" << holder << ")>";
-    out << '(' << holder << ", ";
-    if (owner != nobody && !state.is_mine()) return out << "nonzero)>";
-    return out << (owner == nobody ? 0 : state.depth) << ")>";
+std::ostream& operator<<(std::ostream& out, const LockBase& lock) {
+    return detail::sync::show(out, *lock.state_);
 }
 
-void write_lock(message::Writer& out, const BasicLock& lock) { write_state(out, lock.state()); }
+void LockBase::write(detail::message::Writer& out) const {
+    detail::sync::write_state(out, detail::Access::state(*this));
+}
 
-std::shared_ptr<LockState> read_lock(message::Reader& in, bool recursive) {
-    auto state = read_state<LockState>(in);
-    if (state->home() != Home::process || state->is_recursive() != recursive)
+LockBase::State LockBase::read_state(detail::message::Reader& in) {
+    auto state = detail::sync::read_state<LockState>(in);
+    if (state->sharing() != Sharing::processes)
+        throw DecodeError("message damaged: no lock lies where it says");
+    return state;
+}
+
+LockBase::State LockBase::read_state(detail::message::Reader& in, bool recursive) {
+    auto state = read_state(in);
+    if (state->is_recursive() != recursive)
         throw DecodeError("message damaged: no such lock lies where it says");
     return state;
 }
 
-}  // namespace chorus::sync
+}  // namespace chorus::inline v0

@@ -5,39 +5,39 @@
 
 #include "platform/os_process.hpp"
 
-namespace chorus::sync {
+namespace chorus::inline v0::detail::sync {
 
-void LockState::initialise(Home home, bool recursive) {
-    home_ = memory::Fixed(home);
+void LockState::initialise(Sharing sharing, bool recursive) {
+    sharing_ = memory::Fixed(sharing);
     recursive_ = memory::Fixed<std::uint32_t>(recursive ? 1 : 0);
 }
 
 LockState::Taken LockState::take_slowly(Deadline deadline, const char* call) {
-    if (!home_.is_whole()) return Taken::damaged;
-    const Home home = this->home();
-    const std::uint32_t self = me(home);
+    if (!sharing_.is_whole()) return Taken::damaged;
+    const Sharing sharing = this->sharing();
+    const std::uint32_t self = me(sharing);
     Taken how{};
-    if (take_at_once(home, self, 0, how)) return how;
+    if (take_at_once(sharing, self, 0, how)) return how;
     if (deadline.has_passed()) return Taken::not_in_time;
     // Long enough to catch somebody who holds it for a moment on another CPU.
     for (platform::Look look(std::chrono::microseconds(2)); look.again();) {  // only a look: taking orders
         if ((word_.load(std::memory_order_relaxed) & owner_mask) == nobody &&
-            take_at_once(home, self, 0, how))
+            take_at_once(sharing, self, 0, how))
             return how;
     }
-    return take_after_sleep(home, self, deadline, call);
+    return take_after_sleep(sharing, self, deadline, call);
 }
 
 // From nobody, or from the dead.
-bool LockState::take_at_once(Home home, std::uint32_t self, std::uint32_t flags, Taken& how) noexcept {
+bool LockState::take_at_once(Sharing sharing, std::uint32_t self, std::uint32_t flags, Taken& how) noexcept {
     std::uint32_t value = word_.load();
     for (;;) {
         const std::uint32_t owner = value & owner_mask;
-        if (owner != nobody && home == Home::process && !is_participant(owner)) {
+        if (owner != nobody && sharing == Sharing::processes && !is_participant(owner)) {
             how = Taken::damaged;
             return true;
         }
-        const bool inherited = owner != nobody && home == Home::process && is_dead(owner);
+        const bool inherited = owner != nobody && sharing == Sharing::processes && is_dead(owner);
         if (owner != nobody && !inherited) return false;
         const std::uint32_t taken =
             self | flags | (value & (suspect | waited_for)) | (inherited ? suspect : 0);
@@ -54,8 +54,8 @@ namespace {
 // The place at the head of those who sleep; threads do without.
 class Head {
 public:
-    Head(Home home, platform::RobustMutex& queue, Deadline deadline)
-        : queue_(home == Home::process ? &queue : nullptr) {
+    Head(Sharing sharing, platform::RobustMutex& queue, Deadline deadline)
+        : queue_(sharing == Sharing::processes ? &queue : nullptr) {
         if (queue_ != nullptr && !queue_->lock(deadline)) {
             queue_ = nullptr;
             in_time_ = false;
@@ -76,31 +76,31 @@ private:
 }  // namespace
 
 // By a thread of this process.
-bool LockState::is_held_here(Home home) const noexcept {
+bool LockState::is_held_here(Sharing sharing) const noexcept {
     const std::uint32_t owner = word_.load() & owner_mask;
-    return home == Home::process && owner != nobody && !is_dead(owner) &&
+    return sharing == Sharing::processes && owner != nobody && !is_dead(owner) &&
            participant_of(owner).pid == platform::process_id();
 }
 
-LockState::Taken LockState::take_after_sleep(Home home, std::uint32_t self, Deadline deadline,
+LockState::Taken LockState::take_after_sleep(Sharing sharing, std::uint32_t self, Deadline deadline,
                                              const char* call) {
-    require_somebody_else(is_held_here(home) ? Home::thread : home, deadline);
+    require_somebody_else(is_held_here(sharing) ? Sharing::threads : sharing, deadline);
     trace::Wait wait(call);
     wait.begins();
-    const Head head(home, queue_, deadline);
+    const Head head(sharing, queue_, deadline);
     if (!head.in_time()) return Taken::not_in_time;
     // Among threads others may sleep on the word too, so who takes it must wake them later.
-    const std::uint32_t flags = home == Home::thread ? waited_for : 0;
+    const std::uint32_t flags = sharing == Sharing::threads ? waited_for : 0;
     Taken how{};
     for (;;) {
-        if (take_at_once(home, self, flags, how)) return how;
+        if (take_at_once(sharing, self, flags, how)) return how;
         std::uint32_t value = word_.load();
         if ((value & owner_mask) == nobody) continue;
         if ((value & waited_for) == 0 && !word_.compare_exchange_weak(value, value | waited_for)) continue;
         value |= waited_for;
-        if (home == Home::thread) {
+        if (sharing == Sharing::threads) {
             if (!platform::futex_wait(word_, value, deadline))
-                return take_at_once(home, self, flags, how) ? how : Taken::not_in_time;
+                return take_at_once(sharing, self, flags, how) ? how : Taken::not_in_time;
             continue;
         }
         const auto holder = watch(value & owner_mask, As::holder);
@@ -111,13 +111,13 @@ LockState::Taken LockState::take_after_sleep(Home home, std::uint32_t self, Dead
         const std::array<platform::WordHolds, 2> words{{{&word_, value}, *holder}};
         const bool in_time = platform::shared_futex_wait_on_all(words, deadline);
         if (holder->word->load() != holder->value) platform::shared_futex_wake_all(*holder->word);
-        if (!in_time) return take_at_once(home, self, flags, how) ? how : Taken::not_in_time;
+        if (!in_time) return take_at_once(sharing, self, flags, how) ? how : Taken::not_in_time;
     }
 }
 
 bool LockState::give_back_slowly() noexcept {
     std::uint32_t value = word_.load(std::memory_order_relaxed);  // the exchange finds out if it is old
-    if (home_.get_or(Home::process) == Home::thread) {
+    if (sharing_.get_or(Sharing::processes) == Sharing::threads) {
         do {
             if ((value & owner_mask) == nobody) return false;
             // A release is enough here: the sleepers to be woken are told by this very word.
@@ -140,9 +140,9 @@ bool LockState::give_back_slowly() noexcept {
 }
 
 void tell_of_damage(const LockState& lock) {
-    lock.home();
+    lock.sharing();
     memory::throw_damaged("the lock", "it is said to be held by number " + std::to_string(lock.owner()) +
                                           ", which nobody ever had");
 }
 
-}  // namespace chorus::sync
+}  // namespace chorus::inline v0::detail::sync

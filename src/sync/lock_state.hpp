@@ -14,14 +14,14 @@
 #include "memory/damage.hpp"
 #include "sync/waiting.hpp"
 
-namespace chorus::sync {
+namespace chorus::inline v0::detail::sync {
 
 /// Layout: as below; in shared memory for processes. Writers: of `word` whoever takes or gives back; of
 /// `depth` the holder.
 class LockState : public LockWord {
 public:
     /// Before anybody else sees it.
-    void initialise(Home home, bool recursive);
+    void initialise(Sharing sharing, bool recursive);
 
     /// damaged: it is not taken, and nobody can take it.
     enum class Taken { cleanly, after_owner_died, not_in_time, damaged };
@@ -36,7 +36,7 @@ public:
     bool give_back() noexcept { return give_back_if_unwanted(known_self()) || give_back_slowly(); }
 
     bool is_taken() const noexcept { return owner() != nobody; }
-    bool is_mine() const { return owner() == me(home()); }
+    bool is_mine() const { return owner() == me(sharing()); }
     std::uint32_t owner() const noexcept { return word_.load() & owner_mask; }
     bool is_suspect() const noexcept { return (word_.load() & suspect) != 0; }
     /// Who died with it last.
@@ -44,7 +44,7 @@ public:
     void trust_again() noexcept { word_.fetch_and(~suspect); }
 
     /// Throws: Damaged.
-    Home home() const { return home_.get("the lock"); }
+    Sharing sharing() const { return sharing_.get("the lock"); }
     bool is_recursive() const { return recursive_.get("the lock") != 0; }
     std::uint32_t depth = 0;  ///< of a recursive one
 
@@ -54,16 +54,16 @@ private:
     static constexpr std::uint32_t waited_for = 1U << 31;
 
     std::uint32_t known_self() const noexcept {
-        return home_.get_or(Home::process) == Home::thread ? known_name<Home::thread>()
-                                                           : known_name<Home::process>();
+        return sharing_.get_or(Sharing::processes) == Sharing::threads ? known_name<Sharing::threads>()
+                                                                       : known_name<Sharing::processes>();
     }
     Taken take_slowly(Deadline deadline, const char* call);
     bool give_back_slowly() noexcept;
-    bool take_at_once(Home home, std::uint32_t self, std::uint32_t flags, Taken& how) noexcept;
-    bool is_held_here(Home home) const noexcept;
-    Taken take_after_sleep(Home home, std::uint32_t self, Deadline deadline, const char* call);
+    bool take_at_once(Sharing sharing, std::uint32_t self, std::uint32_t flags, Taken& how) noexcept;
+    bool is_held_here(Sharing sharing) const noexcept;
+    Taken take_after_sleep(Sharing sharing, std::uint32_t self, Deadline deadline, const char* call);
 
-    memory::Fixed<Home> home_{Home::thread};
+    memory::Fixed<Sharing> sharing_{Sharing::threads};
     memory::Fixed<std::uint32_t> recursive_;
     std::atomic<ParticipantId> died_{nobody};
     platform::RobustMutex queue_;
@@ -88,4 +88,4 @@ private:
     LockState& lock_;
 };
 
-}  // namespace chorus::sync
+}  // namespace chorus::inline v0::detail::sync

@@ -4,17 +4,17 @@
 #include <memory>
 #include <vector>
 
-#include <chorus/detail/sync/home.hpp>
+#include <chorus/detail/sharing.hpp>
 #include "memory/region.hpp"
 #include "sync/shared_runtime.hpp"
 
-namespace chorus::sync {
+namespace chorus::inline v0::detail::sync {
 
 /// Zeroed memory that holds a State, and `more` bytes after it.
 template <class State>
-std::shared_ptr<State> make_state(Home home, std::size_t more = 0) {
-    if (home == Home::thread && more == 0) return std::make_shared<State>();
-    if (home == Home::thread) {
+std::shared_ptr<State> make_state(Sharing sharing, std::size_t more = 0) {
+    if (sharing == Sharing::threads && more == 0) return std::make_shared<State>();
+    if (sharing == Sharing::threads) {
         const auto bytes = std::make_shared<std::vector<std::uint64_t>>((sizeof(State) + more + 7) / 8);
         return std::shared_ptr<State>(bytes, new (bytes->data()) State);
     }
@@ -34,4 +34,4 @@ std::shared_ptr<State> read_state(message::Reader& in) {
     return memory::object_at<State>(memory::read_place(in, sizeof(State)));
 }
 
-}  // namespace chorus::sync
+}  // namespace chorus::inline v0::detail::sync

@@ -5,7 +5,7 @@
 #include "platform/os_process.hpp"
 #include "sync/shared_runtime.hpp"
 
-namespace chorus::sync {
+namespace chorus::inline v0::detail::sync {
 
 void publish_process_name(int pid, std::string_view name) noexcept {
     ProcessName& tag = process_name_at(shared_runtime().process_names(), pid);
@@ -19,4 +19,4 @@ void publish_process_name(int pid, std::string_view name) noexcept {
     tag.pid = pid;
 }
 
-}  // namespace chorus::sync
+}  // namespace chorus::inline v0::detail::sync

@@ -17,7 +17,7 @@
 #include <string>
 #include <string_view>
 
-namespace chorus::sync {
+namespace chorus::inline v0::detail::sync {
 
 /// `pid` is the word that commits. While the name is written it is the writer's own, negative: claimed by
 /// compare-and-swap, also from a writer that is dead.
@@ -67,4 +67,4 @@ inline std::string process_name_of(std::span<ProcessName> tags, int pid) {
     return tag.pid == pid ? std::string(text.data()) : std::string();
 }
 
-}  // namespace chorus::sync
+}  // namespace chorus::inline v0::detail::sync

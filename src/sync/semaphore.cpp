@@ -8,13 +8,13 @@
 #include "sync/make.hpp"
 #include "sync/waiting.hpp"
 
-namespace chorus::sync {
+namespace chorus::inline v0::detail::sync {
 
 /// Writers: of `permits` whoever acquires or releases, each change by one compare-and-swap.
 struct SemaphoreState {
     Word permits{0};
     Bell bell;
-    memory::Fixed<Home> home{Home::thread};
+    memory::Fixed<Sharing> sharing{Sharing::threads};
     memory::Fixed<std::uint32_t> bounded;
     memory::Fixed<std::uint32_t> most{INT_MAX};
 
@@ -25,19 +25,26 @@ struct SemaphoreState {
     }
 };
 
-BasicSemaphore::BasicSemaphore(Home home, int value, bool bounded) {
+}  // namespace chorus::inline v0::detail::sync
+
+namespace chorus::inline v0 {
+
+using detail::Sharing;
+using detail::sync::SemaphoreState;
+
+SemaphoreBase::SemaphoreBase(Sharing sharing, int value, bool bounded) {
     if (value < 0)
         throw UsageError("a semaphore's initial value must be 0 or more, got " + std::to_string(value));
-    state_ = make_state<SemaphoreState>(home);
+    state_ = detail::sync::make_state<SemaphoreState>(sharing);
     state_->permits = static_cast<std::uint32_t>(value);
-    state_->home = memory::Fixed(home);
-    state_->bounded = memory::Fixed<std::uint32_t>(bounded ? 1 : 0);
-    if (bounded) state_->most = memory::Fixed(static_cast<std::uint32_t>(value));
+    state_->sharing = detail::memory::Fixed(sharing);
+    state_->bounded = detail::memory::Fixed<std::uint32_t>(bounded ? 1 : 0);
+    if (bounded) state_->most = detail::memory::Fixed(static_cast<std::uint32_t>(value));
 }
 
-bool BasicSemaphore::acquire(Deadline deadline) {
+bool SemaphoreBase::acquire(Deadline deadline) const {
     auto& state = *state_;
-    const Home home = state.home.get("the semaphore");
+    const Sharing sharing = state.sharing.get("the semaphore");
     const std::uint32_t most = state.most.get("the semaphore");
     const auto take_one = [&] {
         // An old value costs an exchange that fails, or a sleep that the kernel refuses: it compares the word
@@ -49,18 +56,19 @@ bool BasicSemaphore::acquire(Deadline deadline) {
         }
         return false;
     };
-    return wait_until("Semaphore.acquire", home, state.permits, state.bell, deadline, take_one, [&] {
-        if (state.permits > 0) state.bell.ring(home, 1);
-    });
+    return detail::sync::wait_until("Semaphore.acquire", sharing, state.permits, state.bell, deadline,
+                                    take_one, [&] {
+                                        if (state.permits > 0) state.bell.ring(sharing, 1);
+                                    });
 }
 
-void BasicSemaphore::release(int n) {
+void SemaphoreBase::release(int n) const {
     if (n < 1) throw UsageError("a semaphore releases 1 or more at once, got " + std::to_string(n));
     auto& state = *state_;
     const auto more = static_cast<std::uint32_t>(n);
-    const Home home = state.home.get("the semaphore");
+    const Sharing sharing = state.sharing.get("the semaphore");
     const std::uint32_t most = state.most.get("the semaphore");
-    const TellsInDeath pending(home, state.bell.word());
+    const detail::sync::TellsInDeath pending(sharing, state.bell.word());
     std::uint32_t permits = state.permits.load();
     do {
         state.expect_at_most(most, permits);
@@ -71,26 +79,27 @@ void BasicSemaphore::release(int n) {
                              std::to_string(most));
         }
     } while (!state.permits.compare_exchange_weak(permits, permits + more));
-    state.bell.ring(home, more);
+    state.bell.ring(sharing, more);
 }
 
-int BasicSemaphore::get_value() const noexcept { return static_cast<int>(state_->permits.load()); }
+int SemaphoreBase::get_value() const { return static_cast<int>(state_->permits.load()); }
 
-std::ostream& operator<<(std::ostream& out, const BasicSemaphore& semaphore) {
+std::ostream& operator<<(std::ostream& out, const SemaphoreBase& semaphore) {
     return out << (semaphore.state_->bounded.get_or(0) != 0 ? "<BoundedSemaphore(value="
                                                             : "<Semaphore(value=")
                << semaphore.get_value() << ")>";
 }
 
-void write_semaphore(message::Writer& out, const BasicSemaphore& semaphore) {
-    write_state(out, semaphore.state());
+void SemaphoreBase::write(detail::message::Writer& out) const {
+    detail::sync::write_state(out, detail::Access::state(*this));
 }
 
-std::shared_ptr<SemaphoreState> read_semaphore(message::Reader& in, bool bounded) {
-    auto state = read_state<SemaphoreState>(in);
-    if (state->home.get_or(Home::thread) != Home::process || state->bounded.get_or(2) != (bounded ? 1U : 0U))
+SemaphoreBase::State SemaphoreBase::read_state(detail::message::Reader& in, bool bounded) {
+    auto state = detail::sync::read_state<SemaphoreState>(in);
+    if (state->sharing.get_or(Sharing::threads) != Sharing::processes ||
+        state->bounded.get_or(2) != (bounded ? 1U : 0U))
         throw DecodeError("message damaged: no such semaphore lies where it says");
     return state;
 }
 
-}  // namespace chorus::sync
+}  // namespace chorus::inline v0

@@ -8,7 +8,7 @@
 #include "platform/mapping.hpp"
 #include "sync/liveness.hpp"
 
-namespace chorus::sync {
+namespace chorus::inline v0::detail::sync {
 namespace {
 
 using platform::page_size;
@@ -139,4 +139,4 @@ PrintLock::~PrintLock() {
 
 void free_print_lock() noexcept { new (&page().print_mutex) std::mutex; }
 
-}  // namespace chorus::sync
+}  // namespace chorus::inline v0::detail::sync

@@ -19,7 +19,7 @@
 #include "sync/exported_counters.hpp"
 #include "sync/process_names.hpp"
 
-namespace chorus::sync {
+namespace chorus::inline v0::detail::sync {
 
 /// One living thread that takes part: it holds two words from its first use of anything shared to its end,
 /// and the system marks them however that end comes.
@@ -121,4 +121,4 @@ private:
 /// In a copy of the process: no thread of it prints.
 void free_print_lock() noexcept;
 
-}  // namespace chorus::sync
+}  // namespace chorus::inline v0::detail::sync

@@ -3,14 +3,14 @@
 #include <algorithm>
 #include <vector>
 
-namespace chorus::sync {
+namespace chorus::inline v0::detail::sync {
 namespace {
 
-bool tell(Home home, Word& signal) {
-    const TellsInDeath pending(home, signal);
+bool tell(Sharing sharing, Word& signal) {
+    const TellsInDeath pending(sharing, signal);
     std::uint32_t expected = waiting;
     if (!signal.compare_exchange_strong(expected, notified)) return false;
-    if (home == Home::process) {
+    if (sharing == Sharing::processes) {
         platform::shared_futex_wake(signal, 1);
     } else {
         platform::futex_wake(signal, 1);
@@ -45,14 +45,14 @@ void notify_processes(WaitList& list, std::uint32_t most) {
         if (is_dead(waiter.id)) continue;
         anybody = true;
         if (most == 0) break;
-        if (tell(Home::process, signal_of(waiter.id))) --most;
+        if (tell(Sharing::processes, signal_of(waiter.id))) --most;
     }
     if (!anybody) list.waiters = 0;  // what the dead have left
 }
 
 void tell_first(const std::vector<Found>& found) {
     for (const Found& waiter : found) {
-        if (!is_dead(waiter.id) && tell(Home::process, signal_of(waiter.id))) return;
+        if (!is_dead(waiter.id) && tell(Sharing::processes, signal_of(waiter.id))) return;
     }
 }
 
@@ -68,8 +68,8 @@ void pass_on(const std::vector<Found>& found) {
     }
 }
 
-Word& signal_of_this_thread(Home home, WaitingThread& thread) {
-    return home == Home::thread ? thread.signal : signal_of(this_participant());
+Word& signal_of_this_thread(Sharing sharing, WaitingThread& thread) {
+    return sharing == Sharing::threads ? thread.signal : signal_of(this_participant());
 }
 
 }  // namespace
@@ -84,17 +84,17 @@ void hand_on_what_was_told(Participant& life, Word& signal) {
 }
 
 void WaitList::notify(std::uint32_t most) {
-    if (home.get("the condition") == Home::process) return notify_processes(*this, most);
+    if (sharing.get("the condition") == Sharing::processes) return notify_processes(*this, most);
     for (WaitingThread* thread = first; thread != nullptr && most > 0;) {
         WaitingThread* const next = thread->next;  // a thread that was told may be gone
-        if (thread->signal.load() == waiting && tell(Home::thread, thread->signal)) --most;
+        if (thread->signal.load() == waiting && tell(Sharing::threads, thread->signal)) --most;
         thread = next;
     }
 }
 
 std::uint32_t WaitList::count() const noexcept {
     std::uint32_t waiters_now = 0;
-    if (home.get_or(Home::process) == Home::process) {
+    if (sharing.get_or(Sharing::processes) == Sharing::processes) {
         for (const Found& waiter : find_waiters(name)) waiters_now += is_dead(waiter.id) ? 0U : 1U;
     } else {
         for (const WaitingThread* thread = first; thread != nullptr; thread = thread->next) ++waiters_now;
@@ -103,8 +103,10 @@ std::uint32_t WaitList::count() const noexcept {
 }
 
 Waiter::Waiter(WaitList& list)
-    : list_(list), home_(list.home.get("the condition")), signal_(signal_of_this_thread(home_, thread_)) {
-    if (home_ == Home::process) {
+    : list_(list),
+      sharing_(list.sharing.get("the condition")),
+      signal_(signal_of_this_thread(sharing_, thread_)) {
+    if (sharing_ == Sharing::processes) {
         Participant& life = own_participant();
         signal_ = waiting;
         life.ticket = list.next_ticket++;
@@ -119,7 +121,7 @@ Waiter::Waiter(WaitList& list)
 
 // The lock is held again.
 Waiter::~Waiter() {
-    if (home_ == Home::process) {
+    if (sharing_ == Sharing::processes) {
         own_participant().waits_for = 0;
         std::uint32_t left = list_.waiters;
         if (left > 0) list_.waiters = left - 1;
@@ -134,7 +136,7 @@ bool Waiter::sleep(Deadline deadline) {
     trace::Wait wait("Condition.wait");
     while (!told() && !deadline.has_passed()) {
         wait.begins();
-        if (home_ == Home::thread) {
+        if (sharing_ == Sharing::threads) {
             platform::futex_wait(signal_, waiting, deadline);
         } else {
             sleep_among_processes(deadline);
@@ -162,4 +164,4 @@ void Waiter::sleep_among_processes(Deadline deadline) {
     }
 }
 
-}  // namespace chorus::sync
+}  // namespace chorus::inline v0::detail::sync

@@ -8,7 +8,7 @@
 #include "memory/damage.hpp"
 #include "sync/waiting.hpp"
 
-namespace chorus::sync {
+namespace chorus::inline v0::detail::sync {
 
 /// What a waiter's word holds. All of them leave the system's 30 bits free, so that it wakes the waiter if
 /// the one who tells it is killed in between.
@@ -23,7 +23,7 @@ struct WaitingThread {
 
 /// Layout: as below. Writers: who holds the condition's lock.
 struct WaitList {
-    memory::Fixed<Home> home{Home::thread};
+    memory::Fixed<Sharing> sharing{Sharing::threads};
     std::uint64_t name = 0;          ///< of processes: what their lives say they wait for; never 0
     std::uint32_t next_ticket = 0;   ///< of processes
     Word waiters{0};                 ///< of processes: too high when some have died
@@ -55,9 +55,9 @@ private:
     void sleep_among_processes(Deadline deadline);
 
     WaitList& list_;
-    const Home home_;
+    const Sharing sharing_;
     WaitingThread thread_;
     Word& signal_;
 };
 
-}  // namespace chorus::sync
+}  // namespace chorus::inline v0::detail::sync

@@ -7,15 +7,15 @@
 #include <chorus/errors.hpp>
 #include "platform/os_thread.hpp"
 
-namespace chorus::sync {
+namespace chorus::inline v0::detail::sync {
 namespace {
 
 constinit std::atomic<std::uint32_t> threads_numbered{0};
 
-int wake(Home home, const Word& bell, std::uint32_t most) noexcept {
+int wake(Sharing sharing, const Word& bell, std::uint32_t most) noexcept {
     const int count = most > INT_MAX ? INT_MAX : static_cast<int>(most);
-    return home == Home::process ? platform::shared_futex_wake(bell, count)
-                                 : platform::futex_wake(bell, count);
+    return sharing == Sharing::processes ? platform::shared_futex_wake(bell, count)
+                                         : platform::futex_wake(bell, count);
 }
 
 }  // namespace
@@ -32,9 +32,9 @@ void refuse_endless_waits(bool is_last_process) noexcept {
 
 void allow_endless_waits() noexcept { waits_may_be_endless = false; }
 
-void require_somebody_else(Home home, Deadline deadline) {
+void require_somebody_else(Sharing sharing, Deadline deadline) {
     if (!waits_may_be_endless.load(std::memory_order_relaxed) || !deadline.is_never()) return;
-    if ((home == Home::process && !no_other_process) || platform::running_threads() > 1) return;
+    if ((sharing == Sharing::processes && !no_other_process) || platform::running_threads() > 1) return;
     throw UsageError(
         "this wait would never end: the program is ending, its daemon threads are halted with what they "
         "hold, and "
@@ -43,31 +43,31 @@ void require_somebody_else(Home home, Deadline deadline) {
 
 constinit thread_local std::uint32_t number_of_this_thread = 0;
 
-std::uint32_t me(Home home) {
-    if (home == Home::process) return this_participant();
+std::uint32_t me(Sharing sharing) {
+    if (sharing == Sharing::processes) return this_participant();
     // A number of our own: the system's changes in a forked copy.
     if (number_of_this_thread == 0)
         number_of_this_thread = threads_numbered.fetch_add(1) % ((1U << 30) - 1) + 1;
     return number_of_this_thread;
 }
 
-void Bell::ring_all(Home home) noexcept {
+void Bell::ring_all(Sharing sharing) noexcept {
     if (!is_marked()) return;
     word_.exchange(0);
-    wake(home, word_, UINT_MAX);
+    wake(sharing, word_, UINT_MAX);
 }
 
-void Bell::wake_sleepers(Home home, std::uint32_t most) noexcept {
-    if (wake(home, word_, most) != 0) return;
+void Bell::wake_sleepers(Sharing sharing, std::uint32_t most) noexcept {
+    if (wake(sharing, word_, most) != 0) return;
     // Nobody there: the mark was left by the dead, or by who needed no sleep. Whoever came meanwhile marks it
     // again.
     word_.exchange(0);
-    wake(home, word_, UINT_MAX);
+    wake(sharing, word_, UINT_MAX);
 }
 
-bool sleep(Home home, const Word& watched, std::uint32_t seen, const Bell& bell, Deadline deadline,
+bool sleep(Sharing sharing, const Word& watched, std::uint32_t seen, const Bell& bell, Deadline deadline,
            std::span<const ParticipantId> watched_participants) {
-    require_somebody_else(home, deadline);
+    require_somebody_else(sharing, deadline);
     std::array<platform::WordHolds, platform::most_words_to_wait_on> words;
     // The watched word comes last: the system begins to wait on each as it goes, and who changes the word and
     // is killed before it rings must find the sleeper on the bell already.
@@ -81,8 +81,8 @@ bool sleep(Home home, const Word& watched, std::uint32_t seen, const Bell& bell,
     }
     words[count++] = {&watched, seen};
     const auto waited = std::span(words).first(count);
-    return home == Home::process ? platform::shared_futex_wait_on_all(waited, deadline)
-                                 : platform::futex_wait_on_all(waited, deadline);
+    return sharing == Sharing::processes ? platform::shared_futex_wait_on_all(waited, deadline)
+                                         : platform::futex_wait_on_all(waited, deadline);
 }
 
-}  // namespace chorus::sync
+}  // namespace chorus::inline v0::detail::sync

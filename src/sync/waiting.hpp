@@ -21,18 +21,18 @@
 #include <span>
 
 #include <chorus/deadline.hpp>
-#include <chorus/detail/sync/home.hpp>
+#include <chorus/detail/sharing.hpp>
 #include "platform/look.hpp"
 #include "platform/robust_mutex.hpp"
 #include "sync/liveness.hpp"
 #include "trace/trace.hpp"
 
-namespace chorus::sync {
+namespace chorus::inline v0::detail::sync {
 
 using Word = std::atomic<std::uint32_t>;
 
-/// Names the calling thread in words of objects of this home. Never 0, never above 30 bits.
-std::uint32_t me(Home home);
+/// Names the calling thread in words of objects of this sharing. Never 0, never above 30 bits.
+std::uint32_t me(Sharing sharing);
 
 /// Called at the program's end, when its daemon threads are halted: from now on a wait without a deadline is
 /// refused where nobody is left who could end it. `is_last_process`: there is no parent, and all children
@@ -40,8 +40,8 @@ std::uint32_t me(Home home);
 void refuse_endless_waits(bool is_last_process) noexcept;
 /// In a copy of the process: it is not ending.
 void allow_endless_waits() noexcept;
-/// Throws: UsageError if a wait for an object of this home could never end.
-void require_somebody_else(Home home, Deadline deadline);
+/// Throws: UsageError if a wait for an object of this sharing could never end.
+void require_somebody_else(Sharing sharing, Deadline deadline);
 
 /// Where sleepers are woken. The mark says that there are some, or may be.
 class Bell {
@@ -49,10 +49,10 @@ public:
     static constexpr std::uint32_t marked = 1U << 31;
 
     /// Tells the sleepers that the watched word has changed.
-    void ring_all(Home home) noexcept;
+    void ring_all(Sharing sharing) noexcept;
     /// Wakes `most` of those who are asleep.
-    void ring(Home home, std::uint32_t most) noexcept {
-        if (is_marked()) wake_sleepers(home, most);
+    void ring(Sharing sharing, std::uint32_t most) noexcept {
+        if (is_marked()) wake_sleepers(sharing, most);
     }
     bool is_marked() const noexcept { return (word_.load() & marked) != 0; }
     /// Exactly so, whatever stood there: who sleeps on the bell sleeps on this value.
@@ -62,14 +62,14 @@ public:
     const Word& word() const noexcept { return word_; }
 
 private:
-    void wake_sleepers(Home home, std::uint32_t most) noexcept;
+    void wake_sleepers(Sharing sharing, std::uint32_t most) noexcept;
 
     Word word_{0};
 };
 
 /// Sleeps while the watched word and the marked bell stay as they are and those who are watched live.
 /// Returns false when the deadline passed; may return early.
-bool sleep(Home home, const Word& watched, std::uint32_t seen, const Bell& bell, Deadline deadline,
+bool sleep(Sharing sharing, const Word& watched, std::uint32_t seen, const Bell& bell, Deadline deadline,
            std::span<const ParticipantId> watched_participants = {});
 
 /// Before going to sleep.
@@ -85,8 +85,8 @@ bool spin_until(Attempt&& attempt) {
 /// The death of this thread wakes one sleeper on the bell; for threads nothing.
 class TellsInDeath {
 public:
-    TellsInDeath(Home home, const Word& word) {
-        if (home == Home::process) pending_.emplace(word);
+    TellsInDeath(Sharing sharing, const Word& word) {
+        if (sharing == Sharing::processes) pending_.emplace(word);
     }
 
 private:
@@ -97,19 +97,19 @@ private:
 /// there is enough for them too. `call` is what a trace names the wait by. Returns false when the deadline
 /// passed.
 template <class Attempt, class PassOn>
-bool wait_until(const char* call, Home home, const Word& watched, Bell& bell, Deadline deadline,
+bool wait_until(const char* call, Sharing sharing, const Word& watched, Bell& bell, Deadline deadline,
                 Attempt&& attempt, PassOn&& pass_on) {
     if (attempt()) return true;
     if (deadline.has_passed()) return false;
     if (spin_until(attempt)) return true;
     trace::Wait wait(call);
-    const TellsInDeath pending(home, bell.word());
+    const TellsInDeath pending(sharing, bell.word());
     for (;;) {
         const std::uint32_t seen = watched.load();
         bell.mark();
         if (attempt()) break;
         wait.begins();
-        if (!sleep(home, watched, seen, bell, deadline)) {
+        if (!sleep(sharing, watched, seen, bell, deadline)) {
             if (attempt()) break;
             return false;
         }
@@ -118,4 +118,4 @@ bool wait_until(const char* call, Home home, const Word& watched, Bell& bell, De
     return true;
 }
 
-}  // namespace chorus::sync
+}  // namespace chorus::inline v0::detail::sync

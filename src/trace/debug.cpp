@@ -6,7 +6,7 @@
 
 #include "platform/file_descriptor.hpp"
 
-namespace chorus::trace {
+namespace chorus::inline v0::detail::trace {
 
 void debug(const char* text) noexcept {
     const char* const value = ::secure_getenv("CHORUS_DEBUG");
@@ -18,4 +18,4 @@ void debug(const char* text) noexcept {
     }
 }
 
-}  // namespace chorus::trace
+}  // namespace chorus::inline v0::detail::trace

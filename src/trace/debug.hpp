@@ -1,9 +1,9 @@
 // Why something was done in another way than usual, for who looks for the reason: with CHORUS_DEBUG=1.
 #pragma once
 
-namespace chorus::trace {
+namespace chorus::inline v0::detail::trace {
 
 /// Writes "chorus: TEXT" and a line's end to standard error, if CHORUS_DEBUG is 1 in the environment.
 void debug(const char* text) noexcept;
 
-}  // namespace chorus::trace
+}  // namespace chorus::inline v0::detail::trace

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace chorus::trace {
+namespace chorus::inline v0::detail::trace {
 namespace {
 
 // Bytes of the character at the start of this text; 0: no UTF-8 begins here.
@@ -75,4 +75,4 @@ Line& Line::quoted(std::string_view text, std::size_t most) noexcept {
     return *this;
 }
 
-}  // namespace chorus::trace
+}  // namespace chorus::inline v0::detail::trace

@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace chorus::trace {
+namespace chorus::inline v0::detail::trace {
 
 /// What does not fit is left out, at the end of texts only: the line stays JSON.
 class Line {
@@ -35,4 +35,4 @@ private:
     std::array<char, room> bytes_;
 };
 
-}  // namespace chorus::trace
+}  // namespace chorus::inline v0::detail::trace

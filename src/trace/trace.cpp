@@ -12,7 +12,7 @@
 #include "platform/os_thread.hpp"
 #include "trace/line.hpp"
 
-namespace chorus::trace {
+namespace chorus::inline v0::detail::trace {
 
 constinit std::atomic<bool> switched_on{false};
 
@@ -181,4 +181,4 @@ void end_arrow(std::uint64_t arrow) noexcept {
     if (is_on()) Event('f').of(Kind::task).named("task").raw(",\"bp\":\"e\",\"id\":").number(arrow).write();
 }
 
-}  // namespace chorus::trace
+}  // namespace chorus::inline v0::detail::trace

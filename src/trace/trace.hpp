@@ -23,7 +23,7 @@
 #include <string_view>
 #include <utility>
 
-namespace chorus::trace {
+namespace chorus::inline v0::detail::trace {
 
 extern constinit std::atomic<bool> switched_on;
 
@@ -107,4 +107,4 @@ private:
     Span span_;
 };
 
-}  // namespace chorus::trace
+}  // namespace chorus::inline v0::detail::trace

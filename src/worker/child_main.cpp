@@ -16,7 +16,7 @@
 // they stand in the code: in a fork server's copies each 64 KiB of code that is touched has to be fetched
 // anew, and that is most of what such a child costs.
 
-namespace chorus::worker {
+namespace chorus::inline v0::detail::worker {
 namespace {
 
 void tell_on_stderr(const std::string& text) {
@@ -75,4 +75,4 @@ void begin_trace(const ChildRequest& birth) {
     std::exit(code);
 }
 
-}  // namespace chorus::worker
+}  // namespace chorus::inline v0::detail::worker

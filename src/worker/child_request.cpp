@@ -1,6 +1,6 @@
 #include "worker/child_request.hpp"
 
-namespace chorus::worker {
+namespace chorus::inline v0::detail::worker {
 
 Request::Request(const ChildRequest& birth, const message::Call& call) {
     message::encode(payload_, birth);
@@ -77,4 +77,4 @@ void ChildSetup::settle_in() {
     identity() = std::move(birth_.identity);
 }
 
-}  // namespace chorus::worker
+}  // namespace chorus::inline v0::detail::worker

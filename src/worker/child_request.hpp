@@ -18,7 +18,7 @@
 #include "worker/exit_words.hpp"
 #include "worker/identity.hpp"
 
-namespace chorus::worker {
+namespace chorus::inline v0::detail::worker {
 
 /// Travels as an aggregate.
 struct ChildRequest {
@@ -102,4 +102,4 @@ private:
     std::optional<message::WrittenCall> call_;
 };
 
-}  // namespace chorus::worker
+}  // namespace chorus::inline v0::detail::worker

@@ -24,7 +24,7 @@
 #include "platform/os_process.hpp"
 #include "platform/page.hpp"
 
-namespace chorus::worker {
+namespace chorus::inline v0::detail::worker {
 
 using platform::page_size;
 inline constexpr std::size_t most_exit_words = 1000;
@@ -95,4 +95,4 @@ private:
     std::uint32_t number_ = no_exit_word;
 };
 
-}  // namespace chorus::worker
+}  // namespace chorus::inline v0::detail::worker

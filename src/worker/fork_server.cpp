@@ -17,7 +17,7 @@
 #include "worker/gate.hpp"
 #include "worker/reexec.hpp"
 
-namespace chorus::worker {
+namespace chorus::inline v0::detail::worker {
 namespace {
 
 /// Layout of the hand-over pages. The first is not for those who have been handed over: once it is through
@@ -356,4 +356,4 @@ void preload(int socket, message::Reader loads) {
     }
 }
 
-}  // namespace chorus::worker
+}  // namespace chorus::inline v0::detail::worker

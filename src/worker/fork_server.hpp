@@ -27,7 +27,7 @@
 #include "platform/os_process.hpp"
 #include "worker/child_request.hpp"
 
-namespace chorus::worker {
+namespace chorus::inline v0::detail::worker {
 
 // ---- the client's side ----
 
@@ -53,4 +53,4 @@ std::unique_ptr<ChildSetup> serve(platform::FileDescriptor& socket, platform::Fi
 /// Tells the client the exception that is being handled: what keeps this process from being a server.
 void tell_what_prevents_it(int socket) noexcept;
 
-}  // namespace chorus::worker
+}  // namespace chorus::inline v0::detail::worker

@@ -10,7 +10,7 @@
 #include "sync/waiting.hpp"
 #include "trace/trace.hpp"
 
-namespace chorus::worker {
+namespace chorus::inline v0::detail::worker {
 namespace {
 
 void call(const std::function<void()>& function, const char* what) {
@@ -95,7 +95,7 @@ void FutureState::wait_done(Deadline deadline) const {
 
 bool FutureState::sleep_until_done(Deadline deadline) const {
     if (sync::spin_until([this] { return is_done(); })) return true;
-    sync::require_somebody_else(sync::Home::thread, deadline);
+    sync::require_somebody_else(Sharing::threads, deadline);
     for (;;) {
         const std::uint32_t seen = word_.fetch_or(somebody_waits) | somebody_waits;
         if ((seen & step_mask) >= cancelled) return true;
@@ -236,4 +236,4 @@ void write_future(std::ostream& out, const FutureState& state, const std::type_i
     out << ">";
 }
 
-}  // namespace chorus::worker
+}  // namespace chorus::inline v0::detail::worker

@@ -13,12 +13,12 @@
 #include "worker/lifetime.hpp"
 #include "worker/running_time.hpp"
 
-namespace chorus::worker {
+namespace chorus::inline v0::detail::worker {
 namespace {
 
 struct Awaited {
     ProcessPointer process;
-    std::optional<Timeout> timeout;
+    Deadline timeout;
     std::function<void(bool)> ended;
     std::optional<RunningTime::Point> due;  ///< once the thread has seen it
     bool timed_out = false;
@@ -63,8 +63,8 @@ RunningTime::Point Listener::earliest() {
     const auto here = time.now();
     auto earliest = RunningTime::never;
     for (auto& [number, each] : awaited) {
-        if (!each.timeout || each.timed_out) continue;
-        if (!each.due) each.due = RunningTime::after(here, *each.timeout);
+        if (each.timeout.is_never() || each.timed_out) continue;
+        if (!each.due) each.due = RunningTime::after(here, each.timeout);
         earliest = std::min(earliest, *each.due);
     }
     return earliest;
@@ -151,7 +151,7 @@ void prepare_futures() {
     running_listener();
 }
 
-void when_ended(ProcessPointer process, std::optional<Timeout> timeout, std::function<void(bool)> ended) {
+void when_ended(ProcessPointer process, Deadline timeout, std::function<void(bool)> ended) {
     auto& listener = running_listener();
     const std::lock_guard guard(listener.mutex);
     const auto number = listener.next++;
@@ -166,7 +166,7 @@ void when_ended(ProcessPointer process, std::optional<Timeout> timeout, std::fun
         listener.awaited.erase(place);  // or the program's end would wait for it
         throw;
     }
-    if (timeout) listener.bell.ring();
+    if (!timeout.is_never()) listener.bell.ring();
 }
 
 bool finish_futures() {
@@ -202,4 +202,4 @@ void forget_futures() {
     holder().listener = nullptr;  // its thread is not here; its descriptors are closed when this copy ends
 }
 
-}  // namespace chorus::worker
+}  // namespace chorus::inline v0::detail::worker

@@ -5,7 +5,7 @@
 #include "platform/futex.hpp"
 #include "platform/look.hpp"
 
-namespace chorus::worker {
+namespace chorus::inline v0::detail::worker {
 
 void Gate::close(std::uint32_t birth) noexcept { word_.store(4 * birth + closed); }
 
@@ -44,4 +44,4 @@ void Gate::answer(std::uint32_t birth, State state) noexcept {
     }
 }
 
-}  // namespace chorus::worker
+}  // namespace chorus::inline v0::detail::worker

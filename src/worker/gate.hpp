@@ -10,7 +10,7 @@
 
 #include "platform/os_process.hpp"
 
-namespace chorus::worker {
+namespace chorus::inline v0::detail::worker {
 
 /// Layout: one word in memory shared by parent and child, a birth's number * 4 + a State.
 /// Parent: closed → open or refused; child: closed → asleep.
@@ -33,4 +33,4 @@ private:
     std::atomic<std::uint32_t> word_{0};
 };
 
-}  // namespace chorus::worker
+}  // namespace chorus::inline v0::detail::worker

@@ -5,7 +5,7 @@
 
 #include "platform/os_process.hpp"
 
-namespace chorus::worker {
+namespace chorus::inline v0::detail::worker {
 namespace {
 
 std::atomic<int> children_made{0};
@@ -40,4 +40,4 @@ const std::vector<unsigned char>& authkey() {
     return identity().authkey;
 }
 
-}  // namespace chorus::worker
+}  // namespace chorus::inline v0::detail::worker

@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 
-#include <chorus/start_method.hpp>
+#include <chorus/process.hpp>
 #include "platform/file_descriptor.hpp"
 
-namespace chorus::worker {
+namespace chorus::inline v0::detail::worker {
 
 /// Told to each child at its birth; travels as an aggregate.
 struct Identity {
@@ -33,4 +33,4 @@ void forget_children_numbering();
 
 const std::vector<unsigned char>& authkey();
 
-}  // namespace chorus::worker
+}  // namespace chorus::inline v0::detail::worker

@@ -28,7 +28,7 @@
 #include "worker/start_child.hpp"
 #include "worker/threads.hpp"
 
-namespace chorus::worker {
+namespace chorus::inline v0::detail::worker {
 namespace {
 
 // Constant-initialised: static constructors of the program may ask.
@@ -287,4 +287,4 @@ void leave_statics_to_their_maker() {
     return code;
 }
 
-}  // namespace chorus::worker
+}  // namespace chorus::inline v0::detail::worker

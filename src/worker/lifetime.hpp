@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-namespace chorus::worker {
+namespace chorus::inline v0::detail::worker {
 
 /// Between the program's static initialisation and its end: processes and threads may be started.
 bool has_begun() noexcept;
@@ -57,4 +57,4 @@ void leave_statics_to_their_maker();
 /// The program's arguments as it was given them, for images of itself.
 const std::vector<std::string>& program_arguments();
 
-}  // namespace chorus::worker
+}  // namespace chorus::inline v0::detail::worker

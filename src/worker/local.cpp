@@ -1,11 +1,11 @@
-#include <chorus/local.hpp>
+#include <chorus/detail/worker/local_values.hpp>
 
 #include <mutex>
 
 #include "platform/fork_mutex.hpp"
 #include "worker/threads.hpp"
 
-namespace chorus::worker {
+namespace chorus::inline v0::detail::worker {
 namespace {
 
 // For the values of all locals: it is used when a thread makes a value, and when it ends.
@@ -98,4 +98,4 @@ void LocalValues::clear() {
     values.swap(values_);
 }
 
-}  // namespace chorus::worker
+}  // namespace chorus::inline v0::detail::worker

@@ -8,7 +8,7 @@
 #include "platform/os_thread.hpp"
 #include "sync/shared_runtime.hpp"
 
-namespace chorus::worker {
+namespace chorus::inline v0::detail::worker {
 namespace {
 
 constexpr int standard_output = 1;
@@ -30,4 +30,4 @@ void print_whole(const std::string& text) {
     platform::write_line(standard_output, text);
 }
 
-}  // namespace chorus::worker
+}  // namespace chorus::inline v0::detail::worker

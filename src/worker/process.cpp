@@ -18,8 +18,8 @@
 #include "worker/running_time.hpp"
 #include "worker/start_child.hpp"
 
-namespace chorus {
-namespace worker {
+namespace chorus::inline v0 {
+namespace detail::worker {
 namespace {
 
 // The children that were started and not yet collected. The set of their descriptors tells at once
@@ -264,7 +264,7 @@ bool join(const ProcessPointer& state, Deadline deadline) {
                    [&](int process) { return platform::wait_readable(process, deadline); });
 }
 
-bool join_within(const ProcessPointer& state, const Timeout& timeout) {
+bool join_within(const ProcessPointer& state, const Deadline& timeout) {
     RunningTime time;
     const auto until = RunningTime::after(time.now(), timeout);
     return join_by(state, false, [&](int process) { return time.wait_readable(process, until); });
@@ -309,20 +309,22 @@ void forget_children() {
     here.by_pid.clear();
 }
 
-}  // namespace worker
+}  // namespace detail::worker
 
 namespace multiprocessing {
 
-using worker::ProcessState;
+using detail::worker::ProcessState;
 
-void BaseProcess::start() { worker::start(state_); }
-bool BaseProcess::join(Deadline deadline) { return worker::join(state_, deadline); }
+void BaseProcess::start() const { detail::worker::start(detail::Access::state(*this)); }
+bool BaseProcess::join(Deadline deadline) const {
+    return detail::worker::join(detail::Access::state(*this), deadline);
+}
 
-void BaseProcess::run() {
-    std::unique_ptr<message::Call> call;
+void BaseProcess::run() const {
+    std::unique_ptr<detail::message::Call> call;
     {
         const std::lock_guard guard(state_->mutex);
-        worker::require_open(*state_);
+        detail::worker::require_open(*state_);
         call = std::move(state_->call);
     }
     if (!call) throw UsageError("cannot run " + name() + ": its function has been run or started already");
@@ -332,12 +334,12 @@ void BaseProcess::run() {
 bool BaseProcess::is_alive() const {
     if (state_->kind == ProcessState::Kind::self) return true;
     const std::lock_guard guard(state_->mutex);
-    worker::require_open(*state_);
-    worker::require_maker(*state_, "ask about");
+    detail::worker::require_open(*state_);
+    detail::worker::require_maker(*state_, "ask about");
     if (state_->phase < ProcessState::Phase::started) return false;
     if (state_->kind == ProcessState::Kind::parent)
-        return !platform::process_has_ended(state_->process->get());
-    return !worker::poll_locked(*state_);
+        return !detail::platform::process_has_ended(state_->process->get());
+    return !detail::worker::poll_locked(*state_);
 }
 
 std::string BaseProcess::name() const {
@@ -345,10 +347,10 @@ std::string BaseProcess::name() const {
     return state_->name;
 }
 
-void BaseProcess::set_name(const std::string& name) {
+void BaseProcess::set_name(const std::string& name) const {
     const std::lock_guard guard(state_->mutex);
     state_->name = name;
-    if (state_->kind == ProcessState::Kind::self) worker::identity().name = name;
+    if (state_->kind == ProcessState::Kind::self) detail::worker::identity().name = name;
 }
 
 bool BaseProcess::daemon() const {
@@ -356,9 +358,9 @@ bool BaseProcess::daemon() const {
     return state_->daemon;
 }
 
-void BaseProcess::set_daemon(bool daemon) {
+void BaseProcess::set_daemon(bool daemon) const {
     const std::lock_guard guard(state_->mutex);
-    worker::require_open(*state_);
+    detail::worker::require_open(*state_);
     if (state_->phase != ProcessState::Phase::initial) {
         throw UsageError(
             "cannot change the daemon flag of " + state_->name +
@@ -368,37 +370,37 @@ void BaseProcess::set_daemon(bool daemon) {
 }
 
 int BaseProcess::pid() const {
-    if (state_->kind == ProcessState::Kind::self) return platform::process_id();
+    if (state_->kind == ProcessState::Kind::self) return detail::platform::process_id();
     const std::lock_guard guard(state_->mutex);
-    worker::require_open(*state_);
+    detail::worker::require_open(*state_);
     return state_->pid;
 }
 
 std::optional<int> BaseProcess::exitcode() const {
     if (state_->kind == ProcessState::Kind::self) return std::nullopt;
     const std::lock_guard guard(state_->mutex);
-    worker::require_open(*state_);
+    detail::worker::require_open(*state_);
     if (state_->phase < ProcessState::Phase::started) return std::nullopt;
-    worker::require_maker(*state_, "ask about");
-    worker::poll_locked(*state_);
+    detail::worker::require_maker(*state_, "ask about");
+    detail::worker::poll_locked(*state_);
     return state_->exitcode;
 }
 
 int BaseProcess::sentinel() const {
     const std::lock_guard guard(state_->mutex);
     if (state_->kind == ProcessState::Kind::self) throw UsageError("the current process has no sentinel");
-    worker::require_started(*state_, "get the sentinel of");
+    detail::worker::require_started(*state_, "get the sentinel of");
     return state_->process->get();
 }
 
-void BaseProcess::terminate() { worker::send_signal(state_, SIGTERM); }
-void BaseProcess::kill() { worker::send_signal(state_, SIGKILL); }
-void BaseProcess::interrupt() { worker::send_signal(state_, SIGINT); }
+void BaseProcess::terminate() const { detail::worker::send_signal(detail::Access::state(*this), SIGTERM); }
+void BaseProcess::kill() const { detail::worker::send_signal(detail::Access::state(*this), SIGKILL); }
+void BaseProcess::interrupt() const { detail::worker::send_signal(detail::Access::state(*this), SIGINT); }
 
-void BaseProcess::close() {
+void BaseProcess::close() const {
     const std::lock_guard guard(state_->mutex);
-    worker::require_child(*state_, "close");
-    if (state_->phase == ProcessState::Phase::started && !worker::poll_locked(*state_)) {
+    detail::worker::require_child(*state_, "close");
+    if (state_->phase == ProcessState::Phase::started && !detail::worker::poll_locked(*state_)) {
         throw UsageError("cannot close " + state_->name + " while it runs: join() or terminate() it first");
     }
     state_->phase = ProcessState::Phase::closed;
@@ -407,7 +409,7 @@ void BaseProcess::close() {
 }
 
 const std::vector<unsigned char>& BaseProcess::authkey() const {
-    return worker::authkey();  // one for the whole program
+    return detail::worker::authkey();  // one for the whole program
 }
 
 std::ostream& operator<<(std::ostream& out, const BaseProcess& process) {
@@ -426,12 +428,12 @@ std::ostream& operator<<(std::ostream& out, const BaseProcess& process) {
         out << " closed";
     } else if (state.kind == Kind::self) {
         out << " started";
-    } else if (state.kind == Kind::parent || state.maker_pid != platform::process_id()) {
+    } else if (state.kind == Kind::parent || state.maker_pid != detail::platform::process_id()) {
         out << " unknown";
     } else if (state.phase < ProcessState::Phase::started) {
         out << " initial";
     } else {
-        worker::poll_locked(state);
+        detail::worker::poll_locked(state);
         const bool has_ended = state.phase == ProcessState::Phase::stopped;
         out << (has_ended ? " stopped" : " started");
         if (has_ended && !state.exitcode)
@@ -439,7 +441,7 @@ std::ostream& operator<<(std::ostream& out, const BaseProcess& process) {
         if (state.exitcode) {
             out << " exitcode=";
             if (*state.exitcode < 0) {
-                out << '-' << platform::signal_name(-*state.exitcode);
+                out << '-' << detail::platform::signal_name(-*state.exitcode);
             } else {
                 out << *state.exitcode;
             }
@@ -453,10 +455,10 @@ namespace {
 
 // Made anew in a copy of this process, which is another.
 struct Relatives {
-    platform::ForkMutex mutex;
+    detail::platform::ForkMutex mutex;
     int pid = 0;
-    worker::ProcessPointer self;
-    worker::ProcessPointer parent;
+    detail::worker::ProcessPointer self;
+    detail::worker::ProcessPointer parent;
 };
 
 Relatives& relatives() {
@@ -466,8 +468,8 @@ Relatives& relatives() {
 // Before main: a fork while another thread makes it would leave a copy that waits for ever.
 [[maybe_unused]] auto& relatives_made = relatives();
 
-worker::ProcessPointer describe_self() {
-    const auto& self = worker::identity();
+detail::worker::ProcessPointer describe_self() {
+    const auto& self = detail::worker::identity();
     auto state = std::make_shared<ProcessState>();
     state->kind = ProcessState::Kind::self;
     state->type_name = self.parent_name.empty() ? "_MainProcess" : self.type_name;
@@ -479,8 +481,8 @@ worker::ProcessPointer describe_self() {
     return state;
 }
 
-worker::ProcessPointer describe_parent() {
-    const auto& self = worker::identity();
+detail::worker::ProcessPointer describe_parent() {
+    const auto& self = detail::worker::identity();
     if (self.parent_name.empty()) return nullptr;
     auto state = std::make_shared<ProcessState>();
     state->kind = ProcessState::Kind::parent;
@@ -488,7 +490,8 @@ worker::ProcessPointer describe_parent() {
     state->name = self.parent_name;
     state->pid = self.parent_pid;
     state->phase = ProcessState::Phase::started;
-    state->process = std::make_shared<platform::FileDescriptor>(platform::open_parent(self.parent_pid));
+    state->process =
+        std::make_shared<detail::platform::FileDescriptor>(detail::platform::open_parent(self.parent_pid));
     return state;
 }
 
@@ -497,13 +500,13 @@ worker::ProcessPointer describe_parent() {
 Process current_process() {
     auto& known = relatives();
     const std::lock_guard guard(known.mutex);
-    if (known.pid != platform::process_id()) {
+    if (known.pid != detail::platform::process_id()) {
         known.self = nullptr;
         known.parent = nullptr;
-        known.pid = platform::process_id();
+        known.pid = detail::platform::process_id();
     }
     if (!known.self) known.self = describe_self();
-    return Process(known.self);
+    return detail::Access::make<Process>(known.self);
 }
 
 std::optional<Process> parent_process() {
@@ -512,25 +515,26 @@ std::optional<Process> parent_process() {
     const std::lock_guard guard(known.mutex);
     if (!known.parent) known.parent = describe_parent();
     if (!known.parent) return std::nullopt;
-    return Process(known.parent);
+    return detail::Access::make<Process>(known.parent);
 }
 
 std::vector<Process> active_children() {
     std::vector<Process> processes;
-    for (auto& state : worker::living_children()) processes.emplace_back(std::move(state));
+    for (auto& state : detail::worker::living_children())
+        processes.push_back(detail::Access::make<Process>(std::move(state)));
     return processes;
 }
 
-int cpu_count() noexcept { return platform::all_cpus(); }
-int process_cpu_count() noexcept { return platform::usable_cpus(); }
+int cpu_count() noexcept { return detail::platform::all_cpus(); }
+int process_cpu_count() noexcept { return detail::platform::usable_cpus(); }
 
-void set_executable(const std::string& path) { worker::set_image_path(path); }
-void stop_forkserver() { worker::stop_fork_server(); }
-void set_forkserver_preload(void (*load)()) { worker::preload_in_fork_server(load); }
+void set_executable(const std::string& path) { detail::worker::set_image_path(path); }
+void stop_forkserver() { detail::worker::stop_fork_server(); }
+void set_forkserver_preload(void (*load)()) { detail::worker::preload_in_fork_server(load); }
 
 }  // namespace multiprocessing
 
-int getpid() noexcept { return platform::process_id(); }
-int getppid() noexcept { return platform::parent_process_id(); }
+int getpid() noexcept { return detail::platform::process_id(); }
+int getppid() noexcept { return detail::platform::parent_process_id(); }
 
-}  // namespace chorus
+}  // namespace chorus::inline v0

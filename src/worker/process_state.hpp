@@ -16,7 +16,7 @@
 #include "worker/exit_words.hpp"
 #include "worker/identity.hpp"
 
-namespace chorus::worker {
+namespace chorus::inline v0::detail::worker {
 
 struct ProcessState {
     enum class Kind { child, self, parent };
@@ -53,7 +53,7 @@ using ProcessPointer = std::shared_ptr<ProcessState>;
 void start(const ProcessPointer& state);
 bool join(const ProcessPointer& state, Deadline deadline);
 /// The same, for so much running time at most.
-bool join_within(const ProcessPointer& state, const Timeout& timeout);
+bool join_within(const ProcessPointer& state, const Deadline& timeout);
 /// Collects the exit code if the process has ended. Returns true if it has.
 bool poll(ProcessState& state);
 void send_signal(const ProcessPointer& state, int signal);
@@ -65,4 +65,4 @@ bool join_children();
 /// In a copy made by fork: it has no children.
 void forget_children();
 
-}  // namespace chorus::worker
+}  // namespace chorus::inline v0::detail::worker

@@ -9,7 +9,7 @@ int __real_main(int argc, char** argv, char** environment);
 [[noreturn]] void __real_exit(int code);
 
 int __wrap_main(int argc, char** argv, char** environment) {
-    return chorus::worker::run_program(argc, argv, environment, __real_main);
+    return chorus::detail::worker::run_program(argc, argv, environment, __real_main);
 }
 
 // Bound at the program's start, as addresses in data are: most who call it are copies, and with lazy binding
@@ -17,7 +17,7 @@ int __wrap_main(int argc, char** argv, char** environment) {
 static void (*const volatile bound_exit)(int) = __real_exit;
 
 void __wrap_exit(int code) {
-    chorus::worker::finish();
+    chorus::detail::worker::finish();
     bound_exit(code);
     __builtin_unreachable();
 }

@@ -10,7 +10,7 @@
 #include "sync/shared_runtime.hpp"
 #include "worker/lifetime.hpp"
 
-namespace chorus::worker {
+namespace chorus::inline v0::detail::worker {
 namespace {
 
 constexpr const char* variable = "CHORUS_IMAGE";
@@ -135,4 +135,4 @@ std::optional<Inheritance> take_inheritance() {
     return inheritance;
 }
 
-}  // namespace chorus::worker
+}  // namespace chorus::inline v0::detail::worker

@@ -15,7 +15,7 @@
 
 #include "platform/os_process.hpp"
 
-namespace chorus::worker {
+namespace chorus::inline v0::detail::worker {
 
 enum class Role { fork_server, preloading_fork_server, spawned_child };
 
@@ -45,4 +45,4 @@ int life_line_descriptor();
 /// In a copy made by fork.
 void drop_life_line();
 
-}  // namespace chorus::worker
+}  // namespace chorus::inline v0::detail::worker

@@ -7,7 +7,7 @@
 #include "memory/segment.hpp"
 #include "platform/os_process.hpp"
 
-namespace chorus::worker {
+namespace chorus::inline v0::detail::worker {
 namespace {
 
 struct Header {
@@ -138,4 +138,4 @@ platform::SymbolizedStack Report::stack() const {
     return platform::symbolize(stack);
 }
 
-}  // namespace chorus::worker
+}  // namespace chorus::inline v0::detail::worker

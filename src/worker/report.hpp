@@ -23,7 +23,7 @@
 #include "platform/mapping.hpp"
 #include "platform/symbols.hpp"
 
-namespace chorus::worker {
+namespace chorus::inline v0::detail::worker {
 
 constexpr std::size_t crash_offset = 64;
 constexpr std::size_t outcome_offset = std::size_t{2} << 20;
@@ -65,4 +65,4 @@ struct Death {
 };
 Death death_of(std::optional<int> exitcode, const Report& report, std::size_t memory_limit);
 
-}  // namespace chorus::worker
+}  // namespace chorus::inline v0::detail::worker

@@ -6,8 +6,9 @@
 #include "worker/futures.hpp"
 #include "worker/process_state.hpp"
 #include "worker/report.hpp"
+#include "worker/running_time.hpp"
 
-namespace chorus::worker {
+namespace chorus::inline v0::detail::worker {
 namespace {
 
 using multiprocessing::CallOptions;
@@ -49,9 +50,9 @@ std::exception_ptr conclude(const Started& started, bool timed_out, const TakeVa
     }
     if (const auto thrown = report.exception()) return thrown;
     if (timed_out) {
-        return std::make_exception_ptr(TimedOut("the call took longer than its timeout of " +
-                                                std::to_string(started.options.timeout->duration().count()) +
-                                                " s and was ended"));
+        return std::make_exception_ptr(TimedOut("the call took longer than " +
+                                                limit_in_words("timeout", started.options.timeout, "%f") +
+                                                " and was ended"));
     }
     const std::lock_guard guard(started.process->mutex);
     return death(started, started.process->exitcode, report);
@@ -62,9 +63,10 @@ std::exception_ptr conclude(const Started& started, bool timed_out, const TakeVa
 }  // namespace
 
 void run_in_child(CallOptions options, std::unique_ptr<message::Call> call, const TakeValue& take) {
+    expect_not_negative(options.timeout);
     const auto started = start_call(std::move(options), std::move(call));
     bool timed_out = false;
-    if (started.options.timeout && !join_within(started.process, *started.options.timeout)) {
+    if (!started.options.timeout.is_never() && !join_within(started.process, started.options.timeout)) {
         timed_out = true;
         send_signal(started.process, SIGKILL);
     }
@@ -74,6 +76,7 @@ void run_in_child(CallOptions options, std::unique_ptr<message::Call> call, cons
 
 void run_in_child_later(CallOptions options, std::unique_ptr<message::Call> call,
                         const std::shared_ptr<FutureState>& future, TakeValue take) {
+    expect_not_negative(options.timeout);
     prepare_futures();  // first what may fail without a trace
     const auto started = start_call(std::move(options), std::move(call));
     future->set_running();
@@ -90,4 +93,4 @@ void run_in_child_later(CallOptions options, std::unique_ptr<message::Call> call
     }
 }
 
-}  // namespace chorus::worker
+}  // namespace chorus::inline v0::detail::worker

@@ -14,11 +14,32 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
+#include <string>
 
-#include <chorus/run.hpp>
+#include <chorus/deadline.hpp>
 #include "platform/file_descriptor.hpp"
 
-namespace chorus::worker {
+namespace chorus::inline v0::detail::worker {
+
+/// How long work may take that begins now: a duration counts from here, a time point is what is left of it.
+inline std::chrono::nanoseconds length_of(const Deadline& timeout) noexcept {
+    if (const auto duration = timeout.duration()) return *duration;
+    return timeout.is_never() ? std::chrono::nanoseconds::max() : timeout.remaining();
+}
+/// For messages: "its timeout of 2 s". `format` is of a double.
+inline std::string limit_in_words(const char* what, const Deadline& limit, const char* format) {
+    if (!limit.duration()) return std::string("the time point of its ") + what;
+    char text[64];
+    std::snprintf(text, sizeof text, format, std::chrono::duration<double>(*limit.duration()).count());
+    return std::string("its ") + what + " of " + text + " s";
+}
+/// Throws: UsageError for a limit that no work can keep.
+inline void expect_not_negative(const Deadline& limit) {
+    if (const auto duration = limit.duration(); duration && duration->count() < 0)
+        throw UsageError("a timeout cannot be negative: got " +
+                         std::to_string(std::chrono::duration<double>(*duration).count()) + " s");
+}
 
 class RunningTime {
 public:
@@ -34,11 +55,8 @@ public:
         return counted_;
     }
 
-    static Point after(Point now, const Timeout& timeout) noexcept {
-        constexpr double longest = 3.0e9;  // as Deadline: about 95 years
-        const auto seconds = timeout.duration();
-        return seconds.count() < longest ? now + std::chrono::duration_cast<Point>(seconds) : never;
-    }
+    static Point after(Point now, Point length) noexcept { return length == never ? never : now + length; }
+    static Point after(Point now, const Deadline& timeout) noexcept { return after(now, length_of(timeout)); }
 
     /// Waits until the descriptor is readable. Returns false when this point has come first.
     bool wait_readable(int descriptor, Point until) {
@@ -60,4 +78,4 @@ private:
     Deadline::Clock::time_point looked_ = Deadline::Clock::now();
 };
 
-}  // namespace chorus::worker
+}  // namespace chorus::inline v0::detail::worker

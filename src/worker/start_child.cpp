@@ -16,7 +16,7 @@
 #include "worker/lifetime.hpp"
 #include "worker/reexec.hpp"
 
-namespace chorus::worker {
+namespace chorus::inline v0::detail::worker {
 
 ChildRequest birth_of(const ProcessState& state, StartMethod method) {
     ChildRequest birth;
@@ -156,4 +156,4 @@ Newborn start_child(StartMethod method, ChildRequest birth, message::Call& call,
     return spawn(std::move(birth), call, report);
 }
 
-}  // namespace chorus::worker
+}  // namespace chorus::inline v0::detail::worker

@@ -5,7 +5,7 @@
 #include "worker/child_request.hpp"
 #include "worker/process_state.hpp"
 
-namespace chorus::worker {
+namespace chorus::inline v0::detail::worker {
 
 /// What the child of this state is to be told. Requires: the state is locked by the caller.
 ChildRequest birth_of(const ProcessState& state, StartMethod method);
@@ -21,4 +21,4 @@ void tell_end_in_birth_page(platform::FileDescriptor page, std::uint32_t exit_wo
 /// In a copy made by fork: the gate belongs to the other.
 void forget_fork_gate();
 
-}  // namespace chorus::worker
+}  // namespace chorus::inline v0::detail::worker

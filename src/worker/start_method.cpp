@@ -1,4 +1,4 @@
-#include <chorus/start_method.hpp>
+#include <chorus/process.hpp>
 
 #include <mutex>
 
@@ -6,11 +6,11 @@
 #include "platform/fork_mutex.hpp"
 #include "worker/identity.hpp"
 
-namespace chorus {
+namespace chorus::inline v0 {
 namespace {
 
-platform::ForkMutex& choice() {
-    static auto* const mutex = new platform::ForkMutex;
+detail::platform::ForkMutex& choice() {
+    static auto* const mutex = new detail::platform::ForkMutex;
     return *mutex;
 }
 // Before main: a fork while another thread makes it would leave a copy that waits for ever.
@@ -18,7 +18,7 @@ platform::ForkMutex& choice() {
 
 }  // namespace
 
-namespace worker {
+namespace detail::worker {
 
 std::string name_of(StartMethod method) {
     switch (method) {
@@ -43,32 +43,32 @@ StartMethod chosen_start_method() {
     return identity().method;
 }
 
-}  // namespace worker
+}  // namespace detail::worker
 
 namespace multiprocessing {
 
 void set_start_method(std::string_view name, bool force) {
-    const auto method = worker::start_method_named(name);
+    const auto method = detail::worker::start_method_named(name);
     const std::lock_guard guard(choice());
-    auto& self = worker::identity();
+    auto& self = detail::worker::identity();
     if (self.method_fixed && !force) {
-        throw UsageError("the start method is already \"" + worker::name_of(self.method) +
+        throw UsageError("the start method is already \"" + detail::worker::name_of(self.method) +
                          "\": set it once, before the first process is started, or pass force = true");
     }
     self.method = method;
     self.method_fixed = true;
 }
 
-std::string get_start_method() { return worker::name_of(worker::chosen_start_method()); }
+std::string get_start_method() { return detail::worker::name_of(detail::worker::chosen_start_method()); }
 
 std::optional<std::string> get_start_method(bool allow_none) {
     if (!allow_none) return get_start_method();
     const std::lock_guard guard(choice());
-    if (!worker::identity().method_fixed) return std::nullopt;
-    return worker::name_of(worker::identity().method);
+    if (!detail::worker::identity().method_fixed) return std::nullopt;
+    return detail::worker::name_of(detail::worker::identity().method);
 }
 
 std::vector<std::string> get_all_start_methods() { return {"forkserver", "spawn", "fork"}; }
 
 }  // namespace multiprocessing
-}  // namespace chorus
+}  // namespace chorus::inline v0

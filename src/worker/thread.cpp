@@ -16,8 +16,8 @@
 #include "worker/lifetime.hpp"
 #include "worker/threads.hpp"
 
-namespace chorus {
-namespace worker {
+namespace chorus::inline v0 {
+namespace detail::worker {
 namespace {
 
 using StatePointer = std::shared_ptr<ThreadState>;
@@ -125,7 +125,7 @@ void report_to_hook(const StatePointer& state, std::exception_ptr thrown) {
     args.exc_type = message::describe(thrown).type;
     args.exc_value = thrown;
     args.exc_traceback = platform::symbolize(platform::stack_of_last_throw()).text;
-    args.thread = threading::Thread(state);
+    args.thread = Access::make<threading::Thread>(state);
     threading::excepthook(args);
 }
 
@@ -302,16 +302,16 @@ void forget_other_threads() {
 
 void adopt_main_thread() { settle(*main_state()); }
 
-}  // namespace worker
+}  // namespace detail::worker
 
 namespace threading {
 
-using worker::registry;
-using worker::ThreadState;
+using detail::worker::registry;
+using detail::worker::ThreadState;
 
-void BaseThread::start() {
-    if (worker::is_ending()) {
-        worker::stay_if_another_leaves();
+void BaseThread::start() const {
+    if (detail::worker::is_ending()) {
+        detail::worker::stay_if_another_leaves();
         throw UsageError("cannot start " + name() + ": the program is ending");
     }
     std::uint32_t before = ThreadState::initial;
@@ -320,41 +320,42 @@ void BaseThread::start() {
         throw UsageError("threads can only be started once: " + name() +
                          " was started already; make a new Thread");
     }
-    if (!worker::has_call(*state_)) {
+    if (!detail::worker::has_call(*state_)) {
         state_->phase = ThreadState::initial;
         throw UsageError("cannot start " + name() + ": its function has been run already by run()");
     }
-    worker::begun_here.threads = true;
-    worker::add(state_);
-    auto* const owned = new std::shared_ptr<ThreadState>(state_);
+    detail::worker::begun_here.threads = true;
+    detail::worker::add(state_.shared());
+    auto* const owned = new std::shared_ptr<ThreadState>(state_.shared());
     try {
-        if (trace::is_on()) trace::instant(trace::Kind::life, "start " + name());
-        const auto ident = platform::start_thread(worker::thread_main, owned, registry().stack_size);
+        if (detail::trace::is_on()) detail::trace::instant(detail::trace::Kind::life, "start " + name());
+        const auto ident =
+            detail::platform::start_thread(detail::worker::thread_main, owned, registry().stack_size);
         std::uintptr_t none = 0;
         state_->ident.compare_exchange_strong(none, ident);
     } catch (...) {
         delete owned;
-        worker::remove(state_.get());
+        detail::worker::remove(state_.shared().get());
         state_->phase.store(ThreadState::initial);
         throw;
     }
 }
 
-bool BaseThread::join(Deadline deadline) {
+bool BaseThread::join(Deadline deadline) const {
     if (state_->kind == ThreadState::Kind::foreign)
         throw UsageError("cannot join " + name() + ": it was not made by Chorus");
     if (state_->phase == ThreadState::initial)
         throw UsageError("cannot join " + name() + " before it is started: call start() first");
-    if (state_.get() == worker::current)
+    if (state_.shared().get() == detail::worker::current)
         throw UsageError("cannot join the current thread: it would wait for itself");
     if (state_->halted && is_alive())
         throw UsageError("cannot join daemon " + name() + ": the program is ending and it was halted");
     return state_->wait_ended(deadline);
 }
 
-void BaseThread::run() {
-    std::unique_ptr<message::Call> call;
-    worker::has_call(*state_);
+void BaseThread::run() const {
+    std::unique_ptr<detail::message::Call> call;
+    detail::worker::has_call(*state_);
     {
         const std::lock_guard guard(state_->mutex);
         call = std::move(state_->call);
@@ -369,18 +370,18 @@ bool BaseThread::is_alive() const {
 
 std::string BaseThread::name() const { return state_->full_name(); }
 
-void BaseThread::set_name(const std::string& name) {
+void BaseThread::set_name(const std::string& name) const {
     {
         const std::lock_guard guard(state_->mutex);
         state_->name = name;
     }
-    if (state_.get() == worker::current && state_->kind != ThreadState::Kind::main)
-        platform::name_this_thread(name.c_str());
+    if (state_.shared().get() == detail::worker::current && state_->kind != ThreadState::Kind::main)
+        detail::platform::name_this_thread(name.c_str());
 }
 
 bool BaseThread::daemon() const { return state_->daemon; }
 
-void BaseThread::set_daemon(bool daemon) {
+void BaseThread::set_daemon(bool daemon) const {
     if (state_->phase != ThreadState::initial)
         throw UsageError(
             "cannot change the daemon flag of " + name() +
@@ -393,7 +394,7 @@ std::uintptr_t BaseThread::ident() const { return state_->ident.load(); }
 int BaseThread::native_id() const {
     if (state_->phase == ThreadState::initial) return 0;
     if (state_->kind == ThreadState::Kind::main)
-        return platform::process_id();  // also in a copy of the process
+        return detail::platform::process_id();  // also in a copy of the process
     return state_->wait_native_id();
 }
 
@@ -407,35 +408,36 @@ std::ostream& operator<<(std::ostream& out, const BaseThread& thread) {
 }
 
 Thread current_thread() {
-    if (worker::current == nullptr) {
-        const auto main = worker::main_state();
-        if (platform::thread_id() != platform::process_id()) return Thread(worker::meet_foreign_thread());
-        worker::settle(*main);
+    if (detail::worker::current == nullptr) {
+        const auto main = detail::worker::main_state();
+        if (detail::platform::thread_id() != detail::platform::process_id())
+            return detail::Access::make<Thread>(detail::worker::meet_foreign_thread());
+        detail::worker::settle(*main);
     }
-    return Thread(worker::find_alive(worker::current));
+    return detail::Access::make<Thread>(detail::worker::find_alive(detail::worker::current));
 }
 
-Thread main_thread() { return Thread(worker::main_state()); }
+Thread main_thread() { return detail::Access::make<Thread>(detail::worker::main_state()); }
 
 std::vector<Thread> enumerate() {
-    worker::main_state();
+    detail::worker::main_state();
     const std::lock_guard guard(registry().mutex);
     std::vector<Thread> threads;
     for (const auto& state : registry().alive) {
-        if (state->phase == ThreadState::started) threads.emplace_back(state);
+        if (state->phase == ThreadState::started) threads.push_back(detail::Access::make<Thread>(state));
     }
     return threads;
 }
 
 std::size_t active_count() { return enumerate().size(); }
 
-std::uintptr_t get_ident() noexcept { return platform::this_thread(); }
-int get_native_id() noexcept { return platform::thread_id(); }
+std::uintptr_t get_ident() noexcept { return detail::platform::this_thread(); }
+int get_native_id() noexcept { return detail::platform::thread_id(); }
 
 std::size_t stack_size(std::size_t bytes) {
-    if (bytes != 0 && bytes < platform::smallest_stack()) {
+    if (bytes != 0 && bytes < detail::platform::smallest_stack()) {
         throw UsageError("a stack of " + std::to_string(bytes) + " bytes is too small: the smallest is " +
-                         std::to_string(platform::smallest_stack()));
+                         std::to_string(detail::platform::smallest_stack()));
     }
     return registry().stack_size.exchange(bytes);
 }
@@ -443,14 +445,14 @@ std::size_t stack_size() noexcept { return registry().stack_size; }
 
 void interrupt_main(int signal) {
     if (signal < 1 || signal > 64) throw UsageError("there is no signal " + std::to_string(signal));
-    platform::signal_main_thread(signal);
+    detail::platform::signal_main_thread(signal);
 }
 
 // ---- excepthook -------------------------------------------------------------------------------
 namespace {
 
 struct Hook {
-    platform::ForkMutex mutex;
+    detail::platform::ForkMutex mutex;
     ExceptHook function;
 };
 Hook& hook() {
@@ -461,7 +463,7 @@ Hook& hook() {
 void write_to_stderr(const std::string& text) {
     std::cerr.flush();
     std::fflush(stderr);
-    platform::write_all(2, text.data(), text.size());
+    detail::platform::write_all(2, text.data(), text.size());
 }
 
 }  // namespace
@@ -471,7 +473,7 @@ void default_excepthook(const ExceptHookArgs& args) {
     std::string type = "NoneType";  // as Python says it where there is no exception
     std::string message = "None";
     if (args.exc_value) {
-        auto described = message::describe(args.exc_value);
+        auto described = detail::message::describe(args.exc_value);
         type = std::move(described.type);
         message = std::move(described.message);
     }
@@ -482,7 +484,8 @@ void default_excepthook(const ExceptHookArgs& args) {
 
 void excepthook(const ExceptHookArgs& given) {
     ExceptHookArgs args = given;
-    if (args.exc_type.empty() && args.exc_value) args.exc_type = message::describe(args.exc_value).type;
+    if (args.exc_type.empty() && args.exc_value)
+        args.exc_type = detail::message::describe(args.exc_value).type;
     ExceptHook function;
     {
         const std::lock_guard guard(hook().mutex);
@@ -492,7 +495,7 @@ void excepthook(const ExceptHookArgs& given) {
     try {
         function(args);
     } catch (...) {
-        const auto failure = message::describe(std::current_exception());
+        const auto failure = detail::message::describe(std::current_exception());
         write_to_stderr("Exception in the excepthook: " + failure.type + ": " + failure.message +
                         "\nwhile it was told of this:\n");
         default_excepthook(args);
@@ -506,4 +509,4 @@ ExceptHook set_excepthook(ExceptHook function) {
 }
 
 }  // namespace threading
-}  // namespace chorus
+}  // namespace chorus::inline v0

@@ -12,7 +12,7 @@
 #include <chorus/thread.hpp>
 #include "platform/copy_mutex.hpp"
 
-namespace chorus::worker {
+namespace chorus::inline v0::detail::worker {
 
 struct ThreadState {
     enum Phase : std::uint32_t { initial, started, stopped };
@@ -68,4 +68,4 @@ void forget_other_threads();
 /// Makes the calling thread the main one. Called first of all.
 void adopt_main_thread();
 
-}  // namespace chorus::worker
+}  // namespace chorus::inline v0::detail::worker

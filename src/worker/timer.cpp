@@ -1,9 +1,9 @@
-#include <chorus/timer.hpp>
+#include <chorus/thread.hpp>
 
 #include <condition_variable>
 #include <mutex>
 
-namespace chorus::threading {
+namespace chorus::inline v0::threading {
 
 using Seconds = std::chrono::duration<double>;
 
@@ -26,21 +26,21 @@ struct Timer::Bell {
     }
 };
 
-void Timer::cancel() {
+void Timer::cancel() const {
     const std::lock_guard guard(bell_->mutex);
     bell_->cancelled = true;
     bell_->rung.notify_all();
 }
 
-Timer::Timer(Seconds interval, std::unique_ptr<message::Call> call)
+Timer::Timer(Seconds interval, std::unique_ptr<detail::message::Call> call)
     : Timer(std::make_shared<Bell>(), interval, std::move(call)) {}
 
-Timer::Timer(std::shared_ptr<Bell> bell, Seconds interval, std::unique_ptr<message::Call> call)
-    : BaseThread(worker::make_thread_state(ThreadOptions{},
-                                           message::make_local_call([bell, interval, call = std::move(call)] {
-                                               if (bell->wait(interval)) call->invoke(nullptr);
-                                           }),
-                                           "Timer")),
+Timer::Timer(std::shared_ptr<Bell> bell, Seconds interval, std::unique_ptr<detail::message::Call> call)
+    : BaseThread(detail::worker::make_thread_state(
+          ThreadOptions{}, detail::message::make_local_call([bell, interval, call = std::move(call)] {
+              if (bell->wait(interval)) call->invoke(nullptr);
+          }),
+          "Timer")),
       bell_(std::move(bell)) {}
 
-}  // namespace chorus::threading
+}  // namespace chorus::inline v0::threading

@@ -240,13 +240,13 @@ TEST(DescriptorHere, is_known_in_a_copy_of_the_process) {
 
 TEST(DescriptorHere, a_damaged_message_is_no_descriptor) {
     auto [reader, writer] = own_pipe();
-    chorus::message::Writer out;
-    chorus::message::encode(out, writer);
+    chorus::detail::message::Writer out;
+    chorus::detail::message::encode(out, writer);
     auto bytes = out.take();
     bytes[0] ^= std::byte{1};  // a name that nobody knows
-    chorus::message::Attachments none;
-    chorus::message::Reader in(bytes, &none);
-    EXPECT_THROW(chorus::message::decode<FileDescriptor>(in), chorus::DecodeError);
+    chorus::detail::message::Attachments none;
+    chorus::detail::message::Reader in(bytes, &none);
+    EXPECT_THROW(chorus::detail::message::decode<FileDescriptor>(in), chorus::DecodeError);
 }
 
 }  // namespace

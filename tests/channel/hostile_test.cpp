@@ -12,7 +12,7 @@
 #include <channel/channel_support.hpp>
 #include <support/sanitizers.hpp>
 
-namespace message = chorus::message;
+namespace message = chorus::detail::message;
 
 namespace {
 

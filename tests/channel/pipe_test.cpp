@@ -159,14 +159,14 @@ TEST(PipeHere, test_large_fd_transfer) {
 }
 
 TEST(PipeHere, test_missing_fd_transfer) {
-    chorus::message::Writer out;
+    chorus::detail::message::Writer out;
     {
         const auto [reader, writer] = mp::Pipe({.duplex = false});
-        chorus::message::encode(out, writer);
+        chorus::detail::message::encode(out, writer);
     }
     const auto bytes = out.take();
-    chorus::message::Reader in(bytes);
-    EXPECT_THAT(message_of<chorus::Error>([&] { chorus::message::decode<mp::Connection>(in); }),
+    chorus::detail::message::Reader in(bytes);
+    EXPECT_THAT(message_of<chorus::Error>([&] { chorus::detail::message::decode<mp::Connection>(in); }),
                 HasSubstr("pass it as an argument"));
 }
 

@@ -517,14 +517,17 @@ TEST(QueueOf, a_queue_of_another_type_is_refused_where_it_arrives) {
     auto [left, right] = mp::Pipe();
     mp::Queue<int> queue;
     left.send(queue);
-    chorus::message::Writer out;
-    chorus::message::encode(out, queue);
+    chorus::detail::message::Writer out;
+    chorus::detail::message::encode(out, queue);
     const auto bytes = out.take();
-    chorus::message::Reader in(bytes);
-    EXPECT_THAT(message_of<chorus::TypeMismatch>([&] { chorus::message::decode<mp::Queue<double>>(in); }),
-                HasSubstr("double"));
+    chorus::detail::message::Reader in(bytes);
+    EXPECT_THAT(
+        message_of<chorus::TypeMismatch>([&] { chorus::detail::message::decode<mp::Queue<double>>(in); }),
+        HasSubstr("double"));
     EXPECT_THROW(right.recv<mp::Queue<double>>(), chorus::TypeMismatch);
-    EXPECT_EQ(right.recv<mp::Queue<int>>().core(), queue.core()) << "it stayed there, and is the same queue";
+    EXPECT_EQ(chorus::detail::Access::state(right.recv<mp::Queue<int>>()),
+              chorus::detail::Access::state(queue))
+        << "it stayed there, and is the same queue";
 }
 
 // ---- lent and borrowed -------------------------------------------------------------------------
@@ -723,20 +726,21 @@ TEST(QueueOf, a_message_still_in_it_may_be_retracted) {
     mp::Queue<std::vector<std::byte>> queue;
     std::vector<std::uint32_t> positions;
     for (int i = 0; i < 20'000; ++i) {  // through several rings
-        chorus::channel::Putting putting(*queue.core(), 64, {});
+        chorus::detail::channel::Putting putting(*chorus::detail::Access::state(queue), 64, {});
         std::memcpy(putting.first(), &i, sizeof i);
         positions.push_back(putting.position());
         putting.commit();
     }
     {
-        chorus::channel::Getting first(*queue.core(), {});
+        chorus::detail::channel::Getting first(*chorus::detail::Access::state(queue), {});
         first.commit();
     }
-    EXPECT_FALSE(chorus::channel::retract(*queue.core(), positions[0])) << "it has been taken";
+    EXPECT_FALSE(chorus::detail::channel::retract(*chorus::detail::Access::state(queue), positions[0]))
+        << "it has been taken";
     for (std::size_t i = 1; i < positions.size(); i += 3)
-        EXPECT_TRUE(chorus::channel::retract(*queue.core(), positions[i]));
+        EXPECT_TRUE(chorus::detail::channel::retract(*chorus::detail::Access::state(queue), positions[i]));
     for (int i = 1; i < 20'000; ++i) {
-        chorus::channel::Getting getting(*queue.core(), chorus::now);
+        chorus::detail::channel::Getting getting(*chorus::detail::Access::state(queue), chorus::now);
         int number = 0;
         std::memcpy(&number, getting.bytes().data(), sizeof number);
         ASSERT_EQ(number, i);
@@ -744,7 +748,7 @@ TEST(QueueOf, a_message_still_in_it_may_be_retracted) {
         ASSERT_EQ(getting.number(), unsigned(i + 1));
         getting.commit();
     }
-    EXPECT_FALSE(chorus::channel::retract(*queue.core(), positions.back()));
+    EXPECT_FALSE(chorus::detail::channel::retract(*chorus::detail::Access::state(queue), positions.back()));
 }
 
 // ---- by descriptor -----------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 // error: type_cannot_travel_to_another_process
-// error: Lock<chorus::memory::Home::thread>
+// error: BasicLock<
+// error: Sharing::threads>
 
 #include <chorus/chorus.hpp>
 

@@ -1,5 +1,6 @@
 // error: type_cannot_travel_to_another_process
-// error: Event<chorus::memory::Home::thread>
+// error: BasicEvent<
+// error: Sharing::threads>
 
 #include <vector>
 

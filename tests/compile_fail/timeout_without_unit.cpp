@@ -1,5 +1,6 @@
-// error: timeout_needs_a_unit<int, 
-// error: write_5s_or_100ms_after_using_namespace_std_chrono_literals
+// error: deleted function
+// error g++: timeout_needs_a_unit<int, 
+// error g++: write_5s_or_100ms_after_using_namespace_std_chrono_literals
 
 #include <chorus/chorus.hpp>
 

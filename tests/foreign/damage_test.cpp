@@ -120,10 +120,11 @@ std::span<std::atomic<std::uint32_t>> words_of(const Object& state, std::size_t 
 
 TEST(DamageOfLocks, is_told_of_within_the_deadline_or_does_no_harm) {
     int damaged = 0;
-    for (std::size_t at = 0; at < sizeof(chorus::sync::LockState) / 4; ++at) {
+    for (std::size_t at = 0; at < sizeof(chorus::detail::sync::LockState) / 4; ++at) {
         for (const std::uint32_t value : {0xdeadbeefU, 0x12345678U, 0xffffffffU, 1U, 0x20000005U}) {
             mp::RLock lock;
-            words_of(*lock.state(), sizeof(chorus::sync::LockState))[at] = value;
+            words_of(*chorus::detail::Access::state(lock), sizeof(chorus::detail::sync::LockState))[at] =
+                value;
             try {
                 if (lock.acquire(1ms)) {
                     // Whoever comes beside meets it too.
@@ -155,7 +156,7 @@ TEST(DamageOfQueues, is_told_of_within_the_deadline_or_does_no_harm) {
             queue.put("one");
             queue.put(std::string(300'000, 'x'));
             queue.put("three");
-            words_of(*queue.core()->region()->data(), 4096)[at] = value;
+            words_of(*chorus::detail::Access::state(queue)->region()->data(), 4096)[at] = value;
             for (int i = 0; i < 24; ++i) {
                 try {
                     if (i >= 4) {
@@ -169,7 +170,7 @@ TEST(DamageOfQueues, is_told_of_within_the_deadline_or_does_no_harm) {
                 }
             }
             struct stat file {};
-            ::fstat(queue.core()->region()->descriptor(), &file);
+            ::fstat(chorus::detail::Access::state(queue)->region()->descriptor(), &file);
             EXPECT_LT(file.st_size, 8 << 20) << "word " << at << " was " << value;
         }
     }
@@ -205,15 +206,16 @@ TEST(DamageOfMarks, delays_a_sleeper_and_no_more) {
     mp::Lock lock;
     lock.acquire();
     expect_to_wake_without_marks(
-        "Lock", *lock.state(), sizeof(chorus::sync::LockState), [&] { return lock.acquire(too_long / 2); },
-        [&] { lock.release(); });
+        "Lock", *chorus::detail::Access::state(lock), sizeof(chorus::detail::sync::LockState),
+        [&] { return lock.acquire(too_long / 2); }, [&] { lock.release(); });
     mp::Event event;
     expect_to_wake_without_marks(
-        "Event", *event.state(), 64, [&] { return event.wait(too_long / 2); }, [&] { event.set(); });
+        "Event", *chorus::detail::Access::state(event), 64, [&] { return event.wait(too_long / 2); },
+        [&] { event.set(); });
     mp::Queue<int> queue;
     expect_to_wake_without_marks(
-        "Queue", *queue.core()->region()->data(), 1024, [&] { return queue.get(too_long / 2) == 1; },
-        [&] { queue.put(1); });
+        "Queue", *chorus::detail::Access::state(queue)->region()->data(), 1024,
+        [&] { return queue.get(too_long / 2) == 1; }, [&] { queue.put(1); });
 }
 
 // ---- pools ----
@@ -259,12 +261,13 @@ TEST_P(Damage, a_pool_replaces_its_channels_and_goes_on) {
 // The note in which a worker of a pool keeps what it does; null if it cannot be told from other memory.
 std::atomic<std::uint64_t>* note_of_this_worker() {
     constexpr auto looks_like_a_running_task = [](std::uint64_t doing) {
-        const auto task = chorus::pool::WorkerStatus::task_of(doing);
-        return chorus::pool::WorkerStatus::step_of(doing) == chorus::pool::WorkerStatus::running &&
+        const auto task = chorus::detail::pool::WorkerStatus::task_of(doing);
+        return chorus::detail::pool::WorkerStatus::step_of(doing) ==
+                   chorus::detail::pool::WorkerStatus::running &&
                task >> 32 < 100 && (task & 0xffffffff) - 1 < 1000;
     };
     for (const auto words : shared_words("chorus-objects")) {
-        for (std::size_t at = 0; at < words.size(); at += sizeof(chorus::pool::WorkerStatus) / 4) {
+        for (std::size_t at = 0; at < words.size(); at += sizeof(chorus::detail::pool::WorkerStatus) / 4) {
             auto* const doing = reinterpret_cast<std::atomic<std::uint64_t>*>(&words[at]);
             if (looks_like_a_running_task(*doing)) return doing;
         }

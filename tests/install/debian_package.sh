@@ -19,7 +19,7 @@ cd "$work"
 mkdir -p system/var/lib/dpkg/info system/var/lib/dpkg/updates
 touch system/var/lib/dpkg/status
 # In this system there is nothing that they depend on: the machine has it.
-fakeroot dpkg --root="$work/system" --log=/dev/null --force-depends --install libchorus0.1_*.deb libchorus-dev_*.deb chorus_*.deb
+fakeroot dpkg --root="$work/system" --log=/dev/null --force-depends --install libchorus0.2_*.deb libchorus-dev_*.deb chorus_*.deb
 version=$(dpkg-parsechangelog --file "$work/chorus/debian/changelog" --show-field Version)
 library=$(dirname "$(find "$work/system" -name 'libchorus.so')")
 test "$(LD_LIBRARY_PATH=$library system/usr/bin/chorus --version)" = "$version"

@@ -53,18 +53,18 @@ std::size_t count_memory() {
 
 template <class T>
 T there_and_back(const T& handle) {
-    chorus::message::Writer out;
-    chorus::message::encode(out, handle);
-    chorus::message::Reader in(out.buffered());
-    return chorus::message::decode<T>(in);
+    chorus::detail::message::Writer out;
+    chorus::detail::message::encode(out, handle);
+    chorus::detail::message::Reader in(out.buffered());
+    return chorus::detail::message::decode<T>(in);
 }
 
 template <class Read, class T>
 Read read_as(const T& handle) {
-    chorus::message::Writer out;
-    chorus::message::encode(out, handle);
-    chorus::message::Reader in(out.buffered());
-    return chorus::message::decode<Read>(in);
+    chorus::detail::message::Writer out;
+    chorus::detail::message::encode(out, handle);
+    chorus::detail::message::Reader in(out.buffered());
+    return chorus::detail::message::decode<Read>(in);
 }
 
 template <class Handle>
@@ -415,7 +415,8 @@ TEST(RawValues, another_type_is_told_from_what_lies_there) {
 TEST(RawValues, a_length_that_cannot_be_is_not_believed) {
     for (const std::size_t size : {std::size_t{3}, std::size_t{100'000}}) {
         const mp::RawArray<int> numbers(size);
-        auto* const words = reinterpret_cast<std::uint64_t*>(numbers.cells().header().get());
+        auto* const words =
+            reinterpret_cast<std::uint64_t*>(chorus::detail::Access::cells(numbers).header().get());
         ASSERT_EQ(words[1], size);
         for (const std::uint64_t count :
              {std::uint64_t{1} << 20, std::uint64_t{1} << 62, ~std::uint64_t{0}}) {

@@ -144,11 +144,11 @@ TEST_F(ShareableListBlock, test_shared_memory_ShareableList_basics) {
 }
 
 mp::ShareableList there_and_back(const mp::ShareableList& list) {
-    chorus::message::Writer out;
-    chorus::message::encode(out, list);
+    chorus::detail::message::Writer out;
+    chorus::detail::message::encode(out, list);
     const auto bytes = out.take();
-    chorus::message::Reader in(bytes);
-    return chorus::message::decode<mp::ShareableList>(in);
+    chorus::detail::message::Reader in(bytes);
+    return chorus::detail::message::decode<mp::ShareableList>(in);
 }
 
 TEST_F(ShareableListBlock, test_shared_memory_ShareableList_pickling) {

@@ -107,12 +107,12 @@ TEST(SharedMemoryBlock, test_shared_memory_recreate) {
         proposals.pop_back();
         return next;
     };
-    const auto block = chorus::memory::create_named_block("", 1, {}, propose);
+    const auto block = chorus::detail::memory::create_named_block("", 1, {}, propose);
     EXPECT_EQ(block.name, names.name("free"));
     EXPECT_TRUE(proposals.empty());
-    chorus::memory::unlink_named_block(block.name);
+    chorus::detail::memory::unlink_named_block(block.name);
     // Not for ever, should there be no free one.
-    EXPECT_THROW(chorus::memory::create_named_block("", 1, {}, [&] { return taken.name(); }),
+    EXPECT_THROW(chorus::detail::memory::create_named_block("", 1, {}, [&] { return taken.name(); }),
                  chorus::FileExists);
     taken.unlink();
 }
@@ -133,12 +133,12 @@ TEST(SharedMemoryBlock, test_invalid_shared_memory_creation) {
 }
 
 mp::SharedMemory there_and_back(const mp::SharedMemory& block) {
-    chorus::message::Writer out;
-    chorus::message::encode(out, block);
+    chorus::detail::message::Writer out;
+    chorus::detail::message::encode(out, block);
     const auto bytes = out.take();
     EXPECT_LT(bytes.size(), 64U) << "only the name travels";
-    chorus::message::Reader in(bytes);
-    return chorus::message::decode<mp::SharedMemory>(in);
+    chorus::detail::message::Reader in(bytes);
+    return chorus::detail::message::decode<mp::SharedMemory>(in);
 }
 
 TEST(SharedMemoryBlock, test_shared_memory_pickle_unpickle) {
@@ -223,7 +223,7 @@ TEST(SharedMemoryBlock, whoever_dies_while_creating_leaves_no_name) {
     BlockNames names;
     const std::string name = names.name("half");
     mp::ForkProcess child([&name] {
-        chorus::memory::create_named_block(name, 64, [&](std::span<std::byte>) {
+        chorus::detail::memory::create_named_block(name, 64, [&](std::span<std::byte>) {
             EXPECT_FALSE(BlockNames::is_taken(name)) << "nobody attaches to half a block";
             ::raise(SIGKILL);
         });

@@ -12,7 +12,7 @@
 
 #include <chorus/detail/message/callable.hpp>
 
-namespace message = chorus::message;
+namespace message = chorus::detail::message;
 
 /// Its type says all: its codec writes no byte.
 struct NothingToWrite {

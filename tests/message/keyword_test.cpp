@@ -79,7 +79,7 @@ TEST(Keyword, functions_with_state_keep_it) {
 
 // Where a call can be looked at without being made, a wrong one is told by its shape.
 template <class... Args>
-constexpr bool right = chorus::message::Arrange<std::remove_const_t<decltype(show)>>::right<Args...>;
+constexpr bool right = chorus::detail::message::Arrange<std::remove_const_t<decltype(show)>>::right<Args...>;
 template <chorus::fixed_string Name>
 using Kw = decltype(kw<Name> = 1);
 

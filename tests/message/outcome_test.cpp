@@ -22,12 +22,12 @@
 
 #include <chorus/detail/message/outcome.hpp>
 #include <chorus/errors.hpp>
-#include <chorus/register_exception.hpp>
+#include <chorus/serialize.hpp>
 #include "platform/crash.hpp"
 #include "platform/debug_info.hpp"
 
-namespace message = chorus::message;
-namespace platform = chorus::platform;
+namespace message = chorus::detail::message;
+namespace platform = chorus::detail::platform;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -192,6 +192,27 @@ TEST(Outcome, errors_of_chorus_arrive_as_themselves) {
     arriving(chorus::DecodeError("decode"));
     arriving(chorus::BinaryMismatch("mismatch"));
     EXPECT_EQ(arriving(chorus::OsError("open: no", 2)).code(), 2);
+    EXPECT_EQ(arriving(chorus::OsError("open: no", 2)).code(), std::errc::no_such_file_or_directory);
+    EXPECT_STREQ(arriving(chorus::OsError("open: no", 2)).what(), "open: no");
+    try {
+        throw chorus::FileNotFound("attach: gone", 2);
+    } catch (const std::system_error& error) {
+        EXPECT_EQ(error.code(), std::error_code(2, std::system_category()));
+        EXPECT_STREQ(error.what(), "attach: gone");
+    }
+    EXPECT_EQ(chorus::UsageError("wrong").code(), std::errc::invalid_argument);
+    EXPECT_EQ(arriving(chorus::TimedOut("late")).code(), std::errc::timed_out);
+    EXPECT_EQ(arriving(chorus::OwnerDied("left")).code(), chorus::errc::owner_died);
+    EXPECT_EQ(arriving(chorus::BufferTooShort("7 bytes", 7)).size(), 7U);
+    EXPECT_EQ(arriving(chorus::Error("some")).code().message(), "error");
+    arriving(chorus::Damaged("the lock"));
+    arriving(chorus::BrokenBarrierError("late"));
+    arriving(chorus::Empty("none"));
+    arriving(chorus::Full("no room"));
+    arriving(chorus::EndOfFile("closed"));
+    arriving(chorus::BrokenPipe("closed"));
+    arriving(chorus::TypeMismatch("int"));
+    EXPECT_EQ(arriving(chorus::ShutDown("gone")).code().category().name(), std::string("chorus"));
     EXPECT_EQ(arriving(chorus::FileExists("create: taken", 17)).code(), 17);
     EXPECT_EQ(arriving(chorus::FileNotFound("attach: gone", 2)).code(), 2);
     const auto died = arriving(chorus::WorkerDied("killed by SIGSEGV", -11, "#0 parse\n"));

@@ -37,7 +37,7 @@
 #include <support/sanitizers.hpp>
 
 using namespace std::chrono_literals;
-namespace message = chorus::message;
+namespace message = chorus::detail::message;
 
 /// Of somebody's library: it has no default constructor, and nothing can be added to it.
 class Celsius {
@@ -51,10 +51,12 @@ private:
 };
 template <>
 struct chorus::codec<Celsius> {
-    static void write(chorus::message::Writer& out, const Celsius& value) {
-        chorus::message::encode(out, value.degrees());
+    static void write(chorus::detail::message::Writer& out, const Celsius& value) {
+        chorus::detail::message::encode(out, value.degrees());
     }
-    static Celsius read(chorus::message::Reader& in) { return Celsius(chorus::message::decode<double>(in)); }
+    static Celsius read(chorus::detail::message::Reader& in) {
+        return Celsius(chorus::detail::message::decode<double>(in));
+    }
 };
 template <>
 struct std::hash<Celsius> {

@@ -2,6 +2,8 @@
 #include <chrono>
 #include <cmath>
 #include <limits>
+#include <optional>
+#include <type_traits>
 
 #include <gtest/gtest.h>
 
@@ -78,5 +80,33 @@ TEST(Deadline, what_is_no_number_is_refused) {
     EXPECT_THROW(Deadline(std::chrono::duration<double>(std::nan(""))), chorus::UsageError);
     EXPECT_THROW(Deadline(std::chrono::duration<float>(std::nanf(""))), chorus::UsageError);
 }
+
+TEST(Deadline, remembers_the_duration_it_was_made_of) {
+    EXPECT_EQ(Deadline(5s).duration(), 5s);
+    EXPECT_EQ(Deadline(-5s).duration(), -5s);
+    EXPECT_EQ(Deadline(chorus::now).duration(), 0s);
+    EXPECT_EQ(Deadline().duration(), std::nullopt);
+    EXPECT_EQ(Deadline(std::chrono::steady_clock::now() + 1h).duration(), std::nullopt);
+}
+
+TEST(Deadline, a_duration_can_be_counted_again) {
+    const Deadline duration(1h);
+    const Deadline point(std::chrono::steady_clock::now() + 1h);
+    const auto later = Deadline::Clock::now();
+    EXPECT_GE(duration.restarted().when(), later + 1h);
+    EXPECT_EQ(point.restarted().when(), point.when());
+    EXPECT_TRUE(Deadline().restarted().is_never());
+    EXPECT_TRUE(Deadline(chorus::now).restarted().has_passed());
+}
+
+TEST(Deadline, nothing_optional_is_no_limit) {
+    EXPECT_TRUE(Deadline(std::nullopt).is_never());
+    EXPECT_TRUE(Deadline(std::optional<std::chrono::seconds>()).is_never());
+    EXPECT_EQ(Deadline(std::optional(3s)).duration(), 3s);
+}
+
+// A number has no unit. That can be asked, and is not an error of the question.
+static_assert(!std::is_convertible_v<int, Deadline> && !std::is_constructible_v<Deadline, double>);
+static_assert(std::is_convertible_v<std::chrono::seconds, Deadline>);
 
 }  // namespace

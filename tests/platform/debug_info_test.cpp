@@ -25,7 +25,7 @@
 #include "platform/symbols.hpp"
 
 namespace fs = std::filesystem;
-namespace platform = chorus::platform;
+namespace platform = chorus::detail::platform;
 using testing::HasSubstr;
 
 namespace {

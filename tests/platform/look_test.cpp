@@ -10,7 +10,7 @@
 
 namespace {
 
-using chorus::platform::Look;
+using chorus::detail::platform::Look;
 
 bool has_one_processor() { return ::sysconf(_SC_NPROCESSORS_ONLN) == 1; }
 

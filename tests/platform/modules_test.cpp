@@ -11,7 +11,7 @@
 #include <programs/thread_library.hpp>
 #include "platform/modules.hpp"
 
-namespace platform = chorus::platform;
+namespace platform = chorus::detail::platform;
 
 namespace {
 

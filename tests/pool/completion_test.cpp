@@ -170,11 +170,12 @@ EACH_WAY_TEST(CompletionOf, many_futures) {
 EACH_WAY_TEST(CompletionOf, as_completed_lets_go_of_each) {
     typename TypeParam::Pool pool(2);
     std::vector futures{pool.submit(square, 1), pool.submit(square, 2)};
-    std::vector<std::weak_ptr<chorus::worker::FutureState>> states{futures[0].state(), futures[1].state()};
+    std::vector<std::weak_ptr<chorus::detail::worker::FutureState>> states{
+        chorus::detail::Access::state(futures[0]), chorus::detail::Access::state(futures[1])};
     auto completed = chorus::as_completed(futures);
     futures.clear();
     auto at = completed.begin();
-    const auto which = at->state() == states[0].lock() ? 0U : 1U;
+    const auto which = chorus::detail::Access::state(*at) == states[0].lock() ? 0U : 1U;
     ++at;
     EXPECT_TRUE(eventually([&] { return states[which].expired(); })) << "its worker lets go of it too";
     ++at;

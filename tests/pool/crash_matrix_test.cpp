@@ -287,8 +287,7 @@ protected:
         mp::RawValue<int> before(0);
         auto options = limits_of_pool();
         options.initializer = {crash_first, row().how, before};
-        options.timeout = limits().timeout ? std::optional<chorus::Timeout>(10s)
-                                           : std::nullopt;  // in which the second one is ready
+        if (!limits().timeout.is_never()) options.timeout = 10s;  // in which the second one is ready
         mp::Pool pool(1, options);
         if (std::string(row().broken).starts_with("the initializer")) {
             submit_to_break(pool, 20);

@@ -10,14 +10,14 @@
 
 namespace {
 
-using chorus::pool::Ledger;
-using chorus::pool::Task;
+using chorus::detail::pool::Ledger;
+using chorus::detail::pool::Task;
 
-class Nothing final : public chorus::worker::TypedFutureState<int>, public Task {
+class Nothing final : public chorus::detail::worker::TypedFutureState<int>, public Task {
 public:
-    chorus::worker::FutureState& future() noexcept override { return *this; }
-    void take_value(chorus::message::Reader&) override {}
-    void encode(chorus::message::Writer&) const override {}
+    chorus::detail::worker::FutureState& future() noexcept override { return *this; }
+    void take_value(chorus::detail::message::Reader&) override {}
+    void encode(chorus::detail::message::Writer&) const override {}
     void drop_call() noexcept override {}
     std::string function_name() const override { return ""; }
 

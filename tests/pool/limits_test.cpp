@@ -134,6 +134,26 @@ TEST_P(PoolLimits, failures_of_an_imap_say_which_item_it_was) {
     }
 }
 
+TEST_P(PoolLimits, a_timeout_may_be_a_point_in_time) {
+    mp::Pool pool(1);
+    const auto soon = std::chrono::steady_clock::now() + 200ms;
+    EXPECT_THAT(failure_of<chorus::TimedOut>(pool.submit({.timeout = soon}, for_ever, 1)),
+                HasSubstr("longer than the time point of its timeout"));
+    EXPECT_GE(std::chrono::steady_clock::now(), soon);
+    EXPECT_THAT(message_of<chorus::TimedOut>([&] { mp::run({.timeout = soon}, for_ever, 1); }),
+                HasSubstr("the time point of its timeout"));
+    EXPECT_EQ(pool.submit({.timeout = std::chrono::system_clock::now() + 1h}, square, 3).get(20s), 9);
+}
+
+TEST_P(PoolLimits, a_negative_timeout_is_refused) {
+    mp::Pool pool(1);
+    EXPECT_THROW(pool.submit({.timeout = -1s}, square, 3), chorus::UsageError);
+    EXPECT_THROW(pool.submit({.cpu_time = -1s}, square, 3), chorus::UsageError);
+    EXPECT_THROW(mp::run({.timeout = -1s}, square, 3), chorus::UsageError);
+    EXPECT_THROW(mp::async({.timeout = -1s}, square, 3), chorus::UsageError);
+    EXPECT_THROW(mp::Pool(1, {.timeout = -1s}), chorus::UsageError);
+}
+
 TEST_P(PoolLimits, crashes_and_timeouts_have_retries_of_their_own) {
     mp::Pool pool(1);
     EXPECT_THAT(failure_of<chorus::TimedOut>(pool.submit({.timeout = 50ms, .retries = 1000}, for_ever, 1)),

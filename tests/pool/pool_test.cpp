@@ -31,10 +31,12 @@ struct Celsius {
 };
 template <>
 struct chorus::codec<Celsius> {
-    static void write(chorus::message::Writer& out, const Celsius& value) {
-        chorus::message::encode(out, value.degrees);
+    static void write(chorus::detail::message::Writer& out, const Celsius& value) {
+        chorus::detail::message::encode(out, value.degrees);
     }
-    static Celsius read(chorus::message::Reader& in) { return Celsius(chorus::message::decode<double>(in)); }
+    static Celsius read(chorus::detail::message::Reader& in) {
+        return Celsius(chorus::detail::message::decode<double>(in));
+    }
 };
 
 namespace {

@@ -8,7 +8,7 @@
 #include <support/start_methods.hpp>
 #include "platform/debug_info.hpp"
 
-using chorus::platform::debug_info_sessions_opened;
+using chorus::detail::platform::debug_info_sessions_opened;
 using testing::HasSubstr;
 using testing::Not;
 

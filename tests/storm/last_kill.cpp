@@ -103,8 +103,8 @@ private:
 };
 
 Round with_a_robust_mutex() {
-    static auto& mutex = shared<chorus::platform::RobustMutex>();
-    new (&mutex) chorus::platform::RobustMutex;
+    static auto& mutex = shared<chorus::detail::platform::RobustMutex>();
+    new (&mutex) chorus::detail::platform::RobustMutex;
     return {[](int) {
                 while (!ends) {
                     mutex.lock();

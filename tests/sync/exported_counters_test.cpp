@@ -17,10 +17,10 @@
 
 namespace {
 
-using chorus::sync::ExportedCounters;
-using chorus::sync::shared_runtime;
+using chorus::detail::sync::ExportedCounters;
+using chorus::detail::sync::shared_runtime;
 
-const chorus::sync::CounterBlock* find_sign(const std::string& name) {
+const chorus::detail::sync::CounterBlock* find_sign(const std::string& name) {
     for (const auto& sign : shared_runtime().signs()) {
         if (sign.pid == ::getpid() && name == sign.name) return &sign;
     }
@@ -40,7 +40,7 @@ TEST(ExportedCounters, is_seen_as_long_as_it_lives) {
 
 TEST(ExportedCounters, without_a_place_keeps_its_numbers_to_itself) {
     std::vector<std::unique_ptr<ExportedCounters>> all;
-    for (std::size_t i = 0; i < chorus::sync::SharedRuntime::most_signs; ++i)
+    for (std::size_t i = 0; i < chorus::detail::sync::SharedRuntime::most_signs; ++i)
         all.push_back(std::make_unique<ExportedCounters>("one of many"));
     ExportedCounters one_more("one more");
     one_more.show(0, 1);
@@ -81,35 +81,37 @@ TEST(ExportedCounters, of_the_original_takes_down_nothing_of_the_copys) {
 }
 
 TEST(ProcessName, tells_the_name_and_is_cut_short) {
-    chorus::sync::publish_process_name(77, "Process-1");
-    EXPECT_EQ(chorus::sync::process_name_of(shared_runtime().process_names(), 77), "Process-1");
-    chorus::sync::publish_process_name(77, std::string(100, 'x'));
-    EXPECT_EQ(chorus::sync::process_name_of(shared_runtime().process_names(), 77), std::string(55, 'x'));
-    EXPECT_EQ(chorus::sync::process_name_of(shared_runtime().process_names(), 78), "");
+    chorus::detail::sync::publish_process_name(77, "Process-1");
+    EXPECT_EQ(chorus::detail::sync::process_name_of(shared_runtime().process_names(), 77), "Process-1");
+    chorus::detail::sync::publish_process_name(77, std::string(100, 'x'));
+    EXPECT_EQ(chorus::detail::sync::process_name_of(shared_runtime().process_names(), 77),
+              std::string(55, 'x'));
+    EXPECT_EQ(chorus::detail::sync::process_name_of(shared_runtime().process_names(), 78), "");
 }
 
 TEST(ProcessName, gives_way_to_a_later_one) {
-    constexpr int later = 77 + static_cast<int>(chorus::sync::most_name_tags);
-    chorus::sync::publish_process_name(77, "first");
-    chorus::sync::publish_process_name(later, "second");
-    EXPECT_EQ(chorus::sync::process_name_of(shared_runtime().process_names(), 77), "");
-    EXPECT_EQ(chorus::sync::process_name_of(shared_runtime().process_names(), later), "second");
+    constexpr int later = 77 + static_cast<int>(chorus::detail::sync::most_name_tags);
+    chorus::detail::sync::publish_process_name(77, "first");
+    chorus::detail::sync::publish_process_name(later, "second");
+    EXPECT_EQ(chorus::detail::sync::process_name_of(shared_runtime().process_names(), 77), "");
+    EXPECT_EQ(chorus::detail::sync::process_name_of(shared_runtime().process_names(), later), "second");
 }
 
 TEST(ProcessName, is_never_read_half_written) {
-    constexpr int other = 81 + static_cast<int>(chorus::sync::most_name_tags);
+    constexpr int other = 81 + static_cast<int>(chorus::detail::sync::most_name_tags);
     const std::string name(50, 'a');
     const std::string name_of_other(50, 'b');
     std::atomic<bool> stop{false};
     const auto write = [&](int pid, const std::string& text) {
-        while (!stop) chorus::sync::publish_process_name(pid, text);
+        while (!stop) chorus::detail::sync::publish_process_name(pid, text);
     };
     std::thread first(write, 81, name);
     std::thread second(write, other, name_of_other);
     for (int i = 0; i < 20'000; ++i) {
-        const auto seen = chorus::sync::process_name_of(shared_runtime().process_names(), 81);
+        const auto seen = chorus::detail::sync::process_name_of(shared_runtime().process_names(), 81);
         EXPECT_TRUE(seen.empty() || seen == name) << seen;
-        const auto seen_of_other = chorus::sync::process_name_of(shared_runtime().process_names(), other);
+        const auto seen_of_other =
+            chorus::detail::sync::process_name_of(shared_runtime().process_names(), other);
         EXPECT_TRUE(seen_of_other.empty() || seen_of_other == name_of_other) << seen_of_other;
     }
     stop = true;
@@ -118,15 +120,15 @@ TEST(ProcessName, is_never_read_half_written) {
 }
 
 TEST(ProcessName, of_a_writer_that_has_died_is_taken_over) {
-    auto& tag = chorus::sync::process_name_at(shared_runtime().process_names(), 83);
+    auto& tag = chorus::detail::sync::process_name_at(shared_runtime().process_names(), 83);
     const pid_t writer = ::fork();
     if (writer == 0) {
         tag.pid = -::getpid();  // as one that is killed while it writes
         ::_exit(0);
     }
     EXPECT_EQ(::waitpid(writer, nullptr, 0), writer);
-    chorus::sync::publish_process_name(83, "next");
-    EXPECT_EQ(chorus::sync::process_name_of(shared_runtime().process_names(), 83), "next");
+    chorus::detail::sync::publish_process_name(83, "next");
+    EXPECT_EQ(chorus::detail::sync::process_name_of(shared_runtime().process_names(), 83), "next");
 }
 
 }  // namespace

@@ -353,12 +353,12 @@ TEST(Values, ten_thousand_made_and_dropped_leave_nothing_open) {
 // Another type is told of, as of RawValue.
 TEST(Values, another_type_is_told_from_what_lies_there) {
     const mp::Value<int> number(7);
-    chorus::message::Writer out;
-    chorus::message::encode(out, number);
-    chorus::message::Reader right(out.buffered());
-    EXPECT_EQ(&chorus::message::decode<mp::Value<int>>(right).value(), &number.value());
-    chorus::message::Reader wrong(out.buffered());
-    EXPECT_THROW(chorus::message::decode<mp::Value<unsigned>>(wrong), chorus::TypeMismatch);
+    chorus::detail::message::Writer out;
+    chorus::detail::message::encode(out, number);
+    chorus::detail::message::Reader right(out.buffered());
+    EXPECT_EQ(&chorus::detail::message::decode<mp::Value<int>>(right).value(), &number.value());
+    chorus::detail::message::Reader wrong(out.buffered());
+    EXPECT_THROW(chorus::detail::message::decode<mp::Value<unsigned>>(wrong), chorus::TypeMismatch);
 }
 
 }  // namespace

@@ -8,19 +8,24 @@ from pathlib import Path
 
 CHECK = Path(__file__).resolve().parents[2] / "tools" / "check_layers.py"
 
+VERSION = "#include <chorus/version.hpp>\n"
+KEPT = "#include <chorus/detail/contract.hpp>\n"
 # A small library without a fault: each test breaks one thing in it.
 SOUND = {
     "CMakeLists.txt": """set(contract
     include/chorus/chorus.hpp
     include/chorus/errors.hpp
-    include/chorus/thread.hpp)
-set(detail include/chorus/detail/message/bytes.hpp)
+    include/chorus/thread.hpp
+    include/chorus/version.hpp)
+set(detail include/chorus/detail/contract.hpp include/chorus/detail/message/bytes.hpp)
 add_library(chorus src/platform/linux/futex.cpp src/worker/thread.cpp)
 """,
-    "include/chorus/chorus.hpp": "#include <chorus/thread.hpp>\n",
-    "include/chorus/errors.hpp": "#include <stdexcept>\n",
-    "include/chorus/detail/message/bytes.hpp": "#include <cstdint>\n",
-    "include/chorus/thread.hpp": "#include <string>\n#include <cereal/cereal.hpp>\n#include <chorus/errors.hpp>\n#include <chorus/detail/message/bytes.hpp>\n",
+    "include/chorus/chorus.hpp": VERSION + "#include <chorus/thread.hpp>\n",
+    "include/chorus/errors.hpp": VERSION + "#include <stdexcept>\n",
+    "include/chorus/version.hpp": "#define CHORUS_VERSION 1\n",
+    "include/chorus/detail/contract.hpp": "",
+    "include/chorus/detail/message/bytes.hpp": KEPT + "#include <cstdint>\n",
+    "include/chorus/thread.hpp": VERSION + "#include <cereal/cereal.hpp>\n#include <chorus/errors.hpp>\n#include <chorus/detail/message/bytes.hpp>\n",
     "src/platform/futex.hpp": "#include <cstdint>\n",
     "src/platform/linux/futex.cpp": "#include <cerrno>\n#include \"platform/futex.hpp\"\n#include <linux/futex.h>\nint e = errno;\n",
     "src/worker/thread.cpp": "#include <chorus/thread.hpp>\n#include \"platform/futex.hpp\"\n// errno\nauto s = \"errno\";\n",
@@ -57,10 +62,10 @@ class CheckLayers(unittest.TestCase):
     def test_an_include_that_points_up(self):
         self.expect_one({FUTEX: "#include <chorus/thread.hpp>\n"}, f"{FUTEX}:1:", "move what is needed down")
         bytes_header = "include/chorus/detail/message/bytes.hpp"
-        self.expect_one({bytes_header: "#include <chorus/thread.hpp>\n"}, f"{bytes_header}:1:", "move what is needed down")
+        self.expect_one({bytes_header: KEPT + "#include <chorus/thread.hpp>\n"}, f"{bytes_header}:2:", "move what is needed down")
 
     def test_a_doorstep_that_includes_a_room(self):
-        self.expect_one({"include/chorus/errors.hpp": "\n#include <chorus/thread.hpp>\n"}, "include/chorus/errors.hpp:2:", "only errors.hpp and deadline.hpp")
+        self.expect_one({"include/chorus/errors.hpp": VERSION + "#include <chorus/thread.hpp>\n"}, "include/chorus/errors.hpp:2:", "only the doorstep")
 
     def test_a_public_header_that_the_shared_library_hides(self):
         shown = SOUND[THREAD] + "#pragma GCC visibility push(default)\nnamespace chorus {}\n#pragma GCC visibility pop\n"
@@ -102,7 +107,7 @@ class CheckLayers(unittest.TestCase):
         self.expect_one({"src/worker/lonely.hpp": ""}, "src/worker/lonely.hpp:", "it is not included")
 
     def test_a_header_that_is_not_installed(self):
-        self.expect_one({"include/chorus/detail/worker/state.hpp": "", THREAD: SOUND[THREAD] + "#include <chorus/detail/worker/state.hpp>\n"},
+        self.expect_one({"include/chorus/detail/worker/state.hpp": KEPT, THREAD: SOUND[THREAD] + "#include <chorus/detail/worker/state.hpp>\n"},
                         "include/chorus/detail/worker/state.hpp:", "it is not installed")
 
     def test_a_source_that_is_not_compiled(self):
@@ -111,6 +116,20 @@ class CheckLayers(unittest.TestCase):
     def test_a_room_that_is_none(self):
         self.expect_one({"src/util/string.hpp": "", "src/worker/thread.cpp": SOUND["src/worker/thread.cpp"] + "#include \"util/string.hpp\"\n"},
                         "src/util/string.hpp:", "util/ is no room")
+
+    def test_a_header_that_keeps_no_program_out(self):
+        self.expect_one({"include/chorus/detail/message/bytes.hpp": "#include <cstdint>\n" + KEPT}, "include/chorus/detail/message/bytes.hpp:1:", "contract.hpp")
+        self.expect_one({THREAD: SOUND[THREAD].replace(VERSION, "")}, f"{THREAD}:1:", "version.hpp")
+
+    def test_a_room_that_is_named_in_a_string(self):
+        for name in ("chorus::detail::worker::State", "chorus::v0::detail::worker::", "worker::State"):
+            self.expect_one({FUTEX: f'auto upward = "{name}";\n'}, f"{FUTEX}:1:", "names worker/ above it in a string")
+        self.assertEqual(problems({"src/worker/thread.cpp": SOUND["src/worker/thread.cpp"] + 'auto down = "platform::futex";  // "pool::"\n'}), [])
+
+    def test_an_idiom_that_is_banned(self):
+        for idiom in ("waits for ever", "who holds it waits", "Nobody is asleep", "what is on its way", "Threads: any."):
+            self.expect_one({THREAD: SOUND[THREAD] + f"// {idiom}\n"}, f"{THREAD}:5:", ": ")
+        self.assertEqual(problems({THREAD: SOUND[THREAD] + 'auto nobody = "for ever";\n'}), [])
 
     def test_a_header_that_does_not_exist(self):
         self.expect_one({"src/worker/thread.cpp": SOUND["src/worker/thread.cpp"] + "#include <chorus/gone.hpp>\n"}, "src/worker/thread.cpp:5:",

@@ -30,14 +30,16 @@ namespace {
 
 TEST(ExitWord, is_believed_only_if_this_process_could_have_written_it) {
     const auto word = [](std::uint32_t pid, std::uint32_t rest) { return pid << 10 | rest; };
-    EXPECT_EQ(chorus::platform::end_told_by(word(7, 0x200 | 41), 7), 41);
-    EXPECT_EQ(chorus::platform::end_told_by(word(7, 0x300 | SIGSEGV), 7), -SIGSEGV);
-    EXPECT_EQ(chorus::platform::end_told_by(word(4194303, 0x200 | 255), 4194303), 255);
-    EXPECT_EQ(chorus::platform::end_told_by(0, 7), std::nullopt);
-    EXPECT_EQ(chorus::platform::end_told_by(word(7, 41), 7), std::nullopt) << "it was not written";
-    EXPECT_EQ(chorus::platform::end_told_by(word(8, 0x200 | 41), 7), std::nullopt) << "another process's";
-    EXPECT_EQ(chorus::platform::end_told_by(word(7, 0x300), 7), std::nullopt) << "no signal has number 0";
-    EXPECT_EQ(chorus::platform::end_told_by(word(7, 0x300 | 200), 7), std::nullopt) << "nor 200";
+    EXPECT_EQ(chorus::detail::platform::end_told_by(word(7, 0x200 | 41), 7), 41);
+    EXPECT_EQ(chorus::detail::platform::end_told_by(word(7, 0x300 | SIGSEGV), 7), -SIGSEGV);
+    EXPECT_EQ(chorus::detail::platform::end_told_by(word(4194303, 0x200 | 255), 4194303), 255);
+    EXPECT_EQ(chorus::detail::platform::end_told_by(0, 7), std::nullopt);
+    EXPECT_EQ(chorus::detail::platform::end_told_by(word(7, 41), 7), std::nullopt) << "it was not written";
+    EXPECT_EQ(chorus::detail::platform::end_told_by(word(8, 0x200 | 41), 7), std::nullopt)
+        << "another process's";
+    EXPECT_EQ(chorus::detail::platform::end_told_by(word(7, 0x300), 7), std::nullopt)
+        << "no signal has number 0";
+    EXPECT_EQ(chorus::detail::platform::end_told_by(word(7, 0x300 | 200), 7), std::nullopt) << "nor 200";
 }
 
 // ---- ends ----
@@ -117,7 +119,7 @@ struct CountedEnds {
 
 class CollectedByAnother : public EachStartMethod {
 protected:
-    ~CollectedByAnother() override { chorus::platform::system_tells_of_collected = true; }
+    ~CollectedByAnother() override { chorus::detail::platform::system_tells_of_collected = true; }
 
     CountedEnds end_children(int times) {
         CountedEnds counted;
@@ -149,9 +151,9 @@ protected:
     void ends_are_right() {
         const auto by_system = end_children(rounds(40));
         EXPECT_EQ(by_system.known, system_tells_later() ? by_system.all : by_system.known);
-        chorus::platform::system_tells_of_collected = false;
+        chorus::detail::platform::system_tells_of_collected = false;
         const auto counted = end_children(rounds(300));
-        chorus::platform::system_tells_of_collected = true;
+        chorus::detail::platform::system_tells_of_collected = true;
         EXPECT_EQ(counted.told, under_sanitizer ? counted.told : counted.all_told);
     }
 
@@ -202,7 +204,7 @@ TEST_P(CollectedByAnother, the_caller_of_run_is_told_too) {
     struct sigaction before {};
     ignored.sa_handler = SIG_IGN;
     ::sigaction(SIGCHLD, &ignored, &before);
-    chorus::platform::system_tells_of_collected = false;
+    chorus::detail::platform::system_tells_of_collected = false;
     const auto death_by = [](void (*function)()) -> chorus::WorkerDied {
         try {
             mp::run(function);
@@ -224,21 +226,21 @@ TEST_P(CollectedByAnother, the_caller_of_run_is_told_too) {
 // ---- slots ----
 
 TEST(ExitSlots, are_used_again_and_run_out) {
-    auto segment = std::make_shared<chorus::memory::Segment>(
-        chorus::memory::Segment::create("chorus-gate", sizeof(chorus::worker::ExitWords)));
-    const auto slots = std::make_shared<chorus::worker::ExitSlots>(
-        segment, *new (segment->bytes().data()) chorus::worker::ExitWords{});
-    std::vector<chorus::worker::ExitSlot> held;
-    for (std::size_t i = 0; i < chorus::worker::most_exit_words; ++i) {
+    auto segment = std::make_shared<chorus::detail::memory::Segment>(
+        chorus::detail::memory::Segment::create("chorus-gate", sizeof(chorus::detail::worker::ExitWords)));
+    const auto slots = std::make_shared<chorus::detail::worker::ExitSlots>(
+        segment, *new (segment->bytes().data()) chorus::detail::worker::ExitWords{});
+    std::vector<chorus::detail::worker::ExitSlot> held;
+    for (std::size_t i = 0; i < chorus::detail::worker::most_exit_words; ++i) {
         held.emplace_back(slots);
-        EXPECT_NE(held.back().number(), chorus::worker::no_exit_word);
+        EXPECT_NE(held.back().number(), chorus::detail::worker::no_exit_word);
     }
-    EXPECT_EQ(chorus::worker::ExitSlot(slots).number(), chorus::worker::no_exit_word);
+    EXPECT_EQ(chorus::detail::worker::ExitSlot(slots).number(), chorus::detail::worker::no_exit_word);
     const auto freed = held[500].number();
     held[500] = {};
-    EXPECT_EQ(chorus::worker::ExitSlot(slots).number(), freed);
-    segment->as<chorus::worker::ExitWords>()[freed] = 7U << 10 | 0x200;
-    const chorus::worker::ExitSlot again(slots);
+    EXPECT_EQ(chorus::detail::worker::ExitSlot(slots).number(), freed);
+    segment->as<chorus::detail::worker::ExitWords>()[freed] = 7U << 10 | 0x200;
+    const chorus::detail::worker::ExitSlot again(slots);
     EXPECT_EQ(again.number(), freed);
     EXPECT_EQ(again.exitcode(7), std::nullopt) << "what a child before it has written";
 }

@@ -36,7 +36,7 @@ std::string seen_by_a_waiter(const std::function<void(const chorus::Future<int>&
     std::string seen;
     mt::Thread waiter([&] {
         try {
-            wait(chorus::Future<int>(state));
+            wait(chorus::detail::Access::make<chorus::Future<int>>(state));
             seen = "woken";
         } catch (const std::exception& error) {
             seen = error.what();
@@ -171,7 +171,7 @@ TEST(Future, test_get_snapshot) {
     one.start();
     other.start();
     for (int i = 0; i < 2000; ++i) {
-        auto& state = *futures[static_cast<std::size_t>(i)].state();
+        auto& state = *chorus::detail::Access::state(futures[static_cast<std::size_t>(i)]);
         state.set_running();
         if (i % 2 == 1) {
             state.set_error(std::make_exception_ptr(std::runtime_error("odd")));

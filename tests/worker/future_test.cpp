@@ -23,13 +23,13 @@ using testing::HasSubstr;
 namespace {
 
 template <class T>
-using State = chorus::worker::TypedFutureState<T>;
+using State = chorus::detail::worker::TypedFutureState<T>;
 
 std::runtime_error broken() { return std::runtime_error("broken on purpose"); }
 
 TEST(Future, gives_its_value_again_and_again) {
     const auto state = std::make_shared<State<std::string>>();
-    const chorus::Future<std::string> future(state);
+    const auto future = chorus::detail::Access::make<chorus::Future<std::string>>(state);
     EXPECT_FALSE(future.done());
     EXPECT_TRUE(state->set_value("here"));
     EXPECT_TRUE(future.done());
@@ -43,19 +43,20 @@ TEST(Future, gives_its_value_again_and_again) {
 TEST(Future, of_nothing_and_of_what_can_only_be_moved) {
     const auto nothing = std::make_shared<State<void>>();
     nothing->set_value({});
-    chorus::Future<void>(nothing).get();
+    chorus::detail::Access::make<chorus::Future<void>>(nothing).get();
 
     const auto pointer = std::make_shared<State<std::unique_ptr<int>>>();
     pointer->set_value(std::make_unique<int>(5));
-    const chorus::Future<std::unique_ptr<int>> future(pointer);
+    const auto future = chorus::detail::Access::make<chorus::Future<std::unique_ptr<int>>>(pointer);
     EXPECT_EQ(*future.get(), 5);
     EXPECT_THROW(future.get(), chorus::UsageError) << "it was taken";
-    EXPECT_THROW(chorus::Future<std::unique_ptr<int>>(pointer).get(), chorus::UsageError);
+    EXPECT_THROW(chorus::detail::Access::make<chorus::Future<std::unique_ptr<int>>>(pointer).get(),
+                 chorus::UsageError);
 }
 
 TEST(Future, throws_the_exception_again_and_again) {
     const auto state = std::make_shared<State<int>>();
-    const chorus::Future<int> future(state);
+    const auto future = chorus::detail::Access::make<chorus::Future<int>>(state);
     EXPECT_TRUE(state->set_error(std::make_exception_ptr(broken())));
     EXPECT_TRUE(future.done());
     EXPECT_FALSE(future.cancelled());
@@ -70,12 +71,12 @@ TEST(Future, ends_once) {
     EXPECT_FALSE(state->set_value(2));
     EXPECT_FALSE(state->set_error(std::make_exception_ptr(broken())));
     EXPECT_FALSE(state->cancel());
-    EXPECT_EQ(chorus::Future<int>(state).get(), 1);
+    EXPECT_EQ(chorus::detail::Access::make<chorus::Future<int>>(state).get(), 1);
 }
 
 TEST(Future, timed_get_throws_and_may_be_repeated) {
     const auto state = std::make_shared<State<int>>();
-    const chorus::Future<int> future(state);
+    const auto future = chorus::detail::Access::make<chorus::Future<int>>(state);
     const auto begin = std::chrono::steady_clock::now();
     EXPECT_THROW(future.get(50ms), chorus::TimedOut);
     EXPECT_GE(std::chrono::steady_clock::now() - begin, 50ms);
@@ -89,7 +90,7 @@ TEST(Future, timed_get_throws_and_may_be_repeated) {
 
 TEST(Future, cancel_before_it_runs) {
     const auto state = std::make_shared<State<int>>();
-    const chorus::Future<int> future(state);
+    const auto future = chorus::detail::Access::make<chorus::Future<int>>(state);
     EXPECT_TRUE(future.cancel());
     EXPECT_TRUE(future.cancel()) << "as in Python, the second one is content";
     EXPECT_TRUE(future.cancelled());
@@ -102,7 +103,7 @@ TEST(Future, cancel_before_it_runs) {
 
 TEST(Future, what_runs_and_has_no_way_to_be_stopped_goes_on) {
     const auto state = std::make_shared<State<int>>();
-    const chorus::Future<int> future(state);
+    const auto future = chorus::detail::Access::make<chorus::Future<int>>(state);
     state->set_running();
     EXPECT_TRUE(future.running());
     EXPECT_FALSE(future.cancel());
@@ -115,7 +116,7 @@ TEST(Future, what_runs_and_has_no_way_to_be_stopped_goes_on) {
 // What stopping the work brings about must not pass for its result, however quick it is.
 TEST(Future, is_cancelled_though_the_work_ends_while_it_is_stopped) {
     const auto state = std::make_shared<State<int>>();
-    const chorus::Future<int> future(state);
+    const auto future = chorus::detail::Access::make<chorus::Future<int>>(state);
     std::vector<std::string> calls;
     future.add_done_callback([&](const chorus::Future<int>&) { calls.push_back("told"); });
     state->set_running();
@@ -131,7 +132,7 @@ TEST(Future, is_cancelled_though_the_work_ends_while_it_is_stopped) {
 
 TEST(Future, a_stopper_that_throws_is_reported_and_the_future_is_cancelled) {
     const auto state = std::make_shared<State<int>>();
-    const chorus::Future<int> future(state);
+    const auto future = chorus::detail::Access::make<chorus::Future<int>>(state);
     state->set_running();
     state->set_stopper([] { throw broken(); });
     testing::internal::CaptureStderr();
@@ -142,7 +143,7 @@ TEST(Future, a_stopper_that_throws_is_reported_and_the_future_is_cancelled) {
 
 TEST(Future, wakes_all_who_wait) {
     const auto state = std::make_shared<State<int>>();
-    const chorus::Future<int> future(state);
+    const auto future = chorus::detail::Access::make<chorus::Future<int>>(state);
     std::atomic<int> sum{0};
     std::latch waiting(4);
     std::vector<mt::Thread> threads;
@@ -161,7 +162,7 @@ TEST(Future, wakes_all_who_wait) {
 
 TEST(Future, callbacks_run_in_order_once_it_is_done) {
     const auto state = std::make_shared<State<int>>();
-    const chorus::Future<int> future(state);
+    const auto future = chorus::detail::Access::make<chorus::Future<int>>(state);
     std::vector<std::string> calls;
     future.add_done_callback(
         [&](const chorus::Future<int>& done) { calls.push_back("first " + std::to_string(done.get())); });
@@ -177,9 +178,9 @@ TEST(Future, callbacks_run_for_exceptions_and_for_cancel) {
     const auto failed = std::make_shared<State<int>>();
     const auto cancelled = std::make_shared<State<int>>();
     int calls = 0;
-    chorus::Future<int>(failed).add_done_callback(
+    chorus::detail::Access::make<chorus::Future<int>>(failed).add_done_callback(
         [&](const chorus::Future<int>& done) { calls += done.exception() ? 1 : 100; });
-    chorus::Future<int>(cancelled).add_done_callback(
+    chorus::detail::Access::make<chorus::Future<int>>(cancelled).add_done_callback(
         [&](const chorus::Future<int>& done) { calls += done.cancelled() ? 10 : 100; });
     failed->set_error(std::make_exception_ptr(broken()));
     cancelled->cancel();
@@ -188,7 +189,7 @@ TEST(Future, callbacks_run_for_exceptions_and_for_cancel) {
 
 TEST(Future, a_callback_that_throws_is_reported_and_the_others_run) {
     const auto state = std::make_shared<State<int>>();
-    const chorus::Future<int> future(state);
+    const auto future = chorus::detail::Access::make<chorus::Future<int>>(state);
     bool was_called = false;
     future.add_done_callback([](const chorus::Future<int>&) { throw broken(); });
     future.add_done_callback([](const chorus::Future<int>&) { throw 7; });
@@ -205,7 +206,8 @@ TEST(Future, a_callback_that_throws_is_reported_and_the_others_run) {
 TEST(Future, callbacks_and_their_results_are_let_go) {
     auto state = std::make_shared<State<int>>();
     const std::weak_ptr<State<int>> watched = state;
-    chorus::Future<int>(state).add_done_callback([](const chorus::Future<int>&) {});
+    chorus::detail::Access::make<chorus::Future<int>>(state).add_done_callback(
+        [](const chorus::Future<int>&) {});
     state->set_value(1);
     state.reset();
     EXPECT_TRUE(watched.expired()) << "the callback kept the result alive";

@@ -146,7 +146,7 @@ TEST_P(Process, test_process_mainthread_native_id) {
 }
 
 /// Starts a child that waits, ends it, and looks at how that shows.
-void expect_ending_by(const mp::Context& context, void (mp::Process::*end)(), int signal) {
+void expect_ending_by(const mp::Context& context, void (mp::BaseProcess::*end)() const, int signal) {
     const Scratch scratch;
     const Gate here(scratch, "here");
     const Gate never(scratch, "never");

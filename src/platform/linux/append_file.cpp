@@ -10,7 +10,7 @@
 #include "platform/linux/file_size_limit.hpp"
 #include "platform/syscall.hpp"
 
-namespace chorus::platform {
+namespace chorus::inline v0::detail::platform {
 namespace {
 
 // Far above the program's own: those keep the numbers that they would have without this file, and who closes
@@ -47,4 +47,4 @@ const char* reason(int code) noexcept {
     return text != nullptr ? text : "unknown error";
 }
 
-}  // namespace chorus::platform
+}  // namespace chorus::inline v0::detail::platform

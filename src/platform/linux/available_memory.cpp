@@ -9,7 +9,7 @@
 #include "platform/linux/control_group.hpp"
 #include "platform/syscall.hpp"
 
-namespace chorus::platform {
+namespace chorus::inline v0::detail::platform {
 namespace {
 
 constexpr std::size_t unlimited = std::numeric_limits<std::size_t>::max();
@@ -81,4 +81,4 @@ void throw_no_memory(std::size_t bytes) {
                   ENOMEM);
 }
 
-}  // namespace chorus::platform
+}  // namespace chorus::inline v0::detail::platform

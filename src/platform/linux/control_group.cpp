@@ -3,7 +3,7 @@
 #include <fstream>
 #include <string_view>
 
-namespace chorus::platform {
+namespace chorus::inline v0::detail::platform {
 namespace {
 
 bool contains(std::string_view list, const std::string& controller) {
@@ -32,4 +32,4 @@ std::vector<ControlGroup> control_groups(const std::string& controller) {
     return groups;
 }
 
-}  // namespace chorus::platform
+}  // namespace chorus::inline v0::detail::platform

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-namespace chorus::platform {
+namespace chorus::inline v0::detail::platform {
 
 struct ControlGroup {
     std::string directory;
@@ -15,4 +15,4 @@ struct ControlGroup {
 /// its own group as the root.
 std::vector<ControlGroup> control_groups(const std::string& controller);
 
-}  // namespace chorus::platform
+}  // namespace chorus::inline v0::detail::platform

@@ -5,7 +5,7 @@
 #include <pthread.h>
 #include <sched.h>
 
-namespace chorus::platform {
+namespace chorus::inline v0::detail::platform {
 
 constinit std::uint64_t CopyMutex::copies_made = 0;
 
@@ -27,4 +27,4 @@ void CopyMutex::make_anew() noexcept {
 // Before main, and so before what else is to be done in a copy: that may lock some.
 const int CopyMutex::counts_copies = ::pthread_atfork(nullptr, nullptr, [] { ++copies_made; });
 
-}  // namespace chorus::platform
+}  // namespace chorus::inline v0::detail::platform

@@ -15,7 +15,7 @@
 #include <unistd.h>
 #include <unwind.h>
 
-namespace chorus::platform {
+namespace chorus::inline v0::detail::platform {
 namespace {
 
 constexpr std::array crash_signals{SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS};
@@ -184,4 +184,4 @@ std::span<const std::uintptr_t> last_throw() {
     return {reinterpret_cast<const std::uintptr_t*>(thrown_frames.data()), thrown_count};
 }
 
-}  // namespace chorus::platform
+}  // namespace chorus::inline v0::detail::platform

@@ -9,7 +9,7 @@
 #include <linux/futex.h>
 #include <sys/mman.h>
 
-namespace chorus::platform {
+namespace chorus::inline v0::detail::platform {
 
 static_assert(first_death_word + next_offset + sizeof(void*) <= second_death_word + next_offset &&
                   first_death_word + back_offset >= page_size,
@@ -56,4 +56,4 @@ ParticipantPage::~ParticipantPage() {
 
 void hold_nothing() noexcept { forget_list(); }
 
-}  // namespace chorus::platform
+}  // namespace chorus::inline v0::detail::platform

@@ -30,7 +30,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-namespace chorus::platform {
+namespace chorus::inline v0::detail::platform {
 namespace {
 
 // A session holds the file mapped, and what libdw has read of it. Both bounds keep that small: a program has
@@ -538,4 +538,4 @@ std::vector<Place> places_at(const MappedCode& code, std::uintptr_t address) {
 
 std::size_t debug_info_sessions_opened() noexcept { return sessions_opened; }
 
-}  // namespace chorus::platform
+}  // namespace chorus::inline v0::detail::platform

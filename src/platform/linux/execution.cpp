@@ -15,7 +15,7 @@
 #include <link.h>
 #include <sys/auxv.h>
 
-namespace chorus::platform {
+namespace chorus::inline v0::detail::platform {
 namespace {
 
 std::vector<std::string>& noted() {
@@ -103,4 +103,4 @@ std::vector<std::string> arguments_of_loader() {
     return all;
 }
 
-}  // namespace chorus::platform
+}  // namespace chorus::inline v0::detail::platform

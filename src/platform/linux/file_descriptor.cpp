@@ -19,7 +19,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-namespace chorus::platform {
+namespace chorus::inline v0::detail::platform {
 namespace {
 
 constexpr std::size_t most_descriptors = 253;  // the kernel's SCM_MAX_FD
@@ -295,4 +295,4 @@ void Doorbell::silence() noexcept {
     [[maybe_unused]] const auto taken = ::read(event_.get(), &count, sizeof count);
 }
 
-}  // namespace chorus::platform
+}  // namespace chorus::inline v0::detail::platform

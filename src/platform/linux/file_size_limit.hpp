@@ -7,7 +7,7 @@
 
 #include <sys/resource.h>
 
-namespace chorus::platform {
+namespace chorus::inline v0::detail::platform {
 
 /// Makes a call that writes to a file or sets its size: returns what it returns. Beyond the limit the kernel
 /// raises SIGXFSZ, which ends a program; here the call fails with EFBIG, and no signal comes. One that was
@@ -33,4 +33,4 @@ auto without_size_signal(Call call) noexcept -> decltype(call()) {
     return result;
 }
 
-}  // namespace chorus::platform
+}  // namespace chorus::inline v0::detail::platform

@@ -4,7 +4,7 @@
 
 #include <pthread.h>
 
-namespace chorus::platform {
+namespace chorus::inline v0::detail::platform {
 namespace {
 
 // All of them, newest first; a list without a lock of its own, since they are made at any time, also
@@ -36,4 +36,4 @@ ForkMutex::ForkMutex(Rank rank) : rank_(rank) {
     }
 }
 
-}  // namespace chorus::platform
+}  // namespace chorus::inline v0::detail::platform

@@ -15,7 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-namespace chorus::platform {
+namespace chorus::inline v0::detail::platform {
 namespace {
 
 bool wait(const std::atomic<std::uint32_t>& word, std::uint32_t value, Deadline deadline,
@@ -134,4 +134,4 @@ bool shared_futex_wait_on_all(std::span<const WordHolds> words, Deadline deadlin
     });
 }
 
-}  // namespace chorus::platform
+}  // namespace chorus::inline v0::detail::platform

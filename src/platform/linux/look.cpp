@@ -5,7 +5,7 @@
 
 #include <unistd.h>
 
-namespace chorus::platform {
+namespace chorus::inline v0::detail::platform {
 namespace {
 
 void pause() noexcept {
@@ -64,4 +64,4 @@ Look::~Look() {
     if (learns_ && looks_ > 0 && !has_failed_) history.failures = 0;
 }
 
-}  // namespace chorus::platform
+}  // namespace chorus::inline v0::detail::platform

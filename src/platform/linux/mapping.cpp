@@ -15,7 +15,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-namespace chorus::platform {
+namespace chorus::inline v0::detail::platform {
 namespace {
 
 // What shm_open means by a name, under each C library of Linux. Not by shm_open itself: that gives a name
@@ -197,4 +197,4 @@ Mapping::~Mapping() {
     if (!bytes_.empty()) ::munmap(bytes_.data(), bytes_.size());
 }
 
-}  // namespace chorus::platform
+}  // namespace chorus::inline v0::detail::platform

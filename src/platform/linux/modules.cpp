@@ -20,7 +20,7 @@
 #include <link.h>
 #include <unistd.h>
 
-namespace chorus::platform {
+namespace chorus::inline v0::detail::platform {
 namespace {
 
 std::string hexadecimal(std::span<const unsigned char> bytes) {
@@ -455,4 +455,4 @@ std::string load_library(const LoadedLibrary& library) {
     return why != nullptr ? why : library.path + ": cannot be loaded";
 }
 
-}  // namespace chorus::platform
+}  // namespace chorus::inline v0::detail::platform

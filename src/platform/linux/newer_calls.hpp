@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-namespace chorus::platform {
+namespace chorus::inline v0::detail::platform {
 
 // The same on all architectures.
 inline constexpr long call_close_range = 436;  // Linux 5.9
@@ -24,4 +24,4 @@ struct WaitedWord {
 inline constexpr std::uint32_t word_of_32_bits = 2;         // FUTEX_32
 inline constexpr std::uint32_t word_of_this_process = 128;  // FUTEX_PRIVATE_FLAG
 
-}  // namespace chorus::platform
+}  // namespace chorus::inline v0::detail::platform

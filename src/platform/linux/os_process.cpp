@@ -49,7 +49,7 @@ int __clone(int (*function)(void*), void* stack, int flags, void* argument, ...)
 int __sigaction(int signal, const struct sigaction* action, struct sigaction* before);
 }
 
-namespace chorus::platform {
+namespace chorus::inline v0::detail::platform {
 namespace {
 
 constexpr auto wait_by_descriptor = static_cast<idtype_t>(3);  // P_PIDFD, missing from older headers
@@ -799,4 +799,4 @@ std::array<std::byte, 32> random_bytes() {
     return bytes;
 }
 
-}  // namespace chorus::platform
+}  // namespace chorus::inline v0::detail::platform

@@ -24,7 +24,7 @@
 #include <unistd.h>
 #include <unwind.h>
 
-namespace chorus::platform {
+namespace chorus::inline v0::detail::platform {
 
 std::uintptr_t start_thread(void* (*body)(void*), void* argument, std::size_t stack_size) {
     pthread_attr_t attributes;
@@ -356,4 +356,4 @@ bool halt_threads(std::span<const int> thread_ids) {
     return all;
 }
 
-}  // namespace chorus::platform
+}  // namespace chorus::inline v0::detail::platform

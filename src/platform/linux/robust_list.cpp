@@ -9,7 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-namespace chorus::platform {
+namespace chorus::inline v0::detail::platform {
 namespace {
 
 // A member's pointer on. The lowest bit marks the C library's own priority inheritance. Written as an atomic:
@@ -113,4 +113,4 @@ void forget_list() noexcept {
     all = {};
 }
 
-}  // namespace chorus::platform
+}  // namespace chorus::inline v0::detail::platform

@@ -15,7 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace chorus::platform {
+namespace chorus::inline v0::detail::platform {
 
 /// How far behind a word its member lies: the pointer back, which only the C library uses, and the pointer
 /// on.
@@ -31,4 +31,4 @@ void unlist_shared(const std::atomic<std::uint32_t>& word) noexcept;
 /// In a copy of the process: this thread holds nothing of it yet.
 void forget_list() noexcept;
 
-}  // namespace chorus::platform
+}  // namespace chorus::inline v0::detail::platform

@@ -10,7 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-namespace chorus::platform {
+namespace chorus::inline v0::detail::platform {
 
 void require_robust_list() {
     robust_list_head* record = nullptr;
@@ -89,4 +89,4 @@ WakesAtDeath::Promise WakesAtDeath::look_up() noexcept {
     return {reinterpret_cast<void**>(&record->list_op_pending), record->futex_offset};
 }
 
-}  // namespace chorus::platform
+}  // namespace chorus::inline v0::detail::platform

@@ -1,7 +1,7 @@
 // Whether a sanitizer that brings signal handlers and an exit code of its own is compiled in.
 #pragma once
 
-namespace chorus::platform {
+namespace chorus::inline v0::detail::platform {
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 inline constexpr bool under_sanitizer = true;
@@ -11,4 +11,4 @@ inline constexpr bool under_sanitizer = __has_feature(address_sanitizer) || __ha
 inline constexpr bool under_sanitizer = false;
 #endif
 
-}  // namespace chorus::platform
+}  // namespace chorus::inline v0::detail::platform

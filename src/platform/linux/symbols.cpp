@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <initializer_list>
 #include <memory>
 #include <mutex>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 
@@ -17,7 +19,7 @@
 #include <cxxabi.h>
 #include <dlfcn.h>
 
-namespace chorus::platform {
+namespace chorus::inline v0::detail::platform {
 namespace {
 
 void erase_all(std::string& text, const std::string& part) {
@@ -48,16 +50,17 @@ bool is_any_of(const std::string& function, std::initializer_list<const char*> m
 bool is_on_the_way(const std::string& function) {
     return is_any_of(function, {"chorus_leaving_exception", "_Unwind_", "__cxa_throw", "__cxa_rethrow",
                                 "__restore_rt"}) ||
-           function.starts_with("chorus::platform::(anonymous namespace)::");
+           function.starts_with("chorus::detail::platform::(anonymous namespace)::");
 }
 
 // Where Chorus calls the user's function: outside of it lies only our own start. What is inlined there
 // is already a frame of its own.
 bool calls_the_function(const std::string& function) {
-    return is_any_of(function, {"chorus::message::invoke_function<", "chorus::message::call_with<",
-                                "chorus::message::call_and_write<", "chorus::message::enter<",
-                                "chorus::message::BoundFunction<", "chorus::message::TypedCall<",
-                                "chorus::platform::watch_exceptions"});
+    return is_any_of(function,
+                     {"chorus::detail::message::invoke_function<", "chorus::detail::message::call_with<",
+                      "chorus::detail::message::call_and_write<", "chorus::detail::message::enter<",
+                      "chorus::detail::message::BoundFunction<", "chorus::detail::message::TypedCall<",
+                      "chorus::detail::platform::watch_exceptions"});
 }
 
 // Inlined between that and the user's function.
@@ -73,7 +76,12 @@ std::string readable(const char* mangled) {
     int status = 0;
     const std::unique_ptr<char, decltype(&std::free)> text(
         abi::__cxa_demangle(mangled, nullptr, nullptr, &status), &std::free);
-    return status == 0 && text ? text.get() : mangled;
+    std::string name = status == 0 && text ? text.get() : mangled;
+    // Chorus's names are written without the version of its interface.
+    constexpr std::string_view version = "chorus::v0::";
+    for (auto at = name.find(version); at != std::string::npos; at = name.find(version, at))
+        name.erase(at + version.find("v0"), std::strlen("v0::"));
+    return name;
 }
 
 const char* current_exception_type() {
@@ -173,4 +181,4 @@ SymbolizedStack symbolize(const AddressStack& addresses) {
     return stack;
 }
 
-}  // namespace chorus::platform
+}  // namespace chorus::inline v0::detail::platform

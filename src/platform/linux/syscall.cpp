@@ -7,7 +7,7 @@
 #include <sys/resource.h>
 #include <sys/utsname.h>
 
-namespace chorus::platform {
+namespace chorus::inline v0::detail::platform {
 namespace {
 
 std::string limit_text(int resource) {
@@ -91,4 +91,4 @@ OsError missing_call(const std::string& name, const std::string& since, int code
                     code);
 }
 
-}  // namespace chorus::platform
+}  // namespace chorus::inline v0::detail::platform

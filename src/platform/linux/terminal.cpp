@@ -4,7 +4,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-namespace chorus::platform {
+namespace chorus::inline v0::detail::platform {
 
 StreamKind standard_error() noexcept {
     if (::fcntl(STDERR_FILENO, F_GETFD) < 0) return {StreamKind::nowhere};
@@ -15,4 +15,4 @@ StreamKind standard_error() noexcept {
     return {StreamKind::to_a_terminal, size.ws_col};
 }
 
-}  // namespace chorus::platform
+}  // namespace chorus::inline v0::detail::platform

@@ -9,6 +9,8 @@
 // Death: nothing is held.
 #pragma once
 
+#include <chorus/detail/contract.hpp>
+
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
@@ -22,7 +24,7 @@
 
 #pragma GCC visibility push(default)  // the shared library shows what is declared here
 
-namespace chorus::channel {
+namespace chorus::inline v0::detail::channel {
 
 /// First in, first out: a list of chunks. Both sides may work at the same time, in other places.
 template <class T>
@@ -210,6 +212,6 @@ private:
     [[no_unique_address]] Compare is_less_{};
 };
 
-}  // namespace chorus::channel
+}  // namespace chorus::inline v0::detail::channel
 
 #pragma GCC visibility pop

@@ -4,6 +4,8 @@
 // Death: what was added and not committed has not been put; what was taken and not committed is still there.
 #pragma once
 
+#include <chorus/detail/contract.hpp>
+
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -16,20 +18,20 @@
 #include <chorus/deadline.hpp>
 #include <chorus/detail/message/bytes.hpp>
 
-namespace chorus::channel {
+namespace chorus::inline v0::detail::channel {
 class QueueCore;
 }
 
 #pragma GCC visibility push(default)  // the shared library shows what is declared here
 
-namespace chorus::channel {
+namespace chorus::inline v0::detail::channel {
 
 using QueuePointer = std::shared_ptr<QueueCore>;
 
 /// Puts messages under one lock, and by one commit.
 class Putting {
 public:
-    /// There is room for the first message, of this size. Throws: Full, ShutDown, OsError.
+    /// Waits for room for the first message, of this size. Throws: ShutDown, OsError.
     Putting(QueueCore& core, std::size_t bytes, Deadline deadline,
             std::span<const message::Attachment> attachments = {});
     ~Putting() {
@@ -38,7 +40,9 @@ public:
     Putting(const Putting&) = delete;
     Putting& operator=(const Putting&) = delete;
 
-    /// Where the first message is to be written.
+    /// False if the deadline passed first: then the side is not held.
+    bool begun() const noexcept { return holds_; }
+    /// Where the first message is to be written. Requires: begun().
     std::byte* first() const noexcept { return first_; }
     /// Where one more is to be written; null when there is no room for it now.
     std::byte* add(std::size_t bytes);
@@ -51,7 +55,7 @@ private:
     void end() noexcept;
     QueueCore& core_;
     std::byte* first_;
-    bool holds_ = true;
+    bool holds_;
 };
 
 /// A long message, written where it will be read, without a lock.
@@ -65,9 +69,9 @@ public:
     ~LongMessage();
 
     std::span<std::byte> bytes() const noexcept { return bytes_; }
-    /// Returns: for retract().
-    std::uint32_t put(std::size_t bytes, Deadline deadline,
-                      std::span<const message::Attachment> attachments = {});
+    /// Returns the position for retract(); nothing if the deadline passed first. Throws: ShutDown, OsError.
+    std::optional<std::uint32_t> put(std::size_t bytes, Deadline deadline,
+                                     std::span<const message::Attachment> attachments = {});
     const QueuePointer& core() const noexcept { return core_; }
 
 private:
@@ -110,7 +114,7 @@ private:
 /// Takes messages under one lock, and by one commit.
 class Getting {
 public:
-    /// Takes the first message. Throws: Empty, ShutDown.
+    /// Waits for the first message and takes it. Throws: ShutDown, EndOfFile.
     Getting(QueueCore& core, Deadline deadline);
     ~Getting() {
         if (holds_) end();
@@ -118,6 +122,8 @@ public:
     Getting(const Getting&) = delete;
     Getting& operator=(const Getting&) = delete;
 
+    /// False if the deadline passed first: then the side is not held.
+    bool begun() const noexcept { return holds_; }
     /// One more message, or false if there is none. A short one must be read before the commit.
     bool next();
     std::span<const std::byte> bytes() const noexcept { return bytes_; }
@@ -136,7 +142,7 @@ public:
 private:
     void end() noexcept;
     QueueCore& core_;
-    bool holds_ = true;
+    bool holds_ = false;
     std::span<const std::byte> bytes_;
     std::uint32_t block_;
     std::uint64_t parcel_ = 0;
@@ -159,12 +165,22 @@ private:
 };
 
 struct QueueLimits {
-    std::size_t max_items = 0;  ///< 0: as many as memory holds
-    std::size_t max_bytes = 0;
+    std::size_t max_items = 0;  ///< 0: no limit
+    std::size_t max_bytes = 0;  ///< 0: no limit
 };
-QueuePointer make_queue(const std::type_info& item, QueueLimits limits);
+/// How a trace shows a queue: its messages, and waits by the name of the call; or as what its owner uses it
+/// for.
+struct QueueTrace {
+    bool is_internal = false;            ///< only waits to get are shown
+    const char* waits_to_get = nullptr;  ///< of an internal queue: by this name; null: not either
+};
+QueuePointer make_queue(const std::type_info& item, QueueLimits limits, QueueTrace trace = {});
 void write_queue(message::Writer& out, const QueuePointer& core);
-QueuePointer read_queue(message::Reader& in, const std::type_info& item);
+QueuePointer read_queue(message::Reader& in, const std::type_info& item, QueueTrace trace = {});
+
+/// Of a call whose deadline has passed.
+[[noreturn]] void throw_full(const QueueCore& core);
+[[noreturn]] void throw_empty(const QueueCore& core);
 
 std::size_t size_of(const QueueCore& core) noexcept;
 bool is_full(const QueueCore& core) noexcept;
@@ -192,6 +208,6 @@ void stop_ringing(QueueCore& core);
 /// For poll and epoll. From now on it is readable when there is something to get.
 int descriptor_of(QueueCore& core);
 
-}  // namespace chorus::channel
+}  // namespace chorus::inline v0::detail::channel
 
 #pragma GCC visibility pop

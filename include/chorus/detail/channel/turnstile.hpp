@@ -7,6 +7,8 @@
 // Death: a thread does not die alone, so nothing is left half done.
 #pragma once
 
+#include <chorus/detail/contract.hpp>
+
 #include <cstddef>
 #include <memory>
 
@@ -14,7 +16,7 @@
 
 #pragma GCC visibility push(default)  // the shared library shows what is declared here
 
-namespace chorus::channel {
+namespace chorus::inline v0::detail::channel {
 
 class Turnstile {
 public:
@@ -109,6 +111,6 @@ private:
     std::unique_ptr<State> state_;
 };
 
-}  // namespace chorus::channel
+}  // namespace chorus::inline v0::detail::channel
 
 #pragma GCC visibility pop

@@ -4,6 +4,8 @@
 // Death: as the queue's.
 #pragma once
 
+#include <chorus/detail/contract.hpp>
+
 #include <cstring>
 #include <span>
 #include <utility>
@@ -14,7 +16,7 @@
 
 #pragma GCC visibility push(default)  // the shared library shows what is declared here
 
-namespace chorus::channel {
+namespace chorus::inline v0::detail::channel {
 
 /// Says of which type a message is, in front of it. Nothing for queues, whose items are all of one.
 struct NoTag {
@@ -39,36 +41,53 @@ inline std::vector<std::byte>& scratch() {
     return buffer;
 }
 
+/// Returns false if the deadline passed first; then nothing was put.
 template <class Fill>
-void put_message(const QueuePointer& core, std::size_t bytes, Deadline deadline,
+bool put_message(const QueuePointer& core, std::size_t bytes, Deadline deadline,
                  std::span<const message::Attachment> attachments, Fill fill) {
     if (is_long(bytes)) {
         LongMessage message(core, bytes, deadline);
         fill(message.bytes().data());
-        message.put(bytes, deadline, attachments);
-        return;
+        return message.put(bytes, deadline, attachments).has_value();
     }
     Putting putting(*core, bytes, deadline, attachments);
+    if (!putting.begun()) return false;
     fill(putting.first());
     putting.commit();
+    return true;
 }
 
+/// Returns false if the deadline passed first; then nothing was put.
 template <class T, class Tag>
-void put_value(const QueuePointer& core, const T& value, Deadline deadline, Tag tag) {
+bool put_value(const QueuePointer& core, const T& value, Deadline deadline, Tag tag) {
     if constexpr (message::WrittenInOnePiece<T>) {
-        put_message(core, Tag::size + message::written_size(value), deadline, {}, [&](std::byte* place) {
-            tag.write(place);
-            message::write_to(place + Tag::size, value);
-        });
+        return put_message(core, Tag::size + message::written_size(value), deadline, {},
+                           [&](std::byte* place) {
+                               tag.write(place);
+                               message::write_to(place + Tag::size, value);
+                           });
     } else {
         message::Writer out(std::move(scratch()));
         message::encode(out, value);
         const auto bytes = out.buffered();
-        put_message(core, Tag::size + bytes.size(), deadline, out.attachments(), [&](std::byte* place) {
-            tag.write(place);
-            if (!bytes.empty()) std::memcpy(place + Tag::size, bytes.data(), bytes.size());
-        });
+        const bool is_put =
+            put_message(core, Tag::size + bytes.size(), deadline, out.attachments(), [&](std::byte* place) {
+                tag.write(place);
+                if (!bytes.empty()) std::memcpy(place + Tag::size, bytes.data(), bytes.size());
+            });
         scratch() = out.take();
+        return is_put;
+    }
+}
+
+/// The same without waiting. A long item may need memory that a full queue has not got.
+template <class T, class Tag>
+bool try_put_value(const QueuePointer& core, const T& value, Tag tag) {
+    if (is_full(*core)) return false;
+    try {
+        return put_value(core, value, now, tag);
+    } catch (const Full&) {
+        return false;
     }
 }
 
@@ -104,6 +123,6 @@ T take_value(const QueuePointer& core, Getting& getting, std::size_t skipped) {
     }
 }
 
-}  // namespace chorus::channel
+}  // namespace chorus::inline v0::detail::channel
 
 #pragma GCC visibility pop

@@ -5,21 +5,25 @@
 // Death: who dies holds nothing any more; the memory goes with its last holder.
 #pragma once
 
+#include <chorus/detail/contract.hpp>
+
 #include <cstddef>
 #include <memory>
 #include <typeinfo>
 #include <utility>
 
-#include <chorus/detail/memory/home.hpp>
+#include <chorus/detail/handle.hpp>
+#include <chorus/detail/memory/shareable.hpp>
 #include <chorus/detail/message/bytes.hpp>
+#include <chorus/detail/sharing.hpp>
 
-namespace chorus::memory {
+namespace chorus::inline v0::detail::memory {
 struct CellsHeader;
 }
 
 #pragma GCC visibility push(default)  // the shared library shows what is declared here
 
-namespace chorus::memory {
+namespace chorus::inline v0::detail::memory {
 
 /// What lies there.
 struct CellKind {
@@ -29,13 +33,40 @@ struct CellKind {
     bool is_array;
 };
 
-/// A light value: its copies hold the same elements.
+/// Fails the build for types that cannot be shared.
+template <class T>
+CellKind kind_of(bool is_array) {
+    expect_shareable<T>();
+    return {typeid(T), sizeof(T), alignof(T), is_array};
+}
+
+/// A light value: its copies refer to the same elements. One that was moved from refers to none.
 class Cells {
 public:
     Cells(std::shared_ptr<CellsHeader> header, std::byte* first, std::size_t count) noexcept
         : header_(std::move(header)), first_(first), count_(count) {}
+    Cells(const Cells&) = default;
+    Cells& operator=(const Cells&) = default;
+    Cells(Cells&& other) noexcept
+        : header_(std::move(other.header_)),
+          first_(std::exchange(other.first_, nullptr)),
+          count_(std::exchange(other.count_, 0)) {}
+    Cells& operator=(Cells&& other) noexcept {
+        header_ = std::move(other.header_);
+        first_ = std::exchange(other.first_, nullptr);
+        count_ = std::exchange(other.count_, 0);
+        return *this;
+    }
+    ~Cells() = default;
 
+    /// Null if it refers to none.
     std::byte* first() const noexcept { return first_; }
+    /// Throws: UsageError if it refers to none.
+    std::byte* checked_first() const {
+        if (first_ == nullptr) [[unlikely]]
+            refuse_empty_handle();
+        return first_;
+    }
     std::size_t count() const noexcept { return count_; }
     const std::shared_ptr<CellsHeader>& header() const noexcept { return header_; }
 
@@ -47,7 +78,7 @@ private:
 
 /// Zeroed, and reserved. Throws: UsageError if no memory can have that many; OsError with the numbers if this
 /// machine has not got it.
-Cells make_cells(Home home, const CellKind& kind, std::size_t count);
+Cells make_cells(Sharing sharing, const CellKind& kind, std::size_t count);
 
 /// Requires: made for processes.
 void write_cells(message::Writer& out, const Cells& cells);
@@ -57,6 +88,6 @@ Cells read_cells(message::Reader& in, const CellKind& kind);
 /// Throws: UsageError, with both numbers.
 [[noreturn]] void refuse_index(std::size_t index, std::size_t count);
 
-}  // namespace chorus::memory
+}  // namespace chorus::inline v0::detail::memory
 
 #pragma GCC visibility pop

@@ -8,6 +8,8 @@
 // Death: nothing is held.
 #pragma once
 
+#include <chorus/detail/contract.hpp>
+
 #include <cstddef>
 #include <functional>
 #include <initializer_list>
@@ -18,7 +20,7 @@
 
 #pragma GCC visibility push(default)  // the shared library shows what is declared here
 
-namespace chorus {
+namespace chorus::inline v0 {
 
 // Never defined: their names are what the compiler prints when a type cannot be shared.
 struct because_it_points_into_the_memory_of_one_process;
@@ -31,7 +33,7 @@ struct align_it_to_64_bytes_or_less;
 template <class Type, class Why, class Instead>
 struct type_cannot_lie_in_shared_memory;
 
-namespace memory {
+namespace detail::memory {
 
 namespace internal {
 
@@ -123,8 +125,8 @@ constexpr void expect_shareable() {
     }
 }
 
-}  // namespace memory
+}  // namespace detail::memory
 
-}  // namespace chorus
+}  // namespace chorus::inline v0
 
 #pragma GCC visibility pop

@@ -7,13 +7,15 @@
 // Death: nothing is held.
 #pragma once
 
+#include <chorus/detail/contract.hpp>
+
 #include <cstddef>
 #include <type_traits>
 #include <utility>
 
 #pragma GCC visibility push(default)  // the shared library shows what is declared here
 
-namespace chorus::message {
+namespace chorus::inline v0::detail::message {
 
 namespace internal {
 
@@ -150,6 +152,6 @@ constexpr void visit_fields(T& value, Visit&& visit) {
     else { visit(); }
 }
 
-}  // namespace chorus::message
+}  // namespace chorus::detail::message
 
 #pragma GCC visibility pop

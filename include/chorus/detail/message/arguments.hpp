@@ -7,15 +7,17 @@
 // Crash safety: private memory; nothing outlives the process.
 #pragma once
 
+#include <chorus/detail/contract.hpp>
+
 #include <cstddef>
 #include <type_traits>
 #include <utility>
 
-#include <chorus/serialize.hpp>
+#include <chorus/detail/message/encoding.hpp>
 
 #pragma GCC visibility push(default)  // the shared library shows what is declared here
 
-namespace chorus::message {
+namespace chorus::inline v0::detail::message {
 
 template <std::size_t place, class T>
 struct Argument {
@@ -49,6 +51,6 @@ struct PlacedArguments<std::index_sequence<place...>, Each...> : Argument<place,
 template <class... Each>
 using Arguments = PlacedArguments<std::index_sequence_for<Each...>, Each...>;
 
-}  // namespace chorus::message
+}  // namespace chorus::inline v0::detail::message
 
 #pragma GCC visibility pop

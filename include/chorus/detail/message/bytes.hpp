@@ -7,6 +7,8 @@
 // Death: plain memory; nothing outlives the process.
 #pragma once
 
+#include <chorus/detail/contract.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -22,7 +24,7 @@
 
 #pragma GCC visibility push(default)  // the shared library shows what is declared here
 
-namespace chorus::message {
+namespace chorus::inline v0::detail::message {
 
 class Attachments;
 
@@ -238,6 +240,6 @@ private:
     Attachments* attachments_ = nullptr;
 };
 
-}  // namespace chorus::message
+}  // namespace chorus::inline v0::detail::message
 
 #pragma GCC visibility pop

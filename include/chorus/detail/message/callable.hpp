@@ -7,6 +7,8 @@
 // Death: plain memory; nothing outlives the process.
 #pragma once
 
+#include <chorus/detail/contract.hpp>
+
 #include <concepts>
 #include <cstdint>
 #include <cstring>
@@ -19,13 +21,13 @@
 #include <utility>
 
 #include <chorus/detail/message/arguments.hpp>
+#include <chorus/detail/message/encoding.hpp>
 #include <chorus/detail/message/invocable.hpp>
 #include <chorus/keyword.hpp>
-#include <chorus/serialize.hpp>
 
 #pragma GCC visibility push(default)  // the shared library shows what is declared here
 
-namespace chorus {
+namespace chorus::inline v0 {
 
 // Never defined: their names are what the compiler prints.
 struct pass_a_lambda_without_captures_that_calls_the_member;
@@ -40,7 +42,7 @@ struct pass_a_std_vector_or_std_to_array_of_it;
 template <class Array, class WhatToDo>
 struct array_would_travel_as_a_pointer;
 
-namespace message {
+namespace detail::message {
 
 /// A call whose types only its maker knows.
 class Call {
@@ -405,7 +407,7 @@ struct CallResult {
     using type = typename decltype(of())::type;
 };
 
-}  // namespace message
-}  // namespace chorus
+}  // namespace detail::message
+}  // namespace chorus::inline v0
 
 #pragma GCC visibility pop

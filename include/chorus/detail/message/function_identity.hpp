@@ -6,6 +6,8 @@
 // Death: a value; nothing is held.
 #pragma once
 
+#include <chorus/detail/contract.hpp>
+
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -14,7 +16,7 @@
 
 #pragma GCC visibility push(default)  // the shared library shows what is declared here
 
-namespace chorus::message {
+namespace chorus::inline v0::detail::message {
 
 /// A shared library that the program has loaded while it runs, such as a plug-in.
 struct LoadedLibrary {
@@ -50,6 +52,6 @@ void* find_function(const FunctionIdentity& identity);
 void write_function(Writer& out, const void* code);
 void* read_function(Reader& in);
 
-}  // namespace chorus::message
+}  // namespace chorus::inline v0::detail::message
 
 #pragma GCC visibility pop

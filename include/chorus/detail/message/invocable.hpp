@@ -6,12 +6,14 @@
 // Crash safety: no state.
 #pragma once
 
+#include <chorus/detail/contract.hpp>
+
 #include <functional>
 #include <type_traits>
 
 #pragma GCC visibility push(default)  // the shared library shows what is declared here
 
-namespace chorus::message {
+namespace chorus::inline v0::detail::message {
 
 template <class Function, class... Args>
 concept DirectlyInvocable = requires(Function&& function, Args&&... args) {
@@ -39,6 +41,6 @@ constexpr decltype(auto) invoke_function(Function& function, Args&&... args) {
 }
 #pragma GCC diagnostic pop
 
-}  // namespace chorus::message
+}  // namespace chorus::inline v0::detail::message
 
 #pragma GCC visibility pop

@@ -8,16 +8,18 @@
 // Death: plain bytes.
 #pragma once
 
+#include <chorus/detail/contract.hpp>
+
 #include <exception>
 #include <memory>
 #include <string>
 #include <typeinfo>
 
-#include <chorus/serialize.hpp>
+#include <chorus/detail/message/encoding.hpp>
 
 #pragma GCC visibility push(default)  // the shared library shows what is declared here
 
-namespace chorus::message {
+namespace chorus::inline v0::detail::message {
 
 enum class Ending : char { value = 'v', exception = 'e', unknown_exception = 'u', system_exit = 'x' };
 
@@ -69,6 +71,6 @@ public:
     }
 };
 
-}  // namespace chorus::message
+}  // namespace chorus::inline v0::detail::message
 
 #pragma GCC visibility pop

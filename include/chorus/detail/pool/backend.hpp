@@ -5,6 +5,8 @@
 // Crash safety: see each backend.
 #pragma once
 
+#include <chorus/detail/contract.hpp>
+
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -15,12 +17,12 @@
 #include <chorus/deadline.hpp>
 #include <chorus/detail/message/callable.hpp>
 #include <chorus/future.hpp>
-#include <chorus/start_method.hpp>
-#include <chorus/task_options.hpp>
+#include <chorus/process.hpp>
+#include <chorus/run.hpp>
 
 #pragma GCC visibility push(default)  // the shared library shows what is declared here
 
-namespace chorus::pool {
+namespace chorus::inline v0::detail::pool {
 
 class Task;
 
@@ -30,8 +32,8 @@ struct BackendOptions {
     std::shared_ptr<message::Call> initializer{};  ///< of processes
     std::function<void()> initialise{};            ///< of threads
     std::size_t max_tasks_per_child = 0;           ///< 0: no limit
-    std::optional<Timeout> timeout{};              ///< of tasks that say nothing else, and of the initializer
-    std::optional<Timeout> cpu_time{};             ///< of tasks that say nothing else
+    Deadline timeout{};                            ///< of tasks that say nothing else, and of the initializer
+    Deadline cpu_time{};                           ///< of tasks that say nothing else
     std::size_t memory = 0;                        ///< bytes that a worker process may allocate; 0: no limit
     std::size_t budget = 0;                        ///< of weights at once; 0: no limit
     std::size_t last_lines = 0;                    ///< of a worker's standard error; 0: none is kept
@@ -77,6 +79,6 @@ void submit_to(Backend& backend, std::shared_ptr<Task> task);
 std::shared_ptr<Backend> make_process_backend(BackendOptions options);
 std::shared_ptr<Backend> make_thread_backend(BackendOptions options);
 
-}  // namespace chorus::pool
+}  // namespace chorus::inline v0::detail::pool
 
 #pragma GCC visibility pop

@@ -4,6 +4,8 @@
 // Death: as the pool's.
 #pragma once
 
+#include <chorus/detail/contract.hpp>
+
 #include <atomic>
 #include <cstddef>
 #include <deque>
@@ -15,15 +17,16 @@
 #include <variant>
 #include <vector>
 
-#include <chorus/as_completed.hpp>
 #include <chorus/detail/pool/backend.hpp>
 #include <chorus/detail/pool/progress_meter.hpp>
+#include <chorus/detail/pull_iterator.hpp>
+#include <chorus/future.hpp>
 
 #pragma GCC visibility push(default)  // the shared library shows what is declared here
 
-namespace chorus {
+namespace chorus::inline v0 {
 
-namespace pool {
+namespace detail::pool {
 
 /// Takes items from a range, a few at a time. If the range throws it ends there, as a generator does, and
 /// those that were to go with the one that could not be had are lost, as with Python's.
@@ -106,33 +109,23 @@ public:
     /// again.
     std::optional<Result> next(Deadline deadline = {}) { return state_->next(deadline); }
 
-    class iterator {
-    public:
-        using iterator_category = std::input_iterator_tag;
-        using value_type = Result;
-        using difference_type = std::ptrdiff_t;
-        using pointer = Result*;
-        using reference = Result&;
-
-        iterator() = default;
-        explicit iterator(Results* results) : results_(results) { ++*this; }
-        Result& operator*() const noexcept { return **item_; }
-        iterator& operator++() {
-            item_ = std::make_shared<std::optional<Result>>(results_->next());
-            if (!*item_) results_ = nullptr;
-            return *this;
+private:
+    struct Pull {
+        Results* results;
+        // The last result stays where it is if there is an exception in place of the next.
+        bool pull(std::optional<Result>& item) {
+            auto next = results->next();
+            const bool is_there = next.has_value();
+            item.reset();
+            if (is_there) item.emplace(*std::move(next));
+            return is_there;
         }
-        void operator++(int) { ++*this; }
-        friend bool operator==(const iterator& a, const iterator& b) noexcept {
-            return a.results_ == b.results_;
-        }
-
-    private:
-        Results* results_ = nullptr;
-        std::shared_ptr<std::optional<Result>> item_;
     };
-    iterator begin() { return iterator(this); }
-    iterator end() { return {}; }
+
+public:
+    using iterator = PullIterator<Result, Pull>;
+    iterator begin() { return iterator(Pull{this}); }
+    std::default_sentinel_t end() const noexcept { return {}; }
 
 private:
     class State {
@@ -169,8 +162,9 @@ private:
 
     private:
         static Part& part_of(const Future<Part>& future) {
-            if (const auto error = future.state()->error()) std::rethrow_exception(error);
-            return future.state()->value();
+            const auto& state = Access::state(future);
+            if (const auto error = state->error()) std::rethrow_exception(error);
+            return state->value();
         }
 
         void fill() {
@@ -185,7 +179,7 @@ private:
                         return;
                     }
                     bytes += *next->bytes;
-                    if constexpr (!ordered) arrivals_.expect(next->future.state());
+                    if constexpr (!ordered) arrivals_.expect(Access::state(next->future));
                     on_the_way_.push_back(std::move(*next));
                 } catch (...) {
                     // Of the range, or of a pool that takes no more: told when its turn has come, and the
@@ -200,12 +194,12 @@ private:
         Future<Part> take(Deadline deadline) {
             auto which = on_the_way_.begin();
             if constexpr (ordered) {
-                which->future.state()->wait_done(deadline);
+                Access::state(which->future)->wait_done(deadline);
             } else {
                 const auto ended = arrivals_.next(deadline);
                 if (!ended) throw TimedOut("no result came in time; the work goes on");
-                which = std::ranges::find_if(on_the_way_,
-                                             [&](const auto& each) { return each.future.state() == ended; });
+                which = std::ranges::find_if(
+                    on_the_way_, [&](const auto& each) { return Access::state(each.future) == ended; });
             }
             Future<Part> taken = std::move(which->future);
             items_taken_ += which->items;
@@ -229,7 +223,7 @@ private:
     std::unique_ptr<State> state_;
 };
 
-}  // namespace pool
-}  // namespace chorus
+}  // namespace detail::pool
+}  // namespace chorus::inline v0
 
 #pragma GCC visibility pop

@@ -4,6 +4,8 @@
 // Death: as the pool's; a chunk of items is a task.
 #pragma once
 
+#include <chorus/detail/contract.hpp>
+
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
@@ -25,9 +27,9 @@
 
 #pragma GCC visibility push(default)  // the shared library shows what is declared here
 
-namespace chorus {
+namespace chorus::inline v0 {
 
-namespace pool {
+namespace detail::pool {
 
 std::size_t chunk_size(std::size_t wanted, std::size_t items, std::size_t workers) noexcept;
 
@@ -359,15 +361,19 @@ private:
     Part all_;
 };
 
-}  // namespace pool
+}  // namespace detail::pool
 
 template <class Item>
-struct codec<pool::Slice<Item>> {
-    static void write(message::Writer& out, const pool::Slice<Item>& items) { items.write(out); }
-    static pool::Slice<Item> read(message::Reader& in) { return pool::Slice<Item>::read(in); }
+struct codec<detail::pool::Slice<Item>> {
+    static void write(detail::message::Writer& out, const detail::pool::Slice<Item>& items) {
+        items.write(out);
+    }
+    static detail::pool::Slice<Item> read(detail::message::Reader& in) {
+        return detail::pool::Slice<Item>::read(in);
+    }
 };
 
-namespace pool {
+namespace detail::pool {
 template <class Chunk>
 struct ChunkCodec {
     using Function = decltype(Chunk::each.function);
@@ -387,17 +393,21 @@ struct ChunkCodec {
         }
     }
 };
-}  // namespace pool
+}  // namespace detail::pool
 template <class Each>
-struct codec<pool::EachOf<Each>> : pool::ChunkCodec<pool::EachOf<Each>> {};
+struct codec<detail::pool::EachOf<Each>> : detail::pool::ChunkCodec<detail::pool::EachOf<Each>> {};
 template <class Each, class Result>
-struct codec<pool::EachInRow<Each, Result>> : pool::ChunkCodec<pool::EachInRow<Each, Result>> {};
+struct codec<detail::pool::EachInRow<Each, Result>>
+    : detail::pool::ChunkCodec<detail::pool::EachInRow<Each, Result>> {};
 template <class Each, class Item, class Result>
-struct codec<pool::Row<Each, Item, Result>> {
-    static void write(message::Writer& out, const pool::Row<Each, Item, Result>& row) { row.write(out); }
-    static pool::Row<Each, Item, Result> read(message::Reader& in);  // not defined: RowTask reads it
+struct codec<detail::pool::Row<Each, Item, Result>> {
+    static void write(detail::message::Writer& out, const detail::pool::Row<Each, Item, Result>& row) {
+        row.write(out);
+    }
+    static detail::pool::Row<Each, Item, Result> read(
+        detail::message::Reader& in);  // not defined: RowTask reads it
 };
 
-}  // namespace chorus
+}  // namespace chorus::inline v0
 
 #pragma GCC visibility pop

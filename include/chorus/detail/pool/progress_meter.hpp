@@ -4,6 +4,8 @@
 // Death: a chunk whose worker died counts as failed.
 #pragma once
 
+#include <chorus/detail/contract.hpp>
+
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
@@ -19,7 +21,7 @@
 
 #pragma GCC visibility push(default)  // the shared library shows what is declared here
 
-namespace chorus::pool {
+namespace chorus::inline v0::detail::pool {
 
 /// Counts one job's items, and shows it.
 /// Threads: any.
@@ -78,6 +80,6 @@ std::shared_ptr<ProgressMeter> make_meter(const ShowProgress& show, std::optiona
 void watch(const std::shared_ptr<worker::FutureState>& future, const std::shared_ptr<ProgressMeter>& meter,
            std::size_t items);
 
-}  // namespace chorus::pool
+}  // namespace chorus::inline v0::detail::pool
 
 #pragma GCC visibility pop

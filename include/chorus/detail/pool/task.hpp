@@ -4,6 +4,8 @@
 // Death: of the worker that runs it: the backend fails its future, or gives the task out again.
 #pragma once
 
+#include <chorus/detail/contract.hpp>
+
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
@@ -21,7 +23,7 @@
 
 #pragma GCC visibility push(default)  // the shared library shows what is declared here
 
-namespace chorus::pool {
+namespace chorus::inline v0::detail::pool {
 
 struct Channels;
 
@@ -172,6 +174,6 @@ auto make_task(std::shared_ptr<Backend> backend, Parts&&... parts) {
     return std::shared_ptr<Shown>(std::move(memory), task);
 }
 
-}  // namespace chorus::pool
+}  // namespace chorus::inline v0::detail::pool
 
 #pragma GCC visibility pop

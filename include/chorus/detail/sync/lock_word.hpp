@@ -17,26 +17,28 @@
 //        the dead.
 #pragma once
 
+#include <chorus/detail/contract.hpp>
+
 #include <atomic>
 #include <cstdint>
 
-#include <chorus/detail/memory/home.hpp>
+#include <chorus/detail/sharing.hpp>
 
 #pragma GCC visibility push(default)  // the shared library shows what is declared here
 
-namespace chorus::sync {
-
-using memory::Home;
+namespace chorus::inline v0::detail::sync {
 
 /// The calling thread among the threads of its process, and among all lives that share objects; 0: it has
 /// none yet.
 extern constinit thread_local std::uint32_t number_of_this_thread;
 extern constinit thread_local std::uint32_t participant_of_this_thread;
 
-template <Home home>
+template <Sharing sharing>
 inline std::uint32_t known_name() noexcept {
-    return home == Home::thread ? number_of_this_thread : participant_of_this_thread;
+    return sharing == Sharing::threads ? number_of_this_thread : participant_of_this_thread;
 }
+
+class LockState;
 
 class LockWord {
 public:
@@ -54,11 +56,21 @@ public:
     }
 
 protected:
-    LockWord() = default;
+    constexpr LockWord() = default;
+    constexpr explicit LockWord(std::uint32_t word) noexcept : word_(word) {}
     ~LockWord() = default;
     std::atomic<std::uint32_t> word_{0};
 };
 
-}  // namespace chorus::sync
+/// The word of a handle that was moved from: no caller acquires it, so the uncontended case needs no check
+/// for an empty handle.
+struct NoLock final : LockWord {
+    constexpr NoLock() noexcept : LockWord(~0U) {}
+};
+extern constinit NoLock no_lock;
+
+LockWord& word_of(LockState& state) noexcept;
+
+}  // namespace chorus::inline v0::detail::sync
 
 #pragma GCC visibility pop

@@ -1,4 +1,4 @@
-#include <chorus/as_completed.hpp>
+#include <chorus/detail/worker/arrivals.hpp>
 
 #include <deque>
 #include <mutex>
@@ -6,7 +6,7 @@
 #include "platform/copy_mutex.hpp"
 #include "trace/trace.hpp"
 
-namespace chorus::worker {
+namespace chorus::inline v0::detail::worker {
 
 // Shared with callbacks, which may run while what they arrive at is given up.
 struct Arrivals::Ended {
@@ -66,4 +66,4 @@ std::shared_ptr<FutureState> Arrivals::next(Deadline deadline) {
     }
 }
 
-}  // namespace chorus::worker
+}  // namespace chorus::inline v0::detail::worker

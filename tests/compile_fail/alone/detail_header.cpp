@@ -1,0 +1,3 @@
+#include <chorus/detail/pool/task.hpp>
+
+int main() {}
