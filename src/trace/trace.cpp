@@ -8,8 +8,8 @@
 #include <string>
 
 #include "platform/append_file.hpp"
-#include "platform/os_process.hpp"
 #include "platform/os_thread.hpp"
+#include "platform/process_id.hpp"
 #include "trace/line.hpp"
 
 namespace chorus::inline v0::detail::trace {

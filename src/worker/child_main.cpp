@@ -6,7 +6,9 @@
 
 #include <chorus/detail/message/outcome.hpp>
 #include "platform/crash.hpp"
-#include "platform/os_process.hpp"
+#include "platform/exit_word.hpp"
+#include "platform/life_line.hpp"
+#include "platform/signal_mask.hpp"
 #include "platform/symbols.hpp"
 #include "trace/trace.hpp"
 #include "worker/lifetime.hpp"

@@ -1,5 +1,8 @@
 #include "worker/child_request.hpp"
 
+#include "platform/environment.hpp"
+#include "platform/surroundings.hpp"
+
 namespace chorus::inline v0::detail::worker {
 
 Request::Request(const ChildRequest& birth, const message::Call& call) {
@@ -73,7 +76,7 @@ void ChildSetup::settle_in() {
     if (header_) platform::take_surroundings(header_->has_directory, header_->streams, descriptors_);
     descriptors_.clear();
     if (birth_.environment) platform::replace_environment(*birth_.environment);
-    if (birth_.resource_limits) platform::take_allowances(*birth_.resource_limits);
+    if (birth_.resource_limits) platform::apply_resource_limits(*birth_.resource_limits);
     identity() = std::move(birth_.identity);
 }
 

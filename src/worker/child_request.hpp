@@ -14,7 +14,8 @@
 
 #include <chorus/detail/message/callable.hpp>
 #include "memory/segment.hpp"
-#include "platform/os_process.hpp"
+#include "platform/resource_limits.hpp"
+#include "platform/signal_mask.hpp"
 #include "worker/exit_words.hpp"
 #include "worker/identity.hpp"
 

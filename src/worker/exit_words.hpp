@@ -21,7 +21,7 @@
 #include <optional>
 
 #include "memory/segment.hpp"
-#include "platform/os_process.hpp"
+#include "platform/exit_word.hpp"
 #include "platform/page.hpp"
 
 namespace chorus::inline v0::detail::worker {

@@ -24,7 +24,7 @@
 #include <optional>
 #include <span>
 
-#include "platform/os_process.hpp"
+#include "platform/file_descriptor.hpp"
 #include "worker/child_request.hpp"
 
 namespace chorus::inline v0::detail::worker {

@@ -8,8 +8,8 @@
 
 #include "platform/file_descriptor.hpp"
 #include "platform/fork_mutex.hpp"
-#include "platform/os_process.hpp"
 #include "platform/os_thread.hpp"
+#include "platform/signal_mask.hpp"
 #include "worker/lifetime.hpp"
 #include "worker/running_time.hpp"
 

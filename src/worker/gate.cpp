@@ -3,7 +3,10 @@
 #include <chrono>
 
 #include "platform/futex.hpp"
+#include "platform/life_line.hpp"
 #include "platform/look.hpp"
+#include "platform/process_exit.hpp"
+#include "platform/process_handle.hpp"
 
 namespace chorus::inline v0::detail::worker {
 

@@ -8,7 +8,7 @@
 #include <atomic>
 #include <cstdint>
 
-#include "platform/os_process.hpp"
+#include "platform/file_descriptor.hpp"
 
 namespace chorus::inline v0::detail::worker {
 

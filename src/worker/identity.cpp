@@ -3,7 +3,7 @@
 #include <atomic>
 #include <mutex>
 
-#include "platform/os_process.hpp"
+#include "platform/random_bytes.hpp"
 
 namespace chorus::inline v0::detail::worker {
 namespace {

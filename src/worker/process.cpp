@@ -4,10 +4,13 @@
 #include <csignal>
 #include <map>
 
+#include "platform/cpus.hpp"
 #include "platform/fork_mutex.hpp"
 #include "platform/look.hpp"
-#include "platform/os_process.hpp"
 #include "platform/os_thread.hpp"
+#include "platform/process_handle.hpp"
+#include "platform/process_id.hpp"
+#include "platform/signals.hpp"
 #include "sync/process_names.hpp"
 #include "trace/trace.hpp"
 #include "worker/fork_server.hpp"

@@ -5,8 +5,11 @@
 #include <span>
 #include <sstream>
 
+#include "platform/credentials.hpp"
+#include "platform/environment.hpp"
 #include "platform/execution.hpp"
 #include "platform/fork_mutex.hpp"
+#include "platform/life_line.hpp"
 #include "sync/shared_runtime.hpp"
 #include "worker/lifetime.hpp"
 

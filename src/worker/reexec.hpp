@@ -13,7 +13,8 @@
 #include <string>
 #include <vector>
 
-#include "platform/os_process.hpp"
+#include "platform/process_start.hpp"
+#include "platform/signal_mask.hpp"
 
 namespace chorus::inline v0::detail::worker {
 

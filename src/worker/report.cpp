@@ -5,7 +5,8 @@
 #include <new>
 
 #include "memory/segment.hpp"
-#include "platform/os_process.hpp"
+#include "platform/resource_limits.hpp"
+#include "platform/signals.hpp"
 
 namespace chorus::inline v0::detail::worker {
 namespace {

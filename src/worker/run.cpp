@@ -2,7 +2,6 @@
 
 #include <csignal>
 
-#include "platform/os_process.hpp"
 #include "worker/futures.hpp"
 #include "worker/process_state.hpp"
 #include "worker/report.hpp"

@@ -7,6 +7,9 @@
 #include <utility>
 
 #include "memory/segment.hpp"
+#include "platform/environment.hpp"
+#include "platform/process_handle.hpp"
+#include "platform/process_id.hpp"
 #include "sync/shared_runtime.hpp"
 #include "trace/trace.hpp"
 #include "worker/child_main.hpp"

@@ -1,7 +1,6 @@
 // Makes a child by one of the three ways.
 #pragma once
 
-#include "platform/os_process.hpp"
 #include "worker/child_request.hpp"
 #include "worker/process_state.hpp"
 

@@ -19,7 +19,8 @@
 
 #include <support/sanitizers.hpp>
 #include <support/start_methods.hpp>
-#include "platform/os_process.hpp"
+#include "platform/exit_word.hpp"
+#include "platform/process_handle.hpp"
 #include "worker/exit_words.hpp"
 
 using testing::HasSubstr;

@@ -1,7 +1,7 @@
 #include "platform/crash.hpp"
+#include "platform/exit_word.hpp"
 #include "platform/linux/file_size_limit.hpp"
 #include "platform/linux/sanitizer.hpp"
-#include "platform/os_process.hpp"
 
 #include <atomic>
 #include <cerrno>

@@ -2,8 +2,8 @@
 
 #include "platform/futex.hpp"
 #include "platform/linux/robust_list.hpp"
-#include "platform/os_process.hpp"
 #include "platform/os_thread.hpp"
+#include "platform/process_id.hpp"
 #include "platform/syscall.hpp"
 
 #include <linux/futex.h>
