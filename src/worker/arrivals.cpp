@@ -8,7 +8,7 @@
 
 namespace chorus::inline v0::detail::worker {
 
-// Shared with callbacks, which may run while what they arrive at is given up.
+// Shared with callbacks, which may run while the Arrivals is destroyed.
 struct Arrivals::Ended {
     platform::CopyMutex mutex;
     std::deque<const FutureState*> futures;
@@ -57,7 +57,8 @@ std::shared_ptr<FutureState> Arrivals::next(Deadline deadline) {
             }
             bell = ended_->bell = std::make_shared<TypedFutureState<void>>();
         }
-        // Who helps one kind of work hears of that kind alone: with several kinds somebody else has to help.
+        // A thread that helps one pool is woken by that pool's results alone. With several kinds of
+        // work it sleeps on the bell, and other threads have to help.
         wait.begins();
         const bool one_kind = helped_.size() == 1;
         if (!(one_kind ? expected_.begin()->second.future->help_until(*bell, deadline)

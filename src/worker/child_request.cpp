@@ -5,23 +5,23 @@
 
 namespace chorus::inline v0::detail::worker {
 
-Request::Request(const ChildRequest& birth, const message::Call& call) {
-    message::encode(payload_, birth);
+EncodedRequest::EncodedRequest(const ChildRequest& request, const message::Call& call) {
+    message::encode(payload_, request);
     call.encode(payload_);
     if (payload_.has_spilled()) payload_.flush();
 }
 
-std::vector<int> Request::attachments() const {
+std::vector<int> EncodedRequest::attachments() const {
     std::vector<int> descriptors;
     for (const auto& attached : payload_.attachments()) descriptors.push_back(attached.descriptor);
     return descriptors;
 }
 
-void Request::move_to_file() {
+void EncodedRequest::move_to_file() {
     if (!payload_.has_spilled()) payload_.flush();
 }
 
-std::vector<std::byte> Request::message(RequestHeader header) {
+std::vector<std::byte> EncodedRequest::message(RequestHeader header) {
     message::Writer out;
     header.in_file = in_file();
     header.attachments = static_cast<std::uint32_t>(payload_.attachments().size());
@@ -68,16 +68,16 @@ ChildSetup::ChildSetup(platform::FileDescriptor file, platform::FileDescriptor r
 }
 
 void ChildSetup::read(message::Reader payload) {
-    birth_ = message::decode<ChildRequest>(payload);
+    request_ = message::decode<ChildRequest>(payload);
     call_.emplace(message::Reader(payload.take(payload.left()), &attachments_));
 }
 
 void ChildSetup::settle_in() {
     if (header_) platform::take_surroundings(header_->has_directory, header_->streams, descriptors_);
     descriptors_.clear();
-    if (birth_.environment) platform::replace_environment(*birth_.environment);
-    if (birth_.resource_limits) platform::apply_resource_limits(*birth_.resource_limits);
-    identity() = std::move(birth_.identity);
+    if (request_.environment) platform::replace_environment(*request_.environment);
+    if (request_.resource_limits) platform::apply_resource_limits(*request_.resource_limits);
+    identity() = std::move(request_.identity);
 }
 
 }  // namespace chorus::inline v0::detail::worker

@@ -1,8 +1,9 @@
 // What a child receives at its start, and the message that carries it.
 //
-// Layout of a request: a RequestHeader, then the encoded ChildRequest and the encoded call. If they are long,
-// these two lie in a file of their own. Descriptors come with it in the order directory, open standard
-// streams, report, file, those of the call's arguments; the header says which are there.
+// Layout of a message: a RequestHeader, then the encoded ChildRequest and the encoded call. If these
+// two are long, they lie in a file of their own. Descriptors come with the message in the order
+// directory, open standard streams, report, file, those of the call's arguments. The header says which
+// are there.
 #pragma once
 
 #include <array>
@@ -21,24 +22,18 @@
 
 namespace chorus::inline v0::detail::worker {
 
-/// Travels as an aggregate.
+/// Serialized as an aggregate.
 struct ChildRequest {
     Identity identity;
     platform::SignalMask mask{};
-    std::optional<std::vector<std::string>> environment;      ///< where it differs from the fork server's
+    std::optional<std::vector<std::string>> environment;      ///< where they differ from the fork server's
     std::optional<platform::ResourceLimits> resource_limits;  ///< likewise
     std::size_t memory_limit = 0;                             ///< bytes; 0 for none
     bool wants_result = false;
-    std::string function;              ///< its name, for a trace
-    std::vector<void (*)()> preloads;  ///< where it is spawned since the fork server cannot be copied
+    std::string function;  ///< the name of the call's function, for a trace
+    std::vector<void (*)()>
+        preloads;  ///< of a child that is spawned because the fork server cannot be copied
     std::uint32_t exit_word = no_exit_word;
-};
-
-/// What its parent has of it.
-struct Newborn {
-    int pid = 0;
-    platform::FileDescriptor process;
-    ExitSlot exit;
 };
 
 struct RequestHeader {
@@ -49,12 +44,12 @@ struct RequestHeader {
     std::uint32_t attachments = 0;
 };
 
-/// The parent's side: collects what is to be sent.
-class Request {
+/// The parent's side: a request and its call as bytes and descriptors.
+class EncodedRequest {
 public:
-    Request(const ChildRequest& birth, const message::Call& call);
+    EncodedRequest(const ChildRequest& request, const message::Call& call);
 
-    /// Puts everything into the file, also what is short: for a child that gets no message.
+    /// Moves everything into the file, also a short request: for a child that receives no message.
     void move_to_file();
     int file() const noexcept { return sink_.descriptor(); }
 
@@ -71,7 +66,7 @@ private:
     message::Writer payload_{sink_, longest_message};
 };
 
-/// The child's side: a request taken apart, and its function found.
+/// The child's side (child setup): a request decoded, and its function found.
 class ChildSetup {
 public:
     /// From a message. Throws: DecodeError.
@@ -81,25 +76,25 @@ public:
                message::Attachments attachments);
 
     /// Without the identity, once settled in.
-    const ChildRequest& birth() const noexcept { return birth_; }
+    const ChildRequest& request() const noexcept { return request_; }
     message::Call& call() noexcept { return *call_; }
     int report() const noexcept { return report_.get(); }
-    /// Whether the arguments came with some: a pipe's end, a queue's socket.
+    /// Whether the arguments came with descriptors: a pipe's end, a queue's socket.
     bool holds_descriptors() const noexcept { return header_ && header_->attachments != 0; }
 
-    /// Makes this process what the child is to be, but for what concerns the process itself (its
-    /// signals, its ties): its directory, streams, environment and identity.
+    /// Gives this process the child's directory, streams, environment, resource limits and identity.
+    /// Signal mask and life line concern the process itself: child_main() sets them.
     void settle_in();
 
 private:
     void read(message::Reader payload);
 
-    std::optional<RequestHeader> header_;  ///< empty when directory and streams were inherited
+    std::optional<RequestHeader> header_;  ///< empty if directory and streams were inherited
     std::vector<platform::FileDescriptor> descriptors_;
     platform::FileDescriptor report_;
     platform::Mapping file_;
     message::Attachments attachments_;
-    ChildRequest birth_;
+    ChildRequest request_;
     std::optional<message::WrittenCall> call_;
 };
 

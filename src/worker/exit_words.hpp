@@ -1,17 +1,19 @@
-// What a child writes itself just before its end, for a parent whose kernel no longer tells: other code in
-// the parent has collected the status (`waitpid(-1)`, SIGCHLD ignored, SA_NOCLDWAIT), and the kernel is older
-// than Linux 6.15.
+// The exit words of children: how each ends, written by the child itself just before its end.
 //
-// The words lie behind the page at which parent and child meet (the gate's, the hand-over's), in one of their
-// own: a child can write to no other part of what all births go by. platform::tell_end() writes them; they
-// are read only when the kernel has said that the child is dead and cannot say how.
+// They serve a parent whose kernel no longer knows the exit status: other code in the parent has
+// collected it (`waitpid(-1)`, SIGCHLD ignored, SA_NOCLDWAIT), and the kernel is older than Linux 6.15.
 //
-// A child killed between its word and _exit is told by the exit code that it had decided on. A child that was
-// killed before has written nothing.
+// Invariants:
+// 1. The words lie in a page of their own, behind the page that parent and child share during a start
+//    (the gate's, the hand-over's). A child can write to no other part of what all starts use.
+// 2. platform::tell_exit() and platform::tell_killed_by() write a word. The parent reads it only when
+//    the kernel has reported the death and cannot report the status.
+// 3. A slot is used again only once the death of its last child is known. A word holds the number of
+//    its process, so the word of another process is rejected.
 //
 // Thread safety: any thread of the parent.
-// Crash safety: a word is one store. A slot is used again only once the death of its last child is known; a
-// word names its process, so that no other's is believed.
+// Crash safety: a word is one store. A child killed between this store and _exit counts as ended with
+// the exit code that it had decided on. A child killed before has written nothing.
 #pragma once
 
 #include <array>
@@ -29,24 +31,24 @@ namespace chorus::inline v0::detail::worker {
 using platform::page_size;
 inline constexpr std::size_t most_exit_words = 1000;
 
-/// Layout: a page shared with children. Writers: the parent before a birth; then the child.
+/// Layout: a page shared with children. Writers: the parent before a start; then the child.
 using ExitWords = std::array<std::atomic<std::uint32_t>, most_exit_words>;
 inline constexpr std::uint32_t no_exit_word = most_exit_words;
 
-/// The child's side: where it will write, which is nowhere if there was no slot for it.
+/// The child's side: writes its end into this word; into none if there was no slot for it.
 inline void tell_end_at(ExitWords& words, std::uint32_t number) noexcept {
     if (number < words.size()) platform::tell_end_at(words[number]);
 }
 
-/// The parent's side. Free slots are noted in its own memory: without locks, so that a copy of the parent
-/// finds none that is held.
+/// The parent's side. Free slots are marked in its own memory, without locks: a copy of the parent
+/// finds no lock that is held.
 class ExitSlots {
 public:
     /// Requires: the words lie in the segment.
     ExitSlots(std::shared_ptr<memory::Segment> segment, ExitWords& words)
         : segment_(std::move(segment)), words_(words) {}
 
-    /// Returns no_exit_word if so many children live already.
+    /// Returns no_exit_word if most_exit_words children live already.
     std::uint32_t claim() noexcept {
         for (std::size_t looked = 0; looked < most_exit_words; ++looked) {
             const std::uint32_t number = next_.fetch_add(1, std::memory_order_relaxed) % most_exit_words;

@@ -24,14 +24,14 @@ struct Awaited {
     bool timed_out = false;
 };
 
-// One thread, one set of descriptors: the children that are awaited, and a bell for new ones.
+// One thread and one set of descriptors: those of the awaited children, and a doorbell for new ones.
 struct Listener {
     std::mutex mutex;
     std::condition_variable idle;
     std::map<std::uint64_t, Awaited> awaited;  ///< by number; 0 is the bell's
     std::uint64_t next = 1;
     std::size_t in_progress = 0;
-    std::uintptr_t thread = 0;  ///< set by itself
+    std::uintptr_t thread = 0;  ///< set by the thread itself
     bool has_left = false;
     platform::ReadySet ready;
     platform::Doorbell bell;
@@ -51,7 +51,7 @@ Holder& holder() {
     static auto* const instance = new Holder;
     return *instance;
 }
-// Before main: a fork while another thread makes it would leave a copy that waits for ever.
+// Before main: a fork while another thread makes it would leave a copy that waits indefinitely.
 [[maybe_unused]] auto& holder_made = holder();
 
 void say(const std::exception& error) noexcept {
@@ -81,17 +81,17 @@ void Listener::kill_overdue() {
 }
 
 void Listener::receive(std::uint64_t number) {
-    Awaited heard;
+    Awaited over;
     {
         const std::lock_guard guard(mutex);
         auto found = awaited.extract(number);
         if (found.empty()) return;
-        heard = std::move(found.mapped());
+        over = std::move(found.mapped());
         ++in_progress;
-        ready.remove(heard.process->process->get());
+        ready.remove(over.process->process->get());
     }
     try {
-        heard.ended(heard.timed_out);
+        over.ended(over.timed_out);
     } catch (const std::exception& error) {
         say(error);
     }
@@ -106,7 +106,7 @@ void Listener::listen() {
         thread = platform::this_thread();
     }
     for (;;) {
-        // What fails here must not end the user's program; the future that it was about stays as it is.
+        // A failure here must not end the user's program. The future concerned stays as it is.
         try {
             time.wait_readable(ready.descriptor(), earliest());
             for (const auto number : ready.wait(now)) {
@@ -163,7 +163,7 @@ void when_ended(ProcessPointer process, Deadline timeout, std::function<void(boo
     try {
         listener.ready.add(descriptor, number);
     } catch (...) {
-        listener.awaited.erase(place);  // or the program's end would wait for it
+        listener.awaited.erase(place);  // otherwise the program's end would wait for it
         throw;
     }
     if (!timeout.is_never()) listener.bell.ring();
@@ -199,7 +199,7 @@ void futures_thread_leaves() noexcept {
 }
 
 void forget_futures() {
-    holder().listener = nullptr;  // its thread is not here; its descriptors are closed when this copy ends
+    holder().listener = nullptr;  // the copy lacks its thread; its descriptors are closed when this copy ends
 }
 
 }  // namespace chorus::inline v0::detail::worker

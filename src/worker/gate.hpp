@@ -1,8 +1,16 @@
-// The gate at which a child waits until its parent holds a handle to it.
+// The gate: a child waits here until its parent holds a handle of it.
 //
-// Without it a child may have ended, and its status been collected by somebody else in the parent
-// (waitpid(-1), SIGCHLD ignored), before the parent could name it safely; and a parent that has no
-// descriptor left for the handle could not take the start back.
+// Without the gate the child could end, and other code in the parent could collect its status
+// (waitpid(-1), SIGCHLD ignored), before the parent has a handle that names the child safely. A parent
+// that has no descriptor left for the handle could not take the start back.
+//
+// Invariants:
+// 1. Layout: one word in memory shared by parent and child, the number of a start * 4 + a State.
+// 2. Transitions: the parent makes it closed, then open or refused; the child makes closed asleep.
+// 3. The parent closes the gate for the next start only after it has answered the child of the last
+//    one.
+//
+// Crash safety: a child whose parent dies before it answers sees the parent's life line cut, and ends.
 #pragma once
 
 #include <atomic>
@@ -12,23 +20,21 @@
 
 namespace chorus::inline v0::detail::worker {
 
-/// Layout: one word in memory shared by parent and child, a birth's number * 4 + a State.
-/// Parent: closed → open or refused; child: closed → asleep.
 class Gate {
 public:
-    /// The parent's side. Before the birth with this number:
-    void close(std::uint32_t birth) noexcept;
-    /// After it: opens the child's handle and lets it begin. Throws: OsError when there is no descriptor
-    /// for it; then the child has been sent away and collected.
-    platform::FileDescriptor let_in(std::uint32_t birth, int pid);
+    /// The parent's side, before the start with this number.
+    void close(std::uint32_t start) noexcept;
+    /// The parent's side, after it: opens the child's handle and lets the child begin. Throws: OsError
+    /// if there is no descriptor for the handle; then the child has been refused and collected.
+    platform::FileDescriptor let_in(std::uint32_t start, int pid);
 
-    /// The child's side. Returns when it may begin; a child that was refused, or whose parent is gone,
-    /// ends here.
-    void wait(std::uint32_t birth, int parent_life_line) noexcept;
+    /// The child's side. Returns when the child may begin. Ends a child that was refused, or whose
+    /// parent has died.
+    void wait(std::uint32_t start, int parent_life_line) noexcept;
 
 private:
     enum State : std::uint32_t { closed, asleep, open, refused };
-    void answer(std::uint32_t birth, State state) noexcept;
+    void answer(std::uint32_t start, State state) noexcept;
 
     std::atomic<std::uint32_t> word_{0};
 };

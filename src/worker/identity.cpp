@@ -12,13 +12,13 @@ std::atomic<int> children_made{0};
 
 }  // namespace
 
-// Statics of the library are never destroyed: workers may outlive the destruction of others.
+// Never destroyed, as all statics of the library: workers may outlive the destruction of statics.
 Identity& identity() {
     static auto* const self = new Identity;
     return *self;
 }
 namespace {
-// Before main: a fork while another thread makes it would leave a copy that waits for ever.
+// Before main: a fork while another thread makes it would leave a copy that waits indefinitely.
 [[maybe_unused]] auto& identity_made = identity();
 }  // namespace
 

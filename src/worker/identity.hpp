@@ -1,4 +1,5 @@
-// Who this process is: what it was told at its birth, or found out as the program's first process.
+// The identity of this process: received from its parent at its start, or that of the program's first
+// process.
 #pragma once
 
 #include <cstdint>
@@ -11,12 +12,12 @@
 
 namespace chorus::inline v0::detail::worker {
 
-/// Told to each child at its birth; travels as an aggregate.
+/// Part of each ChildRequest; serialized as an aggregate.
 struct Identity {
     std::string name = "MainProcess";
     std::vector<int> path;  ///< {1, 2}: the second child of the first; empty for the first process
     bool daemon = false;
-    bool tied = false;        ///< dies with its parent: a daemon, or born in a daemon's tree
+    bool tied = false;        ///< dies with its parent: a daemon, or a process below a daemon
     std::string parent_name;  ///< "" if there is no parent that Chorus knows
     int parent_pid = 0;
     std::string type_name = "Process";             ///< for the text form

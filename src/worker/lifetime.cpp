@@ -25,12 +25,12 @@
 #include "sync/waiting.hpp"
 #include "trace/trace.hpp"
 #include "worker/child_main.hpp"
-#include "worker/fork_server.hpp"
+#include "worker/children.hpp"
 #include "worker/futures.hpp"
 #include "worker/identity.hpp"
-#include "worker/process_state.hpp"
+#include "worker/parent_pages.hpp"
 #include "worker/reexec.hpp"
-#include "worker/start_child.hpp"
+#include "worker/start_forkserver.hpp"
 #include "worker/threads.hpp"
 
 namespace chorus::inline v0::detail::worker {
@@ -49,7 +49,7 @@ constinit std::atomic<bool> left_in_handler{false};  ///< some thread has called
 const std::streambuf* unbuffered = nullptr;
 
 void look_at_standard_streams() {
-    // As long as it is synchronised with stdio (the default), std::cout keeps nothing back itself.
+    // As long as it is synchronised with stdio (the default), std::cout buffers nothing itself.
     if (dynamic_cast<__gnu_cxx::stdio_sync_filebuf<char>*>(std::cout.rdbuf()) != nullptr)
         unbuffered = std::cout.rdbuf();
 }
@@ -66,13 +66,13 @@ void look_at_standard_streams() {
     std::fflush(nullptr);
 }
 
-// What other processes read when this thread holds a lock, or died with it.
+// The name that other processes read when this thread holds a lock, or died with it.
 void write_own_name(char* buffer, std::size_t size) {
     const auto thread = name_of_made_thread();
     std::snprintf(buffer, size, "%s%s%s", identity().name.c_str(), thread.empty() ? "" : "|", thread.c_str());
 }
 
-// In a copy of this process, whoever made it with fork(): what belongs to the original is let go.
+// In a copy of this process, also one that Chorus did not make: forgets what belongs to the original.
 void after_fork() {
     trace::begin_in_copy();
     progress = 0;
@@ -86,56 +86,13 @@ void after_fork() {
     if (!begun_here.children.exchange(false)) return;
     forget_children();
     forget_fork_server();
-    forget_fork_gate();
+    forget_parent_pages();
     drop_life_line();
 }
 
-// Returns in each child.
-std::unique_ptr<ChildSetup> be_fork_server(Inheritance& inheritance) {
-    const auto knot = platform::tie_to(inheritance.life_line.get()).release();
-    leave_statics_to_their_maker();  // here and not in each copy; the server itself never calls exit()
-    auto child = serve(inheritance.first, std::move(inheritance.second), inheritance.life_line.get(),
-                       inheritance.role == Role::preloading_fork_server);
-    platform::FileDescriptor untied(knot);  // the knot kills the server, whose number it knows, not this copy
-    return child;
-}
-
-std::unique_ptr<ChildSetup> be_spawned(Inheritance& inheritance) {
-    auto child = std::make_unique<ChildSetup>(std::move(inheritance.first), std::move(inheritance.second),
-                                              message::Attachments(std::move(inheritance.attachments)));
-    child->settle_in();
-    tell_end_in_birth_page(std::move(inheritance.births), child->birth().exit_word);
-    return child;
-}
-
-// What the child is to do, if this image was executed to be one, or to make some. Ends the process if it
-// cannot be that.
-std::unique_ptr<ChildSetup> born_of_another_image(const char* program, int& life_line) {
-    std::optional<Inheritance> inheritance;
-    try {
-        inheritance = take_inheritance();
-        if (!inheritance) return nullptr;
-        platform::name_this_thread_after_program(program);
-        sync::take_shared_runtime(std::move(inheritance->shared_runtime));
-        platform::prepare_to_record_crashes();
-        auto child = inheritance->role == Role::spawned_child ? be_spawned(*inheritance)
-                                                              : be_fork_server(*inheritance);
-        life_line = inheritance->life_line.release();
-        return child;
-    } catch (const std::exception& error) {
-        if (inheritance && inheritance->role != Role::spawned_child && inheritance->first) {
-            tell_what_prevents_it(inheritance->first.get());
-            platform::leave_at_once(1);
-        }
-        std::fprintf(stderr, "chorus: this process cannot become what it was executed for: %s\n",
-                     error.what());
-        platform::leave_at_once(1);
-    }
-}
-
-// Registered before all that the program registers, so that it runs after that: a spawned child destroys its
-// statics, and may change its exit code there. What a shared library does at its own end comes later still,
-// and is not waited for.
+// Registered before every handler of the program, so that it runs after them: a spawned child destroys
+// its statics, and may change its exit code there. Destructors of a shared library run later; they are
+// not waited for.
 [[gnu::constructor(101)]] void tell_exit_after_all() {
     platform::on_exit_call([](int code) { platform::tell_exit(code); });
 }
@@ -186,28 +143,29 @@ bool waits_for_others() noexcept {
     if (by == By::exit) {
         before = leaver.exchange(self);
     } else if (!leaver.compare_exchange_strong(before, self) && before != self) {
-        for (;;) platform::wait_for_signal();  // until the one who leaves ends us with the process
+        for (;;) platform::wait_for_signal();  // until the leaving thread ends the process
     }
     const bool in_handler = waits_for_others() && platform::is_inside_such_a_handler();
-    // Before anything that may wait for a lock: the handler may have met this very thread while it holds it.
+    // Before anything that may wait for a lock: the handler may have interrupted this thread while it
+    // held it.
     if (in_handler && !left_in_handler.exchange(true)) {
         platform::let_signals_end_their_handler();
     } else if (in_handler && before != self) {
-        platform::end_inside_signal_handler();  // the second one: the first has not sufficed
+        platform::end_inside_signal_handler();  // the second signal: the first did not suffice
     }
-    // Who waits for this thread goes on, and finds that it is not the last one.
+    // Threads that wait for this one continue, and find that it is not the last one.
     if (const auto leave = leave_above.load()) leave();
     if (begun_here.futures) futures_thread_leaves();
     std::uint32_t untouched = 0;
     if (!progress.compare_exchange_strong(untouched, 1)) {
-        if (before != self) current_thread_will_leave();  // so that nobody waits for this thread
+        if (before != self) current_thread_will_leave();  // so that no join waits for this thread
         while (before != self && progress == 1) platform::futex_wait(progress, 1);
         return;
     }
     join_everything();
     progress = 2;
     platform::futex_wake_all(progress);
-    while (leaver != self) platform::futex_wait(leaver, leaver);  // the leaver ends us with the process
+    while (leaver != self) platform::futex_wait(leaver, leaver);  // the leaving thread ends the process
 }
 
 }  // namespace
@@ -217,7 +175,7 @@ bool waits_for_others() noexcept {
 void stay_if_another_leaves() noexcept {
     const auto who = leaver.load();
     if (who == 0 || who == ticket || platform::thread_id() != platform::process_id()) return;
-    for (;;) platform::wait_for_signal();  // until that one ends us with the process
+    for (;;) platform::wait_for_signal();  // until that thread ends the process
 }
 
 namespace {
@@ -225,7 +183,7 @@ namespace {
 [[gnu::hot]] void join_everything() noexcept {
     try {
         if (begun_here.threads) main_thread_has_ended();
-        // Whoever is joined may have started others.
+        // A worker that was joined may have started others.
         for (bool waited = true; waited;) {
             const auto above = finish_above.load();
             waited = above != nullptr && above();
@@ -236,7 +194,8 @@ namespace {
         ending = true;
         if (begun_here.children) stop_fork_server();
         flush_standard_streams();
-        // A daemon that cannot be halted would run while statics are destroyed: so they are not.
+        // A daemon that cannot be halted would run while statics are destroyed. Then they are not
+        // destroyed.
         if (begun_here.threads && !halt_daemon_threads())
             platform::on_exit_call([](int code) { leave(code); });
         sync::refuse_endless_waits(identity().parent_name.empty());
@@ -267,9 +226,9 @@ void leave_statics_to_their_maker() {
     sync::name_participants_by(write_own_name);
     trace::begin(argc > 0 ? argv[0] : "");
     int life_line = -1;
-    if (const auto child = born_of_another_image(argc > 0 ? argv[0] : "", life_line)) {
+    if (const auto child = setup_of_executed_image(argc > 0 ? argv[0] : "", life_line)) {
         begun = true;
-        child_main(child->birth(), child->call(), child->report(), life_line);
+        child_main(child->request(), child->call(), child->report(), life_line);
     }
     begun = true;
     platform::on_exit_call([](int) { finish(); });

@@ -8,7 +8,7 @@
 namespace chorus::inline v0::detail::worker {
 namespace {
 
-// For the values of all locals: it is used when a thread makes a value, and when it ends.
+// For the values of all locals. Locked when a thread makes a value, and when the thread ends.
 platform::ForkMutex& values_mutex() {
     static auto* const instance = new platform::ForkMutex;
     return *instance;
@@ -18,7 +18,7 @@ platform::ForkMutex& values_mutex() {
 
 }  // namespace
 
-// One thread's way to its values. Only that thread uses it, until it ends.
+// The values of one thread. Only that thread uses the table, until it ends.
 class LocalTable {
 public:
     void* find(const LocalValues* local) {
@@ -40,8 +40,8 @@ public:
 
     void forget(const LocalValues* local) { entries_.erase(local); }
 
-    // A value's destructor may ask for other values, and even make new ones: so one at a time, and in
-    // a few rounds only.
+    // A value's destructor may ask for other values, and even make new ones. Therefore the values are
+    // destroyed one at a time, in a few rounds.
     ~LocalTable() {
         for (int round = 0; round < 4 && !entries_.empty(); ++round) {
             for (auto left = entries_.size(); left > 0 && !entries_.empty(); --left) {
@@ -66,7 +66,7 @@ private:
         void* value = nullptr;
     };
 
-    // Entries of locals that are gone.
+    // Removes the entries of destroyed locals.
     void purge() {
         std::erase_if(entries_, [](const auto& each) { return each.second.local.expired(); });
         purge_at_ = 2 * entries_.size() + 64;

@@ -17,8 +17,8 @@ constexpr int standard_output = 1;
 
 void print_whole(const std::string& text) {
     const platform::NotHalted whole;  // a thread halted in here would keep the lock
-    // It is shared memory, which may be refused: a line that may meet another is better than none, and than
-    // an exception from the handler that prints what went wrong.
+    // The lock is in shared memory, which may be refused. A line that may mix with another is better
+    // than no line, and better than an exception from a handler that prints an error.
     std::optional<sync::PrintLock> lock;
     try {
         lock.emplace();

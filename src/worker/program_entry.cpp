@@ -1,6 +1,6 @@
-// The program's entry, and its exit. Linked into each program that uses Chorus, with
-// -Wl,--wrap=main,--wrap=exit: the program's own main is called from here, after all static
-// constructors, and no line has to be added to it.
+// The program's entry and exit. Linked into each program that uses Chorus, with
+// -Wl,--wrap=main,--wrap=exit. This file calls the program's own main, after all static constructors;
+// the program needs no line for it.
 #include "worker/lifetime.hpp"
 
 extern "C" {
@@ -12,8 +12,8 @@ int __wrap_main(int argc, char** argv, char** environment) {
     return chorus::detail::worker::run_program(argc, argv, environment, __real_main);
 }
 
-// Bound at the program's start, as addresses in data are: most who call it are copies, and with lazy binding
-// each would search for it anew.
+// Bound at the program's start, as addresses in data are: most callers are copies of a process, and
+// with lazy binding each copy would resolve the name anew.
 static void (*const volatile bound_exit)(int) = __real_exit;
 
 void __wrap_exit(int code) {

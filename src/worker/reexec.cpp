@@ -28,7 +28,7 @@ Images& images() {
     static auto* const instance = new Images;
     return *instance;
 }
-// Before main: a fork while another thread makes it would leave a copy that waits for ever.
+// Before main: a fork while another thread makes it would leave a copy that waits indefinitely.
 [[maybe_unused]] auto& images_made = images();
 
 }  // namespace
@@ -50,13 +50,14 @@ void drop_life_line() {
     images().line.reset();
 }
 
-platform::Newborn execute_image(Role role, int first, int second, const std::vector<std::string>& environment,
-                                const platform::SignalMask& mask, int births,
-                                const std::vector<int>& attachments) {
+platform::StartedProcess execute_image(Role role, int first, int second,
+                                       const std::vector<std::string>& environment,
+                                       const platform::SignalMask& mask, int parent_pages,
+                                       const std::vector<int>& attachments) {
     if (platform::has_rights_of_another()) {
         throw UsageError(
             "this program has rights of another user (setuid, setgid or file capabilities), so its children "
-            "must not take their function from an environment that whoever executes it can set: choose "
+            "must not take their function from an environment that its caller can set: choose "
             "set_start_method(\"fork\")");
     }
     platform::Program program;
@@ -75,7 +76,7 @@ platform::Newborn execute_image(Role role, int first, int second, const std::vec
     program.environment = environment;
     program.mask = mask;
     std::vector<int> inherited{first, second, life_line_descriptor(), sync::shared_runtime_descriptor(),
-                               births};
+                               parent_pages};
     inherited.insert(inherited.end(), attachments.begin(), attachments.end());
     std::string text = std::string(variable) + "=" + std::to_string(static_cast<int>(role));
     for (const int descriptor : inherited) {
@@ -132,7 +133,7 @@ std::optional<Inheritance> take_inheritance() {
     inheritance.second = adopt(numbers[2], text);
     inheritance.life_line = adopt(numbers[3], text);
     inheritance.shared_runtime = adopt(numbers[4], text);
-    inheritance.births = adopt(numbers[5], text);
+    inheritance.parent_pages = adopt(numbers[5], text);
     for (const int attached : std::span(numbers).subspan(6))
         inheritance.attachments.push_back(adopt(attached, text).release());
     return inheritance;

@@ -1,11 +1,14 @@
 // Re-exec: executing the program's own file, and what the new image inherits.
 //
-// A new image finds the variable CHORUS_IMAGE in its environment: its role, the numbers of five descriptors
-// that it inherits (-1 for none), and those of its call's arguments. The variable is removed before the
-// program's own code runs.
-//
-// A caller that can set this variable chooses a function that the image then runs. In a program with rights
-// of another user it is therefore ignored, and no image is executed.
+// Invariants:
+// 1. A new image finds the variable CHORUS_IMAGE in its environment: its role, the numbers of five
+// descriptors
+//    that it inherits (-1 for none), and those of its call's arguments. All other descriptors are closed.
+// 2. The variable is removed before the program's own code runs.
+// 3. A caller that can set this variable chooses a function that the image then runs. A program with
+//    rights
+// of
+//    another user therefore ignores the variable, and executes no image.
 #pragma once
 
 #include <array>
@@ -26,24 +29,25 @@ struct Inheritance {
     platform::FileDescriptor second;  ///< fork server: the hand-over page; child: its report
     platform::FileDescriptor life_line;
     platform::FileDescriptor shared_runtime;
-    platform::FileDescriptor births;  ///< child: the page of its parent's births
-    std::vector<int> attachments;     ///< child: those of its call's arguments
+    platform::FileDescriptor parent_pages;  ///< child: in which it writes its exit word
+    std::vector<int> attachments;           ///< child: those of its call's arguments
 };
 
 /// Executes the program with these descriptors (life line and shared runtime are added).
 /// Throws: UsageError where the program has rights of another user.
-platform::Newborn execute_image(Role role, int first, int second, const std::vector<std::string>& environment,
-                                const platform::SignalMask& mask, int births = -1,
-                                const std::vector<int>& attachments = {});
+platform::StartedProcess execute_image(Role role, int first, int second,
+                                       const std::vector<std::string>& environment,
+                                       const platform::SignalMask& mask, int parent_pages = -1,
+                                       const std::vector<int>& attachments = {});
 void set_image_path(const std::string& path);
 
-/// What this image was handed, if it was made by another.
+/// What this image has inherited; nothing if another program executed it.
 /// Throws: DecodeError if the variable is not what Chorus writes.
 std::optional<Inheritance> take_inheritance();
 
-/// This process's own life line, which its children are tied to.
+/// This process's own life line, to which its children are tied.
 int life_line_descriptor();
-/// In a copy made by fork.
+/// In a copy made by fork: the life line belongs to the original.
 void drop_life_line();
 
 }  // namespace chorus::inline v0::detail::worker

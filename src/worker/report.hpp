@@ -1,4 +1,4 @@
-// What a child leaves for its parent: its function's outcome, or how it crashed.
+// The report of a child for its parent: its function's outcome, or the record of its crash.
 //
 // Layout of the file (anonymous, sparse; only what is written takes memory):
 //
@@ -6,8 +6,8 @@
 //     64          platform::CrashRecord, then the child's memory map; written when it crashes
 //     2 MiB       the outcome, as message/outcome writes it
 //
-// The child writes, the parent reads once the child is dead. So nothing is shared while it changes,
-// and a child killed at any instant leaves either a whole outcome or none.
+// Crash safety: the child writes, and the parent reads only once the child is dead. Nothing is shared
+// while it changes. A child killed at any instant leaves either a whole outcome or none.
 #pragma once
 
 #include <cstddef>
@@ -30,8 +30,8 @@ constexpr std::size_t outcome_offset = std::size_t{2} << 20;
 
 // ---- the child's side ----
 
-/// Runs the call and writes its outcome. Exceptions but SystemExit are part of it.
-/// Returns the exit code for the process.
+/// Runs the call and writes its outcome. Exceptions are part of it, except SystemExit, which
+/// propagates. Returns the exit code for the process.
 int run_and_report(message::Call& call, int report, bool wants_result, std::size_t memory_limit);
 
 // ---- the parent's side ----
@@ -47,7 +47,7 @@ public:
     std::optional<message::Reader> value();
     /// What the function threw; null if it did not.
     std::exception_ptr exception();
-    /// Where it crashed; empty if it does not say.
+    /// Where the child crashed; empty if no crash was recorded.
     platform::SymbolizedStack stack() const;
 
 private:
@@ -57,10 +57,10 @@ private:
     std::span<const std::byte> outcome_;  ///< empty if there is none
 };
 
-/// Why a child ended without a result, for people; its exit code or signal; its stack.
+/// Why a child ended without a result, as text for users; its exit code or signal; its stack.
 struct Death {
     std::string what;
-    std::optional<int> exitcode;  ///< empty: the system could not tell any more
+    std::optional<int> exitcode;  ///< empty: the kernel no longer knows it
     std::string stack;
 };
 Death death_of(std::optional<int> exitcode, const Report& report, std::size_t memory_limit);

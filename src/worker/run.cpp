@@ -37,8 +37,8 @@ std::exception_ptr death(const Started& started, std::optional<int> exitcode, co
         WorkerDied(death.what, death.exitcode, std::move(death.stack), std::move(circumstances)));
 }
 
-// What became of a child that has ended. The value is taken, or the error returned: also that the system has
-// refused to tell, or that the value's own reading threw.
+// The outcome of a child that has ended. Takes its value, or returns its error. The error may also be
+// that the report could not be read, or that decoding the value threw.
 std::exception_ptr conclude(const Started& started, bool timed_out, const TakeValue& take) try {
     poll(*started.process);
     Report report(started.process->report);
@@ -76,7 +76,7 @@ void run_in_child(CallOptions options, std::unique_ptr<message::Call> call, cons
 void run_in_child_later(CallOptions options, std::unique_ptr<message::Call> call,
                         const std::shared_ptr<FutureState>& future, TakeValue take) {
     expect_not_negative(options.timeout);
-    prepare_futures();  // first what may fail without a trace
+    prepare_futures();  // first, because its failure leaves nothing to undo
     const auto started = start_call(std::move(options), std::move(call));
     future->set_running();
     future->set_stopper([process = started.process] { send_signal(process, SIGKILL); });
@@ -85,7 +85,7 @@ void run_in_child_later(CallOptions options, std::unique_ptr<message::Call> call
                    [started, future, take = std::move(take)](bool timed_out) {
                        if (const auto error = conclude(started, timed_out, take)) future->set_error(error);
                    });
-    } catch (...) {  // nobody would hear of its end
+    } catch (...) {  // no thread would receive its end
         send_signal(started.process, SIGKILL);
         join(started.process, {});
         throw;

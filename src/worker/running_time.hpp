@@ -1,15 +1,16 @@
-// Running time: monotonic time without the time in which the whole program was stopped (Ctrl-Z, SIGSTOP, a
-// debugger, a frozen control group). The timeouts of calls are counted in it.
+// Running time: monotonic time without the time in which the whole program was stopped (Ctrl-Z,
+// SIGSTOP, a debugger, a frozen control group). The timeouts of calls are counted in it.
 //
-// No clock stands still while a program is stopped, and SIGCONT belongs to the program. But a stop interrupts
-// the system call that a thread waits in, and the kernel goes on with what was left of its time when the stop
-// came. So a thread that watches deadlines counts what it has waited by what the kernel says is left. Between
-// two waits it goes by the monotonic clock, of which it counts no more than most_between_waits: the program
-// may have been stopped just there. A thread that the machine is too busy to run, or that runs a slow
-// callback, cannot be told from that: a late call gets more time then, never less. A machine that sleeps
-// needs nothing, as its monotonic clock stands still.
+// No clock pauses while a program is stopped, and a handler of SIGCONT belongs to the program. But a
+// stop interrupts the system call in which a thread waits, and the kernel resumes it with the time that
+// was left when the stop came. Therefore a thread that watches deadlines computes the time of a wait
+// from the rest that the kernel returns. Between two waits it uses the monotonic clock, of which it
+// counts no more than most_between_waits: the program may have been stopped there. A stop cannot be
+// distinguished from a machine that is too busy to run the thread, or from a slow callback. In these
+// cases a late call gets more time, never less. A suspended machine needs no treatment, because its
+// monotonic clock pauses.
 //
-// Thread safety: of one thread.
+// Thread safety: an object belongs to one thread.
 #pragma once
 
 #include <algorithm>
@@ -22,7 +23,8 @@
 
 namespace chorus::inline v0::detail::worker {
 
-/// How long work may take that begins now: a duration counts from here, a time point is what is left of it.
+/// How long work that begins now may take: a duration counts from now, a time point is the time until
+/// then.
 inline std::chrono::nanoseconds length_of(const Deadline& timeout) noexcept {
     if (const auto duration = timeout.duration()) return *duration;
     return timeout.is_never() ? std::chrono::nanoseconds::max() : timeout.remaining();
@@ -43,7 +45,7 @@ inline void expect_not_negative(const Deadline& limit) {
 
 class RunningTime {
 public:
-    /// Since some point in the past; comparable with what the same object gives.
+    /// Time since some point in the past. Comparable with other points of the same object.
     using Point = std::chrono::nanoseconds;
     static constexpr Point never = Point::max();
     static constexpr auto most_between_waits = std::chrono::milliseconds(100);
@@ -58,7 +60,7 @@ public:
     static Point after(Point now, Point length) noexcept { return length == never ? never : now + length; }
     static Point after(Point now, const Deadline& timeout) noexcept { return after(now, length_of(timeout)); }
 
-    /// Waits until the descriptor is readable. Returns false when this point has come first.
+    /// Waits until the descriptor is readable. Returns false if this point comes first.
     bool wait_readable(int descriptor, Point until) {
         if (until == never) {
             platform::wait_readable(descriptor);

@@ -13,7 +13,7 @@ detail::platform::ForkMutex& choice() {
     static auto* const mutex = new detail::platform::ForkMutex;
     return *mutex;
 }
-// Before main: a fork while another thread makes it would leave a copy that waits for ever.
+// Before main: a fork while another thread makes it would leave a copy that waits indefinitely.
 [[maybe_unused]] auto& choice_made = choice();
 
 }  // namespace

@@ -36,7 +36,7 @@ Registry& registry() {
     static auto* const instance = new Registry;
     return *instance;
 }
-// Before main: a fork while another thread makes it would leave a copy that waits for ever.
+// Before main: a fork while another thread makes it would leave a copy that waits indefinitely.
 [[maybe_unused]] auto& registry_made = registry();
 
 thread_local ThreadState* current = nullptr;
@@ -96,7 +96,7 @@ StatePointer main_state() {
     return registry().main;
 }
 
-// The last thing a thread does: after this nobody needs its state but through handles.
+// The last step of a thread: after this its state is used only through handles.
 void thread_has_ended(void* raw) {
     const platform::NotHalted whole;
     const std::unique_ptr<StatePointer> state(static_cast<StatePointer*>(raw));
@@ -192,13 +192,13 @@ std::string ThreadState::full_name() const {
 void* table_of_locals() noexcept { return local_table; }
 
 void keep_table_of_locals(void* table, void (*destroy)(void*)) {
-    threading::current_thread();  // so that this thread's end is heard of
+    threading::current_thread();  // registers the hook of this thread's end
     local_table = table;
     destroy_local_table = destroy;
 }
 
-// Either the ending thread sees `awaited`, or the waiter sees `stopped`: both are set before the other
-// is looked at.
+// Either the ending thread sees `awaited`, or the waiter sees `stopped`: each side sets its word before
+// it reads the other's.
 void ThreadState::end() noexcept {
     phase.store(stopped);
     if (awaited.load()) platform::futex_wake_all(phase);

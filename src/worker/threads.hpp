@@ -23,11 +23,11 @@ struct ThreadState {
     int number = 0;                       ///< N of Thread-N; 0 if a name was given
     std::unique_ptr<message::Call> call;  ///< until it has run
 
-    /// initial → started (who starts it), → stopped (itself, last of all). Joiners sleep on it, and say so
-    /// first: the last thing an unawaited thread does needs no system call.
+    /// initial → started (its starter), → stopped (itself, last of all). Joiners set `awaited` before
+    /// they sleep on it: a thread that no joiner awaits ends without a system call.
     std::atomic<std::uint32_t> phase{initial};
     std::atomic<bool> awaited{false};
-    /// 0 → its id (itself); who wants to know it earlier puts `wanted` there and sleeps.
+    /// 0 → its id (itself). A caller that needs it earlier stores `wanted` there and sleeps.
     std::atomic<std::uint32_t> native_id{0};
     static constexpr std::uint32_t wanted = ~0U;
     std::atomic<std::uintptr_t> ident{0};
@@ -44,22 +44,22 @@ struct ThreadState {
     int wait_native_id();
 };
 
-/// Joins all threads that are not daemons, but for the caller.
+/// Joins all threads that are not daemons, except the caller.
 /// Returns false if there was nothing to wait for.
 bool join_threads();
-/// The main thread's code has ended: who joins it goes on.
+/// The main thread's code has ended: its joiners are woken.
 void main_thread_has_ended();
 /// The calling thread counts as ended: it is about to end the process.
 void current_thread_will_leave();
 /// Halts the daemons. Returns false if one could not be halted.
 bool halt_daemon_threads();
 
-/// Where threading::local finds the calling thread's values; null if it has none. What is kept is
-/// destroyed at the thread's end, after all its thread_locals.
+/// The calling thread's values of threading::local; null if it has none. They are destroyed at the
+/// thread's end, after all its thread_locals.
 void* table_of_locals() noexcept;
 void keep_table_of_locals(void* table, void (*destroy)(void*));
 
-/// "" for the main thread and for one that Chorus did not make.
+/// "" for the main thread and for a thread that Chorus did not make.
 std::string name_of_made_thread();
 
 /// In a copy made by fork: only the calling thread is left, and is the main one.

@@ -23,8 +23,8 @@
 #define PR_GET_TID_ADDRESS 40
 #endif
 
-// The C library's own names, which no sanitizer stands in front of: between clone and exec a child runs
-// in its parent's memory, and a sanitizer would take what it does there for the parent's doing.
+// The C library's own names, which no sanitizer intercepts: between clone and exec a child runs in its
+// parent's memory, and a sanitizer would attribute its actions to the parent.
 extern "C" {
 int __clone(int (*function)(void*), void* stack, int flags, void* argument, ...);
 int __sigaction(int signal, const struct sigaction* action, struct sigaction* before);
@@ -33,8 +33,8 @@ int __sigaction(int signal, const struct sigaction* action, struct sigaction* be
 namespace chorus::inline v0::detail::platform {
 namespace {
 
-// All that the new process needs between its birth and exec, made before it is born: there it may
-// neither allocate nor lock, because it runs in its parent's memory while other threads go on.
+// All that the new process needs between clone and exec, made before the clone. In between it may
+// neither allocate nor lock, because it runs in its parent's memory while other threads continue.
 struct Launch {
     const char* path;
     char** arguments;
@@ -45,9 +45,9 @@ struct Launch {
     int error;
 };
 
-// For kernels and sandboxes without close_range. Allocates nothing and takes no lock: it runs between birth
-// and exec. Closing what a directory of descriptors lists does not disturb reading on, as the position in it
-// is the descriptor's number.
+// For kernels and sandboxes without close_range. Allocates nothing and takes no lock: it runs between
+// clone and exec. Closing descriptors while their directory is read is safe, because the position in
+// the directory is the descriptor's number.
 template <class Do>
 void for_each_descriptor_from(int first, Do what) noexcept {
     const int directory = ::open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -81,11 +81,11 @@ void close_on_exec_from(int first) noexcept {
     for_each_descriptor_from(first, [](int descriptor) { ::fcntl(descriptor, F_SETFD, FD_CLOEXEC); });
 }
 
-// It never returns, so what the address sanitizer notes down about its stack would outlive that stack, and be
-// held against whatever lies there next.
+// It never returns. What the address sanitizer records about its stack would outlive the stack, and be
+// applied to the memory that follows there.
 [[gnu::no_sanitize_address]] int launch(void* context) {
     auto& plan = *static_cast<Launch*>(context);
-    // A handler of the parent must not run in here; those the program sets up it sets up itself.
+    // A handler of the parent must not run in the child. The executed program installs its own.
     for (int signal = 1; signal < NSIG; ++signal) {
         struct sigaction action {};
         if (::__sigaction(signal, nullptr, &action) != 0 || action.sa_handler == SIG_DFL ||
@@ -112,7 +112,7 @@ std::vector<char*> as_pointers(const std::vector<std::string>& texts) {
 
 }  // namespace
 
-Newborn execute(const Program& program) {
+StartedProcess execute(const Program& program) {
     auto arguments = as_pointers(program.arguments);
     auto environment = as_pointers(program.environment);
     Launch plan{program.path.c_str(),
@@ -137,22 +137,22 @@ Newborn execute(const Program& program) {
     }
     ::munmap(stack, stack_size);
     if (pid < 0) throw os_error("start a process", error);
-    Newborn newborn{pid, above_standard_streams(process)};
+    StartedProcess child{pid, above_standard_streams(process)};
     if (plan.error != 0) {
-        wait_readable(newborn.process.get());
-        collect(newborn.process.get());
+        wait_readable(child.process.get());
+        collect(child.process.get());
         const bool by_proc = plan.error == ENOENT && program.path.starts_with("/proc/");
         throw os_error("start " + program.path + (by_proc ? " (is /proc mounted?)" : ""), plan.error);
     }
-    return newborn;
+    return child;
 }
 
 int fork_process() { return check(::fork(), "start a process"); }
 
 [[gnu::hot]] int clone_sibling(std::atomic<std::int32_t>& born) noexcept {
-    // Two things of the C library live in the kernel's record of a thread and would be stale in the
-    // copy: where the thread's id is kept (every robust lock reads it there) and the list of robust
-    // locks held. fork() repairs both for itself; a bare clone has to be told.
+    // The kernel's record of a thread holds two addresses of the C library, which would be stale in the
+    // copy: of the thread's id (every robust lock reads it there) and of the robust list. fork() renews
+    // both itself; a bare clone needs them as arguments.
     static int* thread_id = [] {
         int* address = nullptr;
         return ::prctl(PR_GET_TID_ADDRESS, &address) == 0 ? address : nullptr;
