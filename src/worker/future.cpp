@@ -44,8 +44,8 @@ FutureState::~FutureState() {
         delete std::exchange(each, each->next);
 }
 
-// Returns the list, which is the caller's until it stores one; null also when it is closed, and then it is
-// not locked.
+// Returns the list, locked: it belongs to the caller until the caller stores one. Returns null if it is
+// empty, and also if it is closed; then it is not locked.
 FutureState::Callback* FutureState::lock_callbacks() const noexcept {
     platform::Look look;
     for (std::uintptr_t seen = callbacks_.load();;) {
@@ -117,12 +117,12 @@ bool FutureState::move_to_ending(bool from_running) noexcept {
     return false;
 }
 
-// First it is decided that the future is cancelled, and then the work is stopped: the other way round the
-// work's violent end might be heard of in between, and be taken for the result.
+// Cancellation is decided first, and the work is stopped afterwards. In the other order the end of the
+// killed work could arrive in between, and become the result.
 bool FutureState::cancel() {
     if (!move_to_ending(can_stop())) {
         platform::Look look;
-        while ((word_.load() & step_mask) == ending) {  // somebody is about to say how it ended
+        while ((word_.load() & step_mask) == ending) {  // another thread is about to store how it ended
             if (!look.again()) platform::yield_processor();
         }
         return phase() == Phase::cancelled;
@@ -135,9 +135,8 @@ bool FutureState::cancel() {
 
 void FutureState::throw_taken() {
     throw UsageError(
-        "the value of this future can only be moved, and somebody has taken it: keep what get() returned, or "
-        "let "
-        "the function return something that can be copied, such as a std::shared_ptr");
+        "the value of this future can only be moved, and it was taken already: keep what get() returned, or "
+        "let the function return something that can be copied, such as a std::shared_ptr");
 }
 
 bool FutureState::begin_to_end() noexcept { return move_to_ending(true); }
@@ -151,7 +150,7 @@ void FutureState::give_up(std::exception_ptr error) noexcept {
 void FutureState::end_as(Step step) noexcept {
     stopper_ = nullptr;  // it may hold a descriptor
     if ((word_.exchange(step) & somebody_waits) != 0) platform::futex_wake_all(word_);
-    if (helper_) helper_->wake_waiting();  // nobody else lets go of it
+    if (helper_) helper_->wake_waiting();  // only this thread resets it
     Callback* newest = lock_callbacks();
     const auto helping = std::move(helper_);
     callbacks_ = closed;
@@ -166,7 +165,7 @@ void FutureState::end_as(Step step) noexcept {
         call_back(oldest->function);
         delete std::exchange(oldest, oldest->next);
     }
-    if (helping) helping->wake_waiting();  // who waits for what a callback did
+    if (helping) helping->wake_waiting();  // waiters for an effect of a callback
 }
 
 FutureState::Callback* FutureState::add_callback(std::function<void()> callback) {
@@ -177,7 +176,7 @@ FutureState::Callback* FutureState::add_callback(std::function<void()> callback)
         call_back(added->function);
         return nullptr;
     }
-    if (is_done()) {  // and who has ended it is about to close the list
+    if (is_done()) {  // and the thread that has ended it is about to close the list
         callbacks_ = reinterpret_cast<std::uintptr_t>(added->next);
         call_back(added->function);
         return nullptr;

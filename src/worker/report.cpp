@@ -111,7 +111,7 @@ std::exception_ptr Report::exception() {
 Death death_of(std::optional<int> exitcode, const Report& report, std::size_t memory_limit) {
     if (!exitcode)
         return {
-            "ended before it gave a result; how is not known, as somebody else in this program has collected "
+            "ended before it gave a result; how is not known, as other code in this program has collected "
             "its exit status (waitpid(-1), or SIGCHLD is ignored)",
             std::nullopt, ""};
     if (*exitcode >= 0)
@@ -123,7 +123,7 @@ Death death_of(std::optional<int> exitcode, const Report& report, std::size_t me
     if (memory_limit != 0) {
         what += " (it was allowed " + std::to_string(memory_limit) + " bytes of memory)";
     } else if (exitcode == -SIGKILL) {
-        what += " (by somebody, or by the system for want of memory)";
+        what += " (by another process, or by the system for want of memory)";
     }
     return {what, exitcode, stack.text};
 }

@@ -220,7 +220,7 @@ TEST_P(CollectedByAnother, the_caller_of_run_is_told_too) {
     EXPECT_EQ(death_by(exit_7).exitcode(), under_sanitizer ? std::optional<int>() : 7);
     const auto killed = death_by(kill_this_process);
     EXPECT_EQ(killed.exitcode(), std::nullopt);
-    EXPECT_THAT(killed.what(), HasSubstr("somebody else in this program has collected its exit status"));
+    EXPECT_THAT(killed.what(), HasSubstr("other code in this program has collected its exit status"));
     ::sigaction(SIGCHLD, &before, nullptr);
 }
 

@@ -18,11 +18,12 @@
 namespace chorus::inline v0::detail::platform {
 namespace {
 
-// What shm_open means by a name, under each C library of Linux. Not by shm_open itself: that gives a name
-// first and memory afterwards, so that others find memory without a size, and a death in between leaves it.
+// The path to which shm_open maps a name, under each C library of Linux. shm_open itself is not used:
+// it gives a name first and memory afterwards, so that other processes find memory without a size, and
+// a death in between leaves it.
 constexpr std::string_view memory_folder = "/dev/shm/";
 
-// In bytes: for less the control group is not asked.
+// In bytes: below it the limit of the control group is not checked.
 constexpr std::size_t large = std::size_t{16} << 20;
 
 std::string path_of(const std::string& name) { return std::string(memory_folder) + name; }
@@ -39,8 +40,7 @@ FileNotFound not_found(const std::string& operation, const std::string& name) {
 FileExists taken(const std::string& name) {
     return FileExists(
         os_error("create shared memory " + quoted(name), EEXIST).what() +
-            std::string(
-                "; attach to it, unlink it if nobody needs it, or leave the name out to get a free one"),
+            std::string("; attach to it, unlink it if it is unused, or leave the name out to get a free one"),
         EEXIST);
 }
 
@@ -83,7 +83,7 @@ void give_memory_name(int descriptor, const std::string& name) {
 }
 
 FileDescriptor open_named_memory(const std::string& name) {
-    // Without blocking, lest somebody put a pipe there.
+    // Non-blocking: there may be a pipe of that name.
     const std::string path = path_of(name);
     const int opened =
         retry([&] { return ::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK); });
@@ -108,10 +108,10 @@ void reserve(int descriptor, std::size_t size) { reserve(descriptor, 0, size); }
 void reserve(int descriptor, std::size_t offset, std::size_t size) {
     struct statvfs volume {};
     check(::fstatvfs(descriptor, &volume), "ask for the room for shared memory");
-    // Asked first, because the kernel would fill all there is before it refuses. Without a bound it says 0 of
-    // 0.
+    // Checked first, because the kernel would fill all available memory before it refuses. A file
+    // system without a limit reports 0 of 0.
     if (volume.f_blocks > 0 && size / volume.f_frsize > volume.f_bavail) throw no_room(size, ENOSPC, volume);
-    // Nor does it refuse what a control group does not allow: it ends the process.
+    // Beyond the limit of a control group the kernel does not refuse: it kills the process.
     if (size >= large) expect_available_memory(size);
     const int code = without_size_signal([&] {
         return retry(
@@ -171,8 +171,8 @@ void set_lock(int descriptor, std::size_t offset, short type) noexcept {
     lock.l_whence = SEEK_SET;
     lock.l_start = static_cast<off_t>(offset);
     lock.l_len = 1;
-    // EDEADLK takes the threads of a process for one, which waits for itself: the next look finds it
-    // otherwise.
+    // EDEADLK: the kernel takes the threads of a process for one, which would wait for itself. A retry
+    // resolves it.
     while (retry([&] { return ::fcntl(descriptor, F_SETLKW, &lock); }) < 0 && errno == EDEADLK)
         ::sched_yield();
 }
@@ -183,7 +183,7 @@ void lock_byte(int descriptor, std::size_t offset) noexcept { set_lock(descripto
 void unlock_byte(int descriptor, std::size_t offset) noexcept { set_lock(descriptor, offset, F_UNLCK); }
 
 void Mapping::look_up_all() noexcept {
-    // Since Linux 5.14; before, each is looked up when it is touched.
+    // Since Linux 5.14. Before, each page is mapped when it is touched.
     if (!bytes_.empty()) ::madvise(bytes_.data(), bytes_.size(), populate_for_writing);
 }
 
