@@ -1,4 +1,4 @@
-// A mutex for handles that a copy of the process finds free.
+// A mutex of handles that is always free in a copy of the process.
 #pragma once
 
 #include <atomic>
@@ -7,13 +7,13 @@
 
 namespace chorus::inline v0::detail::platform {
 
-/// As std::mutex. Where another thread held it when fork() copied the process, that thread is not in the
-/// copy: there the mutex is made anew at its first use. What it guards is found as it was at that instant,
-/// maybe half changed, so that has to be harmless; where it is not, ForkMutex is to be used, of which there
-/// are few, and which are never destroyed.
+/// As std::mutex. Where another thread held it when fork() copied the process, that thread is not in
+/// the copy: there the mutex is made anew at its first use. What it guards is found as it was at that
+/// instant, maybe half changed, so that has to be harmless; where it is not, ForkMutex is to be used,
+/// of which there are few, and which are never destroyed.
 ///
-/// Invariant: the process that first locks it after a fork moves `used_in_` from the number of another copy
-/// to that of its own, by way of an odd value while the mutex is being made.
+/// Invariant: the process that first locks it after a fork moves `used_in_` from the number of another
+/// copy to that of its own, by way of an odd value while the mutex is being made.
 class CopyMutex {
 public:
     CopyMutex() noexcept : used_in_(2 * copies_made) {}

@@ -1,4 +1,4 @@
-// What a dying process can still tell: where it crashed, where an exception was thrown.
+// Crash records and exception stacks: where a dying process crashed, where an exception was thrown.
 #pragma once
 
 #include <array>
@@ -24,13 +24,14 @@ struct CrashRecord {
 };
 
 /// From now on a crash of this process (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS)
-/// leaves a CrashRecord in the file, and stores the exit word (tell_end_at), before the process dies of the
-/// same signal. Stack overflow of the calling thread included. Signals which the program handles itself are
-/// left to it.
+/// leaves a CrashRecord in the file, and stores the exit word (tell_end_at), before the process dies of
+/// the same signal. Stack overflow of the calling thread included. Signals which the program handles
+/// itself are left to it.
 void record_crashes(int descriptor, std::size_t offset);
 
-/// The same without a record, for a process that tells how it ends (tell_end_at). An overflow of the stack
-/// only where prepare_to_record_crashes() was called before: in a copy that would cost more than all else.
+/// The same without a record, for a process that has an exit word (tell_end_at). Catches a stack
+/// overflow only if prepare_to_record_crashes() was called before: in a copy that would cost more than
+/// all else.
 void tell_crashes() noexcept;
 
 /// The same for a child made later by copying this process: prepares all that is costly.

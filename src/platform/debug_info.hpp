@@ -1,4 +1,4 @@
-// What debug information says of code: function, file and line.
+// Debug information of code: function, file and line.
 #pragma once
 
 #include <cstddef>
@@ -16,14 +16,14 @@ struct Place {
     std::string binary;    ///< path, or ""
 };
 
-/// The function at this address, which the code covers, and those it is inlined into, innermost first: at
-/// least one place. The process that the address comes from may be another one, or gone.
+/// The function at this address, which the code covers, and those it is inlined into, innermost first:
+/// at least one place. The process that the address comes from may be another one, or have ended.
 ///
-/// The first look-up in a file opens it; the file stays open to libdw for the next ones, until a few others
-/// have been opened or it has been replaced. A file that is another build than the code is not read: its
-/// names would be those of other functions.
+/// The first look-up in a file opens it; the file stays open to libdw for the next ones, until a few
+/// others have been opened or it has been replaced. A file that is another build than the code is not
+/// read: its names would be those of other functions.
 ///
-/// Thread safety: any thread; one at a time is served.
+/// Thread safety: any thread; one at a time looks up.
 std::vector<Place> places_at(const MappedCode& code, std::uintptr_t address);
 
 /// How many files this process has opened by libdw so far; a copy counts on.

@@ -13,17 +13,17 @@ bool is_run_by_loader() noexcept;
 /// Whether valgrind runs this program. The kernel then executed valgrind's own binary.
 bool is_under_valgrind() noexcept;
 
-/// The file to execute for another image of this program: the one that the kernel executed for this process,
-/// even if it was renamed or removed since. Under valgrind, the path of the program.
+/// The file to execute for another image of this program: the one that the kernel executed for this
+/// process, even if it was renamed or removed since. Under valgrind, the path of the program.
 std::string running_image();
 
-/// Saves the loader's arguments. Requires: called with main's argc and argv[0] before the program overwrites
-/// its arguments or changes its directory.
+/// Saves the loader's arguments. Requires: called with main's argc and argv[0] before the program
+/// overwrites its arguments or changes its directory.
 void note_execution(int argc, const char* name);
 
-/// What comes before the program's own arguments (those behind its name) when the loader is executed once
-/// more: the loader's own name and options, with absolute paths, and the program's file. Throws: UsageError
-/// where that file is no longer there.
+/// What precedes the program's own arguments (those behind its name) when the loader is executed again:
+/// the loader's own name and options, with absolute paths, and the program's file. Throws: UsageError
+/// if that file no longer exists.
 std::vector<std::string> arguments_of_loader();
 
 }  // namespace chorus::inline v0::detail::platform

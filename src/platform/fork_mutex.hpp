@@ -6,7 +6,7 @@
 namespace chorus::inline v0::detail::platform {
 
 /// As std::mutex. While any thread of this program calls fork(), that thread holds all of these, so in
-/// the copy no other thread's half-done work is behind them. Requires: objects live for ever, and
+/// the copy no other thread's half-done work is behind them. Requires: objects are never destroyed, and
 /// nothing locks one of the same rank or an outer one while it holds it.
 class ForkMutex {
 public:

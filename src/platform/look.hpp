@@ -1,11 +1,12 @@
-// Looking for what another one is about to do, before going to sleep: to sleep and be woken costs more than a
-// short look.
+// Spin-then-park: spins for a short time before a thread goes to sleep, because to sleep and be woken
+// costs more than a short spin.
 //
-// By pauses alone, which leave the processor to no other thread: to yield it gives away a whole time slice
-// where other threads want to run, as long as ten milliseconds. So a look is short. Where looks fail, because
-// the other side runs on the same processor or has to wait for one, a thread looks less and less often: once
-// in sixteen times. The first success makes it look each time again. Whether two threads run on different
-// processors cannot be known otherwise: a thread that is pinned to one has an affinity of one.
+// It spins with pause instructions and never yields the processor. A yield gives away a whole time
+// slice if other threads are runnable, as long as ten milliseconds. Therefore a spin is short. It fails
+// if the other side runs on the same processor or has to wait for one. After failures a thread spins
+// less and less often, down to once in sixteen times. The first success makes it spin each time again.
+// Whether two threads run on different processors cannot be found otherwise: a thread that is pinned to
+// one has an affinity of one.
 #pragma once
 
 #include <chrono>
@@ -19,19 +20,19 @@ public:
     /// About what it costs to sleep and be woken.
     static constexpr std::chrono::microseconds usual{20};
 
-    /// Learns from the looks of this thread before.
+    /// Learns from earlier spins of this thread.
     Look() noexcept : longest_(usual), learns_(true) {}
-    /// Always looks.
+    /// Always spins.
     explicit Look(std::chrono::nanoseconds longest) noexcept : longest_(longest) {}
     ~Look();
     Look(const Look&) = delete;
     Look& operator=(const Look&) = delete;
 
-    /// Pauses a moment, and says whether to look once more.
+    /// Pauses a moment. Returns whether the caller should check its condition once more.
     bool again() noexcept;
 
 private:
-    static constexpr int looks_at_once = 16;  ///< between two looks at the clock
+    static constexpr int looks_at_once = 16;  ///< checks between two readings of the clock
 
     const std::chrono::nanoseconds longest_;
     const bool learns_ = false;

@@ -1,4 +1,4 @@
-// The binaries that make up this process: where they lie and which build they are.
+// Modules: the binaries loaded into this process, their addresses and their builds.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@ struct Module {
         bool executable = false;
     };
 
-    std::string path;      ///< absolute, whatever the directory was when it was loaded, and is now
+    std::string path;      ///< absolute, independent of the directory at its loading and now
     std::string build_id;  ///< hexadecimal, empty if linked without
     std::uintptr_t base = 0;
     std::vector<Range> ranges;
@@ -27,20 +27,20 @@ struct Module {
 };
 
 std::optional<Module> module_of(const void* address);
-/// Quicker than that, and enough to know whether what was seen of a module still holds.
+/// Quicker than that, and enough to find out whether an earlier result for a module is still valid.
 struct ModulePlace {
     std::uintptr_t base = 0;  ///< of the module
-    std::uint64_t loads = 0;  ///< another number whenever a module has come or gone
+    std::uint64_t loads = 0;  ///< changes whenever a module is loaded or unloaded
 };
 std::optional<ModulePlace> place_of(const void* address);
 std::optional<Module> module_with_build_id(const std::string& build_id);
 /// One of several that are the same build: a plug-in may be loaded twice, from two files.
 std::optional<Module> module_with_build_id(const std::string& build_id, const std::string& path);
 std::optional<Module> module_at_path(const std::string& path);
-/// The program itself; never unloaded, so it is looked at once.
+/// The program itself; never unloaded, so it is examined once.
 const Module& main_module();
 
-/// A part of a file that is mapped into a process. Says what an address there means also elsewhere and later.
+/// A mapped part of a file. Identifies an address also in another process and later.
 struct MappedCode {
     std::uint64_t begin = 0;  ///< addresses in that process
     std::uint64_t end = 0;
@@ -50,18 +50,19 @@ struct MappedCode {
 
     bool holds(std::uintptr_t address) const noexcept { return address >= begin && address < end; }
 };
-/// What holds these addresses in this process; nothing for those that lie in no file. What was found is
-/// remembered until a module comes or goes.
+/// The parts that hold these addresses in this process; none for addresses in no file. Results are
+/// cached until a module is loaded or unloaded.
 std::vector<MappedCode> code_at(std::span<const std::uintptr_t> addresses);
-/// The same in the process whose map (the text of /proc/PID/maps) this is. Requires: a child of this program.
+/// The same in the process whose map (the text of /proc/PID/maps) this is. Requires: a child of this
+/// program.
 std::vector<MappedCode> code_in_map(std::string_view map, std::span<const std::uintptr_t> addresses);
 /// The path without the " (deleted)" behind it.
 std::string without_deleted(std::string_view path);
 /// The build id in an ELF file's notes, in hexadecimal; empty if there is none.
 std::string build_id_in(std::span<const unsigned char> notes);
 
-/// Whether the program has its libraries in itself. Then nothing can be loaded: a library would come with
-/// a second C library of its own.
+/// Whether the program is linked statically. Then nothing can be loaded: a library would bring a second
+/// C library of its own.
 bool is_statically_linked() noexcept;
 
 /// A shared library that was loaded while the program runs, and how.
@@ -70,13 +71,13 @@ struct LoadedLibrary {
     bool is_global = false;  ///< its names are seen by libraries that are loaded later (RTLD_GLOBAL)
 };
 
-/// Remembers which modules there are when the program begins: a child of the same program has them.
+/// Stores which modules are loaded when the program begins: a child of the same program has them too.
 void note_modules_of_the_beginning() noexcept;
-/// What has to be loaded for the module with this base where it is not, in this order: of the libraries that
-/// were loaded since the beginning and before it those whose names all others see, and itself. Nothing for a
-/// module of the beginning.
+/// What has to be loaded, in this order, for the module with this base in a process that lacks it: of
+/// the libraries that were loaded since the beginning and before it those whose names all others see,
+/// and the module itself. Nothing for a module of the beginning.
 std::vector<LoadedLibrary> libraries_up_to(std::uintptr_t base);
-/// Loads it as it was loaded there. Returns why it cannot be, or "".
+/// Loads it as it was loaded there. Returns why it cannot be loaded, or "".
 std::string load_library(const LoadedLibrary& library);
 
 }  // namespace chorus::inline v0::detail::platform

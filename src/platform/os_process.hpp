@@ -1,4 +1,5 @@
-// All headers on processes: identity, start, handles, exit, signals, and what a process has from the system.
+// All headers on processes: identity, start, handles, exit, signals, and what a process has from the
+// system.
 #pragma once
 
 #include "platform/cpus.hpp"

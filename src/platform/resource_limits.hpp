@@ -1,4 +1,5 @@
-// Resource limits of this process (setrlimit): handed on to a child, and set for its memory and CPU time.
+// Resource limits of this process (setrlimit): handed on to a child, and set for its memory and CPU
+// time.
 #pragma once
 
 #include <chrono>
@@ -18,7 +19,8 @@ void limit_memory(std::size_t bytes);
 /// Lifts the limit, to make room for a last report.
 void lift_memory_limit() noexcept;
 
-/// SIGXCPU kills this process once its threads have used so much more CPU time together. Throws: OsError.
+/// SIGXCPU kills this process once its threads have used so much more CPU time together. Throws:
+/// OsError.
 void limit_cpu_time(std::chrono::nanoseconds more);
 void lift_cpu_time_limit() noexcept;
 

@@ -1,4 +1,4 @@
-// What the system does for the living when a thread dies: a lock it takes back, a sleeper it wakes.
+// Robust mutexes: when a thread dies, the kernel releases its lock and wakes a sleeper.
 #pragma once
 
 #include <atomic>
@@ -9,18 +9,19 @@
 
 namespace chorus::inline v0::detail::platform {
 
-/// Throws OsError where the kernel does not tell this thread the list of what it holds, or a sandbox refuses
-/// it: then no death could be noticed.
+/// Throws: OsError if the kernel or a sandbox refuses this thread its robust list: then no death could
+/// be detected.
 void require_robust_list();
 
-/// A lock in shared memory that the system takes back from the dead, and in which no death leaves a sleeper
-/// asleep. Nothing is believed that lies there: a holder that does not exist counts as dead.
+/// A robust mutex in shared memory. The kernel releases it when its owner dies, and no death leaves a
+/// sleeper asleep. The memory is not trusted: an owner that does not exist counts as dead.
 ///
-/// Layout: a word, and at the system's distance from it what the system needs to find it; all zero: free.
-/// Writers: whoever locks it; the kernel marks the owner dead.
+/// Layout: a word, and at the kernel's fixed distance the pointers by which the kernel finds it; all
+/// zero: free.
+/// Writers: the threads that lock it; the kernel marks the owner dead.
 class RobustMutex {
 public:
-    /// Also from the dead. Returns false if the deadline passed first.
+    /// Also takes it over from a dead owner. Returns false if the deadline passes first.
     bool lock(Deadline deadline = {}) noexcept;
     void unlock() noexcept;
 
@@ -32,9 +33,10 @@ private:
 };
 static_assert(sizeof(RobustMutex) == 40);
 
-/// While one lives in a thread, the death of that thread wakes one sleeper on the word: it can hand on, even
-/// in death, what it was about to tell. Requires: once there is something to tell, the low 30 bits of the
-/// word are 0, and at no time are they this thread's number. May be nested; the innermost one counts.
+/// While an object exists in a thread, the death of that thread wakes one sleeper on the word: a
+/// wake-up that the thread owes is not lost by its death. Requires: once there is a wake-up to send,
+/// the low 30 bits of the word are 0, and at no time are they this thread's number. May be nested; the
+/// innermost object counts.
 class WakesAtDeath {
 public:
     explicit WakesAtDeath(const std::atomic<std::uint32_t>& word) noexcept {
@@ -48,14 +50,15 @@ public:
     WakesAtDeath& operator=(const WakesAtDeath&) = delete;
 
 private:
-    /// Where the kernel looks when the thread dies, and how far from what it finds there the word is.
+    /// The field that the kernel reads when the thread dies, and the distance of the word from the
+    /// address there.
     struct Promise {
         void* volatile* word = nullptr;
         std::ptrdiff_t offset = 0;
     };
     static Promise look_up() noexcept;
 
-    // The kernel reads it when this very thread is dead: only the compiler could reorder.
+    // The kernel reads it after the death of this thread: only the compiler could reorder.
     static void set(void* entry) noexcept {
         std::atomic_signal_fence(std::memory_order_seq_cst);
         *promise.word = entry;

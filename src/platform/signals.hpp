@@ -1,4 +1,5 @@
-// Signals: their names, their meaning as exit codes, and what this process does about SIGINT and SIGTERM.
+// Signals: their names, their meaning as exit codes, and what this process does about SIGINT and
+// SIGTERM.
 #pragma once
 
 #include <string>
@@ -9,8 +10,8 @@ namespace chorus::inline v0::detail::platform {
 std::string signal_name(int signal);
 /// Whether SIGXCPU has ended a process with this exit code.
 bool is_cpu_time_signal(int exitcode) noexcept;
-/// Whether the exit code is that of a fault that no correct program has. A process that ended so may have
-/// written anywhere in shared memory before.
+/// Whether the exit code is that of a fault that no correct program has. A process that ended so may
+/// have written anywhere in shared memory before.
 bool may_have_written_anywhere(int exitcode) noexcept;
 
 /// From this call on this process ignores SIGINT, unless it installs a handler later.
@@ -19,14 +20,15 @@ void ignore_interrupts() noexcept;
 void ignore_terminations() noexcept;
 /// Whether this process has a handler for SIGTERM, or ignores it.
 bool handles_terminations() noexcept;
-/// From this call on a SIGINT that ends this process writes the line to standard error first. Copies of the
-/// process do not write it. A handler that the program has, or installs later, is left alone.
+/// From this call on a SIGINT that ends this process writes the line to standard error first. Copies of
+/// the process do not write it. A handler that the program has, or installs later, is left alone.
 /// Requires: the text is never destroyed.
 void announce_interrupts(const char* line) noexcept;
 
-/// Called at the end of a program that waits for workers. If this thread is inside a handler of a signal that
-/// asks a program to end (SIGTERM and the like), that signal is blocked there: after this call the next one
-/// ends the program. The handler may have interrupted the thread while it held what the end waits for.
+/// Called at the end of a program that waits for workers. If this thread is inside a handler of a
+/// signal that asks a program to end (SIGTERM and the like), that signal is blocked there: after this
+/// call the next one ends the program. The handler may have interrupted the thread while it held what
+/// the end waits for.
 void let_signals_end_their_handler() noexcept;
 /// Whether this thread is inside such a handler.
 bool is_inside_such_a_handler() noexcept;

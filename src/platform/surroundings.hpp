@@ -24,7 +24,8 @@ void take_surroundings(bool has_directory, const std::array<bool, 3>& open,
 /// Makes this descriptor, which may be non-blocking, the process's standard error.
 void take_standard_error(int descriptor);
 
-/// Replaces streams and directory that were taken over by /dev/null and /, which it keeps open for that.
+/// Replaces streams and directory that were taken over by /dev/null and /, which it keeps open for
+/// that.
 class IdleStreams {
 public:
     IdleStreams();

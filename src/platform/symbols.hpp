@@ -22,7 +22,7 @@ std::string plain_name(const std::string& readable_name);
 /// The first look-up of a function reads its binary's symbol table; later ones are remembered.
 std::string function_name(const void* code);
 
-/// A stack by its addresses: what a process can say of itself at little cost, and another one can name later.
+/// A stack as addresses: a process records it at little cost, and another process can name it later.
 struct AddressStack {
     std::vector<std::uintptr_t> frames;  ///< innermost first
     bool first_is_exact = false;         ///< an instruction that faulted; the others are return addresses

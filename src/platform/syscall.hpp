@@ -1,4 +1,4 @@
-// The gate: every call to the system that can fail passes here on its way back.
+// System calls: the error of each that fails becomes an OsError here.
 #pragma once
 
 #include <cerrno>
@@ -8,14 +8,14 @@
 
 namespace chorus::inline v0::detail::platform {
 
-/// The error of a message that makes no sense.
+/// The error of a malformed message.
 inline constexpr int bad_message = EBADMSG;
 
 /// An OsError that names the call, the reason, and the limit that was met where there is one.
 OsError os_error(const std::string& operation, int code);
 
-/// The error where the kernel does not know a call, or a sandbox refuses it: names the call, since which
-/// Linux there is one, and the kernel that runs.
+/// The error of a call that the kernel does not know or a sandbox refuses: names the call, the first
+/// Linux that has it, and the running kernel.
 OsError missing_call(const std::string& name, const std::string& since, int code);
 
 /// Returns the result, or throws OsError when it is negative.

@@ -1,7 +1,6 @@
-// What a standard stream leads to, for those who draw on it.
+// What standard error leads to, for code that draws on a terminal.
 //
-// Threads: any.
-// Death: nothing is held.
+// Thread safety: any thread.
 #pragma once
 
 #include <cstddef>

@@ -14,7 +14,7 @@ void debug(const char* text) noexcept {
     try {
         const std::string line = std::string("chorus: ") + text + "\n";
         platform::write_all(2, line.data(), line.size());  // whole, beside what other processes write
-    } catch (...) {                                        // nobody can be told
+    } catch (...) {                                        // there is no way to report it
     }
 }
 

@@ -1,4 +1,4 @@
-// Why something was done in another way than usual, for who looks for the reason: with CHORUS_DEBUG=1.
+// Debug messages: with CHORUS_DEBUG=1 the program reports why it does something in an unusual way.
 #pragma once
 
 namespace chorus::inline v0::detail::trace {

@@ -5,14 +5,14 @@
 namespace chorus::inline v0::detail::trace {
 namespace {
 
-// Bytes of the character at the start of this text; 0: no UTF-8 begins here.
+// Length in bytes of the character at the start of this text; 0 if it is not valid UTF-8.
 std::size_t length_of_character(std::string_view text) noexcept {
     const auto first = static_cast<unsigned char>(text[0]);
     if (first < 0x80) return 1;
     const std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
     if (first < 0xc2 || first > 0xf4 || text.size() < length) return 0;
     const auto second = static_cast<unsigned char>(text[1]);
-    // Longer than it has to be, one half of a pair, or above the last character.
+    // An overlong form, a surrogate, or above the last character.
     if ((first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) ||
         (first == 0xf0 && second < 0x90) || (first == 0xf4 && second > 0x8f))
         return 0;

@@ -1,5 +1,4 @@
-// One event as a line of JSON, in memory that is there already: an event may be written when there is no more
-// to be had.
+// One event as a line of JSON, without allocation: an event may be written when memory has run out.
 #pragma once
 
 #include <array>
@@ -10,7 +9,7 @@
 
 namespace chorus::inline v0::detail::trace {
 
-/// What does not fit is left out, at the end of texts only: the line stays JSON.
+/// Text that does not fit is cut at the end of a text only: the line stays JSON.
 class Line {
 public:
     Line& raw(std::string_view text) noexcept;

@@ -23,8 +23,8 @@ constexpr const char* variable = "CHORUS_TRACE";
 constinit int file = -1;  // set before main, and open until the end
 constinit std::atomic<std::uint64_t> arrows{0};
 
-/// What an event says of the calling thread. Asked of the system once: that costs as much as writing the
-/// event.
+/// The calling thread as an event names it. Requested from the kernel once, because that costs as much
+/// as writing the event.
 struct Here {
     int process = 0;
     int thread = 0;
@@ -113,7 +113,7 @@ private:
 
 void begin(std::string_view program) {
     const char* const value = ::secure_getenv(
-        variable);  // whoever starts a program with more rights than his own shall not empty files by it
+        variable);  // in a program with rights of another user its caller must not empty files by it
     if (value == nullptr || *value == '\0') return;
     const bool is_first = *value != '+';
     std::string path = is_first ? value : value + 1;
@@ -121,7 +121,7 @@ void begin(std::string_view program) {
         path = std::filesystem::absolute(path).string();
         file = platform::open_to_append(path, is_first).release();
     } catch (const std::exception& error) {
-        if (is_first) ::unsetenv(variable);  // the others need not try
+        if (is_first) ::unsetenv(variable);  // other processes need not try
         return tell(path, error.what());
     }
     switched_on = true;
@@ -134,7 +134,7 @@ void begin(std::string_view program) {
 
 [[gnu::hot]] void begin_in_copy() noexcept {
     here = {};
-}  // each copy that a fork server makes passes here (child_main.cpp)
+}  // every copy that a fork server makes runs this (child_main.cpp)
 
 void name_process(std::string_view name, int parent) noexcept {
     if (is_on()) Event('M').named("process_name").with({{"name", name}, {"parent", parent}}).write();
@@ -151,7 +151,7 @@ void begin_span(Kind kind, std::string_view name, Arguments arguments) noexcept 
 }
 
 void end_span(Arguments arguments) noexcept {
-    if (here.open_spans == 0) return;  // begun by whom this process is a copy of
+    if (here.open_spans == 0) return;  // begun by the process of which this one is a copy
     --here.open_spans;
     if (is_on()) Event('E').with(arguments).write();
 }

@@ -1,20 +1,22 @@
-// What all workers of a program do, written down while they do it, if CHORUS_TRACE names a file.
+// The trace: events of all workers of a program, written as they happen if CHORUS_TRACE names a file.
 //
-// Layout of the file: the array of events that Chrome's and Perfetto's trace viewers read. Its first line is
-// `[`; each of the others is one event, written to the file's end by one write. Viewers take the array
-// without its end, so nothing has to be finished: who is killed leaves a whole trace. `ts` is the system's
-// monotonic clock in microseconds, one for all processes. `ph` says what an event is:
+// Layout of the file: the array of events that Chrome's and Perfetto's trace viewers read. Its first
+// line is `[`; each of the others is one event, written to the file's end by one write. Viewers take
+// the array without its end, so nothing has to be finished: a killed process leaves a complete trace.
+// `ts` is the monotonic clock in microseconds, one for all processes. `ph` is the kind of an event:
 //
 //     B, E  a span of a thread begins, ends: a run of a function, a task, a wait    cat: run, task, wait
 //     i     an instant: a worker starts, is found dead; a message is put or got     cat: life, message
 //     s, f  an arrow from a task's submission to its beginning, both of one `id`    cat: task
 //     M     the name of a process or a thread
 //
-// The program's first process empties the file and puts a `+` before the name in the variable: who finds it
-// there appends. So all processes of a program, and the programs that it starts itself, write into one file.
+// The program's first process empties the file and puts a `+` before the name in the variable. A
+// process that finds the `+` appends. So all processes of a program, and the programs that it starts,
+// write into one file.
 //
-// Threads: every function may be called from any thread.
-// Death: at any instant; what had been begun stands in the file. The one who hears of a death writes it down.
+// Thread safety: every function may be called from any thread.
+// Crash safety: a process may die at any instant; events that it had begun are in the file. The process
+// that receives the death writes its event.
 #pragma once
 
 #include <atomic>
@@ -30,10 +32,10 @@ extern constinit std::atomic<bool> switched_on;
 /// All that tracing costs while it is off.
 inline bool is_on() noexcept { return switched_on.load(std::memory_order_relaxed); }
 
-/// Before main: opens the file that CHORUS_TRACE names, if it names one. Else, and where the file cannot be
+/// Before main: opens the file that CHORUS_TRACE names. Without a name, or if the file cannot be
 /// opened, nothing is traced.
 void begin(std::string_view program);
-/// In a copy of a process: it is another one, and in none of the original's spans.
+/// In a copy of a process: it has another number, and is in none of the original's spans.
 void begin_in_copy() noexcept;
 
 enum class Kind { run, task, wait, message, life };
@@ -49,7 +51,8 @@ struct Argument {
 };
 using Arguments = std::initializer_list<Argument>;
 
-// All that follow do nothing while tracing is off. Whoever has to work for a name asks is_on() first.
+// All functions below do nothing while tracing is off. A caller that has to compute a name checks
+// is_on() first.
 
 void name_process(std::string_view name, int parent) noexcept;
 void name_thread(std::string_view name) noexcept;
@@ -57,11 +60,11 @@ void name_thread(std::string_view name) noexcept;
 /// Spans of a thread are ended in the reverse order.
 void begin_span(Kind kind, std::string_view name, Arguments arguments = {}) noexcept;
 void end_span(Arguments arguments = {}) noexcept;
-/// All that this thread has begun: it leaves the program.
+/// Ends all spans of this thread, which is about to end the program.
 void end_spans() noexcept;
 
 void instant(Kind kind, std::string_view name, Arguments arguments = {}) noexcept;
-/// Of the main thread of a process that cannot say it itself any more.
+/// Of the main thread of another process, which has died.
 void instant_of(int process, Kind kind, std::string_view name, Arguments arguments = {}) noexcept;
 
 /// A number that no other arrow of the program has.
@@ -78,7 +81,7 @@ public:
     Span(const Span&) = delete;
     Span& operator=(const Span&) = delete;
 
-    /// Once.
+    /// Requires: called once.
     void begin(Kind kind, std::string_view name, Arguments arguments = {}) noexcept {
         if (!is_on()) return;
         begin_span(kind, name, arguments);
@@ -93,8 +96,8 @@ private:
     bool begun_ = false;
 };
 
-/// Of a call that may have to wait: from where it goes to sleep for the first time until it is over. Without
-/// a name it is not told.
+/// The span of a call that may have to wait, from its first sleep to its end. Without a name it is not
+/// traced.
 class Wait {
 public:
     explicit Wait(const char* call) noexcept : call_(call) {}

@@ -13,8 +13,9 @@
 namespace chorus::inline v0::detail::platform {
 namespace {
 
-// Far above the program's own: those keep the numbers that they would have without this file, and who closes
-// all that are open and opens others does not soon give this number to a file that is not to be written to.
+// Far above the program's own descriptors. Those keep the numbers that they would have without this
+// file. A program that closes all descriptors and opens others does not soon give this number to an
+// unrelated file.
 constexpr int far_above = 200;
 
 }  // namespace
@@ -43,7 +44,7 @@ int append(int file, const void* data, std::size_t size) noexcept {
 
 const char* reason(int code) noexcept {
     const char* const text =
-        ::strerrordesc_np(code);  // no text of the calling thread's: that may have to be made first
+        ::strerrordesc_np(code);  // not strerror: its text may have to be allocated first
     return text != nullptr ? text : "unknown error";
 }
 

@@ -36,7 +36,7 @@ std::size_t available_in_machine() {
     return (*memory + number_after("/proc/meminfo", "SwapFree:").value_or(0)) * 1024;
 }
 
-// Files cached in memory count as used there, and are given up when there is need.
+// The page cache counts as used in a control group. The kernel drops it under memory pressure.
 std::size_t available_in(const ControlGroup& group) {
     const bool is_first = group.version == 1;
     const auto limit = number_in(group.directory + (is_first ? "/memory.limit_in_bytes" : "/memory.max"));

@@ -11,8 +11,8 @@ struct ControlGroup {
     int version = 2;
 };
 
-/// Those that limit this for the process ("memory", "cpu"): its own, then what contains it. A container shows
-/// its own group as the root.
+/// The groups with this controller ("memory", "cpu"): the process's own, then those that contain it. A
+/// container shows its own group as the root.
 std::vector<ControlGroup> control_groups(const std::string& controller);
 
 }  // namespace chorus::inline v0::detail::platform

@@ -14,7 +14,7 @@ void CopyMutex::make_anew() noexcept {
     std::uint64_t seen = used_in_.load();
     while (seen != here) {
         if (seen == here + 1) {
-            ::sched_yield();  // another thread of this process makes it
+            ::sched_yield();  // another thread of this process makes the mutex anew
             seen = used_in_.load();
         } else if (used_in_.compare_exchange_weak(seen, here + 1)) {
             new (&mutex_) std::mutex;
@@ -24,7 +24,7 @@ void CopyMutex::make_anew() noexcept {
     }
 }
 
-// Before main, and so before what else is to be done in a copy: that may lock some.
+// Before main, and therefore before every other at-fork handler, which may lock such mutexes.
 const int CopyMutex::counts_copies = ::pthread_atfork(nullptr, nullptr, [] { ++copies_made; });
 
 }  // namespace chorus::inline v0::detail::platform

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 namespace chorus::inline v0::detail::platform {
+
 int all_cpus() noexcept {
     const long count = ::sysconf(_SC_NPROCESSORS_ONLN);
     return count > 0 ? static_cast<int>(count) : 1;
@@ -20,7 +21,7 @@ int usable_cpus() noexcept {
     cpu_set_t set;
     CPU_ZERO(&set);
     int count = ::sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : all_cpus();
-    // A group of processes may be held to a share of time, or one of the groups that it belongs to.
+    // A control group, or one that contains it, may have a CPU quota.
     for (const ControlGroup& group : control_groups("cpu")) {
         const bool in_one_file = group.version == 2;
         std::ifstream file(group.directory + (in_one_file ? "/cpu.max" : "/cpu.cfs_quota_us"));

@@ -78,7 +78,7 @@ void record_crash(int signal, const siginfo_t* info, const void* raw) {
     record.fault_address = reinterpret_cast<std::uintptr_t>(info->si_addr);
     record.frames[0] = instruction(*static_cast<const ucontext_t*>(raw));
     record.frame_count = 1;
-    // First what cannot fail: if walking a broken stack crashes too, this much is told.
+    // First what cannot fail: if walking a broken stack crashes too, this much is recorded.
     write_record(&record, sizeof record, record_offset);
     copy_memory_map(record_offset + static_cast<off_t>(sizeof record));
     Trace trace{record.frames.data(), 0, most_frames, record.frames[0], 0};
@@ -97,15 +97,15 @@ void on_crash(int signal, siginfo_t* info, void* raw) {
     if (record_file >= 0) record_crash(signal, info, raw);
     tell_killed_by(signal);  // last: until here another thread may end the process in another way
     errno = saved;
-    // The handler was reset when it was entered: returning repeats the fault, and kills. A signal that was
-    // sent is sent again, and one after which the process would go on (a breakpoint, a forbidden system
-    // call).
+    // The handler was reset when it was entered: returning repeats the fault, and kills. A signal that
+    // was sent is sent again, and one after which the process would go on (a breakpoint, a forbidden
+    // system call).
     const bool is_fault = signal == SIGSEGV || signal == SIGBUS || signal == SIGFPE || signal == SIGILL;
     if (info->si_code <= 0 || !is_fault) ::raise(signal);
 }
 
-// Bound at the program's start, as addresses in data are: copies call it, and with lazy binding each would
-// search for it anew, which costs ten faults.
+// Bound at the program's start, as addresses in data are: copies of a process call it, and with lazy
+// binding each copy would resolve the name anew, which costs ten page faults.
 int (*const volatile bound_sigaction)(int, const struct sigaction*, struct sigaction*) = ::sigaction;
 
 enum class Over { nothing, sanitizers };
@@ -117,8 +117,8 @@ enum class Over { nothing, sanitizers };
     for (const int signal : crash_signals) {
         struct sigaction before {};
         bound_sigaction(signal, &action, &before);
-        // What the program handles itself is left to it. A sanitizer's handler would turn the signal into an
-        // exit code and hide the crash.
+        // Signals that the program handles are left to it. A sanitizer's handler would turn the signal
+        // into an exit code and hide the crash.
         if (before.sa_handler != SIG_DFL && !(under_sanitizer && over == Over::sanitizers))
             bound_sigaction(signal, &before, nullptr);
     }
@@ -130,8 +130,8 @@ void prepare_to_record_crashes() {
     static void* const stack = ::mmap(nullptr, stack_for_handlers, PROT_READ | PROT_WRITE,
                                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
     if (stack == MAP_FAILED) return;
-    // Each thread has its own or none. In a copy this may be another thread than the one that had this
-    // stack, which is not there.
+    // Each thread has a signal stack of its own or none. In a copy this may be another thread than the
+    // one that had this stack, which the copy lacks.
     stack_t before{};
     ::sigaltstack(nullptr, &before);
     const stack_t alternative{stack, 0, stack_for_handlers};
@@ -152,9 +152,9 @@ void record_crashes(int descriptor, std::size_t offset) {
 
 // ---- where an exception was thrown ------------------------------------------------------------
 //
-// Unwinding has two phases: the first only looks for a handler and leaves the stack as it is. A
-// frame whose personality routine is ours is asked in that phase too, exactly when nothing further
-// in has caught the exception: the moment to read the stack.
+// Unwinding has two phases. The first only searches for a handler and leaves the stack as it is. It
+// also calls the personality routine below, of the frame of watch_exceptions(), exactly if no frame
+// further in has caught the exception: this is the moment to read the stack.
 namespace {
 
 thread_local std::array<std::uint64_t, most_frames> thrown_frames;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 namespace chorus::inline v0::detail::platform {
+
 Credentials credentials() {
     Credentials here;
     auto& ids = here.users_and_groups;

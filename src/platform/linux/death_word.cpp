@@ -15,7 +15,7 @@ static_assert(first_death_word + next_offset + sizeof(void*) <= second_death_wor
                   first_death_word + back_offset >= page_size,
               "what the system needs of both words lies behind the page");
 
-// As one that has sleepers, always: so who watches need not write here, and may not be able to.
+// The flag for sleepers is always set. Therefore a watcher need not write here, and may be unable to.
 bool DeathWord::try_hold() noexcept {
     const WakesAtDeath under_way(word_);
     const auto mine = static_cast<std::uint32_t>(thread_id()) | FUTEX_WAITERS;

@@ -1,5 +1,5 @@
-// libdw is loaded when the first address is named, and not before: programs that never crash do not pay for
-// it at each start.
+// libdw is loaded when the first address is named. Programs that never crash do not pay for it at each
+// start.
 #include "platform/debug_info.hpp"
 
 #include <algorithm>
@@ -33,8 +33,8 @@
 namespace chorus::inline v0::detail::platform {
 namespace {
 
-// A session holds the file mapped, and what libdw has read of it. Both bounds keep that small: a program has
-// few binaries that throw, and few places where they do.
+// A session holds the mapped file, and what libdw has read of it. Both limits keep that small: a
+// program has few binaries that throw, and few places where they do.
 constexpr std::size_t most_sessions = 8;
 constexpr std::size_t most_places_of_a_session = 1024;
 
@@ -125,7 +125,7 @@ const Libdw& libdw() {
     return *instance;
 }
 
-// clang writes no table of addresses, by which the unit is found at once: then all are asked.
+// clang writes no table of addresses, by which the unit is found at once. Then all units are searched.
 Dwarf_Die* unit_at(Dwfl_Module* module, std::uintptr_t address, Dwarf_Addr& bias) {
     if (Dwarf_Die* unit = libdw().dwfl_module_addrdie(module, address, &bias)) return unit;
     Dwarf_Die* unit = nullptr;
@@ -193,8 +193,8 @@ std::string call_place(Dwarf_Die& unit, Dwarf_Die& die) {
     return path != nullptr ? std::string(path) + ":" + std::to_string(line) : "";
 }
 
-// Inside a function the scopes that hold the address lie one in the other: blocks, and functions that
-// were inlined. Each of these says where it was called, which is the place in the next further out.
+// Inside a function the scopes that hold the address are nested: blocks, and inlined functions. Each
+// inlined function has the place of its call, which is the place in the next scope further out.
 std::vector<Place> with_inlined(Dwarf_Die& unit, Dwarf_Addr address, const Place& outer) {
     Dwarf_Die scope;
     if (!find_function(unit, address, scope)) return {outer};
@@ -212,7 +212,7 @@ std::vector<Place> with_inlined(Dwarf_Die& unit, Dwarf_Addr address, const Place
     return places;
 }
 
-// Says whether a path still means the file that was opened.
+// Identifies a file: whether a path still names the file that was opened.
 struct FileVersion {
     dev_t device = 0;
     ino_t inode = 0;
@@ -223,14 +223,14 @@ struct FileVersion {
     bool operator==(const FileVersion&) const = default;
 };
 
-// Of regular files only: another one might block who opens it.
+// Of regular files only: opening another file might block.
 std::optional<FileVersion> version_of(const char* path) {
     struct stat file {};
     if (::stat(path, &file) != 0 || !S_ISREG(file.st_mode)) return std::nullopt;
     return FileVersion{file.st_dev, file.st_ino, file.st_size, file.st_mtim.tv_sec, file.st_mtim.tv_nsec};
 }
 
-// What the headers of an ELF file say: which build it is, and where its parts lie.
+// The headers of an ELF file: its build id, and where its parts are.
 class Headers {
 public:
     explicit Headers(std::span<const std::byte> file) : file_(file) {
@@ -250,7 +250,7 @@ public:
     /// Hexadecimal, empty if it was linked without.
     const std::string& build_id() const noexcept { return build_id_; }
 
-    /// The address by which the file itself calls what lies there in it.
+    /// The address that the file itself assigns to this offset.
     std::optional<std::uint64_t> address_of(std::uint64_t offset) const {
         for (const auto& part : parts_) {
             if (part.p_type == PT_LOAD && offset - part.p_offset < part.p_filesz)
@@ -289,9 +289,10 @@ Mapping whole_file(int descriptor) {
     return size == 0 ? Mapping() : Mapping(descriptor, size, Mapping::Access::read);
 }
 
-// An ELF file as libdw reads it. libdw would keep each file's descriptor open. It is given the bytes instead:
-// the program's children would inherit the descriptor, and a program that closes all descriptors it does not
-// know would close it, and libdw later whatever has its number then.
+// An ELF file as libdw reads it. libdw would keep each file's descriptor open, and receives the bytes
+// instead. The program's children would inherit the descriptor. A program that closes all descriptors
+// it does not know would close it, and libdw would later close the unrelated file that has its number
+// then.
 class ElfFile {
 public:
     ElfFile(Mapping image, std::string path)
@@ -382,7 +383,7 @@ private:
         try {
             file.separate_ = whole_file(found.get());
             file.separate_path_ = *found_path != nullptr ? *found_path : file.path_;
-        } catch (...) {  // no memory: there are no lines then
+        } catch (...) {  // out of memory: then there are no lines
         }
         std::free(std::exchange(*found_path, nullptr));
         return -1;
@@ -448,8 +449,8 @@ private:
     std::unordered_map<std::uint64_t, std::vector<Place>> known_;
 };
 
-// All sessions of this process. A copy of the process has them too: nobody else is using them while it is
-// made.
+// All sessions of this process. A copy of the process has them too: no other thread uses them while it
+// is made.
 class Sessions {
 public:
     std::vector<Place> look_up(const MappedCode& code, std::uintptr_t address) {
@@ -485,8 +486,7 @@ public:
 private:
     enum class Opens { nothing, what_it_needs };
 
-    // The file may have been replaced since, by another build or by none. The running program is still to be
-    // had.
+    // The file may have been replaced or removed since. The running program can still be opened.
     Session* session_of(const MappedCode& code, Opens opens) {
         const std::string path = without_deleted(code.path);
         if (path == code.path || !code.build_id.empty()) {
@@ -521,12 +521,13 @@ private:
     std::vector<std::unique_ptr<Session>> sessions_;
 };
 
-// Never destroyed: a program may name a stack while statics are being destroyed.
+// Never destroyed: a program may name a stack while statics are destroyed.
 Sessions& sessions() {
     static auto* const instance = new Sessions;
     return *instance;
 }
-// Created before main: a fork while another thread creates it would leave the child blocked indefinitely.
+// Created before main: a fork while another thread creates it would leave the child blocked
+// indefinitely.
 [[maybe_unused]] auto& sessions_made = sessions();
 
 }  // namespace

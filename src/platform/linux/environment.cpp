@@ -3,9 +3,10 @@
 #include <cstdlib>
 #include <cstring>
 
-extern char** environ;
+#include <unistd.h>
 
 namespace chorus::inline v0::detail::platform {
+
 std::vector<std::string> current_environment() {
     std::vector<std::string> texts;
     for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) texts.emplace_back(*entry);

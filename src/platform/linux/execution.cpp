@@ -23,7 +23,8 @@ std::vector<std::string>& noted() {
     return *arguments;
 }
 
-// The kernel's copy: the loader has removed its own from what the program sees.
+// The arguments in the kernel's copy: the loader has removed its own from those that the program
+// receives.
 std::vector<std::string> command_line() {
     std::ifstream file("/proc/self/cmdline", std::ios::binary);
     std::vector<std::string> all;
@@ -54,7 +55,7 @@ bool takes_name() {
 }  // namespace
 
 bool is_run_by_loader() noexcept {
-    // The kernel tells where it has put the loader, if it has put one beside a program.
+    // The kernel reports where it has mapped the loader, if it has mapped one beside a program.
     return ::getauxval(AT_BASE) == 0 && !is_statically_linked();
 }
 
@@ -63,7 +64,7 @@ bool is_under_valgrind() noexcept {
     static constinit std::atomic<int> found{unknown};  // without a guard that a fork could leave locked
     int value = found.load(std::memory_order_relaxed);
     if (value == unknown) {
-        // It loads libraries of its own into each program.
+        // valgrind loads libraries of its own into each program.
         const auto is_its_own = [](dl_phdr_info* info, std::size_t, void*) {
             return std::strstr(info->dlpi_name, "/vgpreload_") != nullptr ? 1 : 0;
         };

@@ -9,7 +9,7 @@
 namespace chorus::inline v0::detail::platform {
 namespace {
 
-// In a word: the pid, whether it is written, whether it was a signal, then that or the exit code.
+// Layout of the word: see exit_word.hpp.
 constexpr int bits_of_value = 8;
 constexpr std::uint32_t value_mask = (1U << bits_of_value) - 1;
 constexpr std::uint32_t by_signal = 1U << bits_of_value;
@@ -30,8 +30,8 @@ constinit pid_t end_word_of = 0;
 
 namespace {
 
-// Two threads may end the process at once, each in its way. Which of them comes first cannot be known here:
-// then the word is not valid.
+// Two threads may end the process at once, each in another way. The order of the two is not known here,
+// so the word becomes invalid.
 [[gnu::hot]] void tell_end(std::uint32_t how) noexcept {
     if (!tells_end()) return;
     const std::uint32_t undecided = static_cast<std::uint32_t>(end_word_of) << bits_below_pid;

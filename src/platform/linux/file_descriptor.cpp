@@ -63,8 +63,8 @@ FileDescriptor make_mailbox() {
         above_standard_streams(check(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), "make a mailbox"));
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
-    // A name that the kernel chooses and nobody else can send to: it is connected, and takes only from its
-    // peer.
+    // The kernel chooses the name, and no other socket can send to it: it is connected, and receives
+    // only from its peer.
     check(::bind(box.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(sa_family_t)),
           "name a mailbox");
     socklen_t size = sizeof address;
@@ -109,8 +109,8 @@ bool wait_readable_for(int descriptor, std::chrono::nanoseconds& left) {
     timespec time = as_timespec(left);
     for (;;) {
         pollfd waited{descriptor, POLLIN, 0};
-        // The system call, since the C library's keeps what is left to itself. It is written also where a
-        // signal's handler has interrupted it.
+        // The system call itself, because the C library's function does not return the rest of the
+        // time. The kernel writes it also if a signal's handler has interrupted the call.
         const auto ready = ::syscall(SYS_ppoll, &waited, 1, &time, nullptr, 0);
         left = std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
         if (ready > 0) return true;
@@ -237,7 +237,7 @@ ReceivedMessage receive_message(int socket, std::span<std::byte> buffer) {
 bool discard_message(int socket) noexcept {
     std::byte first{};
     return ::recv(socket, &first, 1, MSG_DONTWAIT) >
-           0;  // where no descriptors are asked for, the system closes them
+           0;  // the kernel closes descriptors that were not requested
 }
 ReceivedMessage peek_at_message(int socket, std::span<std::byte> buffer) {
     return receive_one(socket, buffer, MSG_DONTWAIT | MSG_PEEK);

@@ -9,9 +9,9 @@
 
 namespace chorus::inline v0::detail::platform {
 
-/// Makes a call that writes to a file or sets its size: returns what it returns. Beyond the limit the kernel
-/// raises SIGXFSZ, which ends a program; here the call fails with EFBIG, and no signal comes. One that was
-/// pending before is left.
+/// Makes a call that writes to a file or sets its size, and returns its result. Beyond the limit the
+/// kernel raises SIGXFSZ, which ends a program; here the call fails with EFBIG and raises no signal. A
+/// signal that was pending before stays pending.
 template <class Call>
 auto without_size_signal(Call call) noexcept -> decltype(call()) {
     rlimit limit{};

@@ -7,10 +7,10 @@
 namespace chorus::inline v0::detail::platform {
 namespace {
 
-// All of them, newest first; a list without a lock of its own, since they are made at any time, also
-// while others are held.
+// All mutexes, newest first. The list has no lock of its own, because mutexes are made at any time,
+// also while others are held.
 constinit std::atomic<ForkMutex*> newest{nullptr};
-// Those that the fork under way has locked. Written by the forking thread, which holds them.
+// Those that the current fork has locked. Written by the forking thread, which holds them.
 ForkMutex* locked = nullptr;
 
 }  // namespace

@@ -51,8 +51,8 @@ void futex_wake_all(const std::atomic<std::uint32_t>& word) noexcept {
 namespace {
 // Callers sleep in a loop; the backoff is that of the loop which this thread runs now.
 constinit thread_local Patience patience;
-// For RobustMutex, at which waiters queue behind the first one. There may be a thousand idle waiters, and the
-// first one wakes up for all of them.
+// For RobustMutex, at which waiters queue behind the first one. There may be a thousand idle waiters,
+// and the first one wakes up for all of them.
 constinit thread_local Patience patience_in_line{std::chrono::seconds(16)};
 }  // namespace
 
@@ -70,8 +70,8 @@ void shared_futex_wake_all(const std::atomic<std::uint32_t>& word) noexcept {
 
 namespace {
 
-// Probed once: a kernel that has the call refuses to wait on no words as an invalid argument. Older kernels
-// do not know it, and sandboxes refuse it with errors of their own.
+// Probed once: a kernel that has the call refuses to wait on no words as an invalid argument. Older
+// kernels do not know it, and sandboxes refuse it with errors of their own.
 bool can_wait_on_several() noexcept {
     enum : int { unknown, yes, no };
     static constinit std::atomic<int> found{unknown};
@@ -100,9 +100,10 @@ bool wait_on_several(std::span<const WordHolds> words, Deadline deadline, std::u
     throw os_error("wait on several words of memory (futex_waitv)", errno);
 }
 
-// The other way: sleeps on the first word, which callers choose as the one that is usually woken, and looks
-// at the rest at intervals. An interval is an eighth of the time waited so far, so a change that is only seen
-// by looking is seen late by that much and never by more than 50 ms; an idle process wakes 20 times a second.
+// Without that call: sleeps on the first word, which callers choose as the one that is usually woken,
+// and polls the rest at intervals. An interval is an eighth of the time waited so far. A change that
+// only polling finds is found late by that much and never by more than 50 ms. An idle process wakes 20
+// times a second.
 bool wait_on_first(std::span<const WordHolds> words, Deadline deadline, int operation) noexcept {
     using std::chrono::milliseconds;
     constexpr std::chrono::nanoseconds shortest = std::chrono::microseconds(100);

@@ -16,8 +16,8 @@ void pause() noexcept {
 #endif
 }
 
-// No static object of the function: a fork while another thread makes it would leave a copy that waits for
-// ever.
+// No static object of the function: a fork while another thread makes it would leave a copy that waits
+// indefinitely.
 constinit std::atomic<long> processors{0};
 
 bool is_only_processor() noexcept {

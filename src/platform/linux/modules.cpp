@@ -60,7 +60,8 @@ const std::string& executable_path() {
     return *known;
 }
 
-// The file that is mapped at this address, as the kernel knows it: absolute, and with " (deleted)" if it is.
+// The file that is mapped at this address, as the kernel names it: absolute, with " (deleted)" behind a
+// deleted one.
 std::string path_of_mapping(std::uintptr_t address) {
     std::ifstream maps("/proc/self/maps");
     for (std::string line; std::getline(maps, line);) {
@@ -74,8 +75,8 @@ std::string path_of_mapping(std::uintptr_t address) {
     return "";
 }
 
-// The loader keeps the name by which a library was asked for: it may be relative to a directory of an
-// earlier day, or mean a descriptor.
+// The loader keeps the name by which a library was requested. It may be relative to an earlier working
+// directory, or name a descriptor.
 std::string path_of(const dl_phdr_info& info) {
     const std::string_view name = info.dlpi_name != nullptr ? info.dlpi_name : "";
     if (name.empty() && !is_run_by_loader()) return executable_path();
@@ -86,7 +87,7 @@ std::string path_of(const dl_phdr_info& info) {
     return path.empty() ? std::string(name) : path;
 }
 
-// The bytes themselves, where the module lies: comparing them is on the way of every start.
+// The bytes of the build id in the module's memory, without a copy: every start compares them.
 std::span<const unsigned char> build_id_of(const dl_phdr_info& info) {
     for (int i = 0; i < info.dlpi_phnum; ++i) {
         const ElfW(Phdr)& header = info.dlpi_phdr[i];
@@ -201,7 +202,7 @@ namespace {
 
 constexpr std::string_view mark_of_deleted = " (deleted)";
 
-// What was found of this process, as long as no module comes or goes.
+// Results for this process, valid as long as no module is loaded or unloaded.
 class KnownCode {
 public:
     std::vector<MappedCode> at(std::span<const std::uintptr_t> addresses) {
@@ -271,7 +272,8 @@ KnownCode& known_code() {
     static auto* const instance = new KnownCode;
     return *instance;
 }
-// Created before main: a fork while another thread creates it would leave the child blocked indefinitely.
+// Created before main: a fork while another thread creates it would leave the child blocked
+// indefinitely.
 [[maybe_unused]] auto& known_code_made = known_code();
 
 // "begin-end rights offset device inode   path"; numbers are hexadecimal.
@@ -307,7 +309,7 @@ std::vector<MappedCode> code_in_map(std::string_view map, std::span<const std::u
         map.remove_prefix(std::min(line.size() + 1, map.size()));
         auto code = code_in_line(line);
         if (!code || std::ranges::none_of(addresses, [&](auto each) { return code->holds(each); })) continue;
-        // A child runs the very file that its parent runs, whatever lies at its path by now.
+        // A child runs the same file as its parent, whatever file has that path now.
         if (without_deleted(code->path) == without_deleted(main_module().path))
             code->build_id = main_module().build_id;
         found.push_back(std::move(*code));
@@ -338,7 +340,7 @@ namespace {
 
 constinit std::size_t modules_of_the_beginning = 0;
 
-// What the dynamic section of a module says of its names.
+// The names in the dynamic section of a module.
 class NamesOfModule {
 public:
     explicit NamesOfModule(const dl_phdr_info& info) : base_(info.dlpi_addr) {
@@ -353,9 +355,9 @@ public:
         }
     }
 
-    // Whether who asks for a name without saying in which library finds those of this one. There is no call
-    // that tells how a library was loaded. Another library may have the same names and come first, so some
-    // are tried.
+    // Whether a look-up without a library (RTLD_DEFAULT) finds the names of this one. No call reports
+    // how a library was loaded. Another library may have the same names and come first, so some are
+    // tried.
     bool are_seen_by_all() const {
         if (symbols_ == nullptr || texts_ == nullptr || hash_ == nullptr) return false;
         // Layout: number of buckets, first symbol in them, size of the filter, its shift; the filter in
@@ -386,8 +388,8 @@ private:
     T* at(ElfW(Addr) value) const noexcept {
         return reinterpret_cast<T*>(value < base_ ? value + base_ : value);
     }
-    // Both sizes of ELF keep binding and type alike. A weak one is mostly a template's, which others have
-    // too.
+    // Both sizes of ELF keep binding and type alike. A weak symbol is mostly a template's, which other
+    // libraries have too.
     static bool is_shown(const ElfW(Sym) & symbol) noexcept {
         const auto type = ELF64_ST_TYPE(symbol.st_info);
         return symbol.st_shndx != SHN_UNDEF && ELF64_ST_BIND(symbol.st_info) == STB_GLOBAL &&
@@ -436,7 +438,7 @@ std::vector<LoadedLibrary> libraries_up_to(std::uintptr_t base) {
     std::vector<LoadedLibrary> libraries;
     if (!search.is_found) return libraries;
     for (Seen& each : search.since) {
-        // Kept while it is looked at: another thread may be about to unload it.
+        // Kept loaded while it is examined: another thread may be about to unload it.
         void* const handle = ::dlopen(each.name.c_str(), RTLD_LAZY | RTLD_NOLOAD);
         if (handle == nullptr) continue;
         each.library.is_global = each.names.are_seen_by_all();
@@ -448,7 +450,8 @@ std::vector<LoadedLibrary> libraries_up_to(std::uintptr_t base) {
 
 std::string load_library(const LoadedLibrary& library) {
     if (is_statically_linked()) return "a statically linked program loads no libraries";
-    if (!library.path.starts_with('/')) return library.path + ": not a path";  // it might be any of that name
+    if (!library.path.starts_with('/'))
+        return library.path + ": not a path";  // it might be any file of that name
     const int names = library.is_global ? RTLD_GLOBAL : RTLD_LOCAL;
     if (::dlopen(library.path.c_str(), RTLD_NOW | names) != nullptr) return "";
     const char* const why = ::dlerror();

@@ -1,5 +1,5 @@
-// System calls newer than Linux 5.4, which is the oldest supported. A kernel, or a sandbox, may refuse each
-// of them, and each use has another way. Their numbers are written here, so that older headers suffice to
+// System calls newer than Linux 5.4, the oldest supported kernel. A kernel or a sandbox may refuse each
+// of them, and each use has a fallback. The numbers are written here, so that older headers suffice to
 // compile.
 #pragma once
 

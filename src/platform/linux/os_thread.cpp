@@ -105,8 +105,8 @@ struct ThreadEnd {
 };
 thread_local ThreadEnd thread_end{};
 
-// The C library destroys thread_locals first and keys afterwards, in rounds for as long as a
-// destructor sets its key again: in the second round everybody else's destructors have run too.
+// The C library destroys thread_locals first and keys afterwards, in rounds for as long as a destructor
+// sets its key again: in the second round the destructors of all other keys have run too.
 pthread_key_t end_key() {
     static const pthread_key_t key = [] {
         pthread_key_t made{};
@@ -132,7 +132,7 @@ void at_thread_end(void (*function)(void*), void* argument) {
 void yield_processor() noexcept { ::sched_yield(); }
 
 std::size_t smallest_stack() noexcept {
-    constexpr long usable = 32 * 1024;  // less, and a thread could not even print
+    constexpr long usable = 32 * 1024;  // with less a thread could not even print
     return static_cast<std::size_t>(std::max(::sysconf(_SC_THREAD_STACK_MIN), usable));
 }
 
@@ -142,10 +142,10 @@ void signal_main_thread(int signal) {
 
 // ---- halting ----------------------------------------------------------------------------------
 //
-// A signal handler stops its thread where it stands. Inside the C library that may be with a lock
-// held which the rest of the program needs to end (of malloc, of a stream), so there the handler
-// lets the thread go on and is sent again; but a thread that was asleep in an interruptible system
-// call holds none.
+// A signal handler stops its thread at the interrupted instruction. Inside the C library the thread may
+// hold a lock that the rest of the program needs to end (of malloc, of a stream). There the handler
+// returns, and the signal is sent again. A thread that slept in an interruptible system call holds
+// none.
 namespace {
 
 constexpr int most_tries = 5000;
@@ -179,8 +179,8 @@ struct Caller {
     bool next = false;
 };
 
-// A thread that makes one system call after the other is always met as one returns. If the program itself
-// called that function of the C library, nothing in the library is under way.
+// A thread that makes one system call after the other is always interrupted as one returns. If the
+// program itself called that function of the C library, no other function of the library is active.
 bool was_called_by_the_program(std::uintptr_t pc) {
     Caller caller{pc};
     _Unwind_Backtrace(
@@ -241,12 +241,13 @@ void halt_here(int, siginfo_t*, void* raw) {
     errno = saved;
 }
 
-// As the whole process calls it: jemalloc's, say, or a sanitizer's.
+// The malloc that the process calls: jemalloc's, say, or a sanitizer's.
 const void* allocator() { return ::dlsym(RTLD_DEFAULT, "malloc"); }
 
 bool is_the_programs_own(const void* function) {
     if (!main_module().holds(function)) return false;
-    // A program linked for a fixed address may hold an entry for a library's function whose address it takes.
+    // A program linked for a fixed address may have an entry for a library's function whose address it
+    // takes.
     Dl_info info{};
     const ElfW(Sym)* symbol = nullptr;
     auto* const found = const_cast<void**>(reinterpret_cast<const void**>(&symbol));
@@ -283,7 +284,7 @@ void find_runtime(Halting& state) {
         &state);
 }
 
-// From /proc: does the thread block this signal? Gone threads block nothing.
+// From /proc: whether the thread blocks this signal. A thread that has ended blocks nothing.
 bool blocks(int thread, int signal) {
     std::ifstream status("/proc/self/task/" + std::to_string(thread) + "/status");
     for (std::string line; std::getline(status, line);) {
@@ -293,7 +294,7 @@ bool blocks(int thread, int signal) {
     return false;
 }
 
-// Every thread is for a moment, when it begins and when it ends.
+// Every thread blocks all signals for a moment, when it begins and when it ends.
 bool is_deaf(int thread, int signal) {
     for (int look = 0; look < 100; ++look) {
         if (!blocks(thread, signal)) return false;
@@ -321,10 +322,10 @@ void go_on_unhalted() noexcept { goes_on_unhalted = true; }
 
 bool halt_threads(std::span<const int> thread_ids) {
     if (thread_ids.empty()) return true;
-    // What must not be halted cannot be told from what may be.
+    // Code that must not be halted cannot be distinguished from other code.
     if (is_statically_linked() || is_the_programs_own(allocator())) return false;
     const int signal = SIGRTMAX - halt_signal_offset;
-    halting = new Halting;  // never freed: halted threads look at it
+    halting = new Halting;  // never freed: halted threads read it
     find_runtime(*halting);
     struct sigaction action {};
     action.sa_sigaction = halt_here;
@@ -343,7 +344,7 @@ bool halt_threads(std::span<const int> thread_ids) {
             const auto halted = halting->halted.load();
             if (::syscall(SYS_tgkill, ::getpid(), thread, signal) < 0) break;  // it has ended by itself
             while (halting->answers.load() == answers) {
-                // A thread that ends now never answers: look again now and then.
+                // A thread that ends now never answers: check again at intervals.
                 if (!futex_wait(halting->answers, answers, std::chrono::milliseconds(10)) &&
                     ::syscall(SYS_tgkill, ::getpid(), thread, 0) < 0)
                     break;

@@ -8,8 +8,8 @@
 namespace chorus::inline v0::detail::platform {
 namespace {
 
-// Bound at the program's start, as addresses in data are: it is called in copies of a process and never in
-// the original, so with lazy binding each copy would search for it anew.
+// Bound at the program's start, as addresses in data are: copies of a process call it and the original
+// never does, so with lazy binding each copy would resolve the name anew.
 void (*const volatile bound_exit)(int) = ::_exit;
 
 }  // namespace

@@ -25,8 +25,8 @@ namespace {
 
 constexpr auto wait_by_descriptor = static_cast<idtype_t>(3);  // P_PIDFD, missing from older headers
 
-// Linux 6.15 tells the exit status of a process that has been collected already, to who holds its
-// descriptor. The structure is the kernel's (linux/pidfd.h), which Debian 12's headers lack.
+// Linux 6.15 reports the exit status of a collected process to the holder of its pidfd. The structure
+// is the kernel's (linux/pidfd.h), which Debian 12's headers lack.
 struct PidfdInfo {
     std::uint64_t mask;
     std::uint64_t cgroup;
@@ -39,14 +39,14 @@ constexpr std::uint64_t exit_status_wanted = 1U << 3;
 
 std::optional<int> exit_code_after_collection(int process) {
     if (!system_tells_of_collected) return std::nullopt;
-    // With SIGCHLD ignored the kernel reaps children itself: the pidfd becomes readable first, and the exit
-    // status is available slightly later, when the pidfd reports POLLHUP.
+    // With SIGCHLD ignored the kernel reaps children itself: the pidfd becomes readable first, and the
+    // exit status is available slightly later, when the pidfd reports POLLHUP.
     constexpr int most_looks = 100;
     for (int look = 0; look < most_looks; ++look) {
         PidfdInfo info{};
         info.mask = exit_status_wanted;
         const int result = ::ioctl(process, get_pidfd_info, &info);
-        if (result != 0 && errno != ESRCH) return std::nullopt;  // a system that does not tell
+        if (result != 0 && errno != ESRCH) return std::nullopt;  // an older kernel
         if (result == 0 && (info.mask & exit_status_wanted) != 0)
             return WIFEXITED(info.exit_code) ? WEXITSTATUS(info.exit_code) : -WTERMSIG(info.exit_code);
         pollfd hung_up{process, 0, 0};
@@ -89,7 +89,7 @@ FileDescriptor open_parent(int pid) {
         FileDescriptor parent(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
         if (parent && ::getppid() == pid) return above_standard_streams(parent.release());
     }
-    auto ended = make_pipe();  // whose other end is closed: readable for ever
+    auto ended = make_pipe();  // the other end is closed: readable from now on
     return std::move(ended.first);
 }
 
@@ -100,8 +100,9 @@ bool process_has_ended(int process) {
 
 namespace {
 
-// By its number, which the kernel tells of a descriptor, where pidfd_send_signal is refused: valgrind 3.19
-// does not know it. The number is the process's as long as that has not been collected.
+// Signals by number if pidfd_send_signal is refused: valgrind 3.19 does not know the call. The kernel
+// reports the number of a pidfd. The number belongs to the process as long as it has not been
+// collected.
 long signal_by_number(int process, int signal) {
     std::ifstream file("/proc/self/fdinfo/" + std::to_string(process));
     int pid = -1;
@@ -126,7 +127,7 @@ bool signal_process(int process, int signal) {
 std::optional<Ended> collect(int process) {
     siginfo_t info{};
     rusage used{};
-    // The system call tells more than the C library passes on.
+    // The system call also returns the resource usage, which the C library's waitid does not.
     const auto result = retry([&] {
         return ::syscall(SYS_waitid, wait_by_descriptor, process, &info, WEXITED | WNOHANG | __WALL, &used);
     });

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 namespace chorus::inline v0::detail::platform {
+
 int process_id() noexcept { return ::getpid(); }
 int parent_process_id() noexcept { return ::getppid(); }
 bool process_exists(int pid) noexcept { return ::kill(pid, 0) == 0 || errno != ESRCH; }

@@ -12,8 +12,9 @@
 namespace chorus::inline v0::detail::platform {
 namespace {
 
-// A member's pointer on. The lowest bit marks the C library's own priority inheritance. Written as an atomic:
-// a page may have been a dead thread's, whose last writes the kernel has put before its mark on the word.
+// A member's next pointer. Its lowest bit marks the C library's priority inheritance. Written as an
+// atomic: a page may have belonged to a dead thread, whose last writes the kernel orders before its
+// mark on the word.
 using Next = void*;
 
 void set(Next* next, void* member) noexcept {
@@ -32,13 +33,13 @@ void set_back(void* member, void* before) noexcept {
         before);
 }
 
-// The kernel reads the list when this very thread is dead: only the compiler could reorder.
+// The kernel reads the list after the death of this thread: only the compiler could reorder.
 void in_this_order() noexcept { std::atomic_signal_fence(std::memory_order_seq_cst); }
 
 struct List {
     robust_list_head* head = nullptr;
     Next* last_private = nullptr;  ///< behind which the shared ones come
-    void* tail = nullptr;          ///< what follows the shared ones: the head, or somebody else's
+    void* tail = nullptr;          ///< what follows the shared ones: the head, or a foreign member
     std::array<void*, 8> shared{};
     std::size_t count = 0;
 
@@ -48,7 +49,7 @@ struct List {
     std::span<void*> listed() noexcept { return std::span(shared).first(count); }
 };
 
-// constinit: used where nothing may be allocated.
+// constinit: used where allocation is not allowed.
 constinit thread_local List list_of_this_thread;
 
 List& list() noexcept {
@@ -79,7 +80,7 @@ void list_as_private(const std::atomic<std::uint32_t>& word) noexcept {
 void list_as_shared(const std::atomic<std::uint32_t>& word) noexcept {
     List& all = list();
     if (all.head == nullptr) return;
-    if (all.count == all.shared.size()) return;  // deeper than anything nests: its death is seen by who waits
+    if (all.count == all.shared.size()) return;  // deeper than anything nests: waiters detect the death
     Next* const next = next_of(word);
     Next* const before = all.before_shared();
     if (all.count == 0) all.tail = *before;

@@ -17,7 +17,7 @@ void require_robust_list() {
     std::size_t size = 0;
     if (::syscall(SYS_get_robust_list, 0, &record, &size) != 0)
         throw missing_call("get_robust_list", "2.6.17", errno);
-    // The C library has registered none, as it was refused.
+    // The C library has registered none, because the kernel refused it.
     if (record == nullptr) throw missing_call("set_robust_list", "2.6.17", ENOSYS);
 }
 
@@ -31,16 +31,18 @@ bool RobustMutex::take_if_free(std::uint32_t self) noexcept {
     return false;
 }
 
-// The C library's robust mutex keeps pointers in the shared memory and follows them, and its way of waiting
-// can leave a sleeper asleep for ever. It lets go of the lock by clearing the word, the flag for sleepers
-// too, and wakes one of them, who is to set the flag again for the rest. If that one is killed before, and a
-// third takes the lock meanwhile, the third finds no flag and wakes nobody when it lets go or dies; the
-// kernel helps only where nobody holds the lock.
+// Why not the C library's robust mutex: it keeps pointers in the shared memory and follows them, and it
+// can leave a sleeper asleep indefinitely. It releases the lock by clearing the word with its flag for
+// sleepers, and wakes one sleeper, which has to set the flag again for the rest. If that sleeper is
+// killed first, and a third thread takes the lock meanwhile, this thread finds no flag, and neither its
+// unlock nor its death wakes a sleeper. The kernel helps only if no thread holds the lock.
 //
-// So here the flag is never lost: a free lock is first marked as one whose owner has died and that has
-// sleepers, which whoever takes it takes over with the flag. Each who lets go, or dies, has one sleeper
-// woken; and whoever is killed between being woken and taking the lock either finds it free, and the kernel
-// wakes the next, or somebody holds it who will.
+// Invariants:
+// 1. The flag for sleepers is never lost. An unlock first marks the word as one whose owner has died
+//    and that has sleepers. The next owner takes the word over with the flag.
+// 2. Each unlock and each death of an owner wakes one sleeper.
+// 3. If a woken thread is killed before it takes the lock, either the lock is free, and the kernel
+//    wakes the next sleeper, or a thread holds the lock, and its unlock or death does.
 bool RobustMutex::lock(Deadline deadline) noexcept {
     constexpr std::uint32_t free_with_sleepers = FUTEX_OWNER_DIED | FUTEX_WAITERS;
     const auto self = static_cast<std::uint32_t>(thread_id());
@@ -54,7 +56,7 @@ bool RobustMutex::lock(Deadline deadline) noexcept {
         value = word_.load();
         const std::uint32_t holder = value & FUTEX_TID_MASK;
         if (holder == 0) continue;
-        // The system would have said so of who held it: somebody has written there.
+        // The kernel would have marked a dead owner: a stray write has changed the word.
         if (holder == self || !process_exists(static_cast<int>(holder))) {
             word_.compare_exchange_strong(value, free_with_sleepers);
             continue;
@@ -75,12 +77,12 @@ void RobustMutex::unlock() noexcept {
 constinit thread_local WakesAtDeath::Promise WakesAtDeath::promise{};
 
 namespace {
-// What is promised where the kernel would not look.
+// The field for a promise that the kernel does not read.
 constinit thread_local void* volatile promise_of_nothing = nullptr;
 }  // namespace
 
-// The kernel's record of what this thread holds. The C library registered it; here only its field for the
-// operation under way is used, as the C library itself does while it locks.
+// The kernel's record of this thread's locks. The C library registered it. Only its field for the
+// pending operation is used here, as the C library itself does while it locks.
 WakesAtDeath::Promise WakesAtDeath::look_up() noexcept {
     robust_list_head* record = nullptr;
     std::size_t size = 0;

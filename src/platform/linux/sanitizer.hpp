@@ -1,4 +1,4 @@
-// Whether a sanitizer that brings signal handlers and an exit code of its own is compiled in.
+// Whether a sanitizer is compiled in, which has signal handlers and an exit code of its own.
 #pragma once
 
 namespace chorus::inline v0::detail::platform {

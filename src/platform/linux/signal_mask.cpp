@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 namespace chorus::inline v0::detail::platform {
+
 SignalMask signal_mask() noexcept {
     sigset_t set{};  // the kernel fills its own part only
     ::pthread_sigmask(SIG_SETMASK, nullptr, &set);
@@ -17,7 +18,7 @@ SignalMask signal_mask() noexcept {
 }
 
 [[gnu::hot]] void set_signal_mask(const SignalMask& mask) noexcept {
-    // The kernel looks at the first part only; the C library knows of more than there are.
+    // The kernel reads the first part only: the C library has room for more signals than there are.
     ::syscall(SYS_rt_sigprocmask, SIG_SETMASK, mask.data(), nullptr, NSIG / 8);
 }
 

@@ -11,6 +11,7 @@
 #include <unwind.h>
 
 namespace chorus::inline v0::detail::platform {
+
 std::string signal_name(int signal) {
     const char* name = ::sigabbrev_np(signal);
     if (name != nullptr) return std::string("SIG") + name;
@@ -40,8 +41,7 @@ void announce_and_end(int signal) {
     const int error = errno;  // the interrupted code goes on where the signal raised below comes later, as
                               // under a sanitizer
     if (::getpid() == announcing) {
-        if (::isatty(STDERR_FILENO) == 1)
-            write_all(STDERR_FILENO, "\n", 1);  // behind ^C, or a bar half drawn
+        if (::isatty(STDERR_FILENO) == 1) write_all(STDERR_FILENO, "\n", 1);  // after ^C, or a half-drawn bar
         write_all(STDERR_FILENO, interrupt_line, std::strlen(interrupt_line));
     }
     ::raise(signal);  // by default again (SA_RESETHAND), and not blocked (SA_NODEFER): the end
@@ -65,7 +65,8 @@ void announce_interrupts(const char* line) noexcept {
 
 namespace {
 
-// The unwinder says of a frame whether a signal has met it between two instructions: those below a handler.
+// The unwinder marks a frame that a signal has interrupted between two instructions. The frames below a
+// handler are marked so.
 bool is_inside_a_signal_handler() noexcept {
     bool found = false;
     ::_Unwind_Backtrace(
@@ -80,7 +81,8 @@ bool is_inside_a_signal_handler() noexcept {
     return found;
 }
 
-// Of the signals that ask a program to end those in whose handler this thread is, as far as one can see.
+// Of the signals that ask a program to end those in whose handler this thread is: blocked ones that are
+// not ignored, if the thread is inside a handler at all.
 sigset_t signals_in_hand() noexcept {
     sigset_t blocked;
     ::pthread_sigmask(SIG_SETMASK, nullptr, &blocked);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 namespace chorus::inline v0::detail::platform {
+
 Surroundings surroundings() {
     Surroundings result;
     result.directory = FileDescriptor(::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC));
@@ -47,7 +48,7 @@ void take_standard_error(int descriptor) {
 
 namespace {
 
-// Where /dev is not mounted, a file that is empty and stays so.
+// If /dev is not mounted, a sealed empty file.
 FileDescriptor open_null() {
     const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
     if (null >= 0) return above_standard_streams(null);

@@ -46,15 +46,15 @@ bool is_any_of(const std::string& function, std::initializer_list<const char*> m
                        [&](const char* mark) { return function.find(mark) != std::string::npos; });
 }
 
-// The way of an exception or a signal to who reads the stack.
+// Frames between the throw or the signal and the code that reads the stack.
 bool is_on_the_way(const std::string& function) {
     return is_any_of(function, {"chorus_leaving_exception", "_Unwind_", "__cxa_throw", "__cxa_rethrow",
                                 "__restore_rt"}) ||
            function.starts_with("chorus::detail::platform::(anonymous namespace)::");
 }
 
-// Where Chorus calls the user's function: outside of it lies only our own start. What is inlined there
-// is already a frame of its own.
+// The frame in which Chorus calls the user's function: outside of it are only frames of Chorus's own
+// start. An inlined function is already a frame of its own.
 bool calls_the_function(const std::string& function) {
     return is_any_of(function,
                      {"chorus::detail::message::invoke_function<", "chorus::detail::message::call_with<",
@@ -89,7 +89,7 @@ const char* current_exception_type() {
     return type != nullptr ? type->name() : "unknown";
 }
 
-// The signature is looked at from its end: the last name before the last parameter list is the function's.
+// The signature is read from its end: the last name before the last parameter list is the function's.
 std::string plain_name(const std::string& readable_name) {
     std::string name = readable_name;
     for (const char* mark : {"<lambda>", "{lambda(", "'lambda", "::$_"}) {

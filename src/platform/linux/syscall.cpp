@@ -32,8 +32,8 @@ bool locks_memory() {
     return false;
 }
 
-// A process that locks its memory (mlockall) is refused more once it has locked as much as it may. For a
-// mapping the error says so, for all else it is one of several reasons.
+// A process that locks its memory (mlockall) is refused more beyond RLIMIT_MEMLOCK. For a mapping the
+// errno says so; for other calls it is one of several reasons.
 std::string lock_limit(const std::string& operation, int code) {
     const bool is_sure = code == EAGAIN && operation.starts_with("map ");
     if (!is_sure && ((code != EAGAIN && code != ENOMEM) || !locks_memory())) return "";
@@ -41,7 +41,7 @@ std::string lock_limit(const std::string& operation, int code) {
            " bytes (RLIMIT_MEMLOCK, `ulimit -l` in units of 1024): raise it";
 }
 
-// What the user can look at, or raise, when the system has no more of something.
+// The limit that a user can read or raise when the system refuses a resource.
 std::string limits_behind(const std::string& operation, int code) {
     if (code == EMFILE) {
         return "; this process may have " + limit_text(RLIMIT_NOFILE) +
