@@ -5,9 +5,9 @@
 // the array without its end, so nothing has to be finished: a killed process leaves a complete trace.
 // `ts` is the monotonic clock in microseconds, one for all processes. `ph` is the kind of an event:
 //
-//     B, E  a span of a thread begins, ends: a run of a function, a task, a wait    cat: run, task, wait
-//     i     an instant: a worker starts, is found dead; a message is put or got     cat: life, message
-//     s, f  an arrow from a task's submission to its beginning, both of one `id`    cat: task
+//     B, E  a span of a thread begins, ends: a run of a function, a task, a wait   cat: run, task, wait
+//     i     an instant: a worker starts, is found dead; a message is put or got    cat: life, message
+//     s, f  an arrow from a task's submission to its beginning, both of one `id`   cat: task
 //     M     the name of a process or a thread
 //
 // The program's first process empties the file and puts a `+` before the name in the variable. A

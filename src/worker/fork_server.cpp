@@ -5,10 +5,10 @@
 //
 // Invariants:
 // 1. The server has one thread and is small: copying it is quick, and safe whatever its client does. A
-// library
-//    may start a thread before main or in a preload. Such a server is not copied: its copy would lack the
-//    thread, and keep a lock that the thread holds locked indefinitely. (At-fork handlers, by which fork()
-//    spares libraries that, cannot be run for a sibling.) The client is told, and spawns its children.
+//    library may start a thread before main or in a preload. Such a server is not copied: its copy would
+//    lack the thread, and keep a lock that the thread holds locked indefinitely. (At-fork handlers, by
+//    which fork() spares libraries that, cannot be run for a sibling.) The client is told, and spawns its
+//    children.
 // 2. The copies are siblings of the server: children of the client, which waits for them as for any
 //    child.
 // 3. The server reads and carries out the whole request before it copies itself. The code for that is

@@ -2,8 +2,8 @@
 //
 // Invariants:
 // 1. A new image finds the variable CHORUS_IMAGE in its environment: its role, the numbers of five
-// descriptors
-//    that it inherits (-1 for none), and those of its call's arguments. All other descriptors are closed.
+//    descriptors that it inherits (-1 for none), and those of its call's arguments. All other descriptors
+//    are closed.
 // 2. The variable is removed before the program's own code runs.
 // 3. A caller that can set this variable chooses a function that the image then runs. A program with
 //    rights
