@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "channel/queue_core.hpp"
+#include "channel/queue_state.hpp"
 #include "pool/pool_counters.hpp"
 #include "sync/shared_runtime.hpp"
 

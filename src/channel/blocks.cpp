@@ -29,7 +29,7 @@ platform::ForkMutex& mapping_mutex() {
     static auto* const instance = new platform::ForkMutex;
     return *instance;
 }
-// Before main: a fork while another thread makes it would leave a copy that waits for ever.
+// Before main: a fork while another thread makes it would leave a copy that waits indefinitely.
 [[maybe_unused]] auto& mapping_mutex_made = mapping_mutex();
 
 }  // namespace
@@ -42,9 +42,9 @@ bool Block::is_of_a_dead_process(std::uint32_t owner) noexcept {
     return (owner & by_process) != 0 && !platform::process_exists(static_cast<int>(owner & ~by_process));
 }
 
-Blocks::Blocks(std::shared_ptr<memory::Region> region, std::size_t table_offset)
+Blocks::Blocks(std::shared_ptr<memory::Region> region, std::size_t table)
     : region_(std::move(region)),
-      table_(std::launder(reinterpret_cast<BlockTable*>(region_->data() + table_offset))) {}
+      table_(std::launder(reinterpret_cast<BlockTable*>(region_->data() + table))) {}
 
 std::span<std::byte> Blocks::bytes(std::uint32_t number, std::uint64_t needed) {
     const std::lock_guard guard(mapping_mutex());
@@ -107,6 +107,43 @@ std::uint32_t Blocks::make(std::uint64_t size, std::uint32_t owner) {
     block.owner = owner;
     table_->count = number + 1;
     return number;
+}
+
+std::uint32_t Blocks::take(std::uint64_t size, std::uint32_t owner) {
+    if (const std::uint32_t free = take_free(size, owner); free != none) return free;
+    try {
+        return owned(make(size, owner), owner);
+    } catch (const OsError&) {
+        const std::uint32_t wasteful = owned(find_free(size, true), owner);
+        if (wasteful == none) throw;
+        return wasteful;
+    }
+}
+
+bool Blocks::has_dead_owner() const noexcept {
+    const std::uint32_t end = count();
+    for (std::uint32_t i = 0; i < end; ++i) {
+        if (Block::is_of_a_dead_process((*this)[i].owner)) return true;
+    }
+    return false;
+}
+
+void Blocks::free_left_over(const std::vector<bool>& used) noexcept {
+    for (std::uint32_t i = 0; i < used.size(); ++i) {
+        const std::uint32_t owner = (*this)[i].owner;
+        if (!used[i] &&
+            (owner == Block::the_queue || owner == Block::a_ring || Block::is_of_a_dead_process(owner)))
+            free(i);
+    }
+}
+
+std::uint64_t Blocks::bytes_in_queue() const noexcept {
+    std::uint64_t bytes = 0;
+    const std::uint32_t end = count();
+    for (std::uint32_t i = 0; i < end; ++i) {
+        if ((*this)[i].owner == Block::the_queue) bytes += (*this)[i].size;
+    }
+    return bytes;
 }
 
 }  // namespace chorus::inline v0::detail::channel

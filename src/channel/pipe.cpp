@@ -5,6 +5,7 @@
 
 #include <chorus/detail/message/callable.hpp>
 #include "channel/connection_state.hpp"
+#include "channel/queue_trace.hpp"
 
 namespace chorus::inline v0::detail::channel {
 namespace {
@@ -78,11 +79,14 @@ const QueuePointer& Connection::out() const {
     return state_->out;
 }
 
-bool Connection::poll(Deadline deadline) const { return in()->wait_for_something(deadline); }
+bool Connection::poll(Deadline deadline) const {
+    const auto& core = *in();
+    return core.readiness().wait_for_something(name_of(core.queue(), detail::channel::Call::poll), deadline);
+}
 
 int Connection::fileno() const {
     if (state_->closed) throw UsageError("this end of the pipe is closed");
-    if (!state_->in) return state_->out->sending_descriptor();
+    if (!state_->in) return state_->out->readiness().sending_descriptor();
     return detail::channel::descriptor_of(*state_->in);
 }
 

@@ -20,7 +20,7 @@ Putting::Putting(QueueCore& core, std::size_t bytes, Deadline deadline,
 }
 void Putting::end() noexcept { core_.end_put(); }
 std::byte* Putting::add(std::size_t bytes) { return core_.add(bytes); }
-std::uint32_t Putting::position() const noexcept { return core_.put_at(); }
+std::uint32_t Putting::position() const noexcept { return core_.writer().last_position; }
 void Putting::commit() {
     core_.finish_put();
     holds_ = false;
@@ -30,7 +30,7 @@ LongMessage::LongMessage(QueuePointer core, std::size_t bytes, Deadline deadline
     : core_(std::move(core)),
       block_(core_->take_block(bytes, deadline)),
       copy_(memory::copy_number()),
-      bytes_(core_->address(block_, bytes), bytes) {}
+      bytes_(core_->rings().blocks.bytes(block_, bytes).first(bytes)) {}
 LongMessage::LongMessage(LongMessage&& other) noexcept
     : core_(std::move(other.core_)),
       block_(other.block_),
@@ -44,7 +44,7 @@ LongMessage& LongMessage::operator=(LongMessage&& other) noexcept {
     return *this;
 }
 LongMessage::~LongMessage() {
-    if (core_ && copy_ == memory::copy_number()) core_->give_block(block_);
+    if (core_ && copy_ == memory::copy_number()) core_->rings().blocks.free(block_);
 }
 
 std::optional<std::uint32_t> LongMessage::put(std::size_t bytes, Deadline deadline,
@@ -52,18 +52,16 @@ std::optional<std::uint32_t> LongMessage::put(std::size_t bytes, Deadline deadli
     if (copy_ != memory::copy_number())
         throw UsageError(
             "this memory was lent before a fork: only the process that it was lent to may put it");
-    if (!core_->begin_put(bytes, deadline, attachments)) return std::nullopt;
-    const bool added = core_->add_block(block_, bytes);
-    const std::uint32_t position = core_->put_at();
-    added ? core_->finish_put() : core_->end_put();
-    if (!added) return std::nullopt;
-    core_ = nullptr;
-    bytes_ = {};
+    const auto position = core_->put_block(block_, bytes, deadline, attachments);
+    if (position) {
+        core_ = nullptr;
+        bytes_ = {};
+    }
     return position;
 }
 
 // The header in front is less than this.
-const std::size_t GrowingMessage::threshold = QueueCore::longest_in_ring - 64;
+const std::size_t GrowingMessage::threshold = longest_in_ring - 64;
 
 void GrowingMessage::write(std::span<const std::byte> bytes) {
     if (!bytes.empty()) std::memcpy(room(bytes.size()), bytes.data(), bytes.size());
@@ -98,7 +96,7 @@ void GrowingMessage::clear() noexcept {
 }
 
 Getting::Getting(QueueCore& core, Deadline deadline) : core_(core), block_(Blocks::none) {
-    if (QueueCore::Message message; core.begin_get_quickly(message)) [[likely]] {
+    if (Message message; core.begin_get_quickly(message)) [[likely]] {
         bytes_ = message.bytes;
         holds_ = true;
         return;
@@ -113,28 +111,22 @@ Getting::Getting(QueueCore& core, Deadline deadline) : core_(core), block_(Block
     }
 }
 bool Getting::next() {
-    QueueCore::Message message;
+    Message message;
     if (!core_.next(message)) return false;
     bytes_ = message.bytes;
     block_ = message.block;
-    parcel_ = message.parcel;
+    batch_ = message.batch;
     retracted_ = message.retracted;
     return true;
 }
 
-std::uint32_t Getting::number() const noexcept { return core_.number(); }
+std::uint32_t Getting::number() const noexcept { return core_.reader().index.items; }
 
-message::Attachments Getting::attachments() { return core_.open_parcel(parcel_); }
+message::Attachments Getting::attachments() { return core_.descriptors().receive(batch_); }
 
 bool Getting::is_long() const noexcept { return block_ != Blocks::none; }
 void Getting::commit() {
-    if (parcel_ != 0 || core_.has_parcels()) {
-        core_.commit_get();
-        core_.throw_away_parcels();
-        end();
-    } else {
-        core_.finish_get();
-    }
+    core_.finish_get(batch_);
     holds_ = false;
 }
 void Getting::end() noexcept { core_.end_get(); }
@@ -148,7 +140,7 @@ TakenBlock& TakenBlock::operator=(TakenBlock&& other) noexcept {
     return *this;
 }
 TakenBlock::~TakenBlock() {
-    if (core_ && copy_ == memory::copy_number()) core_->give_block(block_);
+    if (core_ && copy_ == memory::copy_number()) core_->rings().blocks.free(block_);
 }
 
 QueuePointer make_queue(const std::type_info& item, QueueLimits limits, QueueTrace trace) {
@@ -159,26 +151,21 @@ QueuePointer read_queue(message::Reader& in, const std::type_info& item, QueueTr
     return QueueCore::read(in, message::type_number(item), message::readable_type(item), trace);
 }
 
-void throw_full(const QueueCore& core) { core.throw_full(); }
-void throw_empty(const QueueCore& core) { core.throw_empty(); }
+std::size_t size_of(const QueueCore& core) noexcept { return core.queue().size(); }
+bool is_full(const QueueCore& core) noexcept { return core.queue().is_full(); }
+bool is_long(std::size_t bytes) noexcept { return bytes > longest_in_ring; }
+std::uint32_t taken_from(const QueueCore& core) noexcept {
+    return core.queue().state.gets.index.load().items;
+}
+bool retract(QueueCore& core, std::uint32_t position) { return core.rings().retract(position); }
+bool is_shut_down(const QueueCore& core) noexcept { return core.queue().is_shut_down(); }
+bool has_some(const QueueCore& core) noexcept { return core.queue().has_some(); }
 
-std::size_t size_of(const QueueCore& core) noexcept { return core.size(); }
-bool is_full(const QueueCore& core) noexcept { return core.full(); }
-bool is_long(std::size_t bytes) noexcept { return QueueCore::is_long(bytes); }
-std::uint32_t taken_from(const QueueCore& core) noexcept { return core.taken(); }
-bool retract(QueueCore& core, std::uint32_t position) { return core.retract(position); }
-void task_done(QueueCore& core) { core.task_done(); }
-bool join(QueueCore& core, Deadline deadline) { return core.join(deadline); }
-void shut_down(QueueCore& core, bool immediately) { core.shut_down(immediately); }
-bool is_shut_down(const QueueCore& core) noexcept { return core.is_shut_down(); }
-void give_up(QueueCore& core) noexcept { core.give_up(); }
-bool has_some(const QueueCore& core) noexcept { return core.is_something(); }
-
-bool is_ready_or_will_ring(QueueCore& core) { return core.is_ready_or_will_ring({}); }
-void stop_ringing(QueueCore& core) { core.stop_ringing(); }
+bool is_ready_or_will_ring(QueueCore& core) { return core.readiness().is_ready_or_will_ring({}); }
+void stop_ringing(QueueCore& core) { core.readiness().stop_ringing(); }
 
 int descriptor_of(QueueCore& core) {
-    core.is_ready_or_will_ring({});
+    core.readiness().is_ready_or_will_ring({});
     return core.descriptor();
 }
 

@@ -29,7 +29,7 @@ std::vector<Waitable> wait(const std::vector<Waitable>& objects, Deadline deadli
             if (waited[i].descriptor < 0)
                 throw UsageError("cannot wait for descriptor " + std::to_string(waited[i].descriptor) +
                                  ": there is no such");
-            if (core && core->is_ready_or_will_ring(deadline)) ready[i] = any = true;
+            if (core && core->readiness().is_ready_or_will_ring(deadline)) ready[i] = any = true;
         }
         if (!any && !deadline.has_passed()) blocked.begins();
         const bool in_time = patience.sleep(any ? Deadline(now) : deadline, [&](Deadline until) {
@@ -40,7 +40,7 @@ std::vector<Waitable> wait(const std::vector<Waitable>& objects, Deadline deadli
                 throw UsageError("cannot wait for descriptor " + std::to_string(waited[i].descriptor) +
                                  ": it is not open");
             if (objects[i].queue_) {
-                if (waited[i].hung_up || objects[i].queue_->is_something()) ready[i] = any = true;
+                if (waited[i].hung_up || objects[i].queue_->queue().has_some()) ready[i] = any = true;
             } else if (waited[i].readable || waited[i].hung_up) {
                 ready[i] = any = true;
             }

@@ -8,6 +8,7 @@
 #include <tuple>
 #include <variant>
 
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 
@@ -807,6 +808,76 @@ TEST_P(QueueItems, epoll_hears_of_each_item_that_comes_after_it_was_drained) {
     ::close(set);
     tokens.shutdown();
     child.join();
+}
+
+// ---- errors of the socket ----------------------------------------------------------------------
+
+// While it lives the descriptor is no socket: a call that has to send on it fails.
+class NoSocket {
+public:
+    explicit NoSocket(int socket) : socket_(socket), kept_(::fcntl(socket, F_DUPFD_CLOEXEC, 0)) {
+        const int other = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+        ::dup3(other, socket_, O_CLOEXEC);
+        ::close(other);
+    }
+    ~NoSocket() {
+        ::dup3(kept_, socket_, O_CLOEXEC);
+        ::close(kept_);
+    }
+    NoSocket(const NoSocket&) = delete;
+    NoSocket& operator=(const NoSocket&) = delete;
+
+private:
+    int socket_;
+    int kept_;
+};
+
+TEST(QueueOf, a_shutdown_that_fails_leaves_the_queue_open) {
+    mp::Queue<int> queue;
+    const int descriptor = queue.fileno();
+    {
+        const NoSocket no_socket(descriptor);
+        EXPECT_THROW(queue.shutdown(), chorus::OsError);
+    }
+    queue.put(1, 1s);
+    EXPECT_EQ(queue.get(1s), 1);
+    queue.shutdown();
+}
+
+TEST(QueueOf, a_put_that_fails_puts_nothing_and_blocks_no_other) {
+    mp::Queue<std::string> queue;
+    const int descriptor = queue.fileno();
+    const auto text_in_a_block = pattern(mib, 1);
+    auto loan = queue.loan(mib);
+    {
+        const NoSocket no_socket(descriptor);
+        EXPECT_THROW(queue.put("short", 1s), chorus::OsError);
+        EXPECT_THROW(queue.put(text_in_a_block, 1s), chorus::OsError);
+        EXPECT_THROW(queue.put(std::move(loan), 1s), chorus::OsError);
+    }
+    EXPECT_TRUE(queue.empty());
+    for (const auto& text : {std::string("short"), text_in_a_block}) {
+        queue.put(text, 1s);
+        EXPECT_TRUE(queue.get(1s) == text);
+    }
+}
+
+TEST(QueueOf, a_recovery_that_fails_is_made_up_for_by_the_next_call) {
+    mp::Queue<int> queue;
+    const int descriptor = queue.fileno();
+    const auto& state = chorus::detail::Access::state(queue);
+    EXPECT_EQ(in_plain_fork([&] {
+                  const chorus::detail::channel::Putting putting(*state, sizeof(int), {});
+                  return ::raise(SIGKILL);
+              }),
+              -SIGKILL);
+    {
+        const NoSocket no_socket(descriptor);
+        EXPECT_THROW(queue.put(1, 1s), chorus::OsError);
+    }
+    queue.put(2, 1s);
+    EXPECT_TRUE(is_readable(descriptor));
+    EXPECT_EQ(queue.get(1s), 2);
 }
 
 // ---- around it ---------------------------------------------------------------------------------

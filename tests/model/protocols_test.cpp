@@ -164,7 +164,7 @@ TEST(ModelOfLock, needs_its_orders) {
     EXPECT_THAT(explore_lock({.give_slowly = relaxed}, 2).failure, HasSubstr("data race"));
 }
 
-// ---- the queue: channel/queue_core.cpp -------------------------------------------------------------
+// ---- the queue: channel/held_side.hpp and channel/line.hpp ------------------------------------------
 
 struct QueueOrders {
     std::memory_order commit = release;
@@ -189,7 +189,7 @@ struct Ring {
           get_bell(machine, "bell of gets") {}
 };
 
-// QueueCore::finish
+// commit_and_give_back
 Task<void> finish(Machine& machine, Word& index, std::uint32_t value, Word& lock, Word& other_bell,
                   const QueueOrders& orders) {
     co_await index.store(value, orders.commit);
@@ -203,7 +203,7 @@ Task<void> finish(Machine& machine, Word& index, std::uint32_t value, Word& lock
     co_await machine.wake(other_bell, all);
 }
 
-// QueueCore::wait_in_line: until the other side's index is no longer this.
+// wait_in_line: until the other side's index is no longer this.
 Task<void> wait_for_other(Machine& machine, Word& watched, std::uint32_t before, Word& bell,
                           std::memory_order look) {
     for (;;) {

@@ -145,7 +145,7 @@ private:
     bool holds_ = false;
     std::span<const std::byte> bytes_;
     std::uint32_t block_;
-    std::uint64_t parcel_ = 0;
+    std::uint64_t batch_ = 0;  ///< of descriptors that came with it
     bool retracted_ = false;
 };
 

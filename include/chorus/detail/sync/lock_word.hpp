@@ -8,7 +8,7 @@
 //   O1. Taking is an acquire and giving back a release, so a holder sees what those before it wrote. An
 //       attempt that fails orders nothing: the caller goes the slow way, and looks again.
 //   O2. Giving back is sequentially consistent, not a release only: a look at a bell that follows it in the
-//       program is not made before it (channel/queue_core.hpp, O4).
+//       program is not made before it (channel/held_side.hpp, O4).
 //   O3. A dead holder gives nothing back. The kernel marks its life after its last store, with a full
 //       barrier; the next owner has seen that mark in a sequentially consistent load.
 //
