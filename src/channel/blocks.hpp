@@ -2,10 +2,10 @@
 //
 // A fresh page costs ten times what copying it costs, so nothing is given back before the queue goes.
 //
-// Crash safety: what a block is used for, and by which process, is one word. A process that is killed in
-// between leaves a block that nothing refers to; it is found when memory runs short, by looking through
-// everything (Rings::sweep). If another process has got the number of the dead one, the block is found when
-// that process has gone too: late, and never too early.
+// Crash safety: what a block is used for, and by which process, is one word. A process that is killed
+// in between leaves a block that nothing refers to; it is found when memory runs short, by looking
+// through everything (Rings::sweep). If another process has got the number of the dead one, the block
+// is found when that process has gone too: late, and never too early.
 #pragma once
 
 #include <algorithm>
@@ -20,8 +20,8 @@
 
 namespace chorus::inline v0::detail::channel {
 
-/// Layout: as below. Writers: of `owner` the owner of the lock of the puts (0 → an owner), and the block's
-/// owner (→ 0); of the rest the process that makes the block, before it is counted.
+/// Layout: as below. Writers: of `owner` the owner of the lock of the puts (0 → an owner), and the
+/// block's owner (→ 0); of the rest the process that makes the block, before it is counted.
 struct Block {
     static constexpr std::uint32_t nobody = 0;     ///< it is free
     static constexpr std::uint32_t the_queue = 1;  ///< an item that lies in the queue
@@ -36,8 +36,8 @@ struct Block {
     std::uint32_t unused = 0;
 };
 
-/// Layout: at a fixed place of the region. Writers: the owner of the lock of the puts; `count` is written
-/// last.
+/// Layout: at a fixed place of the region. Writers: the owner of the lock of the puts; `count` is
+/// written last.
 struct BlockTable {
     static constexpr std::uint32_t most = 65'536;
 
@@ -63,20 +63,22 @@ public:
     std::span<std::byte> bytes(std::uint32_t number, std::uint64_t needed);
 
     static constexpr std::uint32_t none = ~0U;
-    /// A free block of this size or somewhat more, which gets this owner; or none. Requires: the lock of the
-    /// puts is held.
+    /// A free block of this size or somewhat more, which gets this owner; or none. Requires: the lock
+    /// of the puts is held.
     std::uint32_t take_free(std::uint64_t size, std::uint32_t owner) noexcept {
         return owned(find_free(size, false), owner);
     }
-    /// Makes one if none is free; if there is no memory for it, takes a free one however large it is. Returns
-    /// none if the table is full. Requires: the lock of the puts is held. Throws: OsError, with the numbers.
+    /// Makes one if none is free; if there is no memory for it, takes a free one however large it is.
+    /// Returns none if the table is full. Requires: the lock of the puts is held. Throws: OsError, with
+    /// the numbers.
     std::uint32_t take(std::uint64_t size, std::uint32_t owner);
     void free(std::uint32_t number) noexcept { (*this)[number].owner.store(Block::nobody); }
 
     /// Whether a process that owned a block has died.
     bool has_dead_owner() const noexcept;
-    /// Frees what the dead have left: blocks that they owned, or that they had given to the queue before they
-    /// came to commit. `used`: blocks to which the queue refers. Requires: both locks are held.
+    /// Frees what the dead have left: blocks that they owned, or that they had given to the queue
+    /// before they came to commit. `used`: blocks to which the queue refers. Requires: both locks are
+    /// held.
     void free_left_over(const std::vector<bool>& used) noexcept;
     /// Of all items that lie in blocks.
     std::uint64_t bytes_in_queue() const noexcept;

@@ -3,8 +3,8 @@
 namespace chorus::inline v0::detail::channel {
 namespace {
 
-// What the dead owner may have left half-way. It may have rung the other side's poll signal and not said so,
-// or said that it is about to: its waiters are rung for once more.
+// What the dead owner may have left half-way. It may have rung the other side's poll signal and not
+// said so, or said that it is about to: its waiters are rung for once more.
 void recover(const OpenQueue& queue, Side& side) {
     auto& state = queue.state;
     state.sweep = 1;

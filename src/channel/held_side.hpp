@@ -1,26 +1,27 @@
 // The lock of one side of a queue, held for a scope, and the commit that is made under it.
 //
 // Invariants:
-//   - A side's lock is given back on all paths: by HeldSide, or by the Putting or Getting that it was handed
-//     over to.
-//   - If its owner dies, the next owner recovers the side before it does anything else. Messages that the
-//     dead owner added lie behind the index: they are not in the queue, and need no rollback.
+//   - A side's lock is given back on all paths: by HeldSide, or by the Putting or Getting that it was
+//     handed over to.
+//   - If its owner dies, the next owner recovers the side before it does anything else. Messages that
+//     the dead owner added lie behind the index: they are not in the queue, and need no rollback.
 //   - If recovery fails, the lock stays suspect: the next owner recovers the side again.
 //
 // Memory orders O1, O2 and O4 (all five: channel/queue_core.hpp):
-//   O1. A word that is written only under a side's lock is read relaxed by the owner of that lock. Taking
-//       the lock is an acquire of the word that giving it back released. If the owner has died: the kernel
-//       marks its participant after its last store, with a full barrier, and taking the lock from it begins
-//       with a sequentially consistent load of that mark (sync::is_dead).
-//   O2. The index is stored as a release by its side and loaded as an acquire by the other. A consumer that
-//       sees a put's index sees the message in front of it; a producer that sees a get's index writes to the
-//       place only after it was read. A message without its index is not in the queue, whichever of its
-//       stores are visible.
-//   O4. Commit, give back the lock, look at the other side's bell: against mark the bell, look at the index,
-//       sleep. The commit is a release only; the lock is given back by an atomic exchange, and the look is a
-//       sequentially consistent load, which ARMv8 does not make before a releasing store in front of it. (C++
-//       promises that only where the commit itself is sequentially consistent, which costs x86 a second
-//       locked instruction.) Besides, the sleeper sleeps on the index's own word.
+//   O1. A word that is written only under a side's lock is read relaxed by the owner of that lock.
+//       Taking the lock is an acquire of the word that giving it back released. If the owner has died:
+//       the kernel marks its participant after its last store, with a full barrier, and taking the lock
+//       from it begins with a sequentially consistent load of that mark (sync::is_dead).
+//   O2. The index is stored as a release by its side and loaded as an acquire by the other. A consumer
+//       that sees a put's index sees the message in front of it; a producer that sees a get's index
+//       writes to the place only after it was read. A message without its index is not in the queue,
+//       whichever of its stores are visible.
+//   O4. Commit, give back the lock, look at the other side's bell: against mark the bell, look at the
+//       index, sleep. The commit is a release only; the lock is given back by an atomic exchange, and
+//       the look is a sequentially consistent load, which ARMv8 does not make before a releasing store
+//       in front of it. (C++ promises that only where the commit itself is sequentially consistent,
+//       which costs x86 a second locked instruction.) Besides, the sleeper sleeps on the index's own
+//       word.
 #pragma once
 
 #include <atomic>
@@ -46,8 +47,8 @@ inline constexpr std::chrono::milliseconds grace{10};
 
 class HeldSide {
 public:
-    /// Acquires the side's lock, and recovers the side if the last owner has died; false if the deadline
-    /// passes first. Throws: Damaged, OsError.
+    /// Acquires the side's lock, and recovers the side if the last owner has died; false if the
+    /// deadline passes first. Throws: Damaged, OsError.
     HeldSide(const OpenQueue& queue, Side& side, Deadline deadline);
     /// Takes over a lock that the caller holds.
     explicit HeldSide(Side& side) noexcept : held_(&side) {}
@@ -66,8 +67,8 @@ private:
     Side* held_;
 };
 
-/// Commits, gives the lock back, and wakes a waiter on the other side. The kernel is told before the commit
-/// which waiter to wake if this thread is killed. Requires: the side's lock is held.
+/// Commits, gives the lock back, and wakes a waiter on the other side. The kernel is told before the
+/// commit which waiter to wake if this thread is killed. Requires: the side's lock is held.
 inline void commit_and_give_back(Side& side, Side& other, Index index) noexcept {
     const platform::WakesAtDeath pending(other.bell.word());
     side.index.store(index, std::memory_order_release);  // O2, O4

@@ -4,9 +4,9 @@
 
 namespace chorus::inline v0::detail::channel {
 
-// The kernel looks at the words one by one, and begins to wait on each as it goes. The bell comes before the
-// word: if the caller that changes the word is killed before it rings, the kernel finds the sleeper on the
-// bell, or the sleeper finds the word changed.
+// The kernel looks at the words one by one, and begins to wait on each as it goes. The bell comes
+// before the word: if the caller that changes the word is killed before it rings, the kernel finds the
+// sleeper on the bell, or the sleeper finds the word changed.
 void sleep_on(const sync::Word& watched, std::uint32_t seen, const sync::Bell& bell, sync::Word& phase,
               std::uint32_t before, Deadline deadline) {
     sync::require_somebody_else(Sharing::processes, deadline);

@@ -1,8 +1,8 @@
 // How a caller that finds nothing to get (or no room to put) waits.
 //
-// It queues at the side's robust mutex, the line. The first in the line sleeps on the other side's index, and
-// is the only sleeper there. It keeps its place until it holds the side's lock: if it is killed before, the
-// kernel hands the mutex on, and the next in the line looks.
+// It queues at the side's robust mutex, the line. The first in the line sleeps on the other side's
+// index, and is the only sleeper there. It keeps its place until it holds the side's lock: if it is
+// killed before, the kernel hands the mutex on, and the next in the line looks.
 #pragma once
 
 #include <cstdint>
@@ -31,12 +31,14 @@ private:
     bool in_time_;
 };
 
-/// Sleeps while the word, the marked bell and the phase stay as they are; may return early. Requires: what
-/// they held was read before the caller looked for the last time, or it could miss a change and sleep on it.
+/// Sleeps while the word, the marked bell and the phase stay as they are; may return early. Requires:
+/// what they held was read before the caller looked for the last time, or it could miss a change and
+/// sleep on it.
 void sleep_on(const sync::Word& watched, std::uint32_t seen, const sync::Bell& bell, sync::Word& phase,
               std::uint32_t before, Deadline deadline);
 
-/// Waits until the attempt, which takes the side's lock, succeeds. Returns false if the deadline passes.
+/// Waits until the attempt, which takes the side's lock, succeeds. Returns false if the deadline
+/// passes.
 template <class Attempt>
 bool wait_in_line(const char* call, Side& side, const sync::Word& watched, sync::Word& phase,
                   Deadline deadline, Attempt attempt) {

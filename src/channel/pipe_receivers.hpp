@@ -1,10 +1,10 @@
-// Whether a pipe has a receiver, without a system call for each message that is sent. The kernel is asked
-// until a process has received, when the participant that received last is dead, and when a process has
-// closed a receiving end.
+// Whether a pipe has a receiver, without a system call for each message that is sent. The kernel is
+// asked until a process has received, when the participant that received last is dead, and when a
+// process has closed a receiving end.
 //
 // Memory order O5 (all five: channel/queue_core.hpp):
-//   O5. Whether a pipe has a receiver may be out of date. A receiver that leaves while a message is sent
-//       could as well leave after it: the next call asks the kernel.
+//   O5. Whether a pipe has a receiver may be out of date. A receiver that leaves while a message is
+//       sent could as well leave after it: the next call asks the kernel.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,8 @@ public:
     }
     /// Throws: BrokenPipe. Requires: the lock of the puts is held.
     void require();
-    /// This process closes its receiving end: until the next process has received, each send asks the kernel.
+    /// This process closes its receiving end: until the next process has received, each send asks the
+    /// kernel.
     void depart() const noexcept;
 
 private:

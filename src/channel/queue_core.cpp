@@ -152,8 +152,8 @@ std::uint32_t unfinished(const QueueState& state, std::uint32_t done) noexcept {
     return dropped && static_cast<std::int32_t>(items) < 0 ? 0 : items;
 }
 
-// A call that must not wait does not wait for other callers to put or get; one that does so at this moment is
-// given some time.
+// A call that must not wait does not wait for other callers to put or get; one that does so at this
+// moment is given some time.
 Deadline for_the_lock(Deadline deadline) {
     if (deadline.is_never()) return deadline;
     const Deadline soon(grace);
@@ -282,8 +282,8 @@ bool QueueCore::try_begin_put(std::uint64_t bytes, Deadline deadline,
     return true;
 }
 
-// Of a pipe's sending end: whether begin_put would not wait. If not, its descriptor becomes readable when
-// that changes.
+// Of a pipe's sending end: whether begin_put would not wait. If not, its descriptor becomes readable
+// when that changes.
 bool QueueCore::has_room_or_will_ring(std::uint64_t bytes, Deadline deadline) {
     auto& state = queue_.state;
     const HeldSide puts(queue_, state.puts, deadline);
@@ -358,8 +358,8 @@ bool QueueCore::begin_get_quickly(Message& message) noexcept {
         const std::uint32_t capacity = view.capacity;
         const Index index = under_lock(side.index);
         if (index.position == side.other.position) side.other = committed(queue_.state.puts);
-        // A ring that took over meanwhile is for the slow path: looked for after the index, which may have
-        // moved there (O3).
+        // A ring that took over meanwhile is for the slow path: looked for after the index, which may
+        // have moved there (O3).
         if (index.position != side.other.position && ring.next.load(std::memory_order_acquire) == 0) {
             const std::uint32_t at = (index.position - ring.start) & (capacity - 1);
             const std::byte* const place = view.data + std::size_t{at} * unit;
@@ -391,7 +391,8 @@ bool QueueCore::begin_get(Deadline deadline) {
         if (attempt()) return true;  // it was sent after the last attempt, and before the other end went
         throw EndOfFile("the pipe's other end is closed, and all that was sent has been received");
     }
-    // A caller that was led here by the descriptor must not find it readable for a message that is gone.
+    // A caller that was led here by the descriptor must not find it readable for a message that is
+    // gone.
     if (state.gets.signal.wanted.load() != 0) readiness_.is_ready_or_will_ring(now);
     return false;
 }

@@ -13,13 +13,13 @@
 //   channel/pipe_receivers.hpp      whether a pipe has a receiver                         O5
 //   channel/queue_trace.hpp         what a trace shows
 //
-// Crash safety: a message is enqueued when the producer index advances past it and dequeued when the consumer
-// index does. Each commit is one store made under that side's lock, so inheriting a lock from a dead owner
-// needs no rollback.
+// Crash safety: a message is enqueued when the producer index advances past it and dequeued when the
+// consumer index does. Each commit is one store made under that side's lock, so inheriting a lock from
+// a dead owner needs no rollback.
 //
 // Memory orders O1 to O5 stand at the top of the files named above. All other accesses of words are
-// sequentially consistent; the five suffice on a machine that reorders as ARMv8 does. tests/model runs O2 and
-// O4 in all executions, and finds each one weakened.
+// sequentially consistent; the five suffice on a machine that reorders as ARMv8 does. tests/model runs
+// O2 and O4 in all executions, and finds each one weakened.
 #pragma once
 
 #include <cstdint>
@@ -76,15 +76,16 @@ public:
     std::byte* begin_put_quickly(std::uint64_t bytes) noexcept;
     /// Room for one more message under the same lock, or null. Requires: begin_put, which saw to the first.
     std::byte* add(std::uint64_t bytes) { return writer_.add(bytes); }
-    /// All that was added is in the queue, and the lock is given back. Throws: OsError, Damaged; then nothing
-    /// has been put, and the lock is still held.
+    /// All that was added is in the queue, and the lock is given back. Throws: OsError, Damaged; then
+    /// nothing has been put, and the lock is still held.
     void finish_put();
     /// Gives the lock back; what was added has not been put.
     void end_put() noexcept { queue_.state.puts.lock.give_back(); }
 
     /// A block to write a message in, without the lock. Throws: OsError, Full, ShutDown.
     std::uint32_t take_block(std::uint64_t bytes, Deadline deadline);
-    /// Puts a message that lies in a block. Returns its position, or nothing if the deadline passed first.
+    /// Puts a message that lies in a block. Returns its position, or nothing if the deadline passed
+    /// first.
     /// Throws: as begin_put.
     std::optional<std::uint32_t> put_block(std::uint32_t block, std::uint64_t bytes, Deadline deadline,
                                            std::span<const message::Attachment> attachments);
@@ -96,8 +97,8 @@ public:
     bool begin_get_quickly(Message& message) noexcept;
     /// The next message under the same lock, as RingReader::next.
     bool next(Message& message) { return reader_.next(message); }
-    /// What was taken is out of the queue, and the lock is given back. `batch`: of the last message. Throws:
-    /// OsError, Damaged; then the lock is still held.
+    /// What was taken is out of the queue, and the lock is given back. `batch`: of the last message.
+    /// Throws: OsError, Damaged; then the lock is still held.
     void finish_get(std::uint64_t batch);
     void end_get() noexcept { queue_.state.gets.lock.give_back(); }
 

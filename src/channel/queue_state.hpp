@@ -1,8 +1,9 @@
 // The layout of a queue in shared memory, and which caller writes which word.
 //
-// Each side (puts, gets) has a lock, an index and a place where its callers wait. An index holds position and
-// number of items, which advance together. A message is enqueued when the producer index advances past it and
-// dequeued when the consumer index does. Each commit is one store made under that side's lock.
+// Each side (puts, gets) has a lock, an index and a place where its callers wait. An index holds
+// position and number of items, which advance together. A message is enqueued when the producer index
+// advances past it and dequeued when the consumer index does. Each commit is one store made under that
+// side's lock.
 //
 // The rings and the blocks lie behind this state (channel/ring.hpp, channel/blocks.hpp).
 #pragma once
@@ -49,8 +50,8 @@ struct Side {
     PollSignal signal;            ///< of this side's callers; writers: the owner of the other side's lock
 };
 
-/// The descriptor batches in the socket (channel/descriptor_batches.hpp). Writers: the owner of the lock of
-/// the puts.
+/// The descriptor batches in the socket (channel/descriptor_batches.hpp). Writers: the owner of the
+/// lock of the puts.
 struct DescriptorBatches {
     static constexpr std::uint32_t most_names = 16;
 
@@ -60,8 +61,8 @@ struct DescriptorBatches {
     std::uint64_t names[most_names]{};
 };
 
-/// Layout: as below. Written once, except for `phase`, `done`, `departures` (any caller), `sweep` (either
-/// side) and `last_getter` (the side of the gets).
+/// Layout: as below. Written once, except for `phase`, `done`, `departures` (any caller), `sweep`
+/// (either side) and `last_getter` (the side of the gets).
 struct QueueState {
     static constexpr std::uint64_t current_layout = 2;
 
@@ -70,8 +71,8 @@ struct QueueState {
     std::uint64_t max_items = 0;
     std::uint64_t max_bytes = 0;
 
-    /// open → draining or immediate, draining → immediate: a commit. Its low 30 bits stay free: the kernel
-    /// wakes a sleeper on it if the caller that shuts down is killed.
+    /// open → draining or immediate, draining → immediate: a commit. Its low 30 bits stay free: the
+    /// kernel wakes a sleeper on it if the caller that shuts down is killed.
     enum Phase : std::uint32_t { open = 0, draining = 1U << 30, immediate = 3U << 30 };
     alignas(64) sync::Word phase{open};
     alignas(64) sync::Word done{0};  ///< items that were said to be done
@@ -97,7 +98,7 @@ inline const sync::Word& position_of(const Side& side) noexcept {
     return *std::launder(static_cast<const sync::Word*>(static_cast<const void*>(&side.index)));
 }
 
-// ---- for observers outside of the program --------------------------------------------------------------
+// ---- for observers outside of the program -------------------------------------------------------
 
 /// A queue as an observer that only reads its memory sees it.
 struct QueueSight {

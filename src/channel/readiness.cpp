@@ -37,7 +37,8 @@ bool Readiness::wait_for_something(const char* call, Deadline deadline) const {
     const bool something = wait(
         call, position_of(queue_.state.puts), descriptor(), deadline, [&] { return queue_.has_some(); },
         [&] { return is_ready_or_will_ring(deadline); });
-    // A caller that asks again and again by a descriptor must not find the bell of a message that is gone.
+    // A caller that asks again and again by a descriptor must not find the bell of a message that is
+    // gone.
     return something || is_ready_or_will_ring(now) || is_hung_up(descriptor());
 }
 

@@ -1,10 +1,10 @@
-// Readiness for waiters that use poll, epoll or mp::wait, and for a pipe's ends, which must also learn that
-// the other end is gone.
+// Readiness for waiters that use poll, epoll or mp::wait, and for a pipe's ends, which must also learn
+// that the other end is gone.
 //
-// A message in the socket makes it readable: a bell, or descriptors that belong to an item. A waiter sets
-// `wanted`; from then on the other side makes sure before each commit that there is a message. A caller that
-// finds nothing to do takes it out again. All of that happens under the other side's lock: so there is no
-// commit without a bell that a waiter which then sleeps could miss.
+// A message in the socket makes it readable: a bell, or descriptors that belong to an item. A waiter
+// sets `wanted`; from then on the other side makes sure before each commit that there is a message. A
+// caller that finds nothing to do takes it out again. All of that happens under the other side's lock:
+// so there is no commit without a bell that a waiter which then sleeps could miss.
 #pragma once
 
 #include <span>
@@ -21,8 +21,8 @@ class Readiness {
 public:
     explicit Readiness(const OpenQueue& queue) : queue_(queue) {}
 
-    /// Before a commit: makes the other side's descriptor readable if that is wanted. Requires: the lock of
-    /// the side that sends on the socket is held. Throws: OsError.
+    /// Before a commit: makes the other side's descriptor readable if that is wanted. Requires: the
+    /// lock of the side that sends on the socket is held. Throws: OsError.
     void ring(PollSignal& signal, int socket) const {
         if (under_lock(signal.wanted) == 0 || under_lock(signal.filled) != 0) [[likely]]
             return;
@@ -37,8 +37,8 @@ public:
     int descriptor() const noexcept { return queue_.sockets.of_gets(); }
     /// Of a pipe's sending end: readable when there is room.
     int sending_descriptor() const noexcept { return queue_.sockets.of_puts(); }
-    /// Whether get would not wait. If not, the descriptor becomes readable when that changes. May wait a
-    /// moment for another call to finish.
+    /// Whether get would not wait. If not, the descriptor becomes readable when that changes. May wait
+    /// a moment for another call to finish.
     bool is_ready_or_will_ring(Deadline deadline) const;
     /// From now on the descriptor says nothing, until a caller asks the above again.
     void stop_ringing() const;
@@ -48,9 +48,9 @@ public:
     /// Whether the other end of the socket is gone.
     static bool is_hung_up(int socket);
 
-    /// Waits until the attempt succeeds; false if the deadline passes or the other end is gone. `watched`
-    /// changes when an attempt may succeed; `ready_or_will_ring` is true if it may, and else the socket
-    /// becomes readable when that changes.
+    /// Waits until the attempt succeeds; false if the deadline passes or the other end is gone.
+    /// `watched` changes when an attempt may succeed; `ready_or_will_ring` is true if it may, and else
+    /// the socket becomes readable when that changes.
     template <class Attempt, class WillRing>
     static bool wait(const char* call, const sync::Word& watched, int socket, Deadline deadline,
                      Attempt attempt, WillRing ready_or_will_ring);

@@ -16,7 +16,7 @@ constexpr const char* endless_rings = "its rings follow each other round and rou
 
 }  // namespace
 
-// ---- rings and blocks ----------------------------------------------------------------------------------
+// ---- rings and blocks ---------------------------------------------------------------------------
 
 void Rings::make_first(std::uint64_t wanted_bytes) {
     const std::uint64_t bytes = std::clamp(wanted_bytes, smallest_ring, usual_ring);
@@ -82,8 +82,8 @@ void Rings::sweep() {
     queue.state.sweep = 0;
 }
 
-// Blocks that the queue refers to: its rings, and those of its long messages. Leaves the puts at the last
-// ring. Requires: both locks are held.
+// Blocks that the queue refers to: its rings, and those of its long messages. Leaves the puts at the
+// last ring. Requires: both locks are held.
 std::vector<bool> Rings::find_used_blocks() {
     auto& state = queue.state;
     std::vector<bool> used(blocks.count());
@@ -135,7 +135,7 @@ bool Rings::retract(std::uint32_t position) {
     return true;
 }
 
-// ---- producers -----------------------------------------------------------------------------------------
+// ---- producers ----------------------------------------------------------------------------------
 
 void RingWriter::begin() {
     rings_.look_at(view, under_lock(side().ring));
@@ -194,9 +194,9 @@ bool RingWriter::has_room(std::uint32_t units) {
     return fits();
 }
 
-// Positions wrap: before a ring is so old that its start could be taken for a later one, the start moves on
-// by whole rounds. Only when the gets work in this ring too, so that no process compares the start with a
-// position any more.
+// Positions wrap: before a ring is so old that its start could be taken for a later one, the start
+// moves on by whole rounds. Only when the gets work in this ring too, so that no process compares the
+// start with a position any more.
 void RingWriter::renew_start() noexcept {
     auto& ring = *view.ring;
     const std::uint32_t start = under_lock(ring.start);
@@ -210,8 +210,8 @@ bool RingWriter::may_grow() const noexcept {
            largest_distance;
 }
 
-// Damaged if the queue says that there is more in it than its file holds: to make room for that could take
-// all memory.
+// Damaged if the queue says that there is more in it than its file holds: to make room for that could
+// take all memory.
 void RingWriter::grow(std::uint32_t units) {
     const auto& queue = rings_.queue;
     const std::uint64_t in_queue = std::uint64_t{index.position - side().other.position} * unit;
@@ -270,7 +270,7 @@ bool RingWriter::add_block(std::uint32_t block, std::uint64_t bytes) {
     return true;
 }
 
-// ---- consumers -----------------------------------------------------------------------------------------
+// ---- consumers ----------------------------------------------------------------------------------
 
 void RingReader::begin() {
     index = under_lock(side().index);
@@ -287,8 +287,8 @@ void RingReader::follow() {
         const std::uint32_t old = view.block;
         side().ring = next->block;
         view = *next;
-        // If the puts have not moved on, a producer was killed there; the next one still looks at the old
-        // ring.
+        // If the puts have not moved on, a producer was killed there; the next one still looks at the
+        // old ring.
         if (rings_.queue.state.puts.ring.load() != old) {
             rings_.blocks.free(old);
         } else {

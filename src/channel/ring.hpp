@@ -1,17 +1,17 @@
 // The rings of a queue: where its messages lie.
 //
-// Messages lie in a ring buffer, each in one piece behind a record; a long one lies in a block of its own, to
-// which a short record in the ring refers. When the ring is too small a larger one is linked to it: producers
-// go on there, and consumers when they come to the end of the old one.
+// Messages lie in a ring buffer, each in one piece behind a record; a long one lies in a block of its
+// own, to which a short record in the ring refers. When the ring is too small a larger one is linked to
+// it: producers go on there, and consumers when they come to the end of the old one.
 //
-// Crash safety: what was added and not committed lies behind the index, where the next producer writes over
-// it. A producer that is killed between linking a ring and moving on to it leaves a ring that follows the
-// side's own: the next one moves on.
+// Crash safety: what was added and not committed lies behind the index, where the next producer writes
+// over it. A producer that is killed between linking a ring and moving on to it leaves a ring that
+// follows the side's own: the next one moves on.
 //
 // Memory order O3 (all five: channel/queue_core.hpp):
-//   O3. A ring's `next` is stored when the larger ring is complete, and loaded as an acquire. It is looked at
-//       after the index: the first message of the larger ring is committed after `next`, so a caller that
-//       sees that commit sees `next`.
+//   O3. A ring's `next` is stored when the larger ring is complete, and loaded as an acquire. It is
+//       looked at after the index: the first message of the larger ring is committed after `next`, so a
+//       caller that sees that commit sees `next`.
 #pragma once
 
 #include <cstddef>
@@ -31,17 +31,18 @@ inline constexpr std::uint64_t usual_ring = 64 * 1024;
 /// A longer message goes into a block.
 inline constexpr std::uint64_t longest_in_ring = 128 * 1024;
 
-/// Layout: at the start of a block; its messages follow. Writers: the process that makes it; of `next` the
-/// process that makes the next ring, once: that is the commit by which the next ring takes over.
+/// Layout: at the start of a block; its messages follow. Writers: the process that makes it; of `next`
+/// the process that makes the next ring, once: that is the commit by which the next ring takes over.
 struct alignas(64) Ring {
     std::uint32_t capacity = 0;  ///< units, a power of two
-    /// A position of its first unit; of the last ring, now and then a later one (RingWriter::renew_start).
+    /// A position of its first unit; of the last ring, now and then a later one
+    /// (RingWriter::renew_start).
     sync::Word start{0};
     sync::Word next{0};  ///< the block of the ring that took over, plus 1
 };
 
-/// In front of each message in a ring. It bears the number of its message: so what was left there from an
-/// earlier round, or written over, is not taken for the next one.
+/// In front of each message in a ring. It bears the number of its message: so what was left there from
+/// an earlier round, or written over, is not taken for the next one.
 struct Record {
     enum Kind : std::uint32_t {
         message,
@@ -108,8 +109,8 @@ public:
     explicit Rings(const OpenQueue& its_queue) : queue(its_queue), blocks(queue.region, table_offset) {}
 
     void make_first(std::uint64_t wanted_bytes);
-    /// The last ring a side works in is this one, and it is still known where. Requires: the side's lock is
-    /// held.
+    /// The last ring a side works in is this one, and it is still known where. Requires: the side's
+    /// lock is held.
     bool is_current(const RingView& view, const Side& side) const noexcept {
         return view.ring != nullptr && view.block == under_lock(side.ring) &&
                view.copy == memory::copy_number() && view.capacity == view.ring->capacity &&
@@ -122,15 +123,15 @@ public:
     /// `at` counts the items before it; nothing was put behind `end`. Throws: Damaged.
     Record record_at(const RingView& view, Index at, std::uint32_t end) const;
 
-    /// A block of this size, which gets this owner, or none if the table is full. Requires: the lock of the
-    /// puts is held. Throws: OsError if there is no memory.
+    /// A block of this size, which gets this owner, or none if the table is full. Requires: the lock of
+    /// the puts is held. Throws: OsError if there is no memory.
     std::uint32_t find_block(std::uint64_t bytes, std::uint32_t owner);
-    /// Frees the blocks that dead processes have left, if there may be some. Requires: the lock of the puts
-    /// is held.
+    /// Frees the blocks that dead processes have left, if there may be some. Requires: the lock of the
+    /// puts is held.
     void sweep();
-    /// Marks a message that is still in the queue: the caller that takes it finds it retracted. Returns false
-    /// if it has been taken. Positions are used again after 32 GiB: of a message taken so long ago the caller
-    /// must know.
+    /// Marks a message that is still in the queue: the caller that takes it finds it retracted. Returns
+    /// false if it has been taken. Positions are used again after 32 GiB: of a message taken so long
+    /// ago the caller must know.
     bool retract(std::uint32_t position);
 
     const OpenQueue& queue;
@@ -153,7 +154,8 @@ public:
         const std::uint64_t in_ring = std::uint64_t{at.position - side().other.position} * unit;
         return in_ring + rings_.blocks.bytes_in_queue() + bytes <= rings_.queue.max_bytes;
     }
-    /// Room for one message, if need be in a larger ring. Requires: nothing was added that is not committed.
+    /// Room for one message, if need be in a larger ring. Requires: nothing was added that is not
+    /// committed.
     /// Throws: Damaged, OsError, Error.
     bool make_room(std::uint64_t bytes);
     /// Where the next message is to be written; null if there is no room.
@@ -184,8 +186,8 @@ public:
 
     /// Forgets what was taken and not committed. Throws: Damaged, OsError.
     void begin();
-    /// The next message, or false if there is none. What lies in the ring must be read before the commit; a
-    /// block belongs to the caller from the commit on. Throws: Damaged, OsError.
+    /// The next message, or false if there is none. What lies in the ring must be read before the
+    /// commit; a block belongs to the caller from the commit on. Throws: Damaged, OsError.
     bool next(Message& message);
 
     RingView view;

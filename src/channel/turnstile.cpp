@@ -1,6 +1,7 @@
-// Each side has a lock, a count of all items that ever passed it, and those of the other side who wait for
-// the next. An item is in the queue once the puts' count has moved past it, and out once the gets' count has:
-// each is written by who holds that side's lock. Both counts only grow, so sizes are differences.
+// Each side has a lock, a count of all items that ever passed it, and the callers of the other side
+// that wait for the next. An item is enqueued when the puts' count advances past it and dequeued when
+// the gets' count does: each is written under that side's lock. Both counts only grow, so sizes are
+// differences.
 #include <chorus/detail/channel/turnstile.hpp>
 
 #include <algorithm>
@@ -20,13 +21,13 @@
 namespace chorus::inline v0::detail::channel {
 namespace {
 
-/// On lines of its own, since each side is busy on another CPU. Everything is written by who holds the lock.
+/// On lines of its own, since each side is busy on another CPU. Everything is written under the lock.
 struct Side {
     sync::LockState* lock = nullptr;
     std::atomic<std::uint64_t> count{0};
     std::uint64_t other = 0;  ///< what was last seen of the other side's count: to look there is dear
     std::uint64_t sleepers =
-        0;  ///< callers of the other side who wait here and were not woken; rather too many
+        0;  ///< callers of the other side that wait here and were not woken; rather too many
     std::atomic<std::uint32_t> changes{
         0};  ///< they sleep on it: another value whenever some of them are to wake up
 
@@ -48,8 +49,8 @@ struct Side {
     void wake(int called) const noexcept {
         if (called > 0) platform::futex_wake(changes, called);
     }
-    /// One who had been called has changed nothing (a move of the user's threw): what he was called for is
-    /// there for the next one.
+    /// A caller that had been called has changed nothing (a move of the user's threw): what it was
+    /// called for is there for the next one.
     void pass_the_call_on() noexcept {
         int called = 0;
         {
@@ -67,14 +68,15 @@ struct Side {
     }
     void withdraw_sleeper(std::uint32_t seen) {
         const sync::Guard guard(*lock);
-        // If there was a call it may have been counted as one of those who were called. Then one call will be
-        // in vain.
+        // If there was a call, this sleeper may have been counted among the called. Then one call is in
+        // vain.
         if (changes.load(std::memory_order_relaxed) == seen) --sleepers;
     }
 };
 
-/// Waits on the other side until the attempt succeeds. Whoever passes there sees under the lock that somebody
-/// has announced himself; who passed before, has done so before the attempt that follows.
+/// Waits on the other side until the attempt succeeds. A caller that passes there sees under the lock
+/// that a sleeper has been announced; one that passed before has done so before the attempt that
+/// follows.
 template <class Attempt>
 bool wait_until(const char* call, Side& other, Deadline deadline, Attempt attempt) {
     if (deadline.has_passed()) return false;
@@ -99,16 +101,16 @@ bool wait_until(const char* call, Side& other, Deadline deadline, Attempt attemp
 struct Turnstile::State {
     enum Phase : std::uint32_t { open, draining, immediate };
 
-    // Read by both sides all the time, and hardly ever written: by who holds both locks.
+    // Read by both sides all the time, and hardly ever written: under both locks.
     alignas(64) std::atomic<std::uint32_t> phase{open};
     std::atomic<std::size_t> maxsize{0};
     alignas(64) Side puts;
     alignas(64) Side gets;
     alignas(64) sync::LockState put_lock;
     alignas(64) sync::LockState get_lock;
-    // Writers of these: anybody.
+    // Writers of these: any thread.
     alignas(64) std::atomic<std::uint64_t> done{0};  ///< items that were said to be done
-    std::atomic<std::uint32_t> joiners{0};           ///< callers of join() who sleep on the next
+    std::atomic<std::uint32_t> joiners{0};           ///< callers of join() that sleep on the next
     std::atomic<std::uint32_t> all_done{0};          ///< another value whenever nothing was left to be done
 
     // Requires: the side's lock is held, and they have not passed yet.

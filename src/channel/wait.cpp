@@ -25,7 +25,7 @@ std::vector<Waitable> wait(const std::vector<Waitable>& objects, Deadline deadli
         for (std::size_t i = 0; i < objects.size(); ++i) {
             const auto& core = objects[i].queue_;
             waited[i] = {core ? core->descriptor() : objects[i].descriptor_};
-            // The system would pass over it.
+            // The kernel would pass over it.
             if (waited[i].descriptor < 0)
                 throw UsageError("cannot wait for descriptor " + std::to_string(waited[i].descriptor) +
                                  ": there is no such");
@@ -45,8 +45,8 @@ std::vector<Waitable> wait(const std::vector<Waitable>& objects, Deadline deadli
                 ready[i] = any = true;
             }
         }
-        // A bell that was rung for what somebody else has taken, or that nothing followed, is no reason to
-        // return.
+        // A bell that was rung for what another caller has taken, or that nothing followed, is no
+        // reason to return.
         if (!any && in_time) continue;
         std::vector<Waitable> result;
         for (std::size_t i = 0; i < objects.size(); ++i) {

@@ -14,7 +14,7 @@
 namespace chorus::inline v0::detail::memory {
 
 /// Layout: in front of the elements, which begin at the next multiple of their alignment. Writers: its maker,
-/// before anybody else sees it.
+/// before any other thread sees it.
 struct CellsHeader {
     std::uint64_t type = 0;
     std::uint64_t count = 0;

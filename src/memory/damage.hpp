@@ -16,7 +16,7 @@ namespace chorus::inline v0::detail::memory {
 /// "the queue", "its ring says that …".
 [[noreturn]] void throw_damaged(const std::string& object, const std::string& found);
 
-/// Written once, before anybody else sees it.
+/// Written once, before any other process sees it.
 template <class T>
     requires((std::is_enum_v<T> || std::integral<T>) && sizeof(T) <= sizeof(std::uint32_t))
 class Fixed {

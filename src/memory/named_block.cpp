@@ -53,7 +53,8 @@ NamedBlock create_named_block(const std::string& name, std::size_t size, const F
                               const std::function<std::string()>& propose) {
     check_name(name);
     const auto file = platform::make_nameable_file();
-    // Told before much memory is reserved; who takes the name from now on is noticed at the end.
+    // Told before much memory is reserved; a process that takes the name from now on is noticed at the
+    // end.
     if (!name.empty()) platform::require_free_memory_name(name);
     platform::reserve(file.get(), size);
     NamedBlock block{name, platform::Mapping(file.get(), size, platform::Mapping::Access::read_write)};
@@ -76,7 +77,7 @@ NamedBlock attach_named_block(const std::string& name) {
     const std::size_t size = platform::file_size(file.get());
     if (size == 0) {
         throw DecodeError("shared memory '" + name +
-                          "' is empty: somebody cut it off, or another program is just making it; ask its "
+                          "' is empty: it was truncated, or another program is just making it; ask its "
                           "maker, or try again");
     }
     return {name, platform::Mapping(file.get(), size, platform::Mapping::Access::read_write)};

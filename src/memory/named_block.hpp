@@ -1,7 +1,7 @@
 // Makes, finds and removes memory with a name, and says which names there may be.
 //
-// A block gets its name last, when it has its size, its memory and its contents: so nobody attaches to
-// half a block, and whoever dies while making one leaves no name.
+// A block gets its name last, when it has its size, its memory and its contents: so no process attaches
+// to half a block, and a process that dies while making one leaves no name.
 #pragma once
 
 #include <cstddef>

@@ -67,7 +67,7 @@ Regions& regions() {
     static auto* const instance = new Regions;
     return *instance;
 }
-// Before main: a fork while another thread makes it would leave a copy that waits for ever.
+// Before main: a fork while another thread makes it would leave a copy that waits indefinitely.
 [[maybe_unused]] auto& regions_made = regions();
 
 // ---- with the mutex held -------------------------------------------------------------------------

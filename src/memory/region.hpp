@@ -6,7 +6,7 @@
 // objects share a file, which takes one descriptor; each has a region of its own, in which some room lies
 // before and behind it: a small overrun reaches no other object. A region goes with its last holder:
 // each handle holds it, and the kernel releases those of a dead process. The place of a small one is not used
-// again before its file goes, because who else still has a handle cannot be known.
+// again before its file goes, because no process can know which others still have a handle.
 //
 // Names, offsets and sizes are kept in the process, and not read from the memory again.
 #pragma once
@@ -22,7 +22,7 @@
 
 namespace chorus::inline v0::detail::memory {
 
-/// Layout: at the start of each file. Writers: its maker, before anybody else sees it.
+/// Layout: at the start of each file. Writers: its maker, before any other process sees it.
 struct alignas(64) RegionHeader {
     std::uint64_t mark = 0;
     std::uint64_t name = 0;

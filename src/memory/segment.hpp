@@ -1,5 +1,5 @@
 // One piece of memory without a name that can be handed to other processes as a descriptor. It is
-// freed with its last holder, whoever died how.
+// freed with its last holder, however that one ends.
 #pragma once
 
 #include <cstddef>

@@ -35,7 +35,7 @@ public:
     }
 
     /// The code with this text. Codes compare their categories by address: there is one object for each
-    /// name, for ever.
+    /// name, as long as the process runs.
     static std::error_code code(const std::string& name, int value, const std::string& text) {
         static auto* const known = new std::map<std::string, std::unique_ptr<CarriedCategory>>;
         const std::lock_guard guard(mutex());

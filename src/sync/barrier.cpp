@@ -11,8 +11,8 @@
 
 namespace chorus::inline v0::detail::sync {
 
-/// Layout: as below, then one ParticipantId for each party. Writers: who holds `guard`; each change that
-/// others act on is one store to `word`.
+/// Layout: as below, then one ParticipantId for each party. Writers: the owner of `guard`; each change
+/// that others act on is one store to `word`.
 struct BarrierState {
     enum Reason : std::uint32_t { aborted, late, died, action_failed };
 
@@ -98,8 +98,8 @@ void break_for_the_dead(BarrierState& state) {
     if (const ParticipantId dead = find_dead(state)) break_it(state, BarrierState::died, dead);
 }
 
-// Those who have come but this thread, from this index on: who waits watches them. Reads what others may be
-// writing: a wrong id costs one more look.
+// The parties that have come except this thread, from this index on: waiters watch them. Reads what
+// others may be writing: a wrong id costs one more look.
 std::vector<ParticipantId> others(BarrierState& state, std::uint32_t word, std::uint32_t first) {
     std::vector<ParticipantId> ids;
     if (state.sharing() == Sharing::threads) return ids;

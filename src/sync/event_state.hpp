@@ -6,8 +6,8 @@
 
 namespace chorus::inline v0::detail::sync {
 
-/// Writers: of `word` whoever sets or clears. Its lowest bit says whether the event is set, the others count
-/// how often it was: by that a waiter knows that it was set and cleared while it slept.
+/// Writers: of `word` the thread that sets or clears. Its lowest bit says whether the event is set, the
+/// others count how often it was: by that a waiter knows that it was set and cleared while it slept.
 struct EventState {
     static constexpr std::uint32_t is_set = 1;
     static constexpr std::uint32_t one_setting = 2;

@@ -18,7 +18,7 @@ CounterBlock* take_place(std::int32_t me) noexcept {
             std::int32_t owner = sign.pid;
             if ((owner == 0 || is_gone(owner)) && sign.pid.compare_exchange_strong(owner, -me)) return &sign;
         }
-    } catch (const std::exception&) {  // no memory for the shared runtime: nobody can look at it either
+    } catch (const std::exception&) {  // no memory for the shared runtime: no observer can look at it either
     }
     return nullptr;
 }

@@ -15,7 +15,7 @@
 
 namespace chorus::inline v0::detail::sync {
 
-/// Layout: as below. Writers: the process that has hung it out; `pid` is the word that commits: 0 is free,
+/// Layout: as below. Writers: the process that exports it; `pid` is the word that commits: 0 is free,
 /// and one below 0 is being written by that process.
 struct alignas(128) CounterBlock {
     std::atomic<std::int32_t> pid{0};
@@ -24,8 +24,8 @@ struct alignas(128) CounterBlock {
 };
 static_assert(sizeof(CounterBlock) == 128);
 
-/// Hangs out for as long as it lives. Write only: nobody's work may go by what stands in memory that others
-/// can write to.
+/// Exported for as long as it lives. Write only: no decision may depend on what stands in memory that
+/// others can write to.
 class ExportedCounters {
 public:
     explicit ExportedCounters(std::string_view name) noexcept;

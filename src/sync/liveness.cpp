@@ -56,21 +56,21 @@ OwnPages& own_pages() {
     static auto* const instance = new OwnPages;
     return *instance;
 }
-// Before main: a fork while another thread makes it would leave a copy that waits for ever.
+// Before main: a fork while another thread makes it would leave a copy that waits indefinitely.
 [[maybe_unused]] auto& own_pages_made = own_pages();
 
 constinit thread_local Participant* participant_page_of_this_thread = nullptr;
 
-// Requires: as_waiter is held. The system goes through what a thread holds from the last to the first: so who
-// watches a waiter is woken when is_dead() says so already, and until as_holder is held nobody takes this
-// life for the one before.
+// Requires: as_waiter is held. The kernel goes through what a thread holds from the last to the first:
+// so a watcher of a waiter is woken when is_dead() says so already, and until as_holder is held no
+// thread takes this participant for the one before.
 ParticipantId begin_participant(std::uint32_t place, Participant& life) {
     life.tid.exchange(0);  // what the one before has written comes before what follows
     hand_on_what_was_told(life, shared_runtime().signals()[place]);
     const std::uint32_t epoch = life.epoch.fetch_add(1) + 1;
     life.as_holder.try_hold();
-    // Whoever watches an earlier life at this place must not sleep on: it looks again and finds another
-    // epoch.
+    // A watcher of an earlier participant at this place must not sleep on: it looks again and finds
+    // another epoch.
     if (epoch != 1) {
         life.as_holder.dismiss_watchers();
         life.as_waiter.dismiss_watchers();
@@ -199,16 +199,18 @@ std::optional<platform::WordHolds> watch(ParticipantId id, As as) noexcept {
     const Participant& life = participant_of(id);
     const auto& watched = as == As::holder ? life.as_holder : life.as_waiter;
     const auto value = watched.watch();
-    // After watch(), not before: who takes the place meanwhile sees the watcher, or is seen here.
+    // After watch(), not before: a participant that takes the place meanwhile sees the watcher, or is
+    // seen here.
     if (!value || !is_epoch(life, id)) return std::nullopt;
     return platform::WordHolds{&watched.word(), *value};
 }
 
 std::string describe(ParticipantId id) {
-    if (place_of(id) >= participants_in_sight()) return "somebody who cannot be known: the name is damaged";
+    if (place_of(id) >= participants_in_sight())
+        return "a participant that cannot be known: its id is damaged";
     const Participant& life = participant_of(id);
     if (!is_epoch(life, id))
-        return "somebody whose name is not known any more";  // another one is called that by now
+        return "a participant whose name is no longer known";  // another one has its place by now
     const std::string name(life.name, ::strnlen(life.name, sizeof life.name));
     return (name.empty() ? "" : name + " ") + "(pid " + std::to_string(life.pid) + ")";
 }

@@ -30,7 +30,8 @@ inline ParticipantId this_participant() {
 bool is_participant(ParticipantId id) noexcept;
 bool is_dead(ParticipantId id) noexcept;
 /// What to sleep on to be woken when that thread ends; nothing if it has. The system wakes one sleeper for
-/// each of the two: those who watch a holder wake each other, those who wait together watch each other.
+/// each of the two: waiters that watch an owner wake each other, waiters for the same object watch each
+/// other.
 enum class As { holder, waiter };
 std::optional<platform::WordHolds> watch(ParticipantId id, As as) noexcept;
 
@@ -42,7 +43,7 @@ Participant& own_participant();
 std::atomic<std::uint32_t>& signal_of(ParticipantId id) noexcept;
 /// Places in use lie below this.
 std::uint32_t participants_in_sight() noexcept;
-/// The id of who has this place.
+/// The id of the participant at this place.
 ParticipantId id_at(std::uint32_t place) noexcept;
 
 /// "Process-1 (pid 12)", as long as no other has its place.
@@ -55,9 +56,9 @@ void name_participants_by(void (*write_name)(char* buffer, std::size_t size));
 void leave_participants_behind();
 /// In a copy of this process: what its original had in hand is the original's.
 void begin_as_copy() noexcept;
-/// From now on that is done in each copy which somebody makes by fork(). Done with the first life at the
-/// latest: in a host that was not linked with Chorus's entry (a plug-in's, an interpreter) nobody else does
-/// it.
+/// From now on that is done in each copy that fork() makes. Done with the first participant at the
+/// latest: in a host that was not linked with Chorus's entry (a plug-in's, an interpreter) nothing else
+/// does it.
 void forget_in_copies();
 
 }  // namespace chorus::inline v0::detail::sync

@@ -84,7 +84,7 @@ void LockBase::release() const {
     }
     if (!state.give_back())
         throw UsageError(
-            "cannot release a Lock that nobody holds: acquire() it first, or let std::scoped_lock do both");
+            "cannot release a Lock that is not held: acquire() it first, or let std::scoped_lock do both");
 }
 
 bool LockBase::locked() const { return state_->is_taken(); }
@@ -92,7 +92,7 @@ bool LockBase::locked() const { return state_->is_taken(); }
 void LockBase::recover() const {
     if (!state_->is_taken())
         throw UsageError(
-            "recover() is for who holds the lock, after acquire() has thrown OwnerDied: nobody holds it");
+            "recover() is for the lock's owner, after acquire() has thrown OwnerDied: the lock is not held");
     state_->trust_again();
 }
 

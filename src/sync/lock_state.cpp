@@ -19,7 +19,7 @@ LockState::Taken LockState::take_slowly(Deadline deadline, const char* call) {
     Taken how{};
     if (take_at_once(sharing, self, 0, how)) return how;
     if (deadline.has_passed()) return Taken::not_in_time;
-    // Long enough to catch somebody who holds it for a moment on another CPU.
+    // Long enough for an owner that holds it for a moment on another CPU.
     for (platform::Look look(std::chrono::microseconds(2)); look.again();) {  // only a look: taking orders
         if ((word_.load(std::memory_order_relaxed) & owner_mask) == nobody &&
             take_at_once(sharing, self, 0, how))
@@ -28,7 +28,7 @@ LockState::Taken LockState::take_slowly(Deadline deadline, const char* call) {
     return take_after_sleep(sharing, self, deadline, call);
 }
 
-// From nobody, or from the dead.
+// If it is free, or its owner has died.
 bool LockState::take_at_once(Sharing sharing, std::uint32_t self, std::uint32_t flags, Taken& how) noexcept {
     std::uint32_t value = word_.load();
     for (;;) {
@@ -51,7 +51,7 @@ bool LockState::take_at_once(Sharing sharing, std::uint32_t self, std::uint32_t 
 
 namespace {
 
-// The place at the head of those who sleep; threads do without.
+// The place at the head of the sleepers; threads do without.
 class Head {
 public:
     Head(Sharing sharing, platform::RobustMutex& queue, Deadline deadline)
@@ -89,7 +89,7 @@ LockState::Taken LockState::take_after_sleep(Sharing sharing, std::uint32_t self
     wait.begins();
     const Head head(sharing, queue_, deadline);
     if (!head.in_time()) return Taken::not_in_time;
-    // Among threads others may sleep on the word too, so who takes it must wake them later.
+    // Among threads others may sleep on the word too, so the next owner must wake them later.
     const std::uint32_t flags = sharing == Sharing::threads ? waited_for : 0;
     Taken how{};
     for (;;) {
@@ -129,20 +129,20 @@ bool LockState::give_back_slowly() noexcept {
     const platform::WakesAtDeath pending(word_);
     do {
         if ((value & owner_mask) == nobody) return false;
-        // That somebody waits is kept: if we are killed here and another one takes the lock at this instant,
-        // it wakes the waiter.
+        // That there is a waiter is kept: if this thread is killed here and another one takes the lock
+        // at this instant, it wakes the waiter.
     } while (!word_.compare_exchange_weak(value, value & (suspect | waited_for)));
     if ((value & waited_for) == 0 || platform::shared_futex_wake(word_, 1) != 0) return true;
     value = (value & suspect) | waited_for;
     word_.compare_exchange_strong(
-        value, value & suspect);  // nobody did; if it is taken by now, who took it will find out
+        value, value & suspect);  // no thread slept; if the lock is taken by now, its owner finds out
     return true;
 }
 
 void tell_of_damage(const LockState& lock) {
     lock.sharing();
     memory::throw_damaged("the lock", "it is said to be held by number " + std::to_string(lock.owner()) +
-                                          ", which nobody ever had");
+                                          ", which no participant ever had");
 }
 
 }  // namespace chorus::inline v0::detail::sync

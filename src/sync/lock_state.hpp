@@ -1,11 +1,12 @@
 // The lock that everything else stands on.
 //
-// One word says all (LockWord). A compare-and-swap takes it, another gives it back; anybody may give it back.
+// One word says all (LockWord). A compare-and-swap takes it, another gives it back; any thread may give
+// it back.
 //
-// Between processes one more thing is needed: that nobody sleeps on when the holder, or who was just
-// woken, is killed. Those who have to sleep queue at a mutex which the system itself hands on from the dead;
-// only the first of them sleeps on the word, and on the life of the holder with it. So there is one sleeper
-// at most, and if that one dies the next comes and looks.
+// Crash safety: between processes no caller may sleep on when the owner, or the waiter that was just
+// woken, is killed. Callers that have to sleep queue at a robust mutex, which the kernel hands on from
+// the dead; only the first of them sleeps on the word, and on the owner's liveness word with it. So
+// there is one sleeper at most, and if that one dies the next comes and looks.
 #pragma once
 
 #include <cstdint>
@@ -16,30 +17,30 @@
 
 namespace chorus::inline v0::detail::sync {
 
-/// Layout: as below; in shared memory for processes. Writers: of `word` whoever takes or gives back; of
-/// `depth` the holder.
+/// Layout: as below; in shared memory for processes. Writers: of `word` the thread that takes or gives
+/// back; of `depth` the owner.
 class LockState : public LockWord {
 public:
-    /// Before anybody else sees it.
+    /// Before any other thread sees it.
     void initialise(Sharing sharing, bool recursive);
 
-    /// damaged: it is not taken, and nobody can take it.
+    /// damaged: it is not taken, and cannot be.
     enum class Taken { cleanly, after_owner_died, not_in_time, damaged };
-    /// Not recursive: one who holds it waits for itself. `call` is what a trace names the wait by; without
-    /// one it is not told.
+    /// Not recursive: an owner that calls it waits for itself. `call` is what a trace names the wait
+    /// by; without one the wait is not shown.
     Taken take(Deadline deadline, const char* call = nullptr) {
         if (take_if_free(known_self())) [[likely]]
             return Taken::cleanly;
         return take_slowly(deadline, call);
     }
-    /// Returns false if nobody holds it.
+    /// Returns false if it is free.
     bool give_back() noexcept { return give_back_if_unwanted(known_self()) || give_back_slowly(); }
 
     bool is_taken() const noexcept { return owner() != nobody; }
     bool is_mine() const { return owner() == me(sharing()); }
     std::uint32_t owner() const noexcept { return word_.load() & owner_mask; }
     bool is_suspect() const noexcept { return (word_.load() & suspect) != 0; }
-    /// Who died with it last.
+    /// The last owner that died with it.
     ParticipantId died() const noexcept { return died_.load(); }
     void trust_again() noexcept { word_.fetch_and(~suspect); }
 

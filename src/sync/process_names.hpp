@@ -34,7 +34,7 @@ struct alignas(64) ProcessName {
             const auto word = words[i].load(std::memory_order_relaxed);
             std::memcpy(text.data() + i * sizeof word, &word, sizeof word);
         }
-        std::atomic_thread_fence(std::memory_order_acquire);  // who reads looks at `pid` once more
+        std::atomic_thread_fence(std::memory_order_acquire);  // the reader looks at `pid` once more
         text.back() = '\0';
         return text;
     }

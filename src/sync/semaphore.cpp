@@ -10,7 +10,7 @@
 
 namespace chorus::inline v0::detail::sync {
 
-/// Writers: of `permits` whoever acquires or releases, each change by one compare-and-swap.
+/// Writers: of `permits` the thread that acquires or releases, each change by one compare-and-swap.
 struct SemaphoreState {
     Word permits{0};
     Bell bell;

@@ -126,7 +126,8 @@ PrintLock::PrintLock() {
     forget_in_copies();
     here.print_mutex.lock();
     platform::lock_byte(here.memory->file.get(), printing);
-    // Nobody is in there: who set this is dead, or somebody has written over it, which costs an empty line.
+    // No process is in there: the one that set this is dead, or the word was written over, which costs
+    // an empty line.
     died_in_a_line_ = shared_runtime().hints().line_begun.exchange(1) != 0;
 }
 

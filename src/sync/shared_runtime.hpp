@@ -37,17 +37,17 @@ struct alignas(128) Participant {
 
     char name[40]{};  ///< for messages; cut short
 
-    /// Of a pool's worker, for who looks from outside: twice the tasks it has done, and one more while it is
-    /// at one.
+    /// Of a pool's worker, for external observers: twice the tasks it has done, and one more while it
+    /// is at one.
     std::atomic<std::uint64_t> tasks{0};
 
     std::array<std::byte, platform::first_death_word - 72> unused{};
-    /// Watched by who waits for a lock that this thread holds.
+    /// Watched by waiters for a lock that this thread owns.
     platform::DeathWord as_holder;
     std::array<std::byte,
                platform::second_death_word - platform::first_death_word - sizeof(platform::DeathWord)>
         between{};
-    /// Watched by who waits for the same as this thread: it waits for one thing at a time.
+    /// Watched by waiters for the same as this thread: it waits for one thing at a time.
     platform::DeathWord as_waiter;
     std::uint32_t at_the_end = 0;
 };
@@ -56,14 +56,14 @@ static_assert(sizeof(Participant) == platform::page_size);
 /// Layout: as below, what can be written and the lives each behind the other, at multiples of the page size.
 struct SharedRuntime {
     static constexpr std::uint64_t current_layout = 0x02'00'73'75'72'6f'68'63;  ///< "chorus", and a number
-    std::uint64_t layout = current_layout;  ///< for who looks from outside
+    std::uint64_t layout = current_layout;                                      ///< for external observers
 
     static constexpr std::uint32_t most_participants = 1U << 15;
     static constexpr std::uint32_t participants_at_a_time = 8;
-    /// How many have memory. Writers: who holds the lock on growth.
+    /// How many have memory. Writers: the owner of the lock on growth.
     std::atomic<std::uint32_t> participants_ready{0};
 
-    /// Writers: anybody. Whatever stands there does no harm.
+    /// Writers: any process. Whatever stands there does no harm.
     struct Hints {
         std::atomic<std::uint32_t> line_begun{0};        ///< 1 while a line is being printed
         std::atomic<std::uint32_t> next_participant{0};  ///< where to look for a free one
@@ -83,7 +83,8 @@ struct SharedRuntime {
     std::span<ProcessName> process_names() noexcept {
         return {first<ProcessName>(name_tags_offset), most_name_tags};
     }
-    /// One for each life: what tells it that its wait is over (wait_list). Writers: it, and who tells it.
+    /// One for each participant: what tells it that its wait is over (wait_list). Writers: it, and its
+    /// notifiers.
     std::atomic<std::uint32_t>* signals() noexcept {
         return first<std::atomic<std::uint32_t>>(signals_offset);
     }

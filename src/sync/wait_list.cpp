@@ -57,7 +57,7 @@ void tell_first(const std::vector<Found>& found) {
 }
 
 // One that was told and died before it could act on it: the next in line is told instead. First that, then
-// the mark that it was done: who is killed in between has it done twice, not never.
+// the mark that it was done: if this thread is killed in between it is done twice, not never.
 void pass_on(const std::vector<Found>& found) {
     for (const Found& waiter : found) {
         Word& signal = signal_of(waiter.id);
@@ -79,7 +79,8 @@ void hand_on_what_was_told(Participant& life, Word& signal) {
     do {
         const std::uint64_t name = life.waits_for;
         if (told == notified && name != 0) tell_first(find_waiters(name));
-    } while (!signal.compare_exchange_weak(told, none));  // told just now, by who had not seen it die
+        // Fails if it was told just now, by a caller that had not seen it die.
+    } while (!signal.compare_exchange_weak(told, none));
     life.waits_for = 0;
 }
 

@@ -1,8 +1,8 @@
-// Who waits for a condition, in the order of their coming, each to be told by a word of its own.
+// The waiters of a condition, in the order of their coming, each to be notified by a word of its own.
 //
-// Everything but going to sleep happens under the condition's lock. Threads stand in a list. Processes write
-// into their own lives what they wait for, which is one store and needs no repair when somebody is killed;
-// who looks for them reads all lives.
+// Everything but going to sleep happens under the condition's lock. Threads stand in a list. Processes
+// write into their own participants what they wait for, which is one store and needs no repair when one
+// is killed; a caller that looks for them reads all participants.
 #pragma once
 
 #include "memory/damage.hpp"
@@ -10,8 +10,8 @@
 
 namespace chorus::inline v0::detail::sync {
 
-/// What a waiter's word holds. All of them leave the system's 30 bits free, so that it wakes the waiter if
-/// the one who tells it is killed in between.
+/// What a waiter's word holds. All of them leave the kernel's 30 bits free, so that it wakes the waiter
+/// if the notifier is killed in between.
 enum Signal : std::uint32_t { none = 0, notified = 1U << 30, waiting = 1U << 31 };
 
 /// A thread that waits, in the list of its condition.
@@ -21,7 +21,7 @@ struct WaitingThread {
     WaitingThread* previous = nullptr;
 };
 
-/// Layout: as below. Writers: who holds the condition's lock.
+/// Layout: as below. Writers: the owner of the condition's lock.
 struct WaitList {
     memory::Fixed<Sharing> sharing{Sharing::threads};
     std::uint64_t name = 0;          ///< of processes: what their lives say they wait for; never 0
@@ -30,13 +30,13 @@ struct WaitList {
     WaitingThread* first = nullptr;  ///< of threads
     WaitingThread* last = nullptr;
 
-    /// Tells the first `most` of those who wait and live.
+    /// Notifies the first `most` waiters that live.
     void notify(std::uint32_t most);
     std::uint32_t count() const noexcept;
 };
 
-/// For who takes a life's place: if the one before was notified and died before it acted on it, the next in
-/// line is told instead. Then that place waits for nothing.
+/// For a participant that takes the place of another: if the one before was notified and died before it
+/// acted on it, the next in line is notified instead. Then that place waits for nothing.
 void hand_on_what_was_told(Participant& life, Word& signal);
 
 /// The calling thread's place in a list, from the moment when it holds the lock to wait.
@@ -47,7 +47,7 @@ public:
     Waiter(const Waiter&) = delete;
     Waiter& operator=(const Waiter&) = delete;
 
-    /// Without the lock. Returns false when the deadline passed before anybody told it.
+    /// Without the lock. Returns false if the deadline passes before it is notified.
     bool sleep(Deadline deadline);
 
 private:

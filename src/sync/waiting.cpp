@@ -37,8 +37,8 @@ void require_somebody_else(Sharing sharing, Deadline deadline) {
     if ((sharing == Sharing::processes && !no_other_process) || platform::running_threads() > 1) return;
     throw UsageError(
         "this wait would never end: the program is ending, its daemon threads are halted with what they "
-        "hold, and "
-        "nobody is left who could end it. Wait with a deadline, or let daemon threads end before main does");
+        "hold, and no other thread or process is left to end it. Wait with a deadline, or let daemon threads "
+        "end before main does");
 }
 
 constinit thread_local std::uint32_t number_of_this_thread = 0;
@@ -59,8 +59,8 @@ void Bell::ring_all(Sharing sharing) noexcept {
 
 void Bell::wake_sleepers(Sharing sharing, std::uint32_t most) noexcept {
     if (wake(sharing, word_, most) != 0) return;
-    // Nobody there: the mark was left by the dead, or by who needed no sleep. Whoever came meanwhile marks it
-    // again.
+    // No sleeper: the mark was left by a dead waiter, or by one that needed no sleep. A waiter that
+    // came meanwhile marks it again.
     word_.exchange(0);
     wake(sharing, word_, UINT_MAX);
 }
@@ -69,8 +69,8 @@ bool sleep(Sharing sharing, const Word& watched, std::uint32_t seen, const Bell&
            std::span<const ParticipantId> watched_participants) {
     require_somebody_else(sharing, deadline);
     std::array<platform::WordHolds, platform::most_words_to_wait_on> words;
-    // The watched word comes last: the system begins to wait on each as it goes, and who changes the word and
-    // is killed before it rings must find the sleeper on the bell already.
+    // The watched word comes last: the kernel begins to wait on each as it goes. If a waker changes the
+    // word and is killed before it rings, the kernel must find the sleeper on the bell already.
     words[0] = {&bell.word(), Bell::marked};
     std::size_t count = 1;
     for (const ParticipantId id : watched_participants) {

@@ -1,13 +1,14 @@
 // Waiting for a change of a word, and telling of one: the same for threads and for processes.
 //
-// Who tells: changes the watched word (that is the change: one store), then rings the bell. Who waits: marks
-// the bell, looks once more, and sleeps while the word and the bell hold what they held. Between processes
-// either may be killed at any instant:
-//   - between the change and the ringing: the system wakes one sleeper on the bell (WakesAtDeath); who is
-//     only on the way to sleep finds the word changed;
-//   - when woken, before anything came of it: the same, since who waits is under WakesAtDeath too, until it
-//     has passed on what there is to pass on;
-//   - asleep: the mark stays, which costs one ringing that nobody hears.
+// The waker changes the watched word (that is the change: one store), then rings the bell. The waiter
+// marks the bell, looks once more, and sleeps while the word and the bell hold what they held.
+//
+// Crash safety: between processes either may be killed at any instant:
+//   - between the change and the ringing: the kernel wakes one sleeper on the bell (WakesAtDeath); a
+//     waiter that is about to sleep finds the word changed;
+//   - when woken, before anything came of it: the same, since the waiter is under WakesAtDeath too,
+//     until it has passed on what there is to pass on;
+//   - asleep: the mark stays, which costs one ringing that wakes no thread.
 //
 // Orders: the change and the look at the bell are sequentially consistent, and so are the mark and the second
 // look, so that one of the two sees what the other did. One of the second look and the kernel's own, at the
@@ -34,9 +35,9 @@ using Word = std::atomic<std::uint32_t>;
 /// Names the calling thread in words of objects of this sharing. Never 0, never above 30 bits.
 std::uint32_t me(Sharing sharing);
 
-/// Called at the program's end, when its daemon threads are halted: from now on a wait without a deadline is
-/// refused where nobody is left who could end it. `is_last_process`: there is no parent, and all children
-/// have been joined.
+/// Called at the program's end, when its daemon threads are halted: from now on a wait without a
+/// deadline is refused where no other thread or process is left to end it. `is_last_process`: there is
+/// no parent, and all children have been joined.
 void refuse_endless_waits(bool is_last_process) noexcept;
 /// In a copy of the process: it is not ending.
 void allow_endless_waits() noexcept;
@@ -50,12 +51,12 @@ public:
 
     /// Tells the sleepers that the watched word has changed.
     void ring_all(Sharing sharing) noexcept;
-    /// Wakes `most` of those who are asleep.
+    /// Wakes at most `most` sleepers.
     void ring(Sharing sharing, std::uint32_t most) noexcept {
         if (is_marked()) wake_sleepers(sharing, most);
     }
     bool is_marked() const noexcept { return (word_.load() & marked) != 0; }
-    /// Exactly so, whatever stood there: who sleeps on the bell sleeps on this value.
+    /// Exactly so, whatever stood there: a sleeper on the bell sleeps on this value.
     void mark() noexcept {
         if (word_.load() != marked) word_.exchange(marked);
     }
@@ -67,8 +68,8 @@ private:
     Word word_{0};
 };
 
-/// Sleeps while the watched word and the marked bell stay as they are and those who are watched live.
-/// Returns false when the deadline passed; may return early.
+/// Sleeps while the watched word and the marked bell stay as they are and the watched participants
+/// live. Returns false when the deadline passed; may return early.
 bool sleep(Sharing sharing, const Word& watched, std::uint32_t seen, const Bell& bell, Deadline deadline,
            std::span<const ParticipantId> watched_participants = {});
 

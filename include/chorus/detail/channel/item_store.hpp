@@ -4,9 +4,8 @@
 // out next; pop() takes it out and returns what is left of it once its value was moved on: that is destroyed
 // where the caller holds nothing, since a destructor may do anything, such as put an item.
 //
-// Threads: a Turnstile lets one caller at a time through on each side: push() is one, front() and pop() the
-//          other.
-// Death: nothing is held.
+// Thread safety: a Turnstile lets one caller at a time through on each side: push() is one, front() and
+// pop() the other.
 #pragma once
 
 #include <chorus/detail/contract.hpp>
@@ -99,7 +98,7 @@ public:
     /// Requires: front() just before.
     Shell pop() noexcept { return Shell(*this, *gets_.chunk, gets_.chunk->items[gets_.at++]); }
 
-    /// Destroys all items. Requires: nobody else puts or gets.
+    /// Destroys all items. Requires: no other caller puts or gets.
     void clear() noexcept {
         while (gets_.chunk != puts_.chunk || gets_.at != puts_.at) {
             front();

@@ -1,7 +1,8 @@
 // How the typed face of a queue reaches its bytes: a scope that holds one side of it.
 //
-// Threads: each object belongs to one thread.
-// Death: what was added and not committed has not been put; what was taken and not committed is still there.
+// Thread safety: each object belongs to one thread.
+// Crash safety: what was added and not committed has not been put; what was taken and not committed is
+// still there.
 #pragma once
 
 #include <chorus/detail/contract.hpp>
@@ -81,7 +82,7 @@ private:
     std::span<std::byte> bytes_;
 };
 
-/// Writes a message of which nobody knows beforehand how long it will be: once it is too long for the ring it
+/// Writes a message whose length is not known beforehand: once it is too long for the ring it
 /// lies where it will be read, and is not copied again.
 class GrowingMessage final : public message::Sink {
 public:
@@ -187,9 +188,9 @@ bool is_full(const QueueCore& core) noexcept;
 bool is_long(std::size_t bytes) noexcept;
 /// How many have been taken, wrapping at 2^32.
 std::uint32_t taken_from(const QueueCore& core) noexcept;
-/// Marks a message that is still in the queue, by its position: who takes it finds is_retracted(). Returns
-/// false if it has been taken. Positions are used again after 32 GiB: of a message taken so long ago the
-/// caller must know.
+/// Marks a message that is still in the queue, by its position: the caller that takes it finds
+/// is_retracted(). Returns false if it has been taken. Positions are used again after 32 GiB: of a
+/// message taken so long ago the caller must know.
 bool retract(QueueCore& core, std::uint32_t position);
 void task_done(QueueCore& core);
 bool join(QueueCore& core, Deadline deadline);
@@ -202,7 +203,7 @@ bool has_some(const QueueCore& core) noexcept;
 
 /// Whether get would not wait. If not, descriptor_of() becomes readable when that changes.
 bool is_ready_or_will_ring(QueueCore& core);
-/// The descriptor says nothing any more, until somebody asks the above again.
+/// The descriptor says nothing any more, until a caller asks the above again.
 void stop_ringing(QueueCore& core);
 
 /// For poll and epoll. From now on it is readable when there is something to get.

@@ -1,10 +1,12 @@
-// Turnstile: who may put an item into a queue of threads, who may take one out, and who waits for that.
+// Turnstile: which caller may put an item into a queue of threads, which may take one out, and which
+// waits.
 //
-// It knows neither the items nor their order: it counts them, and lets through whoever may change the store
-// that holds them. The two sides may work at the same time, or take turns, as the store needs it.
+// It knows neither the items nor their order: it counts them, and lets through the callers that may
+// change the store that holds them. The two sides may work at the same time, or take turns, as the
+// store needs it.
 //
-// Threads: every call may come from any thread.
-// Death: a thread does not die alone, so nothing is left half done.
+// Thread safety: every call may come from any thread.
+// Crash safety: a thread does not die alone, so nothing is left half done.
 #pragma once
 
 #include <chorus/detail/contract.hpp>
@@ -91,7 +93,8 @@ public:
     /// Returns false when the deadline passed.
     bool join(Deadline deadline);
 
-    /// Returns whether the caller shall throw away what is in the store: nobody else touches that any more.
+    /// Returns whether the caller shall throw away what is in the store: no other caller touches that
+    /// any more.
     bool shut_down(bool immediately);
     bool is_shut_down() const noexcept;
 

@@ -1,7 +1,4 @@
 // A typed value into a queue's bytes and out of them: what Queue and Connection have in common.
-//
-// Threads: as the queue's.
-// Death: as the queue's.
 #pragma once
 
 #include <chorus/detail/contract.hpp>

@@ -1,8 +1,8 @@
 // Elements of one type in a row, and what they are, where the threads of one process or several processes see
 // them: what RawValue and RawArray stand on.
 //
-// Threads: making, telling and reading may be done by any thread; one at a time for each object.
-// Death: who dies holds nothing any more; the memory goes with its last holder.
+// Thread safety: making, telling and reading may be done by any thread; one at a time for each object.
+// Crash safety: a dead process holds nothing; the memory goes with its last holder.
 #pragma once
 
 #include <chorus/detail/contract.hpp>

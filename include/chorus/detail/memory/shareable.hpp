@@ -3,9 +3,6 @@
 // A type that is trivially copyable and says nothing about an address. The compiler sees pointers,
 // references, views and iterators, and pointers among the first fields of a plain struct; what hides its
 // pointers in private members is not found out.
-//
-// Threads: checked by the compiler; nothing runs.
-// Death: nothing is held.
 #pragma once
 
 #include <chorus/detail/contract.hpp>

@@ -2,9 +2,6 @@
 //
 // Counting follows from what the braces of an initialiser accept; visiting is a structured binding.
 // Bases are not seen: a struct with one needs a cereal `serialize`.
-//
-// Threads: pure functions.
-// Death: nothing is held.
 #pragma once
 
 #include <chorus/detail/contract.hpp>

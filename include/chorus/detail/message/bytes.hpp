@@ -3,8 +3,7 @@
 // A message is the bytes of its values one after the other, in the machine's own byte order: it never
 // leaves the machine. Every length is checked against what is there before it is believed.
 //
-// Threads: one at a time for each object.
-// Death: plain memory; nothing outlives the process.
+// Thread safety: one thread at a time for each object.
 #pragma once
 
 #include <chorus/detail/contract.hpp>
@@ -142,7 +141,7 @@ private:
     std::shared_ptr<Attachments> kept_;
 };
 
-/// Descriptors that came with a message. Those that nobody took are closed with it.
+/// Descriptors that came with a message. Those that were not taken are closed with it.
 class Attachments {
 public:
     Attachments() = default;

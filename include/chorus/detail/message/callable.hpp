@@ -3,8 +3,7 @@
 // Layout of a written call: identity of its entry, the function (nothing for a stateless one), the
 // arguments. The entry is the one piece of code that knows their types; finding it is finding all.
 //
-// Threads: one at a time for each object.
-// Death: plain memory; nothing outlives the process.
+// Thread safety: one thread at a time for each object.
 #pragma once
 
 #include <chorus/detail/contract.hpp>
@@ -167,7 +166,7 @@ void enter(Reader& call, Writer* result) {
     call_and_write<ResultOf<Function, Args...>>(function, args, result);
 }
 
-// A callable made around somebody's function is known by that one's name.
+// A callable made around another function is known by that one's name.
 template <class T>
 concept Wrapper =
     requires(const T& wrapper) { requires std::is_lvalue_reference_v<decltype(wrapper.wrapped())>; };

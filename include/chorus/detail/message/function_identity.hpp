@@ -1,9 +1,6 @@
 // How a function is named so that another process finds it: by the build id of the binary that holds
 // it and the function's offset there. The same binary lies elsewhere in another process, but the
 // function lies at the same place in the binary; another build is refused.
-//
-// Threads: any.
-// Death: a value; nothing is held.
 #pragma once
 
 #include <chorus/detail/contract.hpp>

@@ -4,8 +4,7 @@
 // registration wrote; or for an unknown one its type, its message and the stack of its throw; or the exit
 // code and the text of a SystemExit.
 //
-// Threads: registration belongs into static initialisation; the rest is pure.
-// Death: plain bytes.
+// Thread safety: registration belongs into static initialisation; the rest is pure.
 #pragma once
 
 #include <chorus/detail/contract.hpp>

@@ -1,20 +1,20 @@
-// The quick way of a lock: to take one that is free, and to give it back while nobody waits for it, is one
-// instruction each. All else is LockState's.
+// The quick path of a lock: to take one that is free, and to give it back while no caller waits for it,
+// is one instruction each. All else is LockState's.
 //
-// The word says who holds the lock (0: nobody), whether the last holder died and nobody has said that all is
-// well again (suspect), and whether somebody sleeps (waited for): the two highest bits.
+// The word says which thread owns the lock (0: none), whether the last owner died and the data has not
+// been declared whole since (suspect), and whether a caller sleeps (waited for): the two highest bits.
 //
 // Memory orders, for machines that reorder; tests/model runs them there and finds each one weakened:
-//   O1. Taking is an acquire and giving back a release, so a holder sees what those before it wrote. An
-//       attempt that fails orders nothing: the caller goes the slow way, and looks again.
+//   O1. Taking is an acquire and giving back a release, so an owner sees what those before it wrote. An
+//       attempt that fails orders nothing: the caller takes the slow path, and looks again.
 //   O2. Giving back is sequentially consistent, not a release only: a look at a bell that follows it in the
 //       program is not made before it (channel/held_side.hpp, O4).
-//   O3. A dead holder gives nothing back. The kernel marks its life after its last store, with a full
-//       barrier; the next owner has seen that mark in a sequentially consistent load.
+//   O3. A dead owner gives nothing back. The kernel marks its participant after its last store, with a
+//       full barrier; the next owner has seen that mark in a sequentially consistent load.
 //
-// Threads: anybody's who can see the word.
-// Death: between processes the word of a dead holder stays as it is; who finds it there takes the lock from
-//        the dead.
+// Thread safety: any thread that can see the word may make any call.
+// Crash safety: between processes the word of a dead owner stays as it is; the caller that finds it
+// there takes the lock from the dead.
 #pragma once
 
 #include <chorus/detail/contract.hpp>
@@ -28,8 +28,8 @@
 
 namespace chorus::inline v0::detail::sync {
 
-/// The calling thread among the threads of its process, and among all lives that share objects; 0: it has
-/// none yet.
+/// The calling thread among the threads of its process, and among all participants that share objects;
+/// 0: it has none yet.
 extern constinit thread_local std::uint32_t number_of_this_thread;
 extern constinit thread_local std::uint32_t participant_of_this_thread;
 
@@ -42,7 +42,7 @@ class LockState;
 
 class LockWord {
 public:
-    /// Returns false if the lock is not free, or whoever asks has no name yet.
+    /// Returns false if the lock is not free, or the caller has no name yet.
     bool take_if_free(std::uint32_t self) noexcept {
         std::uint32_t free = 0;
         return self != 0 && word_.compare_exchange_strong(free, self, std::memory_order_acquire,
