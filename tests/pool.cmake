@@ -3,6 +3,7 @@ chorus_test_program(interrupted)
 
 chorus_test(pool/pool)
 chorus_test(pool/ledger TOGETHER)
+chorus_test(pool/retry_policy TOGETHER)
 chorus_test(pool/worker_death)
 chorus_test(pool/stacks)
 chorus_test(pool/completion)

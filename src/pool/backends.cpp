@@ -18,7 +18,7 @@ Backends& backends() {
     static auto* const instance = new Backends;
     return *instance;
 }
-// Before main: a fork while another thread makes it would leave a copy that waits for ever.
+// Before main: a fork while another thread makes it would leave a copy that waits indefinitely.
 [[maybe_unused]] auto& backends_made = backends();
 
 std::vector<std::shared_ptr<Backend>> living_backends() {
@@ -52,8 +52,8 @@ void submit_to(Backend& backend, std::shared_ptr<Task> task) {
 }
 
 void finish_at_the_end(const std::shared_ptr<Backend>& backend) {
-    // Ctrl-C ends this process as ever, and the system ends its workers with it. One line says so, and only
-    // the first process says it.
+    // Ctrl-C ends this process as ever, and the system ends its workers with it. One line says so, and
+    // only the first process says it.
     if (worker::identity().path.empty())
         platform::announce_interrupts(
             "chorus: interrupted: the workers are ended, what they had not done is lost\n");

@@ -1,4 +1,7 @@
 // The backends of this process that have begun. The program's end waits for them.
+//
+// Thread safety: any thread.
+// Crash safety: a copy of the process made by fork finishes none of them.
 #pragma once
 
 #include <memory>

@@ -1,10 +1,11 @@
-// How much of a pool's budget is used by the tasks that have been given out, and which ones wait for their
-// part of it.
+// Budget: how much of a pool's budget the tasks in flight use, and which tasks wait for their part of
+// it.
 //
-// In the order of their submission: a heavy task waits until there is room for it, and those behind wait too,
-// so that none waits for ever. A task heavier than the whole budget goes alone.
+// Tasks go in the order of their submission: a heavy task waits until there is room for it, and those
+// behind it wait too, so that none waits indefinitely. A task heavier than the whole budget goes alone.
 //
-// Threads: one at a time (its backend's lock).
+// Thread safety: under the backend's mutex.
+// Crash safety: private memory of the pool's process.
 #pragma once
 
 #include <cstddef>
@@ -16,17 +17,17 @@ namespace chorus::inline v0::detail::pool {
 
 class Budget {
 public:
-    /// 0: without bounds.
+    /// 0: without a limit.
     explicit Budget(std::size_t all) noexcept : all_(all) {}
 
-    /// Returns false if the task has to wait: next() gives it back when its time has come.
+    /// Returns false if the task has to wait: next() returns it when there is room for it.
     bool enter(const TaskPointer& task);
-    /// In spite of the budget.
+    /// Counts the task without regard to the limit.
     void enter_at_once(Task& task) noexcept;
     /// The next one that may go now, null if there is none.
     TaskPointer next() noexcept;
     const std::deque<TaskPointer>& waiting() const noexcept { return waiting_; }
-    /// The task is done, or need not wait any more. Returns: whether others wait, who may go now.
+    /// The task is done, or need not wait any more. Returns whether others wait, which may go now.
     bool leave(const TaskPointer& task) noexcept;
 
 private:

@@ -1,9 +1,10 @@
-// The tasks of a pool that are not done, each under an id that means this attempt of it and nothing else.
+// Ledger: the tasks of a pool that are not done, each under an id that means one attempt of it.
 //
-// An id changes whenever the task is given out again, and is never used again once the task is done: what
-// comes under an old one finds nothing.
+// An id changes whenever the task is given out again, and is never used again once the task is done: a
+// message with an old id finds nothing.
 //
-// Threads: one at a time (its backend's lock).
+// Thread safety: under the backend's mutex.
+// Crash safety: private memory of the pool's process.
 #pragma once
 
 #include <cstddef>
@@ -20,7 +21,8 @@ public:
     explicit Ledger(std::uint32_t first_generation = 1) noexcept : first_generation_(first_generation) {}
 
     void add(const TaskPointer& task);
-    /// Gives it another id: what is heard of the old attempt is ignored from now on. Requires: it is there.
+    /// Gives it another id: messages about the old attempt are ignored from now on. Requires: it is
+    /// there.
     void renew(Task& task) noexcept;
     /// Null if there is none.
     TaskPointer find(std::uint64_t id) const noexcept;

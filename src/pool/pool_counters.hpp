@@ -1,4 +1,4 @@
-// What a pool tells who looks at its program from outside: which number of its sign says what.
+// What the exported counters of a pool mean (sync/exported_counters.hpp), by their numbers.
 #pragma once
 
 #include <cstddef>

@@ -14,6 +14,7 @@
 #include "platform/crash.hpp"
 #include "platform/os_process.hpp"
 #include "pool/task_trace.hpp"
+#include "pool/wire.hpp"
 #include "sync/liveness.hpp"
 
 namespace chorus::inline v0::detail::pool {
@@ -23,14 +24,14 @@ namespace {
 class Answer {
 public:
     Answer(const WorkerKit& kit, std::vector<std::byte>& memory)
-        : message_(kit.answers, memory, &kit.note->at_queue) {}
+        : message_(kit.answers, memory, &kit.status->at_queue) {}
 
     void run(message::Call& call) {
         struct Errand {
             message::Call& call;
             message::Writer& out;
         } errand{call, message_.out()};
-        message_.out().keep_attachments();  // the value that they lead to is gone before they are sent
+        message_.out().keep_attachments();  // the value they lead to is destroyed before they are sent
         message_.out().write_raw(message::Ending::value);
         platform::watch_exceptions(
             [](void* context) {
@@ -40,7 +41,7 @@ public:
             &errand);
     }
 
-    // Instead of what was written.
+    // Replaces what was written.
     void say(std::exception_ptr thrown) {
         message::Writer exception;
         message::write_exception(exception, std::move(thrown));
@@ -52,10 +53,10 @@ public:
     void put(const AnswerHeader& header) { message_.put(header); }
 
 private:
-    Message<AnswerHeader> message_;
+    AnswerMessage message_;
 };
 
-// Its pool sees by the signal what it is to do: as if this one had crashed, which it may be about to.
+// The signal tells the pool to treat this worker as crashed, which it may be about to be.
 [[noreturn]] void end_as_crashed(const Error& damage) {
     std::fprintf(stderr, "chorus: a worker of a pool ends itself: %s\n", damage.what());
     std::abort();
@@ -66,8 +67,8 @@ public:
     explicit Worker(WorkerKit kit) : kit_(std::move(kit)) {}
 
     void run(message::Call* initializer) {
-        // SIGINT is for the pool's process, and so is a SIGTERM that it handles, as it may drain the pool.
-        // This comes first, since a signal may be pending already.
+        // SIGINT is for the pool's process, and so is a SIGTERM that it handles, as it may drain the
+        // pool. This comes first, since a signal may be pending already.
         platform::ignore_interrupts();
         if (kit_.leaves_terminations) platform::ignore_terminations();
         platform::set_signal_mask(kit_.signals);
@@ -85,10 +86,7 @@ public:
             }
         } catch (const ShutDown&) {
         } catch (const Damaged& damage) {
-            // Its pool sees by the signal what it is to do: as if this one had crashed, which it may be about
-            // to.
-            std::fprintf(stderr, "chorus: a worker of a pool ends itself: %s\n", damage.what());
-            std::abort();
+            end_as_crashed(damage);
         }
     }
 
@@ -111,7 +109,8 @@ private:
         return false;
     }
 
-    // What the arguments of the last tasks lay in stays mapped while there is work, for those of the next.
+    // Memory that held the arguments of the last tasks stays mapped while there is work, for the next
+    // ones.
     void get_next(std::optional<channel::Getting>& next) {
         constexpr auto soon = std::chrono::milliseconds(10);
         if (places_kept_) {
@@ -124,19 +123,15 @@ private:
         next.emplace(*kit_.tasks, Deadline());
     }
 
-    // Returns false for what was retracted. Throws: ShutDown when there will be no more.
+    // Returns false for a retracted task. Throws: ShutDown when there will be no more.
     bool serve_one() {
         std::optional<channel::Getting> next;
         get_next(next);
         auto& getting = *next;
-        TaskHeader header;
-        if (getting.bytes().size() < sizeof header)
-            memory::throw_damaged("a pool's queue of tasks", "a message is shorter than its header");
-        std::memcpy(&header, getting.bytes().data(), sizeof header);
-        if (!header.is_whole()) memory::throw_damaged("a pool's queue of tasks", "a header was written over");
+        const auto header = read_header<TaskHeader>(getting.bytes());
         const bool retracted = getting.is_retracted();
         if (!retracted) {
-            kit_.note->item = getting.number();
+            kit_.status->item = getting.number();
             begin_to_take(header.id);
         }
         auto attachments = getting.attachments();
@@ -152,7 +147,7 @@ private:
         return !retracted;
     }
 
-    // For who looks from outside: see sync::Participant.
+    // For external observers: see sync::Participant.
     void show_as_busy(bool busy) { life_.tasks.store(2 * done_ + (busy ? 1 : 0), std::memory_order_relaxed); }
 
     void run_task(const TaskHeader& header, std::span<const std::byte> bytes,
@@ -201,7 +196,8 @@ private:
         trace_beginning(span, in.read_text(), header.flags >> TaskHeader::bits_of_flags, arrow);
     }
 
-    // In a handler. Returns whether there was a limit, which is lifted for what has to be said.
+    // In a catch clause. Returns whether there was a limit; it is lifted so that the answer can be
+    // sent.
     static bool say_out_of_memory(Answer& answer, const char* who, std::uint64_t limit) {
         if (limit == 0) {
             answer.say(std::current_exception());
@@ -221,7 +217,7 @@ private:
     void move(std::uint64_t from, std::uint64_t to) {
         std::uint64_t seen = from;
         doing_ = to;
-        if (kit_.note->doing.compare_exchange_strong(seen, to)) return;
+        if (kit_.status->doing.compare_exchange_strong(seen, to)) return;
         const auto step = WorkerStatus::step_of(seen);
         if (WorkerStatus::task_of(seen) == WorkerStatus::task_of(from) &&
             (step == WorkerStatus::doomed || step == WorkerStatus::recalled))
@@ -233,7 +229,7 @@ private:
     WorkerKit kit_;
     sync::Participant& life_ = sync::own_participant();
     std::uint64_t done_ = 0;   ///< tasks
-    std::uint64_t doing_ = 0;  ///< as it stands in the note, if nobody else has changed that
+    std::uint64_t doing_ = 0;  ///< the status word as this worker wrote it last
     bool places_kept_ = false;
     std::vector<std::byte> task_;
     std::vector<std::byte> memory_;
@@ -246,10 +242,10 @@ void enter_worker(message::Reader& call, message::Writer*) {
         kit.answers = channel::read_queue(call, typeid(AnswerItem), traced_answers);
     } catch (const OsError&) {
         throw;
-    } catch (const Error& damage) {  // what they are was written over
+    } catch (const Error& damage) {  // the queues' types were overwritten
         end_as_crashed(damage);
     }
-    kit.note = memory::object_at<WorkerStatus>(memory::read_place(call, sizeof(WorkerStatus)));
+    kit.status = memory::object_at<WorkerStatus>(memory::read_place(call, sizeof(WorkerStatus)));
     kit.number = call.read_raw<std::uint32_t>();
     kit.max_tasks = call.read_raw<std::uint64_t>();
     kit.memory = call.read_raw<std::uint64_t>();
@@ -274,7 +270,7 @@ public:
         message::write_function(out, reinterpret_cast<const void*>(&enter_worker));
         channel::write_queue(out, kit_.tasks);
         channel::write_queue(out, kit_.answers);
-        memory::write_place(out, memory::place_of(kit_.note));
+        memory::write_place(out, memory::place_of(kit_.status));
         out.write_raw(kit_.number);
         out.write_raw(kit_.max_tasks);
         out.write_raw(kit_.memory);
@@ -300,29 +296,6 @@ private:
 
 std::unique_ptr<message::Call> make_worker_call(WorkerKit kit, std::shared_ptr<message::Call> initializer) {
     return std::make_unique<WorkerCall>(std::move(kit), std::move(initializer));
-}
-
-std::uint32_t post(const channel::QueuePointer& queue, std::span<const std::byte> first,
-                   std::span<const std::byte> second, std::span<const message::Attachment> attachments,
-                   Deadline deadline) {
-    const std::size_t size = first.size() + second.size();
-    const auto fill = [&](std::byte* place) {
-        std::memcpy(place, first.data(), first.size());
-        if (!second.empty()) std::memcpy(place + first.size(), second.data(), second.size());
-    };
-    if (channel::is_long(size)) {
-        channel::LongMessage message(queue, size, deadline);
-        fill(message.bytes().data());
-        const auto position = message.put(size, deadline, attachments);
-        if (!position) channel::throw_full(*queue);
-        return *position;
-    }
-    channel::Putting putting(*queue, size, deadline, attachments);
-    if (!putting.begun()) channel::throw_full(*queue);
-    fill(putting.first());
-    const auto position = putting.position();
-    putting.commit();
-    return position;
 }
 
 }  // namespace chorus::inline v0::detail::pool

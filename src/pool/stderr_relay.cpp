@@ -16,7 +16,7 @@ namespace {
 
 constexpr int standard_error = 2;
 
-// The thread, and what it listens to. Lives for ever.
+// The thread, and the pipes that it reads. It is never destroyed.
 class Relay {
 public:
     void add(const std::shared_ptr<StderrRelay>& words) {
@@ -80,7 +80,7 @@ Holder& holder() {
     static auto* const instance = new Holder;
     return *instance;
 }
-// Before main: a fork while another thread makes it would leave a copy that waits for ever.
+// Before main: a fork while another thread makes it would leave a copy that waits indefinitely.
 [[maybe_unused]] auto& holder_made = holder();
 
 Relay& running_relay() {
@@ -125,8 +125,8 @@ bool StderrRelay::receive() {
     return true;
 }
 
-// By the relay's thread and no other, which blocks SIGPIPE: nobody else's program ends because nobody reads
-// its standard error.
+// By the relay's thread and no other, which blocks SIGPIPE: no other program ends because its standard
+// error is not read.
 void StderrRelay::end() {
     const std::lock_guard guard(mutex_);
     pipe_.reset();
@@ -139,7 +139,7 @@ void StderrRelay::catch_up() {
     platform::Waited pipe{.descriptor = pipe_.get()};
     platform::wait_for_any({&pipe, 1}, now);
     const std::size_t written = passed_on_ + platform::bytes_to_read(pipe_.get());
-    // If nobody is left who could write, it comes to its end.
+    // If no process is left that could write, the pipe comes to its end.
     changed_.wait(lock, [&] { return !pipe_ || (passed_on_ >= written && !pipe.hung_up); });
 }
 

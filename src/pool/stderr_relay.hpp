@@ -4,8 +4,8 @@
 // One thread of the program, "chorus-stderr", relays what all workers of all pools write.
 //
 // Thread safety: any thread.
-// Crash safety: all that a worker wrote before its death is there. Processes that it left behind with its
-// standard error may go on writing.
+// Crash safety: all that a worker wrote before its death is there. Processes that it left behind with
+// its standard error may go on writing.
 #pragma once
 
 #include <condition_variable>
@@ -27,11 +27,11 @@ public:
 
     /// For the thread: passes on some of what is there. Returns false at the end of it.
     bool receive();
-    /// For the thread, then: lets go of the pipe.
+    /// For the thread, then: closes the pipe.
     void end();
-    /// Blocks: until all that has been written until now is passed on.
+    /// Blocks until everything that was written before the call is passed on.
     void catch_up();
-    /// So many lines at most, the last ones of what was passed on.
+    /// The last lines that were passed on, at most so many.
     std::string lines(std::size_t most);
     int descriptor() const noexcept { return pipe_.get(); }
 

@@ -1,4 +1,7 @@
-// What a trace tells of a pool's task.
+// What a trace shows of a pool's task.
+//
+// Thread safety: any thread.
+// Crash safety: as the trace's.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,7 @@
-// The backend of threads: one queue of tasks, and threads that take from it.
+// The pool backend for worker threads: one queue of tasks, and threads that take from it.
+//
+// Thread safety: any thread.
+// Crash safety: a thread does not die alone.
 #include <algorithm>
 #include <condition_variable>
 #include <cstdio>
@@ -36,10 +39,10 @@ public:
         : options_(checked(std::move(options))),
           wanted_(options_.workers),
           copy_(memory::copy_number()),
-          sign_(options_.name),
+          counters_(options_.name),
           budget_(options_.budget) {
-        sign_.show(PoolCounters::workers, wanted_);
-        sign_.show(PoolCounters::kind, PoolCounters::threads);
+        counters_.show(PoolCounters::workers, wanted_);
+        counters_.show(PoolCounters::kind, PoolCounters::threads);
     }
 
     void submit(TaskPointer task) override {
@@ -58,21 +61,22 @@ public:
                     throw;
                 }
             }
-            sign_.show(PoolCounters::submitted, submitted_);
-            sign_.add(PoolCounters::unfinished, 1);
+            counters_.show(PoolCounters::submitted, submitted_);
+            counters_.add(PoolCounters::unfinished, 1);
             if (task->arrow != 0) trace_submission(*task);
             if (current_ == this) {
                 budget_.enter_at_once(
-                    *task);  // who submitted it may wait for it, and has his own part until then
+                    *task);  // the submitting task may wait for it, and keeps its own part until then
             } else if (!budget_.enter(task)) {
                 return;
             }
         }
         tasks_.put(std::move(task));
-        if (is_broken_) break_down("");  // meanwhile: nobody else would see to this one
+        if (is_broken_) break_down("");  // meanwhile: no other thread would end this one
     }
 
-    // Who takes it from the queue passes it over; one that the budget holds back need not wait for that.
+    // The thread that takes it from the queue skips it; one that the budget holds back need not wait
+    // for that.
     void cancelled(Task& task) noexcept override {
         if (options_.budget == 0 || is_a_copy()) return;
         TaskPointer held_back;
@@ -83,7 +87,7 @@ public:
             held_back = *std::find_if(waiting.begin(), waiting.end(),
                                       [&](const auto& each) { return each.get() == &task; });
             budget_.leave(
-                held_back);  // at once: nobody lets it in meanwhile, and counts it as done once more
+                held_back);  // under this lock: no other thread lets it in, and counts it as done once more
         }
         done_with(held_back);
     }
@@ -91,8 +95,8 @@ public:
     bool can_stop_running() const noexcept override { return false; }
 
     bool wait_for(const worker::FutureState& future, Deadline deadline) override {
-        // A task that waits for another one of its pool does it itself: else all threads could wait for what
-        // none is left to do.
+        // A task that waits for another one of its pool does it itself: else all threads could wait for
+        // what none is left to do.
         while (current_ == this && !future.is_done()) {
             auto task = tasks_.try_get();
             if (!task) break;
@@ -112,7 +116,7 @@ public:
         const std::lock_guard guard(mutex_);
         require_open();
         wanted_ = workers;
-        sign_.show(PoolCounters::workers, wanted_);
+        counters_.show(PoolCounters::workers, wanted_);
         while (threads_ < std::min(wanted_, unfinished_.load())) start_one();
     }
     std::size_t unfinished() const override { return unfinished_; }
@@ -238,7 +242,7 @@ private:
         task->drop_call();
         if (options_.budget != 0) let_in_after(task);
         task = nullptr;
-        sign_.add(PoolCounters::unfinished, -1);
+        counters_.add(PoolCounters::unfinished, -1);
         if (unfinished_.fetch_sub(1) != 1 + left_tasks_) return;
         const std::lock_guard guard(mutex_);
         if (closed_ && unfinished_ == left_tasks_)
@@ -318,7 +322,7 @@ private:
                 failure = error.what();
             }
         }
-        if (!failure.empty()) break_down(failure);  // nobody is left to do what waits
+        if (!failure.empty()) break_down(failure);  // no thread is left to run the tasks that wait
         const std::lock_guard guard(mutex_);
         changed_.notify_all();
     }
@@ -328,7 +332,7 @@ private:
     const std::uint32_t copy_;  ///< of the process that has made it
     threading::Queue<TaskPointer> tasks_;
     std::atomic<std::size_t> unfinished_{0};
-    sync::ExportedCounters sign_;
+    sync::ExportedCounters counters_;
     std::atomic<bool> is_broken_{false};
     std::atomic<std::size_t> left_tasks_{0};  ///< of threads that have called exit(), and will not end them
     mutable std::mutex mutex_;                ///< guards what follows
@@ -344,7 +348,7 @@ private:
     std::atomic<bool> finished_{false};
     std::optional<std::string> broken_;
 
-    static thread_local ThreadBackend* current_;  ///< whose thread this is
+    static thread_local ThreadBackend* current_;  ///< the backend that this thread belongs to
     static thread_local std::size_t at_once_;     ///< tasks that this thread is at: one may wait for another
 };
 

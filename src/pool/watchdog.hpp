@@ -1,7 +1,7 @@
 // Watchdog: the thread of a backend that kills workers which exceed a deadline.
 //
-// It takes no lock but the backend's, under which no thread waits for a queue. So it can end a worker that
-// was stopped while it holds a queue's lock, for which all others wait.
+// It takes no lock but the backend's, under which no thread waits for a queue. So it can end a worker
+// that was stopped while it holds a queue's lock, for which all others wait.
 //
 // It counts running time: time in which the whole program is stopped does not count against a deadline.
 //
@@ -24,8 +24,8 @@ public:
     using TimePoint = worker::RunningTime::Point;
     static constexpr TimePoint never = worker::RunningTime::never;
 
-    /// `look`, which ends what is late and says when to look next, is called in the thread, under the mutex.
-    /// It is told the time, which no other thread knows: what others find due it takes from there.
+    /// `look`, which ends what is late and says when to look next, is called in the thread, under the
+    /// mutex. It is passed the running time, which no other thread knows.
     Watchdog(std::mutex& mutex, std::function<TimePoint(TimePoint)> look)
         : mutex_(mutex), look_(std::move(look)) {}
 
@@ -39,7 +39,8 @@ public:
     void stop();
 
 private:
-    // To be woken for each of many short tasks costs more than they do: so it looks no more often than this.
+    // To be woken for each of many short tasks costs more than they do: so it looks no more often than
+    // this.
     static constexpr auto rest = std::chrono::milliseconds(1);
 
     void run() noexcept;

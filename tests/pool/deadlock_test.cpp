@@ -156,6 +156,31 @@ TEST_P(Deadlock, test_crash_big_data) {
     EXPECT_EQ(pool.submit(square, 3).get(20s), 9);
 }
 
+std::string text_after(const mp::Event& go, int number) {
+    go.wait();
+    return std::string(static_cast<std::size_t>(number), static_cast<char>('a' + number % 26));
+}
+
+// Only the thread that runs the callback can receive the result that the callback waits for.
+TEST_P(Deadlock, callbacks_wait_for_other_futures_of_their_pool) {
+    constexpr int count = 150;
+    mp::Event go;
+    mp::Pool pool(2);
+    std::vector<chorus::Future<std::string>> futures;
+    for (int i = 0; i < count; ++i) futures.push_back(pool.submit(text_after, go, i));
+    std::vector<std::string> seen(count);
+    for (int i = 0; i < count; ++i) {
+        const auto at = static_cast<std::size_t>(i);
+        futures[at].add_done_callback(
+            [&futures, &seen, at](const auto&) { seen[at] = futures[(at * 7 + 1) % count].get(20s); });
+    }
+    go.set();
+    pool.close();
+    ASSERT_TRUE(pool.join(20s));
+    for (int i = 0; i < count; ++i)
+        EXPECT_EQ(seen[static_cast<std::size_t>(i)], text_after(go, (i * 7 + 1) % count)) << i;
+}
+
 // A callback holds up the pool's own thread, so nobody hears what workers say or sees to new ones.
 TEST_P(Deadlock, test_gh105829_should_not_deadlock_if_wakeup_pipe_full) {
     mt::Event held_up;

@@ -163,7 +163,7 @@ TEST_P(PoolLimits, crashes_and_timeouts_have_retries_of_their_own) {
     EXPECT_THAT(
         failure_of<chorus::WorkerDied>(pool.submit(
             {.retries = 1, .timeout_retries = 1000}, [](int signal) { return ::raise(signal); }, SIGKILL)),
-        HasSubstr("for the 2. time"));
+        HasSubstr("in attempt 2"));
 }
 
 TEST_P(PoolLimits, an_initializer_that_hangs_breaks_a_pool_with_a_timeout) {

@@ -79,7 +79,7 @@ TEST_P(PoolDeath, tells_the_function_of_a_map) {
 TEST_P(PoolDeath, a_task_that_kills_each_worker_it_meets_is_given_up) {
     mp::Pool pool(2);
     EXPECT_THAT(failure_of<chorus::WorkerDied>(pool.submit({.retries = 2}, die_of, SIGKILL)),
-                HasSubstr("for the 3. time"));
+                HasSubstr("in attempt 3"));
     EXPECT_EQ(pool.apply(square, 3), 9);
 }
 

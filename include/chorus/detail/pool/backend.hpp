@@ -1,5 +1,5 @@
-// Backend: the workers of a pool, and how tasks reach them. One for threads, one for processes, behind one
-// interface.
+// Backend: the workers of a pool, and how tasks reach them. One for threads, one for processes, behind
+// one interface.
 //
 // Thread safety: every function may be called from any thread, also from tasks and callbacks.
 // Crash safety: see each backend.
@@ -44,7 +44,7 @@ class Backend : public worker::Helper {
 public:
     /// Throws: UsageError after close, BrokenPool.
     virtual void submit(std::shared_ptr<Task> task) = 0;
-    /// The task's future has been cancelled: it shall not begin, or be ended.
+    /// The task's future has been cancelled: the task does not begin, or it is ended.
     virtual void cancelled(Task& task) noexcept = 0;
     virtual bool has_begun(const Task& task) const noexcept = 0;
     virtual bool can_stop_running() const noexcept = 0;
@@ -55,20 +55,22 @@ public:
     /// Tasks that are not done.
     virtual std::size_t unfinished() const = 0;
 
-    /// Nothing can be submitted any more.
+    /// Nothing can be submitted after this call.
     virtual void close() noexcept = 0;
     virtual bool is_closed() const noexcept = 0;
-    /// Waits until all is done and the workers are gone. Returns false when the deadline passed first.
+    /// Waits until all tasks are done and the workers have left. Returns false if the deadline passes
+    /// first.
     virtual bool join(Deadline deadline) = 0;
     virtual void cancel_waiting() noexcept = 0;
-    /// Ends the workers at once where that can be done, and cancels all that is not done.
+    /// Kills the workers where that can be done, and cancels unfinished tasks.
     virtual void terminate() noexcept = 0;
-    /// For the end of the pool's scope, and of the program: no more is submitted, all is done, or cancelled
-    /// where it has not begun. Does nothing in a copy of the process that made the backend. Returns false if
-    /// there was nothing to do.
+    /// For the end of the pool's scope, and of the program: closes the pool and waits until all tasks
+    /// are done; cancels those that have not begun, if that is asked for. Does nothing in a copy of the
+    /// process that made the backend. Returns false if there was nothing to do.
     virtual bool finish(bool cancel_what_waits) noexcept = 0;
-    /// The calling thread has called exit(). If others would wait for what it does for this backend (it hears
-    /// the answers, and was in a callback; it is one of the workers), they do no more.
+    /// The calling thread has called exit(). Threads that would wait for what it does for this backend
+    /// (it is in a callback, as the leader that receives results; it is a worker thread) wait no
+    /// longer.
     virtual void leave() noexcept = 0;
     virtual std::vector<int> worker_pids() const = 0;
 };

@@ -1,7 +1,7 @@
 // imap: results one after the other, from a range that may be endless.
 //
-// Threads: one at a time for each range of results.
-// Death: as the pool's.
+// Thread safety: one thread at a time for each range of results.
+// Crash safety: as the pool's.
 #pragma once
 
 #include <chorus/detail/contract.hpp>
@@ -28,8 +28,8 @@ namespace chorus::inline v0 {
 
 namespace detail::pool {
 
-/// Takes items from a range, a few at a time. If the range throws it ends there, as a generator does, and
-/// those that were to go with the one that could not be had are lost, as with Python's.
+/// Takes items from a range, a few at a time. If the range throws it ends there, as a generator does,
+/// and those that were to go with the one that could not be had are lost, as with Python's.
 template <class View>
 class Source {
 public:
@@ -65,7 +65,7 @@ private:
     bool is_over_ = false;
 };
 
-/// A chunk that was submitted, and the bytes that it has on its way.
+/// A chunk that was submitted, and its bytes in flight.
 template <class Part>
 struct OnTheWay {
     Future<Part> future;
@@ -77,8 +77,8 @@ struct Window {
     std::size_t bytes;
 };
 
-/// Submits the next chunk; returns nothing at the end of the range. A virtual function, because std::function
-/// compiles to three times as much code for each call site.
+/// Submits the next chunk; returns nothing at the end of the range. A virtual function, because
+/// std::function compiles to three times as much code for each call site.
 template <class Part>
 class Feed {
 public:
@@ -95,7 +95,8 @@ private:
     Function function_;
 };
 
-/// A range of results, to be iterated once. Dropped before its end, it cancels what no worker has begun.
+/// A range of results, to be iterated once. Dropped before its end, it cancels what no worker has
+/// begun.
 template <class Result, bool ordered>
 class Results {
     using Part = std::vector<Result>;
@@ -105,8 +106,8 @@ public:
     Results(Feed feed, Window window, std::shared_ptr<ProgressMeter> meter)
         : state_(std::make_unique<State>(std::move(feed), window, std::move(meter))) {}
 
-    /// The next result; nothing at the end. Throws: what became of it instead, TimedOut; it may be called
-    /// again.
+    /// The next result; nothing at the end. Throws: what became of it instead, TimedOut; it may be
+    /// called again.
     std::optional<Result> next(Deadline deadline = {}) { return state_->next(deadline); }
 
 private:
@@ -182,15 +183,15 @@ private:
                     if constexpr (!ordered) arrivals_.expect(Access::state(next->future));
                     on_the_way_.push_back(std::move(*next));
                 } catch (...) {
-                    // Of the range, or of a pool that takes no more: told when its turn has come, and the
-                    // last.
+                    // Of the range, or of a pool that takes no more: told when its turn has come, and
+                    // the last.
                     failure_ = std::current_exception();
                     at_end_ = true;
                 }
             }
         }
 
-        // The next one that has ended; it is not on its way any more.
+        // The next one that has ended; it is not in flight any more.
         Future<Part> take(Deadline deadline) {
             auto which = on_the_way_.begin();
             if constexpr (ordered) {

@@ -62,8 +62,8 @@ struct Threads {
     }
 };
 
-/// A function that each worker calls before its first task: `.initializer = setup`, `.initializer = {setup,
-/// 3}`.
+/// A function that each worker calls before its first task: `.initializer = setup`, `.initializer =
+/// {setup, 3}`.
 template <class Kind>
 class Initializer {
 public:

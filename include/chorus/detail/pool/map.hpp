@@ -1,7 +1,7 @@
 // map: a call for each item, many items to a task, and their results gathered in order.
 //
-// Threads: as the pool's.
-// Death: as the pool's; a chunk of items is a task.
+// Thread safety: as the pool's.
+// Crash safety: as the pool's; a chunk of items is a task.
 #pragma once
 
 #include <chorus/detail/contract.hpp>
@@ -65,7 +65,7 @@ struct Collected {
     using Item = std::conditional_t<std::is_void_v<Result>, std::monostate, Result>;
 };
 
-/// Some of a job's items, which its chunks share. Numbers may be where somebody else keeps them: in the
+/// Some of a job's items, which its chunks share. Numbers may lie in memory of another owner: in the
 /// message, for a worker process.
 template <class Item>
 class Slice {
@@ -82,7 +82,8 @@ public:
 
     std::size_t size() const noexcept { return size_; }
 
-    /// What is written and is not a piece of memory has its items to itself: each may be taken only once.
+    /// What is written and is not a piece of memory has its items to itself: each may be taken only
+    /// once.
     template <bool is_written>
     Slice part(std::size_t from, std::size_t to) const {
         if constexpr (is_written && !of_numbers) {
@@ -244,8 +245,8 @@ private:
 
 /// The chunks of a map.
 ///
-/// Each chunk that completes writes its own part only. The one that decrements the count of unfinished chunks
-/// to zero gathers the results.
+/// Each chunk that completes writes its own part only. The one that decrements the count of unfinished
+/// chunks to zero gathers the results.
 class Chunks : public std::enable_shared_from_this<Chunks> {
 public:
     virtual ~Chunks() = default;
@@ -254,7 +255,8 @@ public:
 
     /// Registers a submitted chunk.
     void add(std::size_t number, const std::shared_ptr<worker::FutureState>& chunk);
-    /// After a failed submission: cancels the chunks submitted so far, and returns when none of them runs.
+    /// After a failed submission: cancels the chunks submitted so far, and returns when none of them
+    /// runs.
     void give_up_and_wait();
 
 protected:

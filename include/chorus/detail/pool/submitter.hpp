@@ -72,8 +72,8 @@ public:
                       "pool.map: the function cannot be called with an item of the range");
         using Result = std::decay_t<std::invoke_result_t<Each&, Item&>>;
         const auto items = [&] {
-            // Threads read numbers where the caller has them, if it waits; for processes they may have to be
-            // serialised again after the caller has returned.
+            // Threads read numbers where the caller has them, if it waits; for processes they may have
+            // to be serialised again after the caller has returned.
             if constexpr (waits && !Kind::travels && std::ranges::contiguous_range<Range> &&
                           std::ranges::sized_range<Range> && Slice<Item>::of_numbers) {
                 return Slice<Item>(std::span<const Item>(std::ranges::data(range), std::ranges::size(range)));

@@ -1,7 +1,7 @@
-// A task of a pool: a call, its future, and what is known of it on its way.
+// A task of a pool: a call, its future, and the state of its present attempt.
 //
-// Threads: the pool's backend hands it from thread to thread, one at a time.
-// Death: of the worker that runs it: the backend fails its future, or gives the task out again.
+// Thread safety: the pool's backend hands it from thread to thread, one at a time.
+// Crash safety: if the worker that runs it dies, the backend fails its future or gives the task out again.
 #pragma once
 
 #include <chorus/detail/contract.hpp>
@@ -35,12 +35,13 @@ public:
     virtual worker::FutureState& future() noexcept = 0;
     /// Writes the call. Requires: it travels.
     virtual void encode(message::Writer& out) const = 0;
-    /// Takes the value that came back, which ends the future. Throws: DecodeError and what reading the value
-    /// throws.
+    /// Takes the value that came back, which ends the future. Throws: DecodeError and what reading the
+    /// value throws.
     virtual void take_value(message::Reader& in) = 0;
     /// Runs the call here; its value or exception ends the future.
     void run() noexcept;
-    /// Function and arguments go when they are not needed any more, however long somebody keeps the future.
+    /// Function and arguments go when they are not needed any more, however long a caller keeps the
+    /// future.
     virtual void drop_call() noexcept = 0;
     virtual std::string function_name() const = 0;
 
@@ -70,7 +71,8 @@ protected:
 
 using TaskPointer = std::shared_ptr<Task>;
 
-/// A task that is its own future's state: one allocation for both. `travels`: its result comes as bytes.
+/// A task that is its own future's state: one allocation for both. `travels`: its result comes as
+/// bytes.
 template <class Result, bool travels = true>
 class TypedTask : public worker::TypedFutureState<Result>, public Task {
 public:
@@ -145,8 +147,8 @@ private:
 template <bool travels, class Function, class... Args>
 using TaskOf = CallTask<travels, TypedTask<message::ResultOf<Function, Args...>, travels>, Function, Args...>;
 
-// Storage for a task beside its reference count, as std::make_shared allocates it, but compiled for each size
-// and alignment instead of for each task type.
+// Storage for a task beside its reference count, as std::make_shared allocates it, but compiled for
+// each size and alignment instead of for each task type.
 template <std::size_t size, std::size_t alignment>
 struct TaskMemory {
     TaskMemory() noexcept {}  // leaves the bytes uninitialised
