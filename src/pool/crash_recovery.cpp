@@ -46,7 +46,7 @@ void CrashRecovery::search_for_lost() {
         }
         state_.to_search.clear();
     }
-    for (const auto& [through, id] : lost) channels_.post(through, {id, 0, AnswerHeader::lost_with_note});
+    for (const auto& [through, id] : lost) channels_.post(through, {id, 0, AnswerHeader::lost_with_status});
 }
 
 void CrashRecovery::read_older() {

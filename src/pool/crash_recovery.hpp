@@ -11,7 +11,7 @@
 //      task. Such a task has three properties: a worker has taken it (tasks that were not taken have
 //      been given out elsewhere); no living worker's status names it (a worker's status names a task
 //      before the worker takes it, and until its answer is in the queue); and no answer to it is read
-//      before the message `lost_with_note`.
+//      before the message `lost_with_status`.
 //
 // Thread safety: the backend's thread; the functions that handle messages are the leader's. Requires:
 // no lock.

@@ -217,7 +217,7 @@ void ProcessBackend::handle(ReceivedResult& received) {
         case AnswerHeader::not_initialised: return handle_not_initialised(received);
         case AnswerHeader::died: return deaths_.handle(header.worker);
         case AnswerHeader::look_again: return deaths_.run_elsewhere(header.id);
-        case AnswerHeader::lost_with_note: return recovery_.handle_lost(header.id);
+        case AnswerHeader::lost_with_status: return recovery_.handle_lost(header.id);
         case AnswerHeader::generation_over: return recovery_.handle_generation_over(header.worker);
         case AnswerHeader::wake_up: return;
     }

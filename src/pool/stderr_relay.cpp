@@ -19,14 +19,14 @@ constexpr int standard_error = 2;
 // The thread, and the pipes that it reads. It is never destroyed.
 class Relay {
 public:
-    void add(const std::shared_ptr<StderrRelay>& words) {
+    void add(const std::shared_ptr<StderrRelay>& stream) {
         const std::lock_guard guard(mutex_);
         const auto tag = ++last_;
-        words_.emplace(tag, words);
+        streams_.emplace(tag, stream);
         try {
-            ready_.add(words->descriptor(), tag);
+            ready_.add(stream->descriptor(), tag);
         } catch (...) {
-            words_.erase(tag);
+            streams_.erase(tag);
             throw;
         }
     }
@@ -43,31 +43,31 @@ public:
 
 private:
     void receive(std::uint64_t tag) {
-        const auto words = find(tag);
+        const auto stream = find(tag);
         try {
-            if (words->receive()) return;
+            if (stream->receive()) return;
         } catch (...) {  // it cannot be listened to any more
             remove(tag);
-            words->end();
+            stream->end();
             throw;
         }
         remove(tag);
-        words->end();
+        stream->end();
     }
 
     std::shared_ptr<StderrRelay> find(std::uint64_t tag) {
         const std::lock_guard guard(mutex_);
-        return words_.at(tag);
+        return streams_.at(tag);
     }
     void remove(std::uint64_t tag) {
         const std::lock_guard guard(mutex_);
-        ready_.remove(words_.at(tag)->descriptor());
-        words_.erase(tag);
+        ready_.remove(streams_.at(tag)->descriptor());
+        streams_.erase(tag);
     }
 
     std::mutex mutex_;
     platform::ReadySet ready_;
-    std::map<std::uint64_t, std::shared_ptr<StderrRelay>> words_;
+    std::map<std::uint64_t, std::shared_ptr<StderrRelay>> streams_;
     std::uint64_t last_ = 0;
 };
 
@@ -106,9 +106,9 @@ Relay& running_relay() {
 }  // namespace
 
 std::shared_ptr<StderrRelay> StderrRelay::pass_on(platform::FileDescriptor reading_end) {
-    auto words = std::make_shared<StderrRelay>(std::move(reading_end));
-    running_relay().add(words);
-    return words;
+    auto stream = std::make_shared<StderrRelay>(std::move(reading_end));
+    running_relay().add(stream);
+    return stream;
 }
 
 // Not more at a time: other workers write too.

@@ -59,9 +59,9 @@ struct AnswerHeader {
         not_initialised,  ///< then the exception
         died,             ///< a worker
         look_again,       ///< for a task that may be lost with a worker that had not begun it
-        lost_with_note,   ///< a task that no worker's status names any more
-        generation_over,  ///< `worker` is the number of channels from which nothing more comes
-        wake_up           ///< nothing more
+        lost_with_status,  ///< a task that no worker's status names any more
+        generation_over,   ///< `worker` is the number of channels from which nothing more comes
+        wake_up            ///< nothing more
     };
     std::uint64_t id = 0;  ///< of the task
     std::uint32_t worker = 0;
