@@ -15,8 +15,11 @@ Putting::Putting(QueueCore& core, std::size_t bytes, Deadline deadline,
     holds_ = first_ != nullptr;
     if (holds_) [[likely]]
         return;
-    holds_ = core.begin_put(bytes, deadline, attachments);
-    if (holds_) first_ = core.add(bytes);
+    if (!core.begin_put(bytes, deadline, attachments)) return;
+    HeldSide held(core.queue().state.puts);  // this scope's destructor does not run if add() throws
+    first_ = core.add(bytes);
+    held.hand_over();
+    holds_ = true;
 }
 void Putting::end() noexcept { core_.end_put(); }
 std::byte* Putting::add(std::size_t bytes) { return core_.add(bytes); }
@@ -26,11 +29,13 @@ void Putting::commit() {
     holds_ = false;
 }
 
+LongMessage::LongMessage(QueuePointer core, std::uint32_t block) noexcept
+    : core_(std::move(core)), block_(block), copy_(memory::copy_number()) {}
+// Delegates first: so the destructor frees the block if it cannot be mapped.
 LongMessage::LongMessage(QueuePointer core, std::size_t bytes, Deadline deadline)
-    : core_(std::move(core)),
-      block_(core_->take_block(bytes, deadline)),
-      copy_(memory::copy_number()),
-      bytes_(core_->rings().blocks.bytes(block_, bytes).first(bytes)) {}
+    : LongMessage(core, core->take_block(bytes, deadline)) {
+    bytes_ = core_->rings().blocks.bytes(block_, bytes).first(bytes);
+}
 LongMessage::LongMessage(LongMessage&& other) noexcept
     : core_(std::move(other.core_)),
       block_(other.block_),
@@ -101,14 +106,11 @@ Getting::Getting(QueueCore& core, Deadline deadline) : core_(core), block_(Block
         holds_ = true;
         return;
     }
-    holds_ = core.begin_get(deadline);
-    if (!holds_) return;
-    try {
-        next();
-    } catch (...) {
-        end();
-        throw;
-    }
+    if (!core.begin_get(deadline)) return;
+    HeldSide held(core.queue().state.gets);
+    next();
+    held.hand_over();
+    holds_ = true;
 }
 bool Getting::next() {
     Message message;

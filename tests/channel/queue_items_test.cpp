@@ -11,9 +11,11 @@
 #include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <channel/channel_support.hpp>
 #include <support/sanitizers.hpp>
+#include "channel/queue_core.hpp"
 
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -810,7 +812,33 @@ TEST_P(QueueItems, epoll_hears_of_each_item_that_comes_after_it_was_drained) {
     child.join();
 }
 
-// ---- errors of the socket ----------------------------------------------------------------------
+// ---- errors of the system ----------------------------------------------------------------------
+
+TEST(QueueOf, memory_that_cannot_be_mapped_is_free_again) {
+    if (under_sanitizer) GTEST_SKIP() << "it has reserved the address space";
+    mp::Queue<std::string> queue;
+    const auto file_size = [&] {
+        struct stat file {};
+        ::fstat(chorus::detail::Access::state(queue)->region()->descriptor(), &file);
+        return file.st_size;
+    };
+    queue.put(pattern(mib, 1));
+    queue.get();
+    std::vector<off_t> sizes;
+    rlimit before{};
+    ::getrlimit(RLIMIT_AS, &before);
+    std::size_t pages = 0;
+    std::ifstream("/proc/self/statm") >> pages;
+    const rlimit little{pages * static_cast<std::size_t>(::getpagesize()) + 4 * mib, before.rlim_max};
+    for (int i = 0; i < 3; ++i) {
+        ::setrlimit(RLIMIT_AS, &little);
+        EXPECT_THROW(queue.loan(8 * mib), chorus::OsError);
+        ::setrlimit(RLIMIT_AS, &before);
+        sizes.push_back(file_size());
+    }
+    EXPECT_THAT(sizes, testing::Each(sizes[0]));
+    EXPECT_EQ(queue.loan(8 * mib).span().size(), 8 * mib);
+}
 
 // While it lives the descriptor is no socket: a call that has to send on it fails.
 class NoSocket {

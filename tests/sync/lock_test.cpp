@@ -296,7 +296,7 @@ EACH_WAY_TEST(Lock, unique_lock_with_timeouts) {
 }
 
 EACH_WAY_TEST(Lock, test_releasing_unacquired_lock) {
-    EXPECT_THAT(message_of<chorus::UsageError>([&] { this->lock_.release(); }), HasSubstr("nobody holds"));
+    EXPECT_THAT(message_of<chorus::UsageError>([&] { this->lock_.release(); }), HasSubstr("not held"));
     EXPECT_FALSE(this->lock_.locked());
     this->lock_.acquire();
     this->lock_.release();

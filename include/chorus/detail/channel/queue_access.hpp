@@ -76,6 +76,8 @@ public:
     const QueuePointer& core() const noexcept { return core_; }
 
 private:
+    LongMessage(QueuePointer core, std::uint32_t block) noexcept;
+
     QueuePointer core_;
     std::uint32_t block_;
     std::uint32_t copy_;  ///< of the process: to another copy it is not lent
