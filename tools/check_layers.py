@@ -178,8 +178,7 @@ class Check:
     def check_file(self, path):
         self.check_shown(path)
         self.check_guard(path)
-        if is_contract(path):
-            self.check_words(path)
+        self.check_words(path)
         self.check_names_of_rooms(path)
         for number, mark, header in self.includes(path):
             self.check_include(path, number, mark, header)

@@ -8,8 +8,8 @@
 #include <chorus/errors.hpp>
 #include "memory/damage.hpp"
 #include "platform/fork_mutex.hpp"
-#include "platform/os_process.hpp"
 #include "platform/page.hpp"
+#include "platform/process_id.hpp"
 
 namespace chorus::inline v0::detail::channel {
 namespace {

@@ -36,7 +36,7 @@ std::optional<std::uint64_t> DescriptorPassing::send(std::span<const message::At
         const auto posted = post_number(queue_.sockets.of_puts(), number, descriptors);
         is_full_ = posted == platform::Posted::no_room;
         if (is_full_) return std::nullopt;
-        if (posted == platform::Posted::nobody_there) throw_no_receiver();
+        if (posted == platform::Posted::no_receiver) throw_no_receiver();
         state.gets.signal.filled = 1;
         if (attachments.size() <= DescriptorBatches::most_names) {
             for (std::size_t i = 0; i < attachments.size(); ++i) batches.names[i] = attachments[i].name;

@@ -9,7 +9,7 @@ namespace chorus::inline v0::detail::channel {
 // sleeper on the bell, or the sleeper finds the word changed.
 void sleep_on(const sync::Word& watched, std::uint32_t seen, const sync::Bell& bell, sync::Word& phase,
               std::uint32_t before, Deadline deadline) {
-    sync::require_somebody_else(Sharing::processes, deadline);
+    sync::require_possible_waker(Sharing::processes, deadline);
     const platform::WakesAtDeath handed_on(phase);
     const std::array<platform::WordHolds, 3> words{
         {{&bell.word(), sync::Bell::marked}, {&phase, before}, {&watched, seen}}};

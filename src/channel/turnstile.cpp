@@ -81,7 +81,7 @@ template <class Attempt>
 bool wait_until(const char* call, Side& other, Deadline deadline, Attempt attempt) {
     if (deadline.has_passed()) return false;
     if (sync::spin_until(attempt)) return true;
-    sync::require_somebody_else(Sharing::threads, deadline);
+    sync::require_possible_waker(Sharing::threads, deadline);
     trace::Wait wait(call);
     for (;;) {
         const std::uint32_t seen = other.announce_sleeper();
@@ -292,7 +292,7 @@ bool Turnstile::join(Deadline deadline) {
     if (is_all_done()) return true;
     if (deadline.has_passed()) return false;
     if (sync::spin_until(is_all_done)) return true;
-    sync::require_somebody_else(Sharing::threads, deadline);
+    sync::require_possible_waker(Sharing::threads, deadline);
     state.joiners.fetch_add(1);
     bool in_time = true;
     trace::Wait wait("Queue.join");

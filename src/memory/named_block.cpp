@@ -1,6 +1,6 @@
 #include "memory/named_block.hpp"
 
-#include "platform/os_process.hpp"
+#include "platform/random_bytes.hpp"
 
 namespace chorus::inline v0::detail::memory {
 namespace {

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "platform/fork_mutex.hpp"
-#include "platform/os_process.hpp"
 #include "platform/page.hpp"
+#include "platform/random_bytes.hpp"
 
 namespace chorus::inline v0::detail::memory {
 

@@ -6,7 +6,7 @@
 
 #include "platform/file_descriptor.hpp"
 #include "platform/fork_mutex.hpp"
-#include "platform/os_process.hpp"
+#include "platform/random_bytes.hpp"
 
 namespace chorus::inline v0 {
 namespace detail::message {

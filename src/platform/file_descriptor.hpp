@@ -79,7 +79,7 @@ void write_line(int descriptor, const std::string& text);
 /// it, also after its sender has ended.
 FileDescriptor make_mailbox();
 
-enum class Posted { yes, no_room, nobody_there };
+enum class Posted { yes, no_room, no_receiver };
 /// Sends one message with descriptors attached, without waiting.
 Posted post(int socket, std::span<const std::byte> bytes, std::span<const int> descriptors = {});
 

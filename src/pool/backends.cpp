@@ -3,7 +3,7 @@
 #include <mutex>
 
 #include "platform/fork_mutex.hpp"
-#include "platform/os_process.hpp"
+#include "platform/signals.hpp"
 #include "worker/identity.hpp"
 #include "worker/lifetime.hpp"
 

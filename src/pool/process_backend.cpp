@@ -8,6 +8,7 @@
 
 #include <chorus/detail/message/outcome.hpp>
 #include "channel/queue_core.hpp"
+#include "platform/cpus.hpp"
 #include "platform/os_thread.hpp"
 #include "pool/backends.hpp"
 #include "pool/task_failure.hpp"

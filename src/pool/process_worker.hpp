@@ -10,7 +10,8 @@
 
 #include <chorus/detail/channel/queue_access.hpp>
 #include <chorus/detail/message/callable.hpp>
-#include "platform/os_process.hpp"
+#include "platform/file_descriptor.hpp"
+#include "platform/signal_mask.hpp"
 #include "pool/worker_status.hpp"
 
 namespace chorus::inline v0::detail::pool {

@@ -2,7 +2,7 @@
 
 #include <csignal>
 
-#include "platform/os_process.hpp"
+#include "platform/signals.hpp"
 
 namespace chorus::inline v0::detail::pool {
 

@@ -8,8 +8,8 @@
 
 #include "memory/region.hpp"
 #include "platform/fork_mutex.hpp"
-#include "platform/os_process.hpp"
 #include "platform/os_thread.hpp"
+#include "platform/signal_mask.hpp"
 
 namespace chorus::inline v0::detail::pool {
 namespace {

@@ -13,7 +13,7 @@
 #include <chorus/thread.hpp>
 #include <chorus/thread_queue.hpp>
 #include "memory/region.hpp"
-#include "platform/os_process.hpp"
+#include "platform/cpus.hpp"
 #include "pool/backends.hpp"
 #include "pool/budget.hpp"
 #include "pool/pool_counters.hpp"

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "platform/os_process.hpp"
 #include "platform/os_thread.hpp"
+#include "platform/signal_mask.hpp"
 
 namespace chorus::inline v0::detail::pool {
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "memory/region.hpp"
+#include "platform/signals.hpp"
 #include "pool/process_worker.hpp"
 #include "worker/report.hpp"
 

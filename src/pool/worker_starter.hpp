@@ -5,7 +5,7 @@
 // posted.
 #pragma once
 
-#include "platform/os_process.hpp"
+#include "platform/signal_mask.hpp"
 #include "pool/pool_state.hpp"
 
 namespace chorus::inline v0::detail::pool {

@@ -20,7 +20,7 @@
 #include <optional>
 #include <vector>
 
-#include "platform/os_process.hpp"
+#include "platform/process_id.hpp"
 #include "pool/channels.hpp"
 #include "pool/stderr_relay.hpp"
 #include "pool/worker_status.hpp"

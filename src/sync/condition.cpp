@@ -47,7 +47,7 @@ bool ConditionBase::wait(Deadline deadline) const {
     const std::uint32_t depth = lock.depth;
     bool notified_in_time = false;
     auto taken = LockState::Taken::cleanly;
-    detail::sync::require_somebody_else(state_->list.sharing.get("the condition"), deadline);
+    detail::sync::require_possible_waker(state_->list.sharing.get("the condition"), deadline);
     {
         detail::sync::Waiter waiter(state_->list);
         lock.give_back();

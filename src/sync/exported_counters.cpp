@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "platform/os_process.hpp"
+#include "platform/process_id.hpp"
 #include "sync/shared_runtime.hpp"
 
 namespace chorus::inline v0::detail::sync {

@@ -3,8 +3,8 @@
 #include <string>
 
 #include <chorus/errors.hpp>
-#include "platform/os_process.hpp"
 #include "platform/os_thread.hpp"
+#include "platform/process_id.hpp"
 #include "sync/lock_state.hpp"
 #include "sync/make.hpp"
 

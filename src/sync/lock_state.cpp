@@ -3,7 +3,7 @@
 #include <array>
 #include <string>
 
-#include "platform/os_process.hpp"
+#include "platform/process_id.hpp"
 
 namespace chorus::inline v0::detail::sync {
 
@@ -84,7 +84,7 @@ bool LockState::is_held_here(Sharing sharing) const noexcept {
 
 LockState::Taken LockState::take_after_sleep(Sharing sharing, std::uint32_t self, Deadline deadline,
                                              const char* call) {
-    require_somebody_else(is_held_here(sharing) ? Sharing::threads : sharing, deadline);
+    require_possible_waker(is_held_here(sharing) ? Sharing::threads : sharing, deadline);
     trace::Wait wait(call);
     wait.begins();
     const Head head(sharing, queue_, deadline);

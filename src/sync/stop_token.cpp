@@ -5,8 +5,8 @@
 #include <thread>
 
 #include "memory/region.hpp"
-#include "platform/os_process.hpp"
 #include "platform/os_thread.hpp"
+#include "platform/signal_mask.hpp"
 #include "sync/event_state.hpp"
 
 namespace chorus::inline v0 {

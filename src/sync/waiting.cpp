@@ -32,7 +32,7 @@ void refuse_endless_waits(bool is_last_process) noexcept {
 
 void allow_endless_waits() noexcept { waits_may_be_endless = false; }
 
-void require_somebody_else(Sharing sharing, Deadline deadline) {
+void require_possible_waker(Sharing sharing, Deadline deadline) {
     if (!waits_may_be_endless.load(std::memory_order_relaxed) || !deadline.is_never()) return;
     if ((sharing == Sharing::processes && !no_other_process) || platform::running_threads() > 1) return;
     throw UsageError(
@@ -67,7 +67,7 @@ void Bell::wake_sleepers(Sharing sharing, std::uint32_t most) noexcept {
 
 bool sleep(Sharing sharing, const Word& watched, std::uint32_t seen, const Bell& bell, Deadline deadline,
            std::span<const ParticipantId> watched_participants) {
-    require_somebody_else(sharing, deadline);
+    require_possible_waker(sharing, deadline);
     std::array<platform::WordHolds, platform::most_words_to_wait_on> words;
     // The watched word comes last: the kernel begins to wait on each as it goes. If a waker changes the
     // word and is killed before it rings, the kernel must find the sleeper on the bell already.

@@ -42,7 +42,7 @@ void refuse_endless_waits(bool is_last_process) noexcept;
 /// In a copy of the process: it is not ending.
 void allow_endless_waits() noexcept;
 /// Throws: UsageError if a wait for an object of this sharing could never end.
-void require_somebody_else(Sharing sharing, Deadline deadline);
+void require_possible_waker(Sharing sharing, Deadline deadline);
 
 /// Where sleepers are woken. The mark says that there are some, or may be.
 class Bell {

@@ -95,9 +95,9 @@ void FutureState::wait_done(Deadline deadline) const {
 
 bool FutureState::sleep_until_done(Deadline deadline) const {
     if (sync::spin_until([this] { return is_done(); })) return true;
-    sync::require_somebody_else(Sharing::threads, deadline);
+    sync::require_possible_waker(Sharing::threads, deadline);
     for (;;) {
-        const std::uint32_t seen = word_.fetch_or(somebody_waits) | somebody_waits;
+        const std::uint32_t seen = word_.fetch_or(has_waiters) | has_waiters;
         if ((seen & step_mask) >= cancelled) return true;
         if (!platform::futex_wait(word_, seen, deadline) && !is_done()) return false;
     }
@@ -112,7 +112,7 @@ void FutureState::stop() {
 bool FutureState::move_to_ending(bool from_running) noexcept {
     std::uint32_t seen = word_.load();
     while ((seen & step_mask) == pending || (from_running && (seen & step_mask) == running)) {
-        if (word_.compare_exchange_weak(seen, (seen & somebody_waits) | ending)) return true;
+        if (word_.compare_exchange_weak(seen, (seen & has_waiters) | ending)) return true;
     }
     return false;
 }
@@ -149,7 +149,7 @@ void FutureState::give_up(std::exception_ptr error) noexcept {
 
 void FutureState::end_as(Step step) noexcept {
     stopper_ = nullptr;  // it may hold a descriptor
-    if ((word_.exchange(step) & somebody_waits) != 0) platform::futex_wake_all(word_);
+    if ((word_.exchange(step) & has_waiters) != 0) platform::futex_wake_all(word_);
     if (helper_) helper_->wake_waiting();  // only this thread resets it
     Callback* newest = lock_callbacks();
     const auto helping = std::move(helper_);
@@ -201,7 +201,7 @@ void FutureState::remove_callback(Callback* callback) noexcept {
 bool FutureState::set_running() noexcept {
     std::uint32_t seen = word_.load();
     while ((seen & step_mask) == pending) {
-        if (word_.compare_exchange_weak(seen, (seen & somebody_waits) | running)) return true;
+        if (word_.compare_exchange_weak(seen, (seen & has_waiters) | running)) return true;
     }
     return (seen & step_mask) == running;
 }
@@ -209,7 +209,7 @@ bool FutureState::set_running() noexcept {
 void FutureState::set_pending() noexcept {
     std::uint32_t seen = word_.load();
     while ((seen & step_mask) == running) {
-        if (word_.compare_exchange_weak(seen, (seen & somebody_waits) | pending)) return;
+        if (word_.compare_exchange_weak(seen, (seen & has_waiters) | pending)) return;
     }
 }
 

@@ -939,7 +939,7 @@ TEST(QueueOf, copies_made_by_a_plain_fork_know_each_other) {
     }
 }
 
-TEST(QueueOf, one_killed_in_join_keeps_nobody_there) {
+TEST(QueueOf, one_killed_in_join_keeps_no_receiver) {
     for (int round = 0; round < rounds(50); ++round) {
         mp::Queue<int> queue;
         queue.put(round);

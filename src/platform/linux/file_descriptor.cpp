@@ -227,7 +227,7 @@ Posted post(int socket, std::span<const std::byte> bytes, std::span<const int> d
     const int code = send_one(socket, bytes, descriptors, MSG_DONTWAIT);
     if (code == 0) return Posted::yes;
     if (code == EAGAIN || code == ENOBUFS) return Posted::no_room;
-    if (means_gone(code)) return Posted::nobody_there;
+    if (means_gone(code)) return Posted::no_receiver;
     throw os_error("send a message with " + std::to_string(descriptors.size()) + " descriptors", code);
 }
 

@@ -64,9 +64,9 @@ public:
     /// Throws: TimedOut when the deadline passes first.
     void wait_done(Deadline deadline) const;
 
-    /// What ends the work once it runs; without it running work is not cancelled. What it throws is reported
-    /// on stderr.
-    /// Requires: nobody else has the future yet.
+    /// Sets what ends the work once it runs; without it running work is not cancelled. Its exceptions are
+    /// reported on stderr.
+    /// Requires: no other thread has the future yet.
     void set_stopper(std::function<void()> stop);
     bool cancel();
 
@@ -83,7 +83,7 @@ public:
     /// Waits for another future as it waits for itself: who can do something for this one meanwhile does.
     /// Returns false when the deadline passed first.
     bool help_until(const FutureState& goal, Deadline deadline) const;
-    /// Null once the future has ended: somebody may keep it when its pool, and what that holds, is long gone.
+    /// Null once the future has ended: a kept future must not keep its pool's descriptors.
     std::shared_ptr<Helper> helper() const noexcept;
 
     /// Returns false if it is done already: by cancel().
@@ -95,13 +95,13 @@ public:
 
 protected:
     [[noreturn]] static void throw_taken();
-    /// From now on only the caller may end it, and must. Returns false if it is done, or somebody else is at
+    /// From now on only the caller may end it, and must. Returns false if it is done, or another thread ends
     /// it.
     bool begin_to_end() noexcept;
     void end() noexcept;
     void give_up(std::exception_ptr error) noexcept;
 
-    /// Whether it runs although nobody has said so: asked of what is pending.
+    /// Whether it runs although set_running() was not called: asked of a pending future.
     virtual bool has_begun() const noexcept { return false; }
     /// Whether the work can be ended once it runs.
     virtual bool can_stop() const noexcept { return stopper_ != nullptr; }
@@ -116,7 +116,7 @@ private:
         cancelled,
         finished,
         step_mask = 7,
-        somebody_waits = 8
+        has_waiters = 8
     };
 
     bool move_to_ending(bool from_running) noexcept;
@@ -126,7 +126,7 @@ private:
     mutable std::atomic<std::uint32_t> word_{pending};
     std::exception_ptr error_;
     std::function<void()> stopper_;
-    /// The newest first; the lowest bit: somebody changes them, or the helper.
+    /// The newest first; the lowest bit locks the list and the helper.
     mutable std::atomic<std::uintptr_t> callbacks_{0};
     std::shared_ptr<Helper> helper_;
 };
