@@ -1,8 +1,0 @@
-chorus_test(channel/queue)
-chorus_test(channel/queue_items)
-chorus_test(channel/thread_queue)
-chorus_test(channel/attempts)
-chorus_test(channel/pipe)
-chorus_test(channel/wait)
-chorus_test(channel/file_descriptor)
-chorus_test(channel/hostile)

@@ -1,3 +1,0 @@
-chorus_test(memory/raw_value)
-chorus_test(memory/shared_memory)
-chorus_test(memory/shareable_list)

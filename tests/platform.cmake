@@ -1,6 +1,0 @@
-chorus_test(platform/deadline TOGETHER)
-chorus_test(platform/look TOGETHER)
-chorus_test(platform/modules TOGETHER)
-target_link_libraries(platform_modules_test PRIVATE thread_library)
-chorus_test(platform/debug_info)
-target_link_libraries(platform_debug_info_test PRIVATE thread_library)
