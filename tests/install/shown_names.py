@@ -25,7 +25,7 @@ def names(options, *files):
 
 
 def own_words(name):
-    """The words of a name up to its arguments: chorus, sync, BasicLock, acquire."""
+    """The words of a name up to its arguments: chorus, v0, BasicLock, acquire."""
     return re.findall(r"\w+", re.split(r"[(<\[]", MADE_OF_NAMES.sub("", name))[0])
 
 
@@ -43,12 +43,12 @@ def main():
     wrong = []
     for name in sorted(shown):
         words = own_words(name)
-        if words[:1] != ["chorus"] or words[1] == "platform" or not set(words) <= public_words:
+        if words[:2] != ["chorus", "v0"] or words[2:4] == ["detail", "platform"] or not set(words) <= public_words:
             wrong.append(f"shown, but in no public header: {name}")
     asked_for = {name for name in names(["--undefined-only"], *users) if name.startswith("chorus::")}
     defined_by_users = names(["--defined-only"], *users)
     wrong += [f"asked for by a program, but not shown: {name}" for name in sorted(asked_for - defined_by_users - shown)]
-    wrong += [f"an exception's type is not shown: {name}" for name in exceptions if f"typeinfo for chorus::{name}" not in shown]
+    wrong += [f"an exception's type is not shown: {name}" for name in exceptions if f"typeinfo for chorus::v0::{name}" not in shown]
     print(f"{len(shown)} names are shown; {len(asked_for)} are asked for by {len(users)} object files", *wrong, sep="\n")
     return 1 if wrong else 0
 
