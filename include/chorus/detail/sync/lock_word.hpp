@@ -24,6 +24,10 @@
 
 #include <chorus/detail/sharing.hpp>
 
+namespace chorus::inline v0::detail::sync {
+class LockState;
+}
+
 #pragma GCC visibility push(default)  // the shared library shows what is declared here
 
 namespace chorus::inline v0::detail::sync {
@@ -37,8 +41,6 @@ template <Sharing sharing>
 inline std::uint32_t known_name() noexcept {
     return sharing == Sharing::threads ? number_of_this_thread : participant_of_this_thread;
 }
-
-class LockState;
 
 class LockWord {
 public:
