@@ -1,4 +1,4 @@
-// 3.5: a process that crashes harms no other; the one who asked gets a report of the crash.
+// 3.5: a process that crashes harms no other; the caller gets a report of the crash.
 #include <chrono>
 #include <thread>
 

@@ -1,6 +1,6 @@
 // The list of what to fetch, and where each goes.
 //
-// Threads: pure functions.
+// Thread safety: pure functions.
 #pragma once
 
 #include <string>

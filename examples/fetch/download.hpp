@@ -1,7 +1,7 @@
 // One address into one file, by libcurl.
 //
-// Threads: each has its own connection, which it keeps for the next address of the same server.
-// Death: who is killed while it writes leaves the temporary file, which the next run writes over.
+// Thread safety: each thread has its own connection, kept for the next address of the same server.
+// Crash safety: a process killed while it writes leaves the temporary file. The next run overwrites it.
 #pragma once
 
 #include <cstdint>

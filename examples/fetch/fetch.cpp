@@ -2,9 +2,9 @@
 //
 //     fetch urls.txt files --workers 50 --with threads
 //
-// Who downloads waits for the other side nearly all of the time, so there may be many more workers than CPUs,
-// and threads are what is wanted: they cost little and there is nothing to share. Fifty of them take as long
-// as the slowest download.
+// A download waits for the other side nearly all of the time, so there may be many more workers than
+// CPUs, and threads are what is wanted: they cost little and there is nothing to share. Fifty take
+// as long as the slowest download.
 #include <algorithm>
 #include <chrono>
 #include <csignal>

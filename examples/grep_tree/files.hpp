@@ -1,6 +1,6 @@
 // The regular files below a directory.
 //
-// Threads: a pure function of the file system.
+// Thread safety: a pure function of the file system.
 #pragma once
 
 #include <string>

@@ -3,7 +3,7 @@
 // Without a terminal the lines are written as they are and there is no bar; nor is there one with NO_PROGRESS
 // in the environment.
 //
-// Threads: any.
+// Thread safety: any thread may call it.
 #pragma once
 
 #include <chrono>

@@ -2,10 +2,10 @@
 //
 // std::regex goes one call deeper for each character that a repetition takes. On a line of some ten thousand
 // characters that is the end of the stack, and a crash. A pattern such as (x*)*y makes it try for longer than
-// anybody waits. Both are left as they are: that is what the workers are for.
+// any user waits. Both are left as they are: that is what the workers are for.
 //
-// Threads: each has its own pattern.
-// Death: a worker that dies of a file has changed nothing.
+// Thread safety: each thread has its own pattern.
+// Crash safety: a worker that dies of a file has changed nothing.
 #pragma once
 
 #include <cstddef>

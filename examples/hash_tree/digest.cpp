@@ -59,8 +59,8 @@ private:
 class OpenFile {
 public:
     // Between listing and opening a file may have become a link or a FIFO: the one is refused, the
-    // other must not make the open wait for a writer. Where somebody must give up a lease first, which
-    // there is on regular files only, waiting is right.
+    // other must not make the open wait for a writer. Where its holder must give up a lease first,
+    // which there is on regular files only, waiting is right.
     explicit OpenFile(const std::string& path) : descriptor_(::open(path.c_str(), flags | O_NONBLOCK)) {
         if (descriptor_ < 0 && errno == EWOULDBLOCK) descriptor_ = ::open(path.c_str(), flags);
         if (descriptor_ < 0) throw_errno();

@@ -1,6 +1,6 @@
 // SHA-256 of files, and the line that sha256sum prints for one.
 //
-// Threads: any number at once; each call has its own buffer and context.
+// Thread safety: any number of threads at once; each call has its own buffer and context.
 #pragma once
 
 #include <cstdint>

@@ -2,7 +2,7 @@
 //
 //     [##########··········]  1234/2345 files   812.3 MB/s   0:03 left
 //
-// Threads: add() may be called from any thread.
+// Thread safety: add() may be called from any thread.
 #pragma once
 
 #include <chrono>

@@ -7,10 +7,10 @@
 // Back-pressure: a stage whose successor is slow waits in put(). What is given out and not written is bounded
 // too, so that a slow block does not make those behind it pile up.
 //
-// Threads: one, that of the caller. Workers take part through the queues only.
-// Death: a worker that dies is replaced, and all that it may have held is given out again: everything that is
-//        given out and has not come back. So a block may come back twice; the second one is dropped. Nothing
-//        is lost, and nothing is written twice.
+// Thread safety: used by one thread, the caller's. Workers take part through the queues only.
+// Crash safety: a worker that dies is replaced, and all that it may have held is given out again: every
+//               block that is given out and has not come back. So a block may come back twice; the
+//               second one is dropped. No block is lost, and none is written twice.
 #pragma once
 
 #include <chrono>
@@ -157,7 +157,7 @@ private:
     typename Kind::template Queue<Block> packed_ =
         Kind::template bounded<Block>(2 * static_cast<std::size_t>(shape_.workers), 4 * shape_.block_size);
     std::deque<Member> members_;
-    std::map<std::uint64_t, Block> arrived_;  // and not written: one before them is still on its way
+    std::map<std::uint64_t, Block> arrived_;  // and not written: one before them is still in flight
     std::size_t given_ = 0;
     std::size_t written_ = 0;
     std::uint64_t deaths_ = 0;

@@ -12,7 +12,7 @@
 //     |   -  8 |     4 | CRC-32 of the block                                         |
 //     |   -  4 |     4 | size of the block                                           |
 //
-// Threads: any number at once.
+// Thread safety: any number of threads at once.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
 // Ctrl-C as a wish to stop: the first one is noted, the second ends the program as ever.
 //
-// Threads: any may ask.
+// Thread safety: any thread may ask.
 #pragma once
 
 #include <csignal>
@@ -10,7 +10,7 @@ namespace pipeline {
 void note_interrupts();
 bool is_interrupted() noexcept;
 
-/// While it lives this thread gets none, and who is started meanwhile never will.
+/// While it lives this thread gets no interrupt; threads and processes started meanwhile never get one.
 class InterruptsBlocked {
 public:
     InterruptsBlocked() noexcept;

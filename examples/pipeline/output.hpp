@@ -1,8 +1,8 @@
 // The file that is written: at any time whole members, one after the other.
 //
-// Threads: one.
-// Death: of the program while it writes leaves a part of a member at the end, which is cut off when it is
-//        opened to go on.
+// Thread safety: used by one thread.
+// Crash safety: a program that dies while it writes leaves a part of a member at the end, which is cut
+//               off when the file is opened to go on.
 #pragma once
 
 #include <cstdint>

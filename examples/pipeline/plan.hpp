@@ -1,6 +1,6 @@
 // What there is to do: the files, cut into blocks, in the order of the output.
 //
-// Threads: pure functions.
+// Thread safety: pure functions.
 #pragma once
 
 #include <cstdint>

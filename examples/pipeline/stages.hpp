@@ -2,8 +2,8 @@
 //
 // Kind says what the workers are, see kinds.hpp.
 //
-// Threads: each worker runs one of these.
-// Death: what the worker has got and not put goes with it. Who gave it out knows, and gives it out again.
+// Thread safety: each worker runs one of these.
+// Crash safety: what a dead worker had got and not put is lost with it. The flow gives it out again.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +32,7 @@ void read_blocks(typename Kind::template Queue<Range> ranges, typename Kind::tem
                  const std::vector<std::string>& paths) {
     try {
         for (const Range& range : ranges) blocks.put(read_block(paths[range.file], range));
-    } catch (const chorus::ShutDown&) {  // nobody wants it any more
+    } catch (const chorus::ShutDown&) {  // the result is no longer wanted
     }
 }
 

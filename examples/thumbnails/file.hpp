@@ -1,8 +1,8 @@
 // Files as the picture libraries want them, and how a new one appears: whole, or not at all.
 //
-// Threads: one at a time for each file.
-// Death: who fails or is killed while it writes leaves the temporary file. Its name can be told beforehand,
-//        so that whoever hears of it can remove it; else the next run writes over it.
+// Thread safety: one thread at a time for each file.
+// Crash safety: a writer that fails or is killed leaves the temporary file. Its name can be foreseen,
+//               so a caller told of the failure can remove it; else the next run writes over it.
 #pragma once
 
 #include <cstdio>

@@ -1,6 +1,6 @@
 // Pixels in memory, and how many of them are believed in.
 //
-// Threads: plain data.
+// Thread safety: plain data.
 #pragma once
 
 #include <cstddef>

@@ -1,6 +1,6 @@
 // JPEG by libjpeg.
 //
-// Threads: any number of calls at once.
+// Thread safety: any number of calls at once.
 #pragma once
 
 #include <cstdio>

@@ -1,6 +1,6 @@
 // PNG by libpng.
 //
-// Threads: any number of calls at once.
+// Thread safety: any number of calls at once.
 #pragma once
 
 #include <cstdio>

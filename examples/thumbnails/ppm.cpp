@@ -40,7 +40,7 @@ Picture read_ppm(std::FILE* file) {
     const auto header_bytes = static_cast<std::size_t>(std::ftell(file)) + 1;  // one blank ends it
     Picture picture{Image(size, 3), size};
     const std::size_t samples = picture.image.row_bytes() * static_cast<std::size_t>(size.height);
-    const Mapped mapped(file, header_bytes + samples);  // the bug: nobody has asked how long the file is
+    const Mapped mapped(file, header_bytes + samples);  // the bug: the file's length is not checked
     for (std::size_t i = 0; i < samples; ++i) {
         picture.image.samples[i] =
             static_cast<unsigned char>(*mapped.at(header_bytes + i) * 255U / brightest);

@@ -5,8 +5,8 @@
 // whether the file has them. What lies behind the end of a file cannot be read: SIGBUS, in the middle of the
 // work.
 //
-// Threads: any number of calls at once.
-// Death: a file that is shorter than its header says kills the process.
+// Thread safety: any number of calls at once.
+// Crash safety: a file that is shorter than its header says kills the process.
 #pragma once
 
 #include <cstdio>

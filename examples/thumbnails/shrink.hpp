@@ -1,6 +1,6 @@
 // Smaller images, each pixel the mean of what it covers.
 //
-// Threads: a pure function.
+// Thread safety: a pure function.
 #pragma once
 
 #include "image.hpp"

@@ -1,8 +1,8 @@
 // One picture, one thumbnail: what a worker does.
 //
-// Threads: any number of calls at once, for different targets.
-// Death: of the worker, or an exception: what it had written lies under the job's temporary name, for whoever
-//        hears of it to remove.
+// Thread safety: any number of calls at once, for different targets.
+// Crash safety: a worker that dies, or an exception, leaves what was written under the job's temporary
+//               name, for the caller to remove.
 #pragma once
 
 #include <cstdint>

@@ -2,7 +2,7 @@
 //
 //     thumbnails photographs small --workers 4 --with processes
 //
-// Nobody knows what is in a folder of pictures: some are cut short, some are no pictures, and one may crash
+// A folder of pictures may hold any file: some are cut short, some are no pictures, and one may crash
 // the library that reads it. An exception comes in the place of its thumbnail, and the others go on. So does
 // a crash, if the workers are processes; if they are threads, it is the end of the program. Nothing else
 // differs.

@@ -1,7 +1,7 @@
 // The pictures to learn from, in shared memory: there once, however many workers look at them.
 //
-// Threads: any number may read.
-// Death: nothing is written after load(), so nothing can be half changed.
+// Thread safety: any number of threads may read.
+// Crash safety: nothing is written after load(), so nothing can be half changed.
 #pragma once
 
 #include <cstddef>

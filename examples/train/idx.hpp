@@ -1,6 +1,6 @@
 // Files in the format of MNIST: a number that says what they are, their dimensions, and then bytes.
 //
-// Threads: a pure function of the file system.
+// Thread safety: a pure function of the file system.
 #pragma once
 
 #include <cstddef>

@@ -1,7 +1,7 @@
 // A classifier with one hidden layer, or with none: then it is softmax regression. Learns by gradient
 // descent.
 //
-// Threads: one at a time for each network.
+// Thread safety: one thread at a time for each network.
 #pragma once
 
 #include <cstddef>

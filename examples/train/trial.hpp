@@ -1,7 +1,7 @@
 // One choice of hyper-parameters, tried.
 //
-// Threads: each has its own handle of the data.
-// Death: of a worker costs the trial that it was at.
+// Thread safety: each thread has its own handle of the data.
+// Crash safety: the death of a worker costs the trial that it ran.
 #pragma once
 
 #include <cstddef>
