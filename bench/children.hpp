@@ -129,7 +129,7 @@ private:
     std::vector<pid_t> pids_;
 };
 
-/// Lets all who meet at it start at once.
+/// Lets all processes that meet at it start at once.
 class StartingLine {
 public:
     explicit StartingLine(unsigned count) {

@@ -2,8 +2,8 @@
 // loses what was not with the dead.
 //
 // Two processes put (or lock) and two get, without end; one of them is killed and replaced every millisecond
-// or so. When nobody has got on for a while with nobody killed, it hangs. In the end the putters are killed
-// and the rest is got: what was put before, and was not got though nobody died with it in his hands, is lost.
+// or so. When no process has got on for a while without a kill, it hangs. In the end the putters are
+// killed and the rest is got: an item put before, and not got although no getter died with it, is lost.
 //
 //     bench_endurance [KILLS]
 #include <cstdlib>
@@ -40,7 +40,7 @@ bool moves_on(const std::atomic<std::uint64_t>& count, int milliseconds) {
     return count != before;
 }
 
-// `work(worker, tally)` goes on for ever.
+// `work(worker, tally)` runs indefinitely.
 template <class Work>
 Result endure(int kills, Work work, bool is_queue) {
     auto& tally = shared<Tally>();

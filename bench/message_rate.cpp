@@ -22,7 +22,7 @@ Contender rate_of(const char* name, std::size_t bytes, int ends, double seconds)
     return {name, [=] { return nanoseconds_a_message<T>(bytes, ends, seconds); }};
 }
 
-// What must be done at least by whoever gives each its own: one copy there, one copy from there.
+// The least work if each side has memory of its own: one copy there, one copy from there.
 Limit two_copies(std::size_t bytes) {
     struct Memory {
         explicit Memory(std::size_t bytes) : from(bytes), there(bytes), to(bytes) {}

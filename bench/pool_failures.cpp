@@ -43,7 +43,7 @@ void expect(bool good, const char* what) {
     std::exit(1);
 }
 
-// From the call to the handler, one after the other. Nobody reads the stack, as most handlers do not.
+// From the call to the handler, one after the other. The stack is not read, as in most handlers.
 template <class Exception>
 double nanoseconds_a_throw(mp::Pool& pool, int (*function)(int), int tasks) {
     int caught = 0;

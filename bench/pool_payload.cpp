@@ -55,7 +55,7 @@ int main(int argc, char** argv) {
     check(mine, times);
     check(theirs, times);
 
-    // Who keeps what he sends has one copy made by a plain call too.
+    // A caller that keeps what it sends has one copy made by a plain call too.
     const std::vector<double> kept(count, 0.0);
     race("pool", "8 MiB to a process and back, and kept",
          doing(

@@ -66,7 +66,7 @@ double nanoseconds_of_primes(Pool& pool) {
     return elapsed;
 }
 
-// The same by bare threads: what two CPUs of this machine do for anybody.
+// The same by bare threads: the most that two CPUs of this machine do for any program.
 double nanoseconds_of_primes(int threads) {
     std::atomic<int> next{0};
     std::atomic<int> found{0};

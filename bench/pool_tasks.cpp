@@ -86,7 +86,7 @@ void race_one_by_one(int rounds, double seconds) {
                              return round_trip<BareRing<Waits::asleep>>(cpu_of_caller, cpu_of_worker, seconds,
                                                                         echo_asleep);
                          }};
-        // Whose asker looks on for a while before it sleeps too, as our caller does.
+        // Its caller looks for a while before it sleeps too, as our caller does.
         const Limit polite{"bare polite ring", [&] {
                                return round_trip<BareRing<Waits::politely>>(cpu_of_caller, cpu_of_worker,
                                                                             seconds, echo_asleep);

@@ -38,8 +38,8 @@ double nanoseconds(Work&& work) {
     return std::chrono::duration<double, std::nano>(Clock::now() - begin).count();
 }
 
-/// A rival is what one could use in our place; a limit is what the machine itself gives to whoever does the
-/// least that must be done.
+/// A rival is what a program could use in our place; a limit is what the machine itself gives to code
+/// that does the least that must be done.
 enum class Kind { ours, rival, limit };
 
 struct Figures {
@@ -83,8 +83,8 @@ struct Other : Contender {
     Kind kind;
 };
 
-/// Runs all by turns, so that a machine which changes its speed on the way changes it for all. Who goes first
-/// changes: each leaves the CPUs and caches to the next in its own way.
+/// Runs all by turns, so that a machine that changes its speed meanwhile changes it for all. The order
+/// changes: each contender leaves the CPUs and caches to the next in its own way.
 inline void race(const std::string& subject, const std::string& row, const Contender& ours,
                  const std::vector<Other>& others, int rounds) {
     Figures mine{ours.name, Kind::ours, {}};

@@ -5,7 +5,7 @@
 //     void open_sender(int), open_receiver(int)  in the child
 //     void send(std::uint64_t stamp)             a whole message, which carries the stamp at both of its ends
 //     std::uint64_t receive()                    0 if the ends differ
-//     void flush()                               what was held back is on its way
+//     void flush()                               what was held back is sent
 #pragma once
 
 #include <algorithm>
@@ -68,7 +68,7 @@ void send_for(T& transport, Race& race, int id, double seconds, std::size_t byte
     } while (seconds_now() - begin < seconds);
     transport.flush();
     race.senders[id].messages = number;
-    ::pause();  // ZeroMQ may lose what is on its way at a close
+    ::pause();  // ZeroMQ may lose messages in flight at a close
 }
 
 template <class T>

@@ -43,7 +43,7 @@ void join_raw(pid_t pid) {
     }
 }
 
-// Without the handlers that Chorus, and whoever else, has registered for the program's own forks.
+// Without the handlers that Chorus, and any other library, has registered for the program's own forks.
 void raw_fork() {
     const pid_t pid = ::_Fork();
     if (pid == 0) ::_exit(0);

@@ -78,7 +78,7 @@ void make_report(const Options& options) {
 }
 
 int run_report(const Options& options) {
-    ::signal(SIGPIPE, SIG_IGN);  // who no longer reads the lines may still want the page
+    ::signal(SIGPIPE, SIG_IGN);  // a user whose pipe for the lines is closed may still want the page
     try {
         make_report(options);
         return 0;

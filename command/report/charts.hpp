@@ -9,7 +9,7 @@
 
 namespace command::report {
 
-/// With title and description for who cannot see it. The name is unique in the page.
+/// With title and description for readers that cannot see it. The name is unique in the page.
 Markup picture(const Chart& chart, const std::string& name);
 /// All figures of the chart. Each number is in a data element whose value has all digits.
 Markup table(const Chart& chart);

@@ -23,7 +23,7 @@ using namespace std::chrono_literals;
 constexpr int others = 3;
 constexpr auto longest_wait = 60s;
 
-/// How the workers of one round agree, and who of them got to the end.
+/// How the workers of one round agree, and which of them got to the end.
 struct Stage {
     mp::Semaphore ready{0};
     mp::Event crash_is_over;
@@ -42,7 +42,7 @@ struct Entry {
 [[gnu::noinline]] int look_up(mp::Semaphore ready) {
     for (int i = 0; i < others; ++i) ready.acquire();
     const rlimit none{0, 0};
-    ::setrlimit(RLIMIT_CORE, &none);    // it is meant to crash: nobody wants a file of that
+    ::setrlimit(RLIMIT_CORE, &none);    // it is meant to crash: a core file of that is of no use
     Entry* volatile nowhere = nullptr;  // volatile, lest the compiler foresees the crash
     return 1 + value_of(nowhere);
 }

@@ -54,7 +54,7 @@ std::string today() {
     return text;
 }
 
-// Who ran or wanted to run in the last minute, on average; 0 if the system does not tell.
+// How many tasks ran or were runnable in the last minute, on average; 0 if the system does not tell.
 double load() {
     double last_minute = 0;
     std::ifstream("/proc/loadavg") >> last_minute;

@@ -21,7 +21,7 @@ namespace mt = chorus::threading;
 
 constexpr int steps = 3;
 
-// Each of both counts the other's steps too: who sings and who dances is no matter but for their names.
+// Each of both counts the other's steps too: which sings and which dances is only a matter of names.
 void perform(int milliseconds, mp::RawValue<int> steps_done) {
     for (int i = 0; i < steps; ++i) {
         std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));

@@ -25,7 +25,7 @@ constexpr int indent = 14;
 constexpr int width_alone = 900;
 constexpr int margin_alone = 14;
 
-// Finer than this nobody sees it: parts of the whole.
+// Parts of the whole that are narrower than this are not visible.
 constexpr double finest = 1.0 / 1500;
 constexpr double wide_enough_for_text = 0.035;
 
@@ -258,7 +258,7 @@ private:
         out_ += "</g>\n";
     }
 
-    // For who cannot see it.
+    // For readers that cannot see it.
     std::string spoken(const Row& row) const {
         constexpr std::size_t most = 8;
         std::string text =

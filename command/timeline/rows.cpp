@@ -278,7 +278,7 @@ private:
     std::vector<Thread> threads_;
     std::map<std::int64_t, std::size_t> by_number_;
     std::map<std::pair<std::int64_t, std::string>, double> thread_starts_;
-    std::map<std::int64_t, double> to_come_;  ///< starts of those who are not heard of yet
+    std::map<std::int64_t, double> to_come_;  ///< starts of processes without an event of their own yet
     std::map<std::pair<std::int64_t, std::int64_t>, std::size_t> by_thread_;
     std::vector<Flight> arrows_;
     std::map<std::int64_t, std::size_t> arrow_places_;

@@ -32,7 +32,7 @@ struct Row {
     std::string name;
     std::int64_t process = 0;
     std::int64_t thread = 0;
-    std::size_t depth = 0;  ///< below whom it was started
+    std::size_t depth = 0;  ///< how many processes it is below
     bool is_main = false;   ///< the first thread stands for its process
     std::vector<Span> spans;
     std::vector<Mark> marks;

@@ -27,7 +27,7 @@ struct Event {
 
 struct Trace {
     std::vector<Event> events;  ///< by time
-    std::size_t torn = 0;       ///< lines that somebody did not live to finish, or a full disk cut short
+    std::size_t torn = 0;       ///< lines whose writer died before their end, or that a full disk cut
 };
 
 /// One line that says what is wrong with which file.

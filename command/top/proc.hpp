@@ -26,8 +26,8 @@ std::optional<ProcessStatus> status_of(int pid);
 /// The process and all below it, each before its children.
 std::vector<ProcessStatus> tree_of(int pid);
 
-/// Who may look at its descriptors may look at its memory. Of one that has ended only root may, and sees
-/// none.
+/// A user that may look at its descriptors may look at its memory. Only root may look at a process that
+/// has ended, and sees none.
 bool may_be_looked_at(int pid);
 /// Its descriptors that lead to anonymous memory with this label; none if they may not be seen.
 std::vector<std::string> memory_files(int pid, const std::string& label);

@@ -1,7 +1,7 @@
 // A running program as it looks from outside: its workers, pools and queues.
 //
 // Nothing is asked of the program: its shared memory is read through /proc, and never written. So it is not
-// held up, whatever state it is in, and who may look is who may read /proc/PID/fd: its user and root.
+// held up, whatever state it is in. Users that may read /proc/PID/fd may look: its own user and root.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +28,7 @@ struct Worker {
 };
 
 struct Pool {
-    int pid = 0;  ///< of who made it
+    int pid = 0;  ///< of the process that made it
     std::string name;
     bool has_threads = false;
     std::uint64_t workers = 0;  ///< that it wants
