@@ -52,7 +52,7 @@ void expect_no_descriptor_left(Function use) {
     EXPECT_EQ(settled_descriptors(), before);
 }
 
-// Each accepted connection is told who accepted it.
+// Each accepted connection is told which process accepted it.
 void serve(FileDescriptor listener, mp::Semaphore served) {
     const FileDescriptor client(::accept(listener.fileno(), nullptr, nullptr));
     say(client, std::to_string(::getpid()));
@@ -243,7 +243,7 @@ TEST(DescriptorHere, a_damaged_message_is_no_descriptor) {
     chorus::detail::message::Writer out;
     chorus::detail::message::encode(out, writer);
     auto bytes = out.take();
-    bytes[0] ^= std::byte{1};  // a name that nobody knows
+    bytes[0] ^= std::byte{1};  // a name that no process knows
     chorus::detail::message::Attachments none;
     chorus::detail::message::Reader in(bytes, &none);
     EXPECT_THROW(chorus::detail::message::decode<FileDescriptor>(in), chorus::DecodeError);

@@ -144,7 +144,7 @@ TEST(Hostile, foreign_descriptors) {
     EXPECT_THROW(message::decode<mp::Queue<int>>(in), chorus::Error);
 }
 
-// Through a real pipe: what cannot be read is an error for who receives it, and the next message arrives.
+// Through a real pipe: what cannot be read is an error for the receiver, and the next message arrives.
 TEST(Hostile, through_a_pipe) {
     const auto [left, right] = mp::Pipe();
     std::minstd_rand random(54321);

@@ -349,7 +349,7 @@ TEST(PipeHere, what_was_sent_comes_before_the_end) {
     EXPECT_THROW(right.recv<int>(chorus::now), chorus::EndOfFile);
 }
 
-// Also for who only looks in now and then.
+// Also for a receiver that only polls now and then.
 TEST(PipeHere, the_end_never_overtakes_the_last_message) {
     constexpr int pipes = 1000;
     std::atomic<int> closed{0};
@@ -527,7 +527,7 @@ TEST_P(Pipe, a_killed_sender_tears_nothing_and_what_it_had_sent_arrives) {
     }
 }
 
-// Who received last lives, but has closed its end; the only one that still had it is killed.
+// The last receiver lives, but has closed its end; the only other process that still had it is killed.
 TEST(PipeOf, an_end_handed_on_breaks_with_the_last_who_has_it) {
     auto [reader, writer] = mp::Pipe({.duplex = false});
     mp::Event received;

@@ -107,7 +107,7 @@ std::size_t count_in_order(mp::Queue<std::string> queue, std::size_t length) {
     return number;
 }
 
-// Nobody gets before all is put, so its memory grows; exit does not wait for anybody to get.
+// No item is got before all are put, so its memory grows; exit does not wait for a consumer.
 TEST_P(QueueItems, ten_thousand_wait_in_an_unbounded_queue) {
     for (const std::size_t length : {std::size_t{8}, std::size_t{700}}) {
         mp::Queue<std::string> queue;

@@ -212,7 +212,7 @@ struct chorus::codec<Reluctant> {
 
 namespace {
 
-// No feeder: who put it is told, nothing was put, and its place is free.
+// No feeder: the caller of put is told, nothing was put, and its place is free.
 TEST(QueueHere, test_queue_feeder_donot_stop_onexc) {
     mp::Queue<Reluctant> queue(1);
     EXPECT_THROW(queue.put({1, false}), std::domain_error);
@@ -447,7 +447,7 @@ TEST(QueueHere, more_said_to_be_done_than_was_got_when_it_is_shut_down_at_once) 
     EXPECT_THROW(queue.task_done(), chorus::UsageError);
 }
 
-// Whoever is about to sleep has looked for the last time a moment ago.
+// A waiter that is about to sleep has looked for the last time a moment ago.
 TEST(QueueHere, a_shutdown_is_not_slept_through) {
     for (int round = 0; round < rounds(2000); ++round) {
         mp::Queue<int> queue;

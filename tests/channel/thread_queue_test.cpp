@@ -988,7 +988,7 @@ TYPED_TEST(ThreadQueue, waits_that_end_by_their_deadline_take_nothing_from_other
     for (int i = 0; i < 3; ++i) {
         crew.add([&] { get_until_shutdown([] { return chorus::Deadline(50us); }); });
     }
-    // The calls that are meant for this one may go to nobody else.
+    // The calls that are meant for this thread may go to no other.
     crew.add([&] { get_until_shutdown([] { return chorus::Deadline(); }); });
     for (int i = 0; i < items; ++i) {
         q.put(1);

@@ -101,7 +101,7 @@ def unmatched(programs, errors):
     for_each = {each.source: of_program(each) for each in programs}
     wanted = {error: sum(error in those for those in for_each.values()) for error in errors}
     if not all(wanted.values()):
-        return programs  # somebody's second error
+        return programs  # a second error of one of the programs
 
     def is_matched(found):
         return len(found) == 1 and wanted[found[0]] == 1 and errors.count(found[0]) == 1

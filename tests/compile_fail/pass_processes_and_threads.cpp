@@ -24,7 +24,7 @@ int main() {
   chorus::print(mt::current_thread());                       // <Thread(Thread-1 (work), started 140407841228480)>
   chorus::print("a is", a);                                  // a is <Process name='Process-1' pid=8 parent=7 stopped exitcode=0>
   mt::enumerate(); mt::active_count(); mt::main_thread(); mp::active_children(); mp::current_process(); mp::parent_process();
-  chorus::getpid(); chorus::getppid();                       // a child's getppid() is the pid of who called start()
+  chorus::getpid(); chorus::getppid();                       // a child's getppid() is its starter's pid
 
   mp::set_start_method("spawn"); mp::get_context("fork").Process(sing, 3).start();
   int captured = 3;

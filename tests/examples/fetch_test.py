@@ -168,7 +168,7 @@ class Misbehaving(FetchTest):
         request.wfile.write(body)
 
     def test_fifty_at_once(self):
-        all_there = threading.Barrier(50)  # nobody is answered before all have asked
+        all_there = threading.Barrier(50)  # no request is answered before all have been made
 
         def answer(request):
             all_there.wait()

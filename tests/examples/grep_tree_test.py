@@ -151,7 +151,7 @@ class Faults(GrepTreeTest):
         os.chmod(self.path("closed"), 0)
         os.chmod(self.path("secret"), 0)
         program, options = GREP_TREE, {}
-        if os.geteuid() == 0:  # who may read everything
+        if os.geteuid() == 0:  # root may read everything
             public = self.make_directory()
             os.chmod(public, 0o755)
             program = shutil.copy(GREP_TREE, public)

@@ -140,7 +140,7 @@ class Faults(HashTreeTest):
         os.chmod(self.path("listable"), 0o444)
         os.chmod(self.path("secret"), 0)
         program, options = HASH_TREE, {}
-        if os.geteuid() == 0:  # who may read everything
+        if os.geteuid() == 0:  # root may read everything
             public = self.make_directory()
             os.chmod(public, 0o755)
             program = shutil.copy(HASH_TREE, public)
@@ -207,7 +207,7 @@ class Faults(HashTreeTest):
         self.assert_partial(result, ["a", "c"], ["big: Its worker failed: killed by SIGKILL.*"])
 
     def process_that_has_open(self, path):
-        while True:  # one who has just opened it may not have it in its table yet
+        while True:  # a process that has just opened it may not have it in its table yet
             for link in glob.glob("/proc/[0-9]*/fd/*"):
                 try:
                     if os.readlink(link) == path:

@@ -86,7 +86,7 @@ class Whole(PipelineTest):
 
 
 class Halted(PipelineTest):
-    """Nobody reads the output: it halts at its first block, as the noise does not fit into a pipe. So there is time."""
+    """Its output is not read, so it halts at its first block: the noise overfills a pipe. There is time."""
 
     def setUp(self):
         super().setUp()
@@ -237,7 +237,7 @@ class Refused(PipelineTest):
         os.chmod(self.path("secret"), 0)
         os.chmod(self.directory, 0o755)
         program, options = PIPELINE, {}
-        if os.geteuid() == 0:  # who may read everything
+        if os.geteuid() == 0:  # root may read everything
             program = shutil.copy(PIPELINE, self.directory)
             options = {"user": 65534, "group": 65534, "extra_groups": []}
         for way in WAYS:

@@ -80,7 +80,7 @@ class ProgramTest(unittest.TestCase):
             while True:
                 try:
                     shown += os.read(terminal, 65536)
-                except OSError:  # nobody has the other end any more
+                except OSError:  # no process has the other end any more
                     break
             out = running.stdout.read() if running.stdout else b""
         os.close(terminal)

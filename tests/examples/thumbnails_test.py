@@ -231,7 +231,7 @@ class Halves(ThumbnailsTest):
         self.write("big.png", png(256, 256, RGBA, random.Random(1).randbytes(256 * 256 * 4)))
         self.write("good.jpg", jpeg(8, 8))
         os.mkdir(self.target)
-        # The worker cannot write more into it than a pipe holds, which is a quarter of the thumbnail, while nobody reads.
+        # The worker cannot write more into it than a pipe holds without a reader: a quarter of the thumbnail.
         fifo = os.path.join(self.target, ".big.png.part")
         os.mkfifo(fifo)
         with subprocess.Popen([THUMBNAILS, self.source, self.target, "--workers", "2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
@@ -242,7 +242,7 @@ class Halves(ThumbnailsTest):
         self.assert_failures(result, ["good.jpg"], {"big.png": r"task \d+ \(make_thumbnail\): its worker was killed by SIGKILL.*"})
 
     def other_process_that_has_open(self, path):
-        while True:  # one who has just opened it may not have it in its table yet
+        while True:  # a process that has just opened it may not have it in its table yet
             for link in glob.glob("/proc/[0-9]*/fd/*"):
                 process = int(link.split("/")[2])
                 try:

@@ -127,7 +127,7 @@ TEST(DamageOfLocks, is_told_of_within_the_deadline_or_does_no_harm) {
                 value;
             try {
                 if (lock.acquire(1ms)) {
-                    // Whoever comes beside meets it too.
+                    // Another thread meets it too.
                     std::thread([&] {
                         try {
                             EXPECT_FALSE(lock.acquire(1ms));
@@ -250,7 +250,7 @@ TEST_P(Damage, a_pool_replaces_its_channels_and_goes_on) {
         for (int tries = 0; tries < 5 && !works; ++tries) {
             try {
                 works = pool.submit(square, 6).get(too_long) == 36;
-            } catch (const chorus::Damaged&) {  // it was on its way when the damage was found
+            } catch (const chorus::Damaged&) {  // it was in flight when the damage was found
             }
         }
         EXPECT_TRUE(works) << signal;

@@ -1,5 +1,5 @@
-// Programs with rights that who executes them has not (setuid, setgid, file capabilities): an environment and
-// descriptors that somebody has prepared choose nothing there.
+// Programs with rights that their caller lacks (setuid, setgid, file capabilities): an environment and
+// descriptors that the caller has prepared choose nothing there.
 #include <filesystem>
 
 #include <sys/prctl.h>

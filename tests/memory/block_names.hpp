@@ -30,7 +30,7 @@ public:
         }
     }
 
-    /// A name that nobody else uses.
+    /// A name that no other process uses.
     std::string name(const std::string& what) const { return prefix_ + what; }
     /// One that was chosen by the library.
     std::string known(const std::string& name) {

@@ -111,7 +111,7 @@ TEST(SharedMemoryBlock, test_shared_memory_recreate) {
     EXPECT_EQ(block.name, names.name("free"));
     EXPECT_TRUE(proposals.empty());
     chorus::detail::memory::unlink_named_block(block.name);
-    // Not for ever, should there be no free one.
+    // Not indefinitely, should there be no free one.
     EXPECT_THROW(chorus::detail::memory::create_named_block("", 1, {}, [&] { return taken.name(); }),
                  chorus::FileExists);
     taken.unlink();

@@ -39,7 +39,7 @@
 using namespace std::chrono_literals;
 namespace message = chorus::detail::message;
 
-/// Of somebody's library: it has no default constructor, and nothing can be added to it.
+/// A class of another library: it has no default constructor, and nothing can be added to it.
 class Celsius {
 public:
     explicit Celsius(double degrees) : degrees_(degrees) {}
@@ -739,7 +739,7 @@ TEST(Serialize, a_variant_without_such_an_alternative_is_refused) {
 }
 
 TEST(Serialize, values_that_no_encoding_has_are_read_as_some_value) {
-    // A bool that is neither 0 nor 1 would be undefined behaviour in whoever looks at it.
+    // A bool that is neither 0 nor 1 would be undefined behaviour in any code that reads it.
     auto bytes = encoded(true);
     bytes[0] = std::byte{255};
     message::Reader in(bytes);

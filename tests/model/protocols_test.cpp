@@ -267,7 +267,8 @@ Task<bool> is_dead(Word& life, std::memory_order order = seq_cst) {
     co_return (value & model::died) != 0;
 }
 
-// The bell: who changes the word may be killed before it rings, and who was woken before it passes that on.
+// The bell: the thread that changes the word may be killed before it rings, and the woken thread before
+// it passes that on.
 
 struct Mortals {
     Word word;
@@ -337,7 +338,7 @@ TEST(ModelOfDeath, of_who_was_woken_leaves_none_asleep) {
     EXPECT_GT(result.executions, 1000U);
 }
 
-// The lock of processes: LockState. Its holder may be killed, and so may who gives it back.
+// The lock of processes: LockState. Its holder may be killed, and so may the thread that gives it back.
 
 struct MortalLock {
     Word word;
@@ -427,7 +428,7 @@ TEST(ModelOfDeath, of_a_holder_gives_its_lock_and_what_it_wrote_to_the_next) {
 TEST(ModelOfDeath, of_a_holder_needs_the_watch_and_an_order_of_what_was_seen_of_it) {
     EXPECT_THAT(explore_killed_holder({.watches_life = false}).failure,
                 HasSubstr("no thread is left to wake it"));
-    // The wake is for who gives back another one's lock: the sleeper watches its holder's life.
+    // The wake is for a thread that gives back another's lock: the sleeper watches its holder's life.
     EXPECT_EQ(explore_killed_holder({.tells_in_death = false}).failure, "");
     // The kernel's mark is behind a barrier. Either the look at it or taking the lock orders what follows.
     EXPECT_THAT(explore_killed_holder({.is_dead = relaxed, .inherit = relaxed}).failure,

@@ -318,7 +318,7 @@ private:
             const bool can_go_on = now != ready.end();
             if (can_go_on) std::iter_swap(ready.begin(), now);
             const std::size_t of_them = can_go_on && preemptions_ == 0 ? 1 : ready.size();
-            // If all sleep, the last choice is that nobody is killed.
+            // If all sleep, the last choice is that none is killed.
             const std::size_t chosen = choose(of_them + mortal.size() + (ready.empty() ? 1 : 0));
             if (chosen >= of_them) {
                 if (chosen == of_them + mortal.size()) break;

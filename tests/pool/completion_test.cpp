@@ -110,7 +110,7 @@ EACH_WAY_TEST(CompletionOf, a_cancelled_one_is_done) {
     go.set();
 }
 
-// Whoever waits hears the pool's answers itself: it must look again when somebody else ends what it waits
+// A waiter drains the pool's answers itself: it must look again when another thread ends what it waits
 // for.
 EACH_WAY_TEST(CompletionOf, cancelled_while_somebody_waits) {
     typename TypeParam::Pool pool(1);
@@ -246,7 +246,7 @@ EACH_WAY_TEST(CompletionOf, the_first_failure_cancels_the_rest) {
         EXPECT_STREQ(error.what(), "failed");
     }
     ASSERT_TRUE(rest[0].done());
-    // All are asked, then worker processes are killed: who looks may have answered before.
+    // All are asked, then worker processes are killed: a thread that polls may have answered before.
     if (!rest[0].cancelled()) {
         EXPECT_EQ(rest[0].get(), 1);
     }
@@ -301,7 +301,7 @@ EACH_WAY_TEST(CompletionOf, a_group_of_a_pool) {
     EXPECT_EQ(pool.apply(square, 3), 9);
 }
 
-// Whoever has waited for one future leaves the next to the pool's own thread.
+// A thread that has waited for one future leaves the next to the pool's own thread.
 EACH_WAY_TEST(CompletionOf, callbacks_come_though_nobody_waits) {
     typename TypeParam::Pool pool(1);
     for (int round = 0; round < rounds(2000); ++round) {

@@ -46,14 +46,14 @@ enum class Place { decoding, running, encoding, initializer, first_initializer, 
 // idle worker from outside, by this signal, or by a thread that a task has left there.
 //
 // Where a moment cannot give what the others give:
-// - Nobody catches what a thread throws that was left behind: it ends its worker as abort() does, and hits no
-//   task.
+// - No handler catches what a thread throws that was left behind: it ends its worker as abort() does,
+//   and hits no task.
 // - An initializer that throws breaks the pool at once, whichever worker's it is: it is code with a fault,
 //   not a worker with bad luck. One that ends its worker is tried again, three times in all; by SIGKILL,
-//   which may be anybody's, a hundred times.
+//   which may come from any process, a hundred times.
 // - An initializer has no .memory of its own, only the pool's.
-// - A pool without a .timeout waits for ever for an initializer that was stopped, and for ever if all its
-//   idle workers were.
+// - A pool without a .timeout waits without a limit for an initializer that was stopped, and also if
+//   all its idle workers were.
 struct Row {
     How how;
     const char* name;

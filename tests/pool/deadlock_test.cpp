@@ -55,7 +55,7 @@ void expect_exit(mp::Pool& pool, const chorus::Future<Result>& future) {
 int crash(int) { return ::raise(SIGSEGV); }
 int leave_early(int code) { throw chorus::SystemExit(code); }
 
-// ---- the task on its way ---------------------------------------------------------------------------
+// ---- the task in flight ----------------------------------------------------------------------------
 
 TEST_P(Deadlock, test_error_at_task_pickle) {
     expect_failure<std::range_error>(Difficult::writing, Difficult::error, "difficult");
@@ -92,7 +92,7 @@ TEST_P(Deadlock, test_error_during_func_exec_on_worker) {
     expect_failure<std::out_of_range>(pool, pool.submit(refuse_odd, 7), "odd: 7");
 }
 
-// ---- the result on its way -------------------------------------------------------------------------
+// ---- the result in flight --------------------------------------------------------------------------
 
 TEST_P(Deadlock, test_crash_during_result_pickle_on_worker) {
     expect_failure_of_result<chorus::WorkerDied>(Difficult::writing, Difficult::crash, "SIGSEGV");
@@ -181,7 +181,7 @@ TEST_P(Deadlock, callbacks_wait_for_other_futures_of_their_pool) {
         EXPECT_EQ(seen[static_cast<std::size_t>(i)], text_after(go, (i * 7 + 1) % count)) << i;
 }
 
-// A callback holds up the pool's own thread, so nobody hears what workers say or sees to new ones.
+// A callback holds up the pool's own thread, so no thread reads what workers say or sees to new ones.
 TEST_P(Deadlock, test_gh105829_should_not_deadlock_if_wakeup_pipe_full) {
     mt::Event held_up;
     mt::Event go;

@@ -99,7 +99,7 @@ EACH_WAY_TEST(ExecutorOf, test_free_reference) {
     EXPECT_EQ(count, 10);
 }
 
-// Nobody asks for the results: all is done all the same.
+// The results are not asked for: all is done all the same.
 EACH_WAY_TEST(ExecutorOf, test_map_submits_without_iteration) {
     mp::Semaphore done(0);
     typename TypeParam::Pool pool(2);
@@ -128,7 +128,7 @@ EACH_WAY_TEST(ExecutorOf, test_blocking_with_limited_workers) {
     for (const auto& each : futures) EXPECT_EQ(each.get(20s), 1);
 }
 
-// The timeout leaves the work alone; the results that nobody wants any more cancel what no worker has begun.
+// The timeout leaves the work alone; results that are dropped cancel what no worker has begun.
 EACH_WAY_TEST(ExecutorOf, test_executor_map_current_future_cancel) {
     mp::Semaphore begun(0);
     mp::Semaphore go(0);

@@ -53,8 +53,8 @@ FOR_EACH_START_METHOD(PoolLimits);
 TEST_P(PoolLimits, cpu_time_ends_who_uses_it_and_not_who_waits) {
     mp::Pool pool(2);
     mp::Event go;
-    // Not less: where a whole virtual machine is halted for a moment, that counts as time of who was just
-    // running.
+    // Not less: where a whole virtual machine is halted for a moment, that counts as time of the task
+    // that was just running.
     const auto waits = pool.submit({.cpu_time = 500ms}, await, go, 3);
     EXPECT_THAT(failure_of<chorus::TimedOut>(pool.submit({.cpu_time = 500ms}, spin, 1)),
                 HasSubstr("task 2 (spin) used more CPU time than its cpu_time of 0.5"));
@@ -187,7 +187,7 @@ TEST_P(PoolLimits, a_retry_after_close_is_made) {
     EXPECT_TRUE(pool.join(20s));
 }
 
-// ---- workers that somebody has stopped ----
+// ---- workers stopped from outside ----
 
 TEST_P(PoolLimits,
        idle_workers_that_were_stopped_are_replaced_when_a_task_has_waited_as_long_as_it_may_take) {
@@ -323,7 +323,7 @@ EACH_WAY_TEST(BudgetOf, what_waits_for_it_can_be_cancelled) {
     EXPECT_TRUE(second.cancelled());
 }
 
-// It leaves nothing of its weight behind, however the cancelling meets who lets tasks in.
+// It leaves nothing of its weight behind, however the cancelling meets the thread that lets tasks in.
 EACH_WAY_TEST(BudgetOf, is_whole_after_any_number_of_cancellations) {
     typename TypeParam::Pool pool(2, {.budget = 10});
     for (int round = 0; round < 300; ++round) {
@@ -422,7 +422,7 @@ TEST_P(PoolLimits, and_its_results) {
     mp::Pool pool(2);
     auto texts = pool.imap({.buffersize = 100, .bytes = 10'000'000}, of_size, sizes);
     EXPECT_EQ(texts.next()->size(), 1'000'000u);
-    while (pool.unfinished() > 0) std::this_thread::yield();  // what is on its way has all arrived
+    while (pool.unfinished() > 0) std::this_thread::yield();  // what is in flight has all arrived
     for (int i = 0; i < 50; ++i) EXPECT_EQ(texts.next()->size(), 1'000'000u);
     EXPECT_LE(taken, 101);  // of the hundred that went before their sizes were known, none was followed
 }

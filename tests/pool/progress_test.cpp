@@ -1,4 +1,4 @@
-// What somebody sees who looks on while a map or an imap runs.
+// What an observer sees while a map or an imap runs.
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
@@ -126,7 +126,7 @@ EACH_WAY_TEST(ProgressOf, a_display_may_cancel_what_it_shows) {
     typename TypeParam::Pool pool(2);
     for (int i = 0; i < 2; ++i)
         pool.submit([](mp::Event event) { event.wait(); },
-                    go);  // a chunk done before its map has begun would be displayed here, and wait for ever
+                    go);  // a chunk done before its map has begun would be displayed here and hang
     job = pool.map_async({.progress =
                               [&](const chorus::Progress&) {
                                   known.wait();
@@ -198,7 +198,7 @@ EACH_WAY_TEST(ProgressOf, dropped_results_are_told_of_no_more) {
         .next();
     const int before = display.begun;
     pool.submit(square, 1).get();
-    pool.submit(square, 2).get();  // both workers are done with what was on its way
+    pool.submit(square, 2).get();  // both workers are done with what was in flight
     EXPECT_EQ(display.begun, before);
     EXPECT_EQ(display.ended, before);
 }

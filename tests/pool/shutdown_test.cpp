@@ -63,7 +63,7 @@ EACH_WAY_TEST(ShutdownOf, test_shutdown_no_wait) {
     EXPECT_THAT(pool.worker_pids(), IsEmpty());
 }
 
-// Who waits hears the last answer itself: the pool's own thread has to learn that nothing is left to do.
+// A waiter drains the last answer itself: the pool's own thread has to learn that no task is left.
 EACH_WAY_TEST(ShutdownOf, closed_while_somebody_waits_for_the_last_task) {
     mp::Semaphore begun(0);
     mp::Semaphore go(0);

@@ -289,7 +289,7 @@ int broken_streams() {
 // ---- limits ----
 
 int no_more_processes() {
-    // The limit does not bind root: become somebody whom it does.
+    // The limit does not bind root: become a user that it does bind.
     if (::geteuid() == 0 && (::setgroups(0, nullptr) != 0 || ::setresgid(65534, 65534, 65534) != 0 ||
                              ::setresuid(65534, 65534, 65534) != 0))
         return 97;

@@ -32,7 +32,7 @@ struct AtExit {
     for (;;) std::this_thread::sleep_for(std::chrono::seconds(1));
 }
 
-// Held by a daemon for ever.
+// Held by a daemon indefinitely.
 template <class Lock>
 void held() {
     auto& lock = *new Lock;
@@ -47,7 +47,7 @@ void held() {
     at_end = [&lock] { lock.acquire(); };
 }
 
-// Given by nobody but a daemon, which does not come to it.
+// Given only by a daemon, which does not come to it.
 template <class Object, class Wait>
 void awaited(Wait wait) {
     auto& object = *new Object;

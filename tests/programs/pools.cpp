@@ -82,7 +82,7 @@ int submit_at_the_end() {
 // Where the system allows no thread, and then where it does again.
 template <class Pool>
 int no_threads() {
-    // The limit does not hold for root. Nobody has no other process here that could count.
+    // The limit does not hold for root. User 65534 has no other process here that could count.
     if (::geteuid() == 0 && ::setresuid(65534, 65534, 65534) != 0) return 77;
     rlimit limit{};
     ::getrlimit(RLIMIT_NPROC, &limit);

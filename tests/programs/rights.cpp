@@ -1,5 +1,5 @@
-// A program that somebody may have given rights: setuid, setgid or file capabilities. It says what it is, and
-// what its children by each method do.
+// A program that may have been given rights: setuid, setgid or file capabilities. It says what it is,
+// and what its children by each method do.
 #include <cstdlib>
 
 #include <sys/auxv.h>

@@ -15,8 +15,8 @@ namespace mt = chorus::threading;
 
 namespace {
 
-// Whoever waits for the main thread goes on when main's code has ended: so this runs after it, whatever
-// the scheduler does.
+// A thread that waits for the main thread goes on when main's code has ended: so this runs after it,
+// whatever the scheduler does.
 void end_after_main() {
     mt::main_thread().join();
     std::puts("the thread ends after main");

@@ -9,7 +9,7 @@
 namespace mt = chorus::threading;
 
 int main() {
-    // The limit does not hold for root. Nobody has no other process here that could count.
+    // The limit does not hold for root. User 65534 has no other process here that could count.
     if (::geteuid() == 0 && ::setresuid(65534, 65534, 65534) != 0) return 77;
     rlimit limit{};
     ::getrlimit(RLIMIT_NPROC, &limit);

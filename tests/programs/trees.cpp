@@ -17,7 +17,7 @@ namespace mt = chorus::threading;
 namespace {
 
 void linger() {
-    ::alarm(50);  // a library that lets it live shall not do so for ever
+    ::alarm(50);  // a library that lets it live shall not do so indefinitely
     for (;;) ::pause();
 }
 
@@ -50,7 +50,7 @@ int main(int, char** argv) {
     constexpr int processes_in_a_tree = 5;
     int expected = 3 * processes_in_a_tree;
     start();
-    std::thread(start).join();  // a thread that has ended is nobody's parent any more
+    std::thread(start).join();  // a thread that has ended is no longer a parent
     mt::Thread([=] {            // by value: main may have returned before it ends
         start();
         // Joined at a normal end, it must not keep the program from it.
@@ -64,7 +64,7 @@ int main(int, char** argv) {
     const bool is_violent = ending != "return" && ending != "exit" && ending != "deaf";
     if (is_violent) {
         mp::set_start_method(method);
-        mp::async(grow, method, pids, gate, 0);  // nobody will ask for its result any more
+        mp::async(grow, method, pids, gate, 0);  // its result will not be asked for
         ++expected;
     }
     for (int i = 0; i < expected; ++i) wait_at_gate(gate);

@@ -4,7 +4,7 @@
 //
 // For each n: a child forked from this process begins the operation; after n instructions, stepped one by
 // one, it is killed. Then this process, which holds the same objects, must find a state that the operation
-// allows, finish it where somebody must, and go on. A sleeper waits where the operation wakes one: it must be
+// allows, finish it where it must, and go on. A sleeper waits where the operation wakes one: it must be
 // woken, too. Prints how many instructions were tried. Exit status 1 at the first that leaves a wrong state,
 // 2 if something hangs (an alarm ends it).
 #include <algorithm>
@@ -243,7 +243,7 @@ Trial put_wakes() {
     const auto sleeper = std::make_shared<Sleeper>([queue]() mutable { queue.get(); });
     return {[queue]() mutable { queue.put(2); },
             [queue, sleeper](bool finished) mutable {
-                // If it was put, the sleeper has it without anybody's help.
+                // If it was put, the sleeper has it without another's help.
                 if (!finished && queue.qsize() == 0) {
                     // Not put, or taken already: one more cannot hurt.
                     queue.put(3);
@@ -294,7 +294,7 @@ Trial get_from(
     queue.put(2);
     return {[queue]() mutable { queue.get(); },
             [queue](bool finished) mutable {
-                // The first is back, or has died with who got it; never twice.
+                // The first is back, or has died with the process that got it; never twice.
                 auto item = queue.try_get();
                 if (!item || (finished && *item != 2U)) return false;
                 if (*item == 1U) item = queue.try_get();
@@ -383,7 +383,7 @@ Trial release_lock() {
 
 Trial release_wakes() {
     mp::Lock lock;
-    lock.acquire();  // anybody may release it
+    lock.acquire();  // any process may release it
     const auto sleeper = std::make_shared<Sleeper>([lock]() mutable { acquire(lock); });
     return {[lock]() mutable { lock.release(); },
             [lock, sleeper](bool finished) mutable {

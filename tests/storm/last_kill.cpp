@@ -1,10 +1,10 @@
-// After the last kill nobody sleeps on: short rounds, in each of which some of a few processes that use one
-// object are killed, and then all others must come to their end.
+// After the last kill no process sleeps on: short rounds, in each of which some of a few processes that
+// use one object are killed, and then all others must come to their end.
 //
 //     last_kill [SECONDS]
 //
-// A storm does not see who sleeps on for want of a wake that died with somebody, as long as others come by
-// and wake him later. Here nobody comes by. Prints rounds, kills, and who hung. Exit status 1 if anybody did.
+// A storm does not see a sleeper whose wake died with another process, as long as others come by and
+// wake it later. Here none comes by. Prints rounds, kills, and what hung. Exit status 1 if any did.
 #include <atomic>
 #include <chrono>
 #include <csignal>
@@ -128,7 +128,7 @@ Round with_a_lock() {
             {}};
 }
 
-// Who is killed takes what he had acquired with him: in the end there is one for each.
+// A process that is killed takes what it had acquired with it: in the end there is one for each.
 Round with_a_semaphore() {
     mp::Semaphore semaphore(1);
     return {[semaphore](int) mutable {

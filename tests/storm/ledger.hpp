@@ -36,7 +36,7 @@ public:
         return producer < most_producers && number < puts_[producer].meant;
     }
 
-    /// Items whose put had returned, and which nobody got.
+    /// Items whose put had returned, and which no consumer got.
     std::uint64_t missing(std::uint32_t producers) const {
         std::uint64_t count = 0;
         for (std::uint32_t producer = 0; producer < producers; ++producer) {

@@ -44,7 +44,7 @@ constexpr int writes_in_a_round = 12;
 
 int square(int x) { return x * x; }
 
-// For who looks at one round.
+// For looking at one round.
 const bool tells = std::getenv("MEMORY_STORM_TELLS") != nullptr;
 
 // ---- in a worker ----

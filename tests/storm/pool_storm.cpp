@@ -5,7 +5,7 @@
 // Two passes, of half of the seconds each, and of so many tasks each at least: in the first a death costs its
 // task, in the second tasks are tried again. Prints tasks, kills, right and died, and what may never be:
 // answers that are wrong, tasks that are lost (no answer, or a death that they cannot have met) or doubled
-// (done or answered twice), anybody left hanging. Exit status 1 if there was any of that.
+// (done or answered twice), a waiter left hanging. Exit status 1 if there was any of that.
 //
 // A kill costs one task at most. What that one did before is in the ledger, which the pool does not know: it
 // has begun and may have ended, or was killed between the pool's word that it begins and its own first step.

@@ -4,7 +4,7 @@
 //     storm [SECONDS [SEED]]
 //
 // Prints kills, stops and operations, and what may never be: items lost, doubled or torn, a lock held twice,
-// anybody left hanging. Exit status 1 if there was any of that.
+// a process left hanging. Exit status 1 if there was any of that.
 //
 // An item whose sender was killed inside put may be there or not. An item whose receiver was killed inside
 // get, or before it could note it down, may be gone with it: one for each such death.
@@ -47,7 +47,7 @@ Item make_item(std::uint32_t producer, std::uint32_t number, std::mt19937& rando
     return item;
 }
 
-/// What one kind of worker does for ever, on what, and how far all of them have come.
+/// What one kind of worker does indefinitely, on what, and how far all of them have come.
 struct Part {
     const char* name;
     int workers;
@@ -163,7 +163,7 @@ private:
                           },
                           counter()});
 
-        // A lock, and what it protects: a pair that is equal whenever nobody is at it.
+        // A lock, and what it protects: a pair that is equal whenever no process is at it.
         static auto* const pair = shared_with_forks<std::atomic<std::uint64_t>>(3);
         held_twice_ = &pair[2];
         mp::Lock lock;
@@ -327,7 +327,7 @@ private:
         at_risk_ += doing_[worker.number].items_at_risk;
     }
 
-    // Every part must get on, whoever was killed; but for who is stopped, and holds what others need.
+    // Every part must get on after any kill, except for a stopped process that holds what others need.
     void look_for_the_hung() {
         const auto time = std::chrono::steady_clock::now();
         if (time - last_look_ < patience) return;

@@ -1,4 +1,4 @@
-// For what comes by itself, and which nobody can wait for: a process that is gone, an object that is let go.
+// For what comes by itself and cannot be waited for: a process that is gone, an object that is let go.
 #pragma once
 
 #include <chrono>

@@ -1,4 +1,4 @@
-// Futures in each of their states, with nobody behind them.
+// Futures in each of their states, without a worker behind them.
 #pragma once
 
 #include <memory>

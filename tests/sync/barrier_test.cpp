@@ -44,7 +44,7 @@ void expect_waiting(const AnyBarrier& barrier, int count) {
     EXPECT_TRUE(becomes_true([&] { return barrier.n_waiting() == count; })) << barrier;
 }
 
-// In step: nobody begins a round before all have ended the one before.
+// In step: no party begins a round before all have ended the one before.
 template <class AnyBarrier, class Semaphore>
 void keep_in_step(AnyBarrier barrier, Semaphore inside, Semaphore outside, int rounds) {
     for (int i = 0; i < rounds; ++i) {
@@ -356,7 +356,7 @@ EACH_WAY_TEST(BarrierOfTheDead, a_party_killed_while_it_waits_breaks_it_and_is_n
     EXPECT_EQ(this->done_.get_value(), 2 + 40);
 }
 
-// Nobody was there to see it: the next one to come does.
+// No waiter was there to see it: the next one to come does.
 EACH_WAY_TEST(BarrierOfTheDead, who_comes_after_the_only_waiter_was_killed_is_told) {
     mp::Barrier barrier(3);
     Victim victim(pass<mp::Barrier, mp::Semaphore>, barrier, this->done_, 1);
@@ -410,7 +410,7 @@ EACH_WAY_TEST(BarrierOfTheDead, one_killed_in_the_action_breaks_it_and_is_named)
                 HasSubstr(name_and_pid(victim.process())));
 }
 
-// Those who have come for the next round must not wait for the dead either.
+// Waiters that have come for the next round must not wait for the dead either.
 EACH_WAY_TEST(BarrierOfTheDead, one_killed_in_the_action_while_only_later_ones_wait) {
     mp::Barrier barrier(1, stay_in_action);
     mp::Semaphore begun(0);

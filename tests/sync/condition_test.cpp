@@ -77,7 +77,7 @@ EACH_WAY_TEST(Condition, test_unacquired_wait_and_notify) {
     other.join();
 }
 
-// notify wakes exactly one, of a process and a thread. Who wakes ends, so the one left is the other one.
+// notify wakes exactly one, of a process and a thread. The woken one ends, so the other one is left.
 EACH_WAY_TEST(Condition, test_notify_wakes_exactly_one) {
     Crew<TypeParam> crew;
     crew.start(wait_once<typename TypeParam::Condition, typename TypeParam::Semaphore>, this->condition_,
@@ -121,7 +121,7 @@ EACH_WAY_TEST(Condition, test_notify) {
     };
     notify_and_expect([&] { condition.notify(3); }, 3, 5);
     notify_and_expect([&] { condition.notify(0); }, 3, 5);
-    // First those who have waited longest, once each, then three again.
+    // First those that have waited longest, once each, then three again.
     notify_and_expect([&] { condition.notify(5); }, 8, 2);
     notify_and_expect([&] { condition.notify_all(); }, 10, 0);
     notify_and_expect([&] { condition.notify_all(); }, 10, 0);
@@ -174,7 +174,7 @@ EACH_WAY_TEST(Condition, test_notify_all) {
     EXPECT_EQ(this->done_.get_value(), 12);
 }
 
-// Who was notified does not run before the notifier lets go.
+// A notified waiter does not run before the notifier lets go.
 EACH_WAY_TEST(Condition, a_notified_waiter_waits_for_the_lock) {
     Crew<TypeParam> crew;
     crew.start(wait_once<typename TypeParam::Condition, typename TypeParam::Semaphore>, this->condition_,
@@ -401,7 +401,7 @@ EACH_WAY_TEST(ConditionOfTheDead, a_waiter_killed_is_not_notified) {
     this->expect_waiters(0);
 }
 
-// The notifier of the C library's own condition would sleep for ever here.
+// The notifier of the C library's own condition would sleep indefinitely here.
 EACH_WAY_TEST(ConditionOfTheDead, notifying_the_dead_alone_blocks_nobody) {
     for (int round = 0; round < 5; ++round) {
         std::deque<Victim> victims;
@@ -449,7 +449,7 @@ EACH_WAY_TEST(ConditionOfTheDead, several_killed_after_they_were_notified_pass_i
     EXPECT_EQ(this->done_.get_value(), 2);
 }
 
-// Its death is an older one's, so nobody else is told of it twice.
+// Its death is an older one's, so no other waiter is told of it twice.
 EACH_WAY_TEST(ConditionOfTheDead, one_killed_that_was_not_notified_wakes_nobody_for_good) {
     Victim first(wait_once<mp::Condition, mp::Semaphore>, this->condition_, this->done_);
     this->expect_waiters(1);
@@ -464,7 +464,7 @@ EACH_WAY_TEST(ConditionOfTheDead, one_killed_that_was_not_notified_wakes_nobody_
     this->notify(2);
 }
 
-// What it was told must not be lost though its place among the living is taken before anybody has looked.
+// Its notification must not be lost though its place among the living is reused before a thread looks.
 EACH_WAY_TEST(ConditionOfTheDead, a_notification_outlives_the_place_of_who_was_told) {
     Victim first(wait_once<mp::Condition, mp::Semaphore>, this->condition_, this->done_);
     this->expect_waiters(1);
@@ -517,8 +517,8 @@ EACH_WAY_TEST(ConditionOfTheDead, survives_many_deaths_at_any_instant) {
         } catch (const chorus::OwnerDied&) {
             this->condition_.recover();
         }
-        // Each of the dead may have left a notification to the next one, and then there is nobody to notify
-        // any more.
+        // Each of the dead may have left a notification to the next one, and then there is no waiter to
+        // notify any more.
         int left_by_the_dead = 0;
         while (left_by_the_dead <= 3 && this->condition_.wait(1ms)) ++left_by_the_dead;
         EXPECT_LE(left_by_the_dead, 3);

@@ -193,7 +193,7 @@ EACH_WAY_TEST(EventOfTheDead, waiters_killed_when_woken_block_nobody) {
     crew.join();
 }
 
-// At an unknown instant while it sets: all waiters are told in the end, or none and somebody else sets it.
+// At an unknown instant while it sets: all waiters are told in the end, or none and another sets it.
 EACH_WAY_TEST(EventOfTheDead, a_setter_killed_at_any_instant_leaves_it_usable) {
     const auto keep_setting = [](mp::Event event, mp::Event other) {
         for (;;) {

@@ -1,4 +1,4 @@
-// What is told to who looks from outside: signs of objects, name tags of processes.
+// What is exported to external observers: counters of objects, names of processes.
 #include <atomic>
 #include <cstring>
 #include <memory>

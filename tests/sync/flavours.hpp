@@ -107,7 +107,7 @@ inline bool sleeps_on_a_word(int id) {
     return state_of(id) == 'S' && file >> call && (call == SYS_futex || call == 449 /* futex_waitv */);
 }
 
-/// Nobody tells when a thread falls asleep: one has to look.
+/// No call tells when a thread falls asleep: the caller has to look.
 template <class Condition>
 bool becomes_true(Condition condition) {
     const auto limit = std::chrono::steady_clock::now() + too_long;
@@ -155,7 +155,7 @@ public:
         ::ptrace(PTRACE_SYSCALL, pid(), nullptr, nullptr);  // to where it goes back to sleep
         ASSERT_EQ(::waitpid(pid(), nullptr, __WALL), pid());
         ::ptrace(PTRACE_SYSCALL, pid(), nullptr, nullptr);
-        // A sleeper looks again by itself at times: then it has stopped once more on its way back to sleep.
+        // A sleeper looks again by itself at times: then it stops once more before it sleeps again.
         EXPECT_TRUE(becomes_true([&] {
             if (::waitpid(pid(), nullptr, __WALL | WNOHANG) == pid())
                 ::ptrace(PTRACE_SYSCALL, pid(), nullptr, nullptr);

@@ -537,7 +537,7 @@ EACH_WAY_TEST(RLock, test_recursion_count) {
         this->lock_);
 }
 
-// There is no such query: who is no owner learns it when it releases.
+// There is no such query: a thread that is not the owner learns it when it releases.
 EACH_WAY_TEST(RLock, test_is_owned) {
     this->lock_.acquire();
     const auto be_refused = [](typename TypeParam::RLock lock) {

@@ -1,4 +1,4 @@
-// The death of who holds a lock: the next one is told, once or until it is well again, and nobody hangs.
+// The death of a lock's holder: the next one is told, once or until it is well again, and none hangs.
 #include <algorithm>
 #include <iterator>
 
@@ -127,7 +127,7 @@ EACH_WAY_TEST(OwnerDied, of_a_recursive_lock_held_three_times) {
     EXPECT_FALSE(this->rlock_.locked());
 }
 
-// ---- who is told, and how often ------------------------------------------------------------------
+// ---- which waiter is told, and how often ---------------------------------------------------------
 
 EACH_WAY_TEST(OwnerDied, told_again_until_it_is_recovered) {
     Victim victim(hold_for_ever<mp::Lock>, this->lock_, this->holding_);
@@ -297,7 +297,7 @@ EACH_WAY_TEST(OwnerDied, one_killed_when_woken_passes_it_on) {
     EXPECT_EQ(this->done_.get_value(), 5);
 }
 
-// The system wakes one of those who sleep because of a dead holder, each at another lock of it. If that one
+// The kernel wakes one of the sleepers of a dead holder, each at another lock of it. If that one
 // is killed in turn, it wakes the next.
 EACH_WAY_TEST(OwnerDied, one_killed_when_woken_by_a_death_passes_that_on) {
     mp::RLock other;
@@ -341,7 +341,7 @@ EACH_WAY_TEST(OwnerDied, holder_and_first_waiter_killed_together) {
     EXPECT_EQ(this->told_.get_value(), 5);
 }
 
-// ---- only the system says who is dead --------------------------------------------------------------
+// ---- only the kernel decides that a process is dead ------------------------------------------------
 
 EACH_WAY_TEST(OwnerDied, a_stopped_holder_is_not_dead) {
     mp::Event go_on;
@@ -411,7 +411,7 @@ TEST(ForkedCopy, that_ends_leaves_its_parents_locks_alone) {
     EXPECT_FALSE(learns_of_a_death(lock));
 }
 
-// Nobody has used anything shared when the copy is made, so neither has a name by then.
+// No process has used anything shared when the copy is made, so neither has a name by then.
 TEST(ForkedCopy, made_before_any_use_is_not_taken_for_its_parent) {
     mp::RLock lock;
     mp::Semaphore holding(0);
@@ -428,7 +428,7 @@ TEST(ForkedCopy, made_before_any_use_is_not_taken_for_its_parent) {
 
 // ---- torture -------------------------------------------------------------------------------------
 
-// Each holder is alone, whoever is killed when.
+// Each holder is alone, whichever process is killed at whichever time.
 EACH_WAY_TEST(OwnerDied, survives_deaths_at_any_instant) {
     mp::Semaphore inside(1);
     const auto take_turns = [](mp::Lock lock, mp::Semaphore only_one) {

@@ -132,7 +132,7 @@ protected:
 };
 FOR_EACH_START_METHOD(Trace);
 
-// ---- who works ----------------------------------------------------------------------------------
+// ---- the workers --------------------------------------------------------------------------------
 
 TEST_P(Trace, tells_of_processes_and_threads) {
     const auto traced = trace("workers");

@@ -62,7 +62,7 @@ void crash() {
     volatile int* nowhere = nullptr;
     *nowhere = 1;
 }
-// Who only returns from a handler of this one goes on.
+// A program that only returns from a handler of this signal goes on.
 void trap() {
 #if defined(__x86_64__)
     asm volatile("int3");
@@ -196,7 +196,7 @@ TEST_P(CollectedByAnother, by_a_thread_that_waits_for_every_child) {
     });
     ends_are_right();
     stop = true;
-    if (::fork() == 0) ::_exit(0);  // nobody else collects this one, so it wakes it
+    if (::fork() == 0) ::_exit(0);  // no other thread collects this one, so it wakes the collector
     collector.join();
 }
 

@@ -1,5 +1,5 @@
-// Future: what it answers in each of its states, and who waits while they change. The names are those of
-// CPython's tests.
+// Future: what it answers in each of its states, and what waits while they change. The names are
+// those of CPython's tests.
 #include <atomic>
 #include <functional>
 #include <sstream>
@@ -150,7 +150,7 @@ TEST(Future, test_exception_with_success) {
     EXPECT_THROW(std::rethrow_exception(error), std::range_error);
 }
 
-// There is no snapshot to ask for: who has seen that it is done finds value and error in their places,
+// There is no snapshot to ask for: a thread that has seen it done finds value and error in place,
 // however soon.
 TEST(Future, test_get_snapshot) {
     std::vector<chorus::Future<int>> futures;

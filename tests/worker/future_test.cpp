@@ -225,7 +225,7 @@ int add(int a, int b) { return a + b; }
 void nothing() {}
 int fail() { throw std::out_of_range("index 5"); }
 
-// Who looks after the children learns of their end by itself, shortly after they are gone.
+// The thread that looks after the children learns of their end by itself, shortly after they are gone.
 void wait_until_nothing_is_left() {
     const auto holds_a_report = [] {
         for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
@@ -260,7 +260,7 @@ TEST_P(FutureOfProcess, timed_get_leaves_the_work_alone_and_cancel_ends_it) {
     wait_until_nothing_is_left();
 }
 
-// Neither who hears of the child's death nor who cancels may win over the other half-way.
+// Neither the thread that learns of the death nor the one that cancels may win over the other half-way.
 TEST_P(FutureOfProcess, cancel_and_get_agree_however_quick_the_child_dies) {
     for (int i = 0; i < 50; ++i) {
         const auto future = mp::async(wait_for_ever);

@@ -153,7 +153,7 @@ TEST_P(Lifetime, busy_daemon_threads_of_a_child_do_not_disturb_its_end) {
     const auto result = run_ending("daemon_threads_in_child");
     EXPECT_EQ(result.exit_code, 0);
     EXPECT_EQ(result.err, "");
-    // Only a spawned child made its statics itself; the others leave them to whom they were copied from.
+    // Only a spawned child made its statics itself; the others leave them to the process they copy.
     EXPECT_EQ(result.out, method() == "spawn" ? "the static object is destroyed\n" : "");
 }
 

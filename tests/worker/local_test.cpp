@@ -151,7 +151,7 @@ TEST(Local, test_threading_local_clear_race) {
             threads.emplace_back([shared] { (*shared)->value = 1; });
             threads.back().start();
         }
-        // Whoever holds it last destroys it, while others end: each order of the two must do.
+        // The last holder destroys it, while others end: each order of the two must do.
         shared.reset();
         for (auto& thread : threads) thread.join();
         ASSERT_EQ(Counted::alive, 0) << "in round " << round;

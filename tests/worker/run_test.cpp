@@ -461,7 +461,7 @@ void allocate_without_asking() {
 }
 std::size_t allocate(std::size_t bytes) {
     const std::vector<char> block(bytes, 'x');
-    asm volatile("" : : "r"(block.data()) : "memory");  // clang would not allocate what nobody reads
+    asm volatile("" : : "r"(block.data()) : "memory");  // clang would not allocate what is not read
     return block.size();
 }
 

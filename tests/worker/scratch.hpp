@@ -65,7 +65,7 @@ class Gate {
 public:
     Gate(const Scratch& scratch, const std::string& name) : path_(scratch.path(name)) {
         if (::mkfifo(path_.c_str(), 0600) != 0) throw std::runtime_error("mkfifo " + path_);
-        // Open both ways, so that nobody who opens it has to wait for the other end.
+        // Open both ways, so that no process that opens it has to wait for the other end.
         descriptor_ = ::open(path_.c_str(), O_RDWR | O_CLOEXEC);
         if (descriptor_ < 0) throw std::runtime_error("open " + path_);
     }
@@ -82,7 +82,7 @@ public:
             throw std::runtime_error("pass " + path_);
     }
 
-    /// False when nobody passed within a time that only a broken library needs.
+    /// False when no process passed within a time that only a broken library needs.
     [[nodiscard]] bool wait(std::chrono::milliseconds limit = std::chrono::seconds(20)) const {
         pollfd waited{descriptor_, POLLIN, 0};
         if (::poll(&waited, 1, static_cast<int>(limit.count())) <= 0) return false;

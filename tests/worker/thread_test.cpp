@@ -648,7 +648,7 @@ TEST(Thread, test_repr_stopped) {
     thread.start();
     EXPECT_EQ(text_of(thread), "<Thread(t, started " + std::to_string(thread.ident()) + ")>");
     door.open();
-    // Nobody joins it: its state alone has to tell.
+    // No thread joins it: its state alone has to tell.
     const auto limit = std::chrono::steady_clock::now() + 30s;
     while (text_of(thread).find("stopped") == std::string::npos && std::chrono::steady_clock::now() < limit)
         std::this_thread::yield();
