@@ -22,7 +22,7 @@ struct Process {
     std::int64_t parent = 0;
     std::vector<std::size_t> threads{};
     std::optional<double> died{};
-    std::optional<double> ended{};  ///< as its parent heard of it
+    std::optional<double> ended{};  ///< as its parent reports it
     std::string story{};
     std::optional<double> started{};  ///< as its parent says
     bool is_placed = false;
@@ -148,7 +148,7 @@ private:
         }
     }
 
-    // The child itself may have been heard of before, or is heard of later.
+    // Events of the child itself may come before its start or after it.
     void take_start(std::int64_t child, double at) {
         const auto known = by_number_.find(child);
         if (known != by_number_.end() && !processes_[known->second].started) {

@@ -31,8 +31,8 @@ inline void await_begun(mp::Semaphore& begun, int tasks) {
     for (int i = 0; i < tasks; ++i) ASSERT_TRUE(begun.acquire(std::chrono::seconds(20)));
 }
 
-/// The pool's workers, which are to be so many. One may be at work before its start is done, and is told of
-/// then.
+/// The pool's workers, which are to be so many. A worker may be at work before its start is done, and
+/// is listed only then.
 inline std::vector<int> workers_of(const mp::Pool& pool, std::size_t count) {
     EXPECT_TRUE(eventually([&] { return pool.worker_pids().size() >= count; }));
     const auto workers = pool.worker_pids();

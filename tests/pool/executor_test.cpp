@@ -166,7 +166,7 @@ EACH_WAY_TEST(ExecutorOf, test_broken_process_pool_traceback) {
     EXPECT_THAT(errors, SizeIs(3)) << "each has an exception of its own";
 }
 
-// Callbacks run also when a waiter has just heard other answers itself.
+// Callbacks run also when a waiter has just read other answers itself.
 EACH_WAY_TEST(ExecutorOf, callbacks_run_after_somebody_has_waited_for_another_task) {
     mp::Semaphore begun(0);
     mp::Semaphore go(0);

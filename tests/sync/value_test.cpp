@@ -350,7 +350,7 @@ TEST(Values, ten_thousand_made_and_dropped_leave_nothing_open) {
     EXPECT_LE(count_descriptors(), before);
 }
 
-// Another type is told of, as of RawValue.
+// Another type is reported, as with RawValue.
 TEST(Values, another_type_is_told_from_what_lies_there) {
     const mp::Value<int> number(7);
     chorus::detail::message::Writer out;
