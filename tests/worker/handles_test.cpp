@@ -171,4 +171,17 @@ TEST(Handles, a_timer_that_was_moved_from_is_refused) {
     EXPECT_THROW(timer.start(), chorus::UsageError);
 }
 
+TEST(Handles, results_that_were_moved_from_are_refused) {
+    mt::Pool pool(1);
+    auto results = pool.imap([](int n) { return n; }, std::vector{1, 2});
+    auto moved = std::move(results);
+    EXPECT_THROW(results.next(), chorus::UsageError);
+    EXPECT_THROW(results.begin(), chorus::UsageError);
+    EXPECT_EQ(moved.next(), 1);
+    auto completed = chorus::as_completed(std::vector{pool.submit(three)});
+    auto moved_completed = std::move(completed);
+    EXPECT_EQ(completed.next(), std::nullopt);
+    EXPECT_EQ(moved_completed.next()->get(), 3);
+}
+
 }  // namespace

@@ -17,6 +17,7 @@
 #include <variant>
 #include <vector>
 
+#include <chorus/detail/handle.hpp>
 #include <chorus/detail/pool/backend.hpp>
 #include <chorus/detail/pool/progress_meter.hpp>
 #include <chorus/detail/pull_iterator.hpp>
@@ -106,9 +107,12 @@ public:
     Results(Feed feed, Window window, std::shared_ptr<ProgressMeter> meter)
         : state_(std::make_unique<State>(std::move(feed), window, std::move(meter))) {}
 
-    /// The next result; nothing at the end. Throws: what became of it instead, TimedOut; it may be
-    /// called again.
-    std::optional<Result> next(Deadline deadline = {}) { return state_->next(deadline); }
+    /// The next result; nothing at the end. Throws: the exception in its place; TimedOut; UsageError
+    /// if the results were moved from. May be called again.
+    std::optional<Result> next(Deadline deadline = {}) {
+        if (state_ == nullptr) refuse_empty_handle();
+        return state_->next(deadline);
+    }
 
 private:
     struct Pull {
