@@ -176,8 +176,7 @@ void measure_passing(Part& part, const Effort& effort) {
                  at("to a process, in shared memory", 64_MiB) + ".";
     part.notes.push_back(
         "One at a time, each way of a round trip counted as half of it, and the median of the trips of a "
-        "round. Where many are on their way at once, nobody "
-        "has to be woken for each.");
+        "round. With many in flight at once, no receiver has to be woken for each.");
 }
 
 }  // namespace

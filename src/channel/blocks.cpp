@@ -78,7 +78,7 @@ std::uint32_t Blocks::find_free(std::uint64_t size, bool however_large) const no
     const std::uint32_t end = count();
     for (std::uint32_t i = 0; i < end; ++i) {
         const Block& block = (*this)[i];
-        if (block.owner.load() != Block::nobody || block.size < size ||
+        if (block.owner.load() != Block::unowned || block.size < size ||
             (!however_large && block.size / 8 > size))
             continue;
         if (best == none || block.size < (*this)[best].size) best = i;

@@ -23,7 +23,7 @@ namespace chorus::inline v0::detail::channel {
 /// Layout: as below. Writers: of `owner` the owner of the lock of the puts (0 → an owner), and the
 /// block's owner (→ 0); of the rest the process that makes the block, before it is counted.
 struct Block {
-    static constexpr std::uint32_t nobody = 0;     ///< it is free
+    static constexpr std::uint32_t unowned = 0;    ///< it is free
     static constexpr std::uint32_t the_queue = 1;  ///< an item that lies in the queue
     static constexpr std::uint32_t a_ring = 2;
     /// else: the process that writes or reads the item; its threads hand on to each other what they have
@@ -32,7 +32,7 @@ struct Block {
 
     std::uint64_t offset = 0;
     std::uint64_t size = 0;
-    sync::Word owner{nobody};
+    sync::Word owner{unowned};
     std::uint32_t unused = 0;
 };
 
@@ -72,7 +72,7 @@ public:
     /// Returns none if the table is full. Requires: the lock of the puts is held. Throws: OsError, with
     /// the numbers.
     std::uint32_t take(std::uint64_t size, std::uint32_t owner);
-    void free(std::uint32_t number) noexcept { (*this)[number].owner.store(Block::nobody); }
+    void free(std::uint32_t number) noexcept { (*this)[number].owner.store(Block::unowned); }
 
     /// Whether a process that owned a block has died.
     bool has_dead_owner() const noexcept;

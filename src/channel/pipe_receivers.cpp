@@ -16,7 +16,7 @@ void PipeReceivers::require() {
 
 void PipeReceivers::depart() const noexcept {
     queue_.state.departures.fetch_add(1);
-    queue_.state.last_getter = sync::nobody;
+    queue_.state.last_getter = sync::no_participant;
 }
 
 }  // namespace chorus::inline v0::detail::channel

@@ -25,7 +25,7 @@ public:
         // O5: the order of these two loads is of no matter.
         const sync::ParticipantId last = queue_.state.last_getter.load(std::memory_order_relaxed);
         return queue_.state.departures.load(std::memory_order_relaxed) == seen_departures_ &&
-               last != sync::nobody && !sync::is_dead(last);
+               last != sync::no_participant && !sync::is_dead(last);
     }
     /// Throws: BrokenPipe. Requires: the lock of the puts is held.
     void require();

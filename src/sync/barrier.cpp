@@ -22,7 +22,7 @@ struct BarrierState {
     memory::Fixed<Sharing> fixed_sharing{Sharing::threads};
     memory::Fixed<std::uint32_t> fixed_parties;
     std::uint32_t reason = aborted;
-    ParticipantId who = nobody;
+    ParticipantId who = no_participant;
     /// One bit for each of the last 64 generations: it did not end by all having come.
     std::atomic<std::uint64_t> failed{0};
 
@@ -77,7 +77,7 @@ void begin_generation(BarrierState& state) {
     change(state, next);
 }
 
-void break_it(BarrierState& state, BarrierState::Reason reason, ParticipantId who = nobody) {
+void break_it(BarrierState& state, BarrierState::Reason reason, ParticipantId who = no_participant) {
     if (is_broken(state.word)) return;
     state.reason = reason;
     state.who = who;
@@ -86,12 +86,12 @@ void break_it(BarrierState& state, BarrierState::Reason reason, ParticipantId wh
 }
 
 ParticipantId find_dead(BarrierState& state) {
-    if (state.sharing() == Sharing::threads) return nobody;
+    if (state.sharing() == Sharing::threads) return no_participant;
     const std::uint32_t count = std::min<std::uint32_t>(arrived(state.word), state.parties());
     for (std::uint32_t i = 0; i < count; ++i) {
         if (is_dead(state.arrivals()[i])) return state.arrivals()[i];
     }
-    return nobody;
+    return no_participant;
 }
 
 void break_for_the_dead(BarrierState& state) {

@@ -135,7 +135,7 @@ ParticipantId claim_participant() {
 
 }  // namespace
 
-constinit thread_local ParticipantId participant_of_this_thread = nobody;
+constinit thread_local ParticipantId participant_of_this_thread = no_participant;
 
 void forget_in_copies() {
     static constinit std::atomic<bool> is_registered{false};
@@ -156,14 +156,14 @@ void leave_participants_behind() {
     const std::lock_guard guard(own.mutex);
     std::ranges::move(own.pages, std::back_inserter(own.in_other_runtimes));
     own.pages.clear();
-    participant_of_this_thread = nobody;
+    participant_of_this_thread = no_participant;
     participant_page_of_this_thread = nullptr;
 }
 
 void begin_as_copy() noexcept {
     platform::hold_nothing();
     own_pages().pages.clear();
-    participant_of_this_thread = nobody;
+    participant_of_this_thread = no_participant;
     participant_page_of_this_thread = nullptr;
     free_print_lock();
     allow_endless_waits();

@@ -17,13 +17,14 @@
 namespace chorus::inline v0::detail::sync {
 
 using ParticipantId = std::uint32_t;
-inline constexpr ParticipantId nobody = 0;
+inline constexpr ParticipantId no_participant = 0;
 
 /// The calling thread's. Its first call gives it one; it ends with the thread.
 /// Throws: OsError when there is no memory for it, Error when 32,768 threads have one.
 ParticipantId claim_this_participant();
 inline ParticipantId this_participant() {
-    return participant_of_this_thread != nobody ? participant_of_this_thread : claim_this_participant();
+    return participant_of_this_thread != no_participant ? participant_of_this_thread
+                                                        : claim_this_participant();
 }
 
 /// Whether it can be one's that lives or has lived.

@@ -28,9 +28,9 @@ void expect_depth(const LockState& state) {
 std::ostream& show(std::ostream& out, const LockState& state) {
     const std::uint32_t owner = state.owner();
     std::string holder = "None";
-    if (owner != nobody && state.sharing() == Sharing::threads) {
+    if (owner != no_participant && state.sharing() == Sharing::threads) {
         holder = owner == me(Sharing::threads) ? "this thread" : "SomeOtherThread";
-    } else if (owner != nobody) {
+    } else if (owner != no_participant) {
         const Participant& participant = participant_of(owner);
         holder = participant.name;
         if (owner != this_participant() && participant.pid == platform::process_id())
@@ -39,8 +39,8 @@ std::ostream& show(std::ostream& out, const LockState& state) {
     }
     if (!state.is_recursive()) return out << "<Lock(owner=" << holder << ")>";
     out << "<RLock(" << holder << ", ";
-    if (owner != nobody && !state.is_mine()) return out << "nonzero)>";
-    return out << (owner == nobody ? 0 : state.depth) << ")>";
+    if (owner != no_participant && !state.is_mine()) return out << "nonzero)>";
+    return out << (owner == no_participant ? 0 : state.depth) << ")>";
 }
 
 }  // namespace

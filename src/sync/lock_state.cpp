@@ -21,7 +21,7 @@ LockState::Taken LockState::take_slowly(Deadline deadline, const char* call) {
     if (deadline.has_passed()) return Taken::not_in_time;
     // Long enough for an owner that holds it for a moment on another CPU.
     for (platform::Look look(std::chrono::microseconds(2)); look.again();) {  // only a look: taking orders
-        if ((word_.load(std::memory_order_relaxed) & owner_mask) == nobody &&
+        if ((word_.load(std::memory_order_relaxed) & owner_mask) == no_participant &&
             take_at_once(sharing, self, 0, how))
             return how;
     }
@@ -33,12 +33,12 @@ bool LockState::take_at_once(Sharing sharing, std::uint32_t self, std::uint32_t 
     std::uint32_t value = word_.load();
     for (;;) {
         const std::uint32_t owner = value & owner_mask;
-        if (owner != nobody && sharing == Sharing::processes && !is_participant(owner)) {
+        if (owner != no_participant && sharing == Sharing::processes && !is_participant(owner)) {
             how = Taken::damaged;
             return true;
         }
-        const bool inherited = owner != nobody && sharing == Sharing::processes && is_dead(owner);
-        if (owner != nobody && !inherited) return false;
+        const bool inherited = owner != no_participant && sharing == Sharing::processes && is_dead(owner);
+        if (owner != no_participant && !inherited) return false;
         const std::uint32_t taken =
             self | flags | (value & (suspect | waited_for)) | (inherited ? suspect : 0);
         if (word_.compare_exchange_weak(value, taken)) {
@@ -78,7 +78,7 @@ private:
 // By a thread of this process.
 bool LockState::is_held_here(Sharing sharing) const noexcept {
     const std::uint32_t owner = word_.load() & owner_mask;
-    return sharing == Sharing::processes && owner != nobody && !is_dead(owner) &&
+    return sharing == Sharing::processes && owner != no_participant && !is_dead(owner) &&
            participant_of(owner).pid == platform::process_id();
 }
 
@@ -95,7 +95,7 @@ LockState::Taken LockState::take_after_sleep(Sharing sharing, std::uint32_t self
     for (;;) {
         if (take_at_once(sharing, self, flags, how)) return how;
         std::uint32_t value = word_.load();
-        if ((value & owner_mask) == nobody) continue;
+        if ((value & owner_mask) == no_participant) continue;
         if ((value & waited_for) == 0 && !word_.compare_exchange_weak(value, value | waited_for)) continue;
         value |= waited_for;
         if (sharing == Sharing::threads) {
@@ -119,7 +119,7 @@ bool LockState::give_back_slowly() noexcept {
     std::uint32_t value = word_.load(std::memory_order_relaxed);  // the exchange finds out if it is old
     if (sharing_.get_or(Sharing::processes) == Sharing::threads) {
         do {
-            if ((value & owner_mask) == nobody) return false;
+            if ((value & owner_mask) == no_participant) return false;
             // A release is enough here: the sleepers to be woken are told by this very word.
         } while (!word_.compare_exchange_weak(value, value & suspect, std::memory_order_release,
                                               std::memory_order_relaxed));
@@ -128,7 +128,7 @@ bool LockState::give_back_slowly() noexcept {
     }
     const platform::WakesAtDeath pending(word_);
     do {
-        if ((value & owner_mask) == nobody) return false;
+        if ((value & owner_mask) == no_participant) return false;
         // That there is a waiter is kept: if this thread is killed here and another one takes the lock
         // at this instant, it wakes the waiter.
     } while (!word_.compare_exchange_weak(value, value & (suspect | waited_for)));

@@ -36,7 +36,7 @@ public:
     /// Returns false if it is free.
     bool give_back() noexcept { return give_back_if_unwanted(known_self()) || give_back_slowly(); }
 
-    bool is_taken() const noexcept { return owner() != nobody; }
+    bool is_taken() const noexcept { return owner() != no_participant; }
     bool is_mine() const { return owner() == me(sharing()); }
     std::uint32_t owner() const noexcept { return word_.load() & owner_mask; }
     bool is_suspect() const noexcept { return (word_.load() & suspect) != 0; }
@@ -66,7 +66,7 @@ private:
 
     memory::Fixed<Sharing> sharing_{Sharing::threads};
     memory::Fixed<std::uint32_t> recursive_;
-    std::atomic<ParticipantId> died_{nobody};
+    std::atomic<ParticipantId> died_{no_participant};
     platform::RobustMutex queue_;
 };
 

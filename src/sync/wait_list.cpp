@@ -20,7 +20,7 @@ bool tell(Sharing sharing, Word& signal) {
 
 struct Found {
     std::uint32_t ticket = 0;
-    ParticipantId id = nobody;
+    ParticipantId id = no_participant;
 };
 
 // Lives that say they wait for this, the oldest first; dead ones too.

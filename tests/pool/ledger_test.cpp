@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include <pool/idle_task.hpp>
 #include "pool/ledger.hpp"
 
 namespace {
@@ -13,21 +14,9 @@ namespace {
 using chorus::detail::pool::Ledger;
 using chorus::detail::pool::Task;
 
-class Nothing final : public chorus::detail::worker::TypedFutureState<int>, public Task {
-public:
-    chorus::detail::worker::FutureState& future() noexcept override { return *this; }
-    void take_value(chorus::detail::message::Reader&) override {}
-    void encode(chorus::detail::message::Writer&) const override {}
-    void drop_call() noexcept override {}
-    std::string function_name() const override { return ""; }
-
-private:
-    void call() override {}
-};
-
 TEST(Ledger, finds_a_task_by_its_id_until_it_is_given_out_again_or_removed) {
     Ledger ledger;
-    const auto task = std::make_shared<Nothing>();
+    const auto task = std::make_shared<IdleTask>();
     ledger.add(task);
     const auto first = task->id;
     EXPECT_EQ(ledger.find(first), task);
@@ -42,7 +31,7 @@ TEST(Ledger, finds_a_task_by_its_id_until_it_is_given_out_again_or_removed) {
 // Id 0 means "no task", and tells a worker to leave.
 TEST(Ledger, never_gives_the_id_0) {
     Ledger ledger(UINT32_MAX - 2);
-    const auto task = std::make_shared<Nothing>();
+    const auto task = std::make_shared<IdleTask>();
     std::set<std::uint64_t> ids;
     for (int i = 0; i < 3; ++i) {
         ledger.add(task);

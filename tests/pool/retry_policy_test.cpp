@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <pool/idle_task.hpp>
 #include "pool/retry_policy.hpp"
 
 namespace {
@@ -14,18 +15,6 @@ using pool::NextStep;
 using pool::task_after;
 using pool::TaskAfterDeath;
 using pool::WorkerStatus;
-
-class Nothing final : public chorus::detail::worker::TypedFutureState<int>, public pool::Task {
-public:
-    chorus::detail::worker::FutureState& future() noexcept override { return *this; }
-    void take_value(chorus::detail::message::Reader&) override {}
-    void encode(chorus::detail::message::Writer&) const override {}
-    void drop_call() noexcept override {}
-    std::string function_name() const override { return ""; }
-
-private:
-    void call() override {}
-};
 
 // Of a worker that the pool has killed, or that was killed from outside.
 DeathFacts killed(WorkerStatus::Step step, bool by_the_pool) {
@@ -95,7 +84,7 @@ TEST(RetryPolicy, the_signal_of_the_cpu_limit_means_late_only_if_there_is_a_limi
 }
 
 TEST(RetryPolicy, counts_deaths_and_missed_limits_apart) {
-    Nothing task;
+    IdleTask task;
     task.options.retries = 1;
     task.options.timeout_retries = 2;
     EXPECT_EQ(count_failure(task, Failure::exceeded_limit, false), NextStep::retry);
@@ -108,7 +97,7 @@ TEST(RetryPolicy, counts_deaths_and_missed_limits_apart) {
 }
 
 TEST(RetryPolicy, a_broken_pool_tries_nothing_again) {
-    Nothing task;
+    IdleTask task;
     task.options.retries = 5;
     EXPECT_EQ(count_failure(task, Failure::died, true), NextStep::fail);
 }
